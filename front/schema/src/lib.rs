@@ -66,6 +66,14 @@ impl Schema {
             Mutability::Updatable
         }
     }
+
+    /// The members of a property that only a new resource can get, although the property itself can be changed.
+    pub fn create_only_members<'a>(&'a self, property: &'a str) -> impl Iterator<Item = &'a str> {
+        let below = move |path: &'a String| {
+            path.strip_prefix("/properties/")?.strip_prefix(property)?.strip_prefix('/')
+        };
+        self.create_only_properties.iter().filter_map(below)
+    }
 }
 
 fn names(paths: &[String], property: &str) -> bool {

@@ -14,7 +14,12 @@ pub struct Cx<'a> {
     pub(crate) cloud: &'a Cloud,
 }
 
-impl Cx<'_> {
+impl<'a> Cx<'a> {
+    /// All services, for a service that works with the resource types of the others.
+    pub fn cloud(&self) -> &'a Cloud {
+        self.cloud
+    }
+
     /// The ARN of a regional resource of the caller's account.
     pub fn arn(&self, service: &str, resource: impl Into<String>) -> Arn {
         Arn::new(service, &self.config.region, &self.config.account, resource)

@@ -167,19 +167,21 @@ fn outputs(scope: &Scope<'_>) -> Result<(), Error> {
 }
 
 fn planned(cloud: &Cloud, resource: &Resource, logical_id: String, needs: BTreeSet<String>) -> Planned {
-    let removal = match resource.deletion_policy {
+    let removal = |policy: Option<RemovalPolicy>, default: Removal| match policy {
         Some(RemovalPolicy::Retain) => Removal::Retain,
         Some(RemovalPolicy::RetainExceptOnCreate) => Removal::RetainExceptOnCreate,
         Some(RemovalPolicy::Snapshot) => Removal::Snapshot,
         Some(RemovalPolicy::Delete) => Removal::Delete,
-        // AWS's default for types that support snapshots.
-        None if cloud.delete_with_snapshot(&resource.type_name).is_some() => Removal::Snapshot,
-        None => Removal::Delete,
+        None => default,
     };
+    // AWS's default for types that support snapshots; a replaced resource is deleted without one.
+    let has_snapshots = cloud.delete_with_snapshot(&resource.type_name).is_some();
+    let at_deletion = if has_snapshots { Removal::Snapshot } else { Removal::Delete };
     Planned {
         logical_id: logical_id.into(),
         type_name: resource.type_name.as_str().into(),
         needs: needs.into_iter().map(LogicalId).collect(),
-        removal,
+        removal: removal(resource.deletion_policy, at_deletion),
+        replaced: removal(resource.update_replace_policy, Removal::Delete),
     }
 }

@@ -1,27 +1,27 @@
-//! The first transaction of a stack's creation, and helpers for its deletion.
+//! The first transaction of a stack's creation.
 
 use crate::{Error, events};
 use escale_base::wire::Value;
 use escale_service::{Caller, Cx};
+use escale_store::Tx;
 use escale_tables::cloudformation::{
-    Content, OnFailure, Phase, ResourceState, Stack, StackArn, StackName, StackResource, StackUuid,
+    Content, OnFailure, Phase, Planned, ResourceState, Role, Stack, StackArn, StackContent, StackName,
+    StackResource, StackUuid,
 };
+use serde_json::Map;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// AWS's reason for an event that an API call caused.
 pub(crate) const BY_USER: &str = "User Initiated";
 
 /// A new stack that the engine has no work for yet.
-pub(crate) fn stack(
-    cx: &Cx<'_>,
-    (uuid, arn, name): (StackUuid, StackArn, StackName),
-    content: Content,
-) -> Stack {
+pub(crate) fn stack(cx: &Cx<'_>, (uuid, arn, name): (StackUuid, StackArn, StackName)) -> Stack {
     Stack {
         uuid,
         arn,
         name,
-        content,
+        content: 0,
+        stable: None,
         phase: Phase::Review,
         since: cx.now,
         reason: None,
@@ -35,34 +35,58 @@ pub(crate) fn stack(
         principal: principal(cx.caller),
         outputs: Vec::new(),
         imports: BTreeSet::new(),
-        events: 0,
         created: cx.now,
         executed: None,
         deleted: None,
     }
 }
 
+pub(crate) fn put_content(tx: &mut Tx, stack: &Stack, content: Content) {
+    tx.put(StackContent { stack: stack.uuid.clone(), number: stack.content, content });
+}
+
 /// Writes the stack and a row for each resource. After this commit the engine creates the resources.
-pub(crate) fn creation(cx: &mut Cx<'_>, stack: Stack) {
+pub(crate) fn creation(cx: &mut Cx<'_>, stack: Stack, content: Content) {
     let uuid = stack.uuid.clone();
-    for (place, planned) in (0..).zip(&stack.content.resources) {
-        cx.tx.put(StackResource {
-            stack: uuid.clone(),
-            logical_id: planned.logical_id.clone(),
-            type_name: planned.type_name.clone(),
-            place,
-            needs: planned.needs.clone(),
-            removal: planned.removal,
-            state: ResourceState::Waiting,
-            since: cx.now,
-            reason: None,
-            waiting_for: None,
-            physical_id: None,
-            attributes: BTreeMap::new(),
-        });
+    for (place, planned) in (0..).zip(&content.resources) {
+        // The first content is also the stable one, once it is reached.
+        let row = waiting(cx, &stack, place, planned, 0);
+        cx.tx.put(StackResource { role: Role::Kept, ..row });
     }
+    put_content(cx.tx, &stack, content);
     cx.tx.put(stack);
     events::enter(cx.tx, &uuid, Phase::Creating, Some(BY_USER.into()), cx.now);
+}
+
+/// A row for a resource that does not exist yet.
+pub(crate) fn waiting(
+    cx: &Cx<'_>,
+    stack: &Stack,
+    place: u32,
+    planned: &Planned,
+    version: u32,
+) -> StackResource {
+    StackResource {
+        stack: stack.uuid.clone(),
+        logical_id: planned.logical_id.clone(),
+        version,
+        role: Role::New,
+        type_name: planned.type_name.clone(),
+        place,
+        needs: planned.needs.clone(),
+        removal: planned.removal,
+        replaced: planned.replaced,
+        state: ResourceState::Waiting,
+        pending: false,
+        applied: stack.content,
+        since: cx.now,
+        reason: None,
+        waiting_for: None,
+        physical_id: None,
+        attributes: BTreeMap::new(),
+        properties: Map::new(),
+        tags: Vec::new(),
+    }
 }
 
 /// Checks the name of a new stack and returns its uuid, ARN and name.

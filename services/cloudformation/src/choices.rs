@@ -65,3 +65,28 @@ choice! {
     }
 }
 choice! { pub(crate) enum TemplateStage { Original = "Original", Processed = "Processed" } }
+choice! { pub(crate) enum EvaluationType { Static = "Static", Dynamic = "Dynamic" } }
+choice! { pub(crate) enum ReplacementShape { True = "True", False = "False", Conditional = "Conditional" } }
+choice! {
+    pub(crate) enum RequiresRecreation {
+        Never = "Never", Conditionally = "Conditionally", Always = "Always",
+    }
+}
+choice! {
+    pub(crate) enum ChangeSource {
+        ResourceReference = "ResourceReference", ParameterReference = "ParameterReference",
+        ResourceAttribute = "ResourceAttribute", DirectModification = "DirectModification",
+        Automatic = "Automatic", NoModification = "NoModification",
+    }
+}
+choice! {
+    pub(crate) enum AttributeChangeType {
+        Add = "Add", Remove = "Remove", Modify = "Modify", SyncWithActual = "SyncWithActual",
+    }
+}
+choice! {
+    pub(crate) enum PolicyAction {
+        Delete = "Delete", Retain = "Retain", Snapshot = "Snapshot", ReplaceAndDelete = "ReplaceAndDelete",
+        ReplaceAndRetain = "ReplaceAndRetain", ReplaceAndSnapshot = "ReplaceAndSnapshot",
+    }
+}

@@ -4,8 +4,8 @@ use crate::status;
 use escale_base::{Timestamp, ids};
 use escale_store::Tx;
 use escale_tables::cloudformation::{
-    Busy, EventId, LogicalId, Phase, PhysicalId, ResourceStatus, Stack, StackEvent, StackResource, StackUuid,
-    TypeName,
+    Busy, EventCount, EventId, LogicalId, Phase, PhysicalId, ResourceStatus, Stack, StackEvent,
+    StackResource, StackUuid, TypeName,
 };
 
 /// The stack's own event type.
@@ -67,11 +67,9 @@ fn append(
     reason: Option<String>,
     at: Timestamp,
 ) {
-    let counted = tx.update::<Stack, _>(uuid, |s| {
-        s.events += 1;
-        (s.events - 1, s.token.clone())
-    });
-    let Some((number, token)) = counted else { return };
+    let Some(token) = tx.get::<Stack>(uuid).map(|s| s.token.clone()) else { return };
+    let number = tx.get::<EventCount>(uuid).map_or(0, |count| count.events);
+    tx.put(EventCount { stack: uuid.clone(), events: number + 1 });
     let stack = uuid.clone();
     tx.put(StackEvent { stack, number, id, logical_id, physical_id, type_name, status, reason, token, at });
 }

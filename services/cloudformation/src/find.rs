@@ -1,9 +1,10 @@
 //! Finds stacks and change sets by name or ARN.
 
 use crate::Error;
+use escale_base::AwsError;
 use escale_store::Image;
 use escale_tables::cloudformation::{
-    ChangeSet, ExportName, Phase, Stack, StackName, StackResource, StackUuid,
+    ChangeSet, ExportName, LogicalId, Phase, Stack, StackContent, StackName, StackResource, StackUuid,
 };
 use std::sync::Arc;
 
@@ -29,11 +30,45 @@ pub(crate) fn created(image: &Image, named: &str) -> Result<Arc<Stack>, Error> {
     })
 }
 
-/// The stack's resources in the order of the template.
+/// The stack's template and parameters.
+pub(crate) fn content(image: &Image, stack: &Stack) -> Result<Arc<StackContent>, Error> {
+    numbered_content(image, &stack.uuid, stack.content)
+}
+
+pub(crate) fn numbered_content(
+    image: &Image,
+    uuid: &StackUuid,
+    number: u32,
+) -> Result<Arc<StackContent>, Error> {
+    image.get::<StackContent>(&StackContent::key_of(uuid, number)).ok_or_else(|| {
+        tracing::error!(stack = %uuid, number, "a stack has no such content");
+        AwsError::internal().into()
+    })
+}
+
+/// All physical resources of the stack, in the order of the template.
 pub(crate) fn resources(image: &Image, uuid: &StackUuid) -> Vec<Arc<StackResource>> {
     let mut rows: Vec<_> = image.prefix::<StackResource>(&format!("{uuid}/")).collect();
-    rows.sort_by_key(|r| r.place);
+    rows.sort_by_key(|r| (r.place, r.version));
     rows
+}
+
+/// One resource for each logical id, as AWS lists them: during an update the new one.
+pub(crate) fn listed(image: &Image, uuid: &StackUuid) -> Vec<Arc<StackResource>> {
+    let mut rows: Vec<Arc<StackResource>> = Vec::new();
+    for row in resources(image, uuid) {
+        match rows.iter_mut().find(|other| other.logical_id == row.logical_id) {
+            None => rows.push(row),
+            Some(other) if row.is_current() || !other.is_current() => *other = row,
+            Some(_) => {}
+        }
+    }
+    rows
+}
+
+/// The physical resource that the logical id has in the stack's content.
+pub(crate) fn current(image: &Image, uuid: &StackUuid, logical: &LogicalId) -> Option<Arc<StackResource>> {
+    image.prefix::<StackResource>(&format!("{uuid}/{logical}/")).find(|row| row.is_current())
 }
 
 /// A change set by ARN, or by name within a stack.

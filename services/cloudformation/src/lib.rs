@@ -9,12 +9,16 @@
 mod accept;
 mod begin;
 mod cfn;
+mod changes;
 mod choices;
+mod difference;
 mod error;
+mod evaluation;
 mod events;
 mod fetch;
 mod find;
 mod ops;
+mod predict;
 mod properties;
 mod reconcile;
 mod recorded;
@@ -23,6 +27,7 @@ mod shapes;
 mod status;
 mod streams;
 pub mod template;
+mod update;
 
 pub use error::Error;
 

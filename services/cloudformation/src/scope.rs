@@ -1,7 +1,7 @@
 //! The data that a stack's expressions can read: its rows, other stacks' exports, the installation's zones.
 
 use crate::{
-    Error,
+    Error, find,
     template::{self, DynamicReference, Environment, Pseudo, Template, TemplateError},
 };
 use escale_base::Secret;
@@ -9,8 +9,7 @@ use escale_requests::{secretsmanager::GetSecretValue, ssm::GetParameter};
 use escale_service::{Config, Cx};
 use escale_store::Image;
 use escale_tables::cloudformation::{
-    Content, Export, ExportName, LogicalId, ResourceState, Stack, StackArn, StackName, StackResource,
-    StackUuid,
+    Content, Export, ExportName, LogicalId, Stack, StackArn, StackName, StackResource, StackUuid,
 };
 use serde_json::Value;
 use std::{cell::RefCell, collections::BTreeSet};
@@ -35,9 +34,8 @@ impl<'a> StackEnvironment<'a> {
     }
 
     fn created(&self, logical: &str) -> Option<std::sync::Arc<StackResource>> {
-        let row = self.image.get::<StackResource>(&StackResource::key_of(self.stack?, &logical.into()))?;
         // A row in another state may have a physical id, but its resource may not be usable yet.
-        (row.state == ResourceState::Created).then_some(row)
+        find::current(self.image, self.stack?, &logical.into()).filter(|row| row.is_settled())
     }
 }
 
@@ -89,11 +87,11 @@ pub(crate) fn bound(template: &Template, content: &Content) -> Result<template::
     Ok(bound)
 }
 
-/// The stack's own tags and AWS's tags that name the resource's stack and logical id.
-pub(crate) fn tags(stack: &Stack, logical_id: &LogicalId) -> Vec<escale_base::Tag> {
-    let mut tags = stack.content.tags.clone();
-    let own = [("stack-name", stack.name.as_str()), ("stack-id", &stack.arn), ("logical-id", logical_id)];
-    tags.extend(own.map(|(key, value)| escale_base::Tag::new(format!("aws:cloudformation:{key}"), value)));
+/// The tags that a resource inherits: `own`, which are the stack's, and AWS's that name the stack and the logical id.
+pub(crate) fn tags(stack: &Stack, own: &[escale_base::Tag], logical_id: &LogicalId) -> Vec<escale_base::Tag> {
+    let mut tags = own.to_vec();
+    let by_aws = [("stack-name", stack.name.as_str()), ("stack-id", &stack.arn), ("logical-id", logical_id)];
+    tags.extend(by_aws.map(|(key, value)| escale_base::Tag::new(format!("aws:cloudformation:{key}"), value)));
     tags
 }
 

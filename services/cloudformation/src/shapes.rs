@@ -85,7 +85,7 @@ pub(crate) struct StackShape {
     retain_except_on_create: Option<bool>,
 }
 
-pub(crate) fn stack(row: &Stack) -> StackShape {
+pub(crate) fn stack(row: &Stack, content: &Content) -> StackShape {
     let outputs = row.outputs.iter().map(|o| OutputShape {
         output_key: o.key.clone(),
         output_value: o.value.clone(),
@@ -96,8 +96,8 @@ pub(crate) fn stack(row: &Stack) -> StackShape {
         stack_id: row.arn.clone(),
         stack_name: row.name.clone(),
         change_set_id: row.change_set.clone(),
-        description: row.content.description.clone(),
-        parameters: parameters(&row.content),
+        description: content.description.clone(),
+        parameters: parameters(content),
         creation_time: row.created,
         deletion_time: row.deleted,
         last_updated_time: row.executed,
@@ -107,9 +107,9 @@ pub(crate) fn stack(row: &Stack) -> StackShape {
         disable_rollback: row.on_failure == OnFailure::DoNothing,
         notification_arns: Vec::new(),
         timeout_in_minutes: row.timeout_minutes,
-        capabilities: row.content.capabilities.clone(),
+        capabilities: content.capabilities.clone(),
         outputs: outputs.collect(),
-        tags: row.content.tags.clone(),
+        tags: content.tags.clone(),
         enable_termination_protection: row.termination_protection,
         drift_information: drift(),
         retain_except_on_create: row.retain_except_on_create.then_some(true),

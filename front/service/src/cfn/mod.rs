@@ -45,7 +45,8 @@ pub struct ResourceType {
     /// The resource's properties as they are now, from the service's own operations; none if it does not exist. `None`: drift
     /// of this type is not detected.
     pub read: Option<Read>,
-    /// Decides for the properties that the schema lists as `conditionalCreateOnly`: see [`ResourceType::replaces`].
+    /// Decides for the properties that the schema lists as `conditionalCreateOnly`, and for all of a type without a schema: see
+    /// [`ResourceType::replaces`].
     pub replaces_if: fn(&PropertyChange<'_>) -> bool,
     /// Deletes the resource by calling operations. Succeeds if the resource no longer exists.
     pub delete: Delete,
@@ -108,16 +109,28 @@ impl ResourceType {
         self
     }
 
+    /// The property that has the resource's tags, if its type supports them.
+    pub fn tags_property(&self) -> Option<&'static str> {
+        ["Tags", "HostedZoneTags"].into_iter().find(|name| self.properties.contains(name))
+    }
+
     /// Whether a stack's update creates a new resource instead of changing this one. For a conditionally create-only property,
     /// `replaces_if` decides.
     pub fn replaces(&self, change: &PropertyChange<'_>) -> bool {
         if change.before.get(change.property) == change.after.get(change.property) {
             return false;
         }
-        match escale_schema::schema(self.name).map(|schema| schema.mutability(change.property)) {
-            Some(Mutability::CreateOnly) => true,
-            Some(Mutability::ConditionallyCreateOnly) => (self.replaces_if)(change),
-            Some(Mutability::Updatable) | None => false,
+        let Some(schema) = escale_schema::schema(self.name) else { return (self.replaces_if)(change) };
+        match schema.mutability(change.property) {
+            Mutability::CreateOnly => true,
+            Mutability::ConditionallyCreateOnly => (self.replaces_if)(change),
+            Mutability::Updatable => {
+                let of = |properties: &'_ Map<String, Value>, member: &str| {
+                    properties.get(change.property).and_then(|value| value.get(member)).cloned()
+                };
+                let differs = |member| of(change.before, member) != of(change.after, member);
+                schema.create_only_members(change.property).any(differs)
+            }
         }
     }
 }

@@ -39,6 +39,10 @@ impl Operation for DeleteStack {
         if matches!(stack.phase, Phase::Deleting | Phase::Deleted) {
             return Ok(());
         }
+        if stack.phase.is_updating() {
+            let status = crate::status::stack(stack.phase);
+            return Err(Error::invalid(format!("Stack [{name}] cannot be deleted while in status {status}")));
+        }
         if stack.termination_protection {
             return Err(Error::invalid(format!(
                 "Stack [{name}] cannot be deleted while TerminationProtection is enabled"

@@ -4,7 +4,7 @@ use crate::{Error, find, shapes, status, template};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudformation::{LogicalId, PhysicalId, ResourceStatus, StackArn, StackName, TypeName};
-use escale_tables::cloudformation::{Stack, StackResource};
+use escale_tables::cloudformation::Content;
 
 pub(crate) struct DescribeStackResource;
 
@@ -44,7 +44,8 @@ impl Operation for DescribeStackResource {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let stack = find::stack(cx.tx, &input.stack_name)?;
-        let row = cx.tx.get::<StackResource>(&StackResource::key_of(&stack.uuid, &input.logical_resource_id));
+        let rows = find::listed(cx.tx, &stack.uuid);
+        let row = rows.into_iter().find(|row| row.logical_id == input.logical_resource_id);
         let found = row.and_then(|row| Some((status::resource(row.state)?, row)));
         let (resource_status, row) = found.ok_or_else(|| {
             Error::invalid(format!(
@@ -61,7 +62,7 @@ impl Operation for DescribeStackResource {
             last_updated_timestamp: row.since,
             resource_status,
             resource_status_reason: status::why(&row),
-            metadata: metadata(&stack, &row.logical_id)?,
+            metadata: metadata(&find::content(cx.tx, &stack)?.content, &row.logical_id)?,
             drift_information: shapes::resource_drift(),
         };
         Ok(Output { stack_resource_detail })
@@ -69,8 +70,8 @@ impl Operation for DescribeStackResource {
 }
 
 /// The resource's Metadata from the template, as JSON.
-fn metadata(stack: &Stack, logical: &LogicalId) -> Result<String, Error> {
-    let tree = template::tree(&stack.content.template)?;
+fn metadata(content: &Content, logical: &LogicalId) -> Result<String, Error> {
+    let tree = template::tree(&content.template)?;
     let of = tree.get("Resources").and_then(|r| r.get(logical)).and_then(|r| r.get("Metadata"));
     Ok(of.map_or_else(|| "{}".to_owned(), |node| node.value().to_string()))
 }

@@ -57,7 +57,7 @@ impl Operation for DescribeStackResources {
         };
         let wanted =
             |r: &StackResource| input.logical_resource_id.as_ref().is_none_or(|l| *l == r.logical_id);
-        let rows = find::resources(cx.tx, &stack.uuid);
+        let rows = find::listed(cx.tx, &stack.uuid);
         let stack_resources = rows.iter().filter(|r| wanted(r)).filter_map(|r| shape(&stack, r)).collect();
         Ok(Output { stack_resources })
     }

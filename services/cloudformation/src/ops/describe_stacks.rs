@@ -39,11 +39,16 @@ impl Operation for DescribeStacks {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         if let Some(named) = &input.stack_name {
             let row = find::stack(cx.tx, named)?;
-            return Ok(Output { stacks: vec![shapes::stack(&row)], next_token: None });
+            return Ok(Output { stacks: vec![shape(cx, &row)?], next_token: None });
         }
         let there = cx.tx.scan::<Stack>().filter(|s| s.phase != Phase::Deleted);
         let page =
             paging::page(there, |s| s.uuid.to_string(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
-        Ok(Output { stacks: page.items.iter().map(|s| shapes::stack(s)).collect(), next_token: page.next })
+        let stacks = page.items.iter().map(|s| shape(cx, s)).collect::<Result<_, _>>()?;
+        Ok(Output { stacks, next_token: page.next })
     }
+}
+
+fn shape(cx: &Cx<'_>, row: &Stack) -> Result<shapes::StackShape, Error> {
+    Ok(shapes::stack(row, &find::content(cx.tx, row)?.content))
 }

@@ -1,7 +1,10 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html>
 
 use crate::choices::ChangeSetStatus;
-use crate::{Error, begin, find, status};
+use crate::{
+    Error, begin, find, status,
+    update::{apply, obsolete, updatable},
+};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::cloudformation::{ChangeSet, ChangeSetPhase, ClientRequestToken, OnFailure, Phase, Stack};
@@ -33,7 +36,8 @@ impl Operation for ExecuteChangeSet {
             // A retry of a client that did not receive the answer.
             return Ok(());
         }
-        if set.phase != ChangeSetPhase::Available || stack.phase != Phase::Review {
+        let is_creation = stack.phase == Phase::Review;
+        if set.phase != ChangeSetPhase::Available || !(is_creation || updatable(&stack).is_ok()) {
             let (status, execution) = status::change_set(&set);
             let status = match status {
                 ChangeSetStatus::Failed => status.to_string(),
@@ -51,14 +55,9 @@ impl Operation for ExecuteChangeSet {
             (None, Some(true)) => OnFailure::DoNothing,
             (None, _) => OnFailure::Rollback,
         };
-        // The stack's other change sets describe its creation, too, so they are obsolete now.
-        let others: Vec<_> = cx.tx.prefix::<ChangeSet>(&format!("{}/", stack.uuid)).collect();
-        for other in others.iter().filter(|o| o.name != set.name) {
-            cx.tx.delete::<ChangeSet>(&ChangeSet::key_of(&stack.uuid, &other.name));
-        }
         cx.tx.put(ChangeSet { phase: ChangeSetPhase::Executed, ..(*set).clone() });
+        obsolete(cx, &stack.uuid);
         let stack = Stack {
-            content: set.content.clone(),
             on_failure,
             retain_except_on_create: input.retain_except_on_create.unwrap_or(false),
             change_set: Some(set.arn.clone()),
@@ -67,7 +66,11 @@ impl Operation for ExecuteChangeSet {
             executed: Some(cx.now),
             ..(*stack).clone()
         };
-        begin::creation(cx, stack);
-        Ok(())
+        let cloud = cx.cloud();
+        if is_creation {
+            begin::creation(cx, stack, set.content.clone());
+            return Ok(());
+        }
+        apply(cloud, cx, stack, set.content.clone())
     }
 }

@@ -37,7 +37,10 @@ impl Operation for GetTemplate {
                 find::change_set(cx.tx, named, stack.as_deref())?.1.content.template.clone()
             }
             // Empty for a stack in REVIEW_IN_PROGRESS: the CDK compares its template with this one.
-            (None, Some(named)) => find::stack(cx.tx, named)?.content.template.clone(),
+            (None, Some(named)) => {
+                let stack = find::stack(cx.tx, named)?;
+                find::content(cx.tx, &stack)?.content.template.clone()
+            }
             (None, None) => {
                 return Err(Error::invalid("Either StackName or ChangeSetName must be specified"));
             }

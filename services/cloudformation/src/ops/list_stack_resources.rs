@@ -42,8 +42,9 @@ impl Operation for ListStackResources {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let stack = find::stack(cx.tx, &input.stack_name)?;
-        let below = format!("{}/", stack.uuid);
-        let rows = cx.tx.prefix::<StackResource>(&below).filter_map(|r| summary(&r));
+        let mut rows = find::listed(cx.tx, &stack.uuid);
+        rows.sort_by(|a, b| a.logical_id.cmp(&b.logical_id));
+        let rows = rows.iter().filter_map(|r| summary(r));
         let key = |s: &Summary| s.logical_resource_id.to_string();
         let page = paging::page(rows, key, input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
         Ok(Output { stack_resource_summaries: page.items, next_token: page.next })

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html>
 
 use crate::choices::StackStatus;
-use crate::{Error, shapes, status};
+use crate::{find, Error, shapes, status};
 use escale_base::{Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudformation::{Stack, StackArn, StackName};
@@ -46,21 +46,21 @@ impl Operation for ListStacks {
         let there = cx.tx.scan::<Stack>().filter(|s| wanted(s));
         let page =
             paging::page(there, |s| s.uuid.to_string(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
-        let stack_summaries = page.items.iter().map(|s| summary(s)).collect();
+        let stack_summaries = page.items.iter().map(|s| summary(cx, s)).collect::<Result<_, _>>()?;
         Ok(Output { stack_summaries, next_token: page.next })
     }
 }
 
-fn summary(row: &Stack) -> Summary {
-    Summary {
+fn summary(cx: &Cx<'_>, row: &Stack) -> Result<Summary, Error> {
+    Ok(Summary {
         stack_id: row.arn.clone(),
         stack_name: row.name.clone(),
-        template_description: row.content.description.clone(),
+        template_description: find::content(cx.tx, row)?.content.description.clone(),
         creation_time: row.created,
         last_updated_time: row.executed,
         deletion_time: row.deleted,
         stack_status: status::stack(row.phase),
         stack_status_reason: row.reason.clone(),
         drift_information: shapes::drift(),
-    }
+    })
 }

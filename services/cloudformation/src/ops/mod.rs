@@ -1,6 +1,8 @@
 //! The operations of CloudFormation that read no template from S3, one per line.
 
 escale_service::operations! { "cloudformation";
+    CancelUpdateStack => cancel_update_stack,
+    ContinueUpdateRollback => continue_update_rollback,
     DeleteChangeSet => delete_change_set,
     DeleteStack => delete_stack,
     DescribeAccountLimits => describe_account_limits,
@@ -16,6 +18,7 @@ escale_service::operations! { "cloudformation";
     ListImports => list_imports,
     ListStackResources => list_stack_resources,
     ListStacks => list_stacks,
+    RollbackStack => rollback_stack,
     UpdateTerminationProtection => update_termination_protection,
 }
 

@@ -1,34 +1,38 @@
-//! The steps of a stack's creation.
+//! The steps that create resources, and the end of a creation or an update.
 
-use super::{Stacks, is_in, refused};
-use crate::{
-    Error, events, find, properties, scope,
-    template::{self, Scope},
-};
-use escale_base::{AwsError, ErrorKind};
-use escale_service::{Cx, Props};
+use super::{CHANGING, Stacks, Which, is_current, plan, refused};
+use crate::{Error, evaluation::Evaluation, events, find, properties, scope, template, update};
+use escale_base::{AwsError, ErrorKind, Tag};
+use escale_service::{Created, Cx, Props, ResourceType};
 use escale_tables::cloudformation::{
-    Export, ExportName, LogicalId, OnFailure, Phase, ResourceState, ResourceStatus, Stack, StackOutput,
-    StackResource,
+    Content, Export, ExportName, OnFailure, Phase, ResourceState, ResourceStatus, Stack, StackContent,
+    StackOutput, StackResource,
 };
-use serde_json::Value;
-use std::collections::BTreeSet;
+use serde_json::{Map, Value};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// A resource's properties by the stack's content.
+pub(super) struct Evaluated {
+    /// The form that the stack stores.
+    pub(super) stored: Map<String, Value>,
+    /// The values for the service: dynamic references are resolved, and each value has the type of its schema.
+    pub(super) real: Map<String, Value>,
+    pub(super) imports: BTreeSet<ExportName>,
+}
 
 impl Stacks {
     /// Creates a resource: its service's rows and the resource's row in one commit. If the service refuses, the resource fails.
-    pub(super) fn create(&self, stack: &Stack, logical: &LogicalId) -> Result<(), AwsError> {
-        let made = self.transact(stack, |cx| self.create_in(cx, stack, logical).map_err(AwsError::from));
+    pub(super) fn create(&self, stack: &Stack, which: &Which) -> Result<(), AwsError> {
+        let made = self.transact(stack, |cx| self.create_in(cx, stack, which).map_err(AwsError::from));
         match made {
             Ok(()) => Ok(()),
             // A retry may succeed, so the resource stays in its state.
             Err(error) if error.kind == ErrorKind::Throttled => Err(error),
             // The failed transaction wrote nothing, so the failure needs one of its own.
             Err(error) => self.record(|cx| {
-                let Some(mut row) = startable(cx, stack, logical) else { return Ok(()) };
+                let Some(mut row) = startable(cx, stack, which) else { return Ok(()) };
                 events::record(cx.tx, &row, ResourceStatus::CreateInProgress, None, cx.now);
-                // An error of CloudFormation itself is shown as it is, one of another service as a handler's message.
-                let is_own = error.code == "ValidationError";
-                let why = if is_own { error.message.clone() } else { refused(&error) };
+                let why = reason(&error);
                 (row.state, row.since, row.reason) = (ResourceState::CreateFailed, cx.now, Some(why.clone()));
                 cx.tx.put(row.clone());
                 events::resource(cx.tx, &row, Some(why), cx.now);
@@ -37,59 +41,93 @@ impl Stacks {
         }
     }
 
-    fn create_in(&self, cx: &mut Cx<'_>, stack: &Stack, logical: &LogicalId) -> Result<(), Error> {
-        let Some(mut row) = startable(cx, stack, logical) else { return Ok(()) };
-        let kind = *self
-            .cloud
-            .resource_type(&row.type_name)
-            .ok_or_else(|| AwsError::not_supported(format_args!("The resource type {}", row.type_name)))?;
-        let (properties, imports) = self.evaluated(cx, stack, |scope| Ok(scope.properties(logical)?))?;
-        let properties =
-            template::dynamic::replace(&Value::Object(properties), &mut |r| scope::resolve(cx, r))?;
-        let Value::Object(properties) = properties else { return Ok(()) };
-        // Checked here as well: values of other resources and dynamic references are known only now.
-        let properties = properties::coerced(&kind, logical, properties)?;
-        let tags = scope::tags(stack, logical);
-        let props =
-            Props { values: &properties, stack_name: &stack.name, logical_id: logical, stack_tags: &tags };
-        let created = (kind.create)(cx, &props)?;
-        cx.tx.update::<Stack, _>(&stack.uuid, |s| s.imports.extend(imports));
+    fn create_in(&self, cx: &mut Cx<'_>, stack: &Stack, which: &Which) -> Result<(), Error> {
+        let Some(mut row) = startable(cx, stack, which) else { return Ok(()) };
+        let kind = self.kind(&row)?;
+        let content = find::content(cx.tx, stack)?;
+        let evaluated = self.evaluated(cx, stack, &content.content, &row, &kind)?;
         events::record(cx.tx, &row, ResourceStatus::CreateInProgress, None, cx.now);
-        (row.state, row.since) = (ResourceState::Creating, cx.now);
-        (row.physical_id, row.attributes) = (Some(created.physical_id.into()), created.attributes);
-        row.reason = Some("Resource creation Initiated".into());
-        cx.tx.put(row.clone());
-        events::resource(cx.tx, &row, row.reason.clone(), cx.now);
+        let created = created_by(cx, &kind, stack, &content.content.tags, &row, &evaluated.real)?;
+        row.state = ResourceState::Creating;
+        self.enter_created(cx, stack, &content, &mut row, created, evaluated);
         Ok(())
     }
 
-    /// Runs `read` on the stack's expressions. Also returns the exports that they used.
-    fn evaluated<T>(
+    /// Records what a service has created for the row.
+    pub(super) fn enter_created(
+        &self,
+        cx: &mut Cx<'_>,
+        stack: &Stack,
+        content: &StackContent,
+        row: &mut StackResource,
+        created: Created,
+        evaluated: Evaluated,
+    ) {
+        import(cx, stack, evaluated.imports);
+        (row.since, row.applied) = (cx.now, content.number);
+        (row.physical_id, row.attributes) = (Some(created.physical_id.into()), created.attributes);
+        (row.properties, row.tags) = (evaluated.stored, content.content.tags.clone());
+        row.reason = Some("Resource creation Initiated".into());
+        cx.tx.put(row.clone());
+        events::resource(cx.tx, row, row.reason.clone(), cx.now);
+    }
+
+    pub(super) fn kind(&self, row: &StackResource) -> Result<ResourceType, Error> {
+        let unknown = || AwsError::not_supported(format_args!("The resource type {}", row.type_name));
+        Ok(*self.cloud.resource_type(&row.type_name).ok_or_else(unknown)?)
+    }
+
+    /// Evaluates the row's properties. Every resource that they refer to must have the stack's content.
+    pub(super) fn evaluated(
+        &self,
+        cx: &mut Cx<'_>,
+        stack: &Stack,
+        content: &Content,
+        row: &StackResource,
+        kind: &ResourceType,
+    ) -> Result<Evaluated, Error> {
+        let (real, stored, imports) = self.stored(cx, stack, content, row)?;
+        let real = template::dynamic::replace(&Value::Object(real), &mut |r| scope::resolve(cx, r))?;
+        let Value::Object(real) = real else { return Err(AwsError::internal().into()) };
+        // Checked here as well: values of other resources and dynamic references are known only now.
+        Ok(Evaluated { stored, real: properties::coerced(kind, &row.logical_id, real)?, imports })
+    }
+
+    /// The properties before dynamic references are resolved, their stored form, and the exports that they use.
+    #[allow(clippy::type_complexity)] // one item per result
+    pub(super) fn stored(
         &self,
         cx: &Cx<'_>,
         stack: &Stack,
-        read: impl FnOnce(&Scope<'_>) -> Result<T, Error>,
-    ) -> Result<(T, BTreeSet<ExportName>), Error> {
-        let template = self.template(stack)?;
-        let bound = scope::bound(&template, &stack.content)?;
+        content: &Content,
+        row: &StackResource,
+    ) -> Result<(Map<String, Value>, Map<String, Value>, BTreeSet<ExportName>), Error> {
+        let evaluation = Evaluation::new(self.template(stack, content)?, content, &stack.uuid)?;
         let environment = scope::StackEnvironment::new(cx.tx, cx.config, Some(&stack.uuid));
         let pseudo = scope::pseudo(cx.config, &stack.arn, &stack.name);
-        let answer = read(&Scope::new(&template, &bound.values, &pseudo, &environment)?)?;
-        Ok((answer, environment.imports.into_inner()))
+        let scope = evaluation.scope(&pseudo, &environment)?;
+        let real = scope.properties(&row.logical_id)?;
+        let stored = evaluation.stored(&scope, &row.logical_id)?;
+        Ok((real, stored, environment.imports.take()))
     }
 
-    /// Completes the creation: all resources exist, so the outputs are known.
+    /// All resources have the stack's content, so the outputs are known. Completes a creation, or starts the clean-up of an update.
     pub(super) fn complete(&self, stack: &Stack) -> Result<(), AwsError> {
         let done = self.record(|cx| {
-            if !is_in(cx, stack, &[Phase::Creating]) {
+            if !CHANGING.contains(&stack.phase) || !is_current(cx, stack) {
                 return Ok(());
             }
-            let (outputs, imports) = self.outputs(cx, stack)?;
+            let content = find::content(cx.tx, stack)?;
+            let (outputs, imports) = self.outputs(cx, stack, &content.content)?;
             cx.tx.update::<Stack, _>(&stack.uuid, |s| {
-                s.outputs = outputs;
-                s.imports.extend(imports);
+                (s.outputs, s.imports, s.stable) = (outputs, imports, Some(s.content));
             });
-            events::enter(cx.tx, &stack.uuid, Phase::Created, None, cx.now);
+            let phase = match stack.phase {
+                Phase::Updating => Phase::UpdateCleanup,
+                Phase::UpdateRollingBack => Phase::UpdateRollbackCleanup,
+                _ => Phase::Created,
+            };
+            events::enter(cx.tx, &stack.uuid, phase, None, cx.now);
             Ok(())
         });
         match done {
@@ -99,77 +137,160 @@ impl Stacks {
         }
     }
 
+    /// The outputs, and all exports of other stacks that the stack uses.
     fn outputs(
         &self,
         cx: &mut Cx<'_>,
         stack: &Stack,
+        content: &Content,
     ) -> Result<(Vec<StackOutput>, BTreeSet<ExportName>), Error> {
-        let (values, imports) = self.evaluated(cx, stack, |scope| Ok(scope.outputs()?))?;
-        let template = self.template(stack)?;
-        let mut outputs = Vec::new();
-        for (key, (value, export)) in values {
-            let export = export.map(ExportName);
-            if let Some(name) = &export {
-                // As on AWS, the name of an export is unique in the region.
-                if let Some(other) = cx.tx.get::<Export>(name) {
-                    let owner = cx.tx.get::<Stack>(&other.stack).map(|s| s.name.clone()).unwrap_or_default();
-                    let message = format!("Export with name {name} is already exported by stack {owner}");
-                    return Err(Error::invalid(message));
-                }
-                cx.tx.put(Export { name: name.clone(), value: value.clone(), stack: stack.uuid.clone() });
-            }
-            let description = template.outputs.get(&key).and_then(|o| o.description.clone());
-            outputs.push(StackOutput { key: key.into(), value, description, export });
+        let evaluation = Evaluation::new(self.template(stack, content)?, content, &stack.uuid)?;
+        let environment = scope::StackEnvironment::new(cx.tx, cx.config, Some(&stack.uuid));
+        let pseudo = scope::pseudo(cx.config, &stack.arn, &stack.name);
+        let scope = evaluation.scope(&pseudo, &environment)?;
+        let values = scope.outputs()?;
+        for planned in &content.resources {
+            scope.properties(&planned.logical_id)?;
         }
+        let imports = environment.imports.take();
+        let template = Arc::clone(&evaluation.template);
+        let output = |(key, (value, export)): (String, (String, Option<String>))| StackOutput {
+            description: template.outputs.get(&key).and_then(|o| o.description.clone()),
+            key: key.into(),
+            value,
+            export: export.map(ExportName),
+        };
+        let outputs: Vec<StackOutput> = values.into_iter().map(output).collect();
+        export(cx, stack, &outputs)?;
         Ok((outputs, imports))
     }
 
-    /// Ends a failed creation: marks resources in progress as failed and applies the stack's `OnFailure`.
+    /// Ends a failed creation or update: marks resources in progress as failed and applies the stack's `OnFailure`.
     pub(super) fn give_up(&self, stack: &Stack, why: Option<&str>) -> Result<(), AwsError> {
         self.record(|cx| {
-            if !is_in(cx, stack, &[Phase::Creating]) {
-                return Ok(());
+            if CHANGING.contains(&stack.phase) && is_current(cx, stack) {
+                fail(cx, stack, why)?;
             }
-            let now = cx.now;
-            let mut failed = Vec::new();
-            for row in find::resources(cx.tx, &stack.uuid) {
-                let mut row = (*row).clone();
-                if row.state == ResourceState::Creating {
-                    // The row keeps its physical id, so the rollback deletes the resource.
-                    let reason = Some("Resource creation cancelled".to_owned());
-                    (row.state, row.since, row.waiting_for) = (ResourceState::CreateFailed, now, None);
-                    row.reason.clone_from(&reason);
-                    cx.tx.put(row.clone());
-                    events::resource(cx.tx, &row, reason, now);
-                }
-                if row.state == ResourceState::CreateFailed {
-                    failed.push(row.logical_id);
-                }
-            }
-            let failed = failed.join(", ");
-            let why = why.map_or_else(
-                || format!("The following resource(s) failed to create: [{failed}]. "),
-                str::to_owned,
-            );
-            let (phase, request) = match stack.on_failure {
-                OnFailure::Rollback => (Phase::RollingBack, "Rollback requested by user."),
-                OnFailure::Delete => (Phase::Deleting, "Delete requested by user."),
-                OnFailure::DoNothing => (Phase::CreateFailed, ""),
-            };
-            events::enter(cx.tx, &stack.uuid, phase, Some(format!("{why}{request}")), now);
             Ok(())
         })
     }
 }
 
-/// The resource's row if it must still be created. The plan may be outdated.
-fn startable(cx: &Cx<'_>, stack: &Stack, logical: &LogicalId) -> Option<StackResource> {
-    let now = cx.tx.get::<Stack>(&stack.uuid)?;
-    // After one failure no further creation starts, also within the same step.
-    let failed = |r: &StackResource| r.state == ResourceState::CreateFailed;
-    if now.phase != Phase::Creating || find::resources(cx.tx, &stack.uuid).iter().any(|r| failed(r)) {
-        return None;
+/// Ends the work on the stack's content, which has failed or was cancelled.
+pub(crate) fn fail(cx: &mut Cx<'_>, stack: &Stack, why: Option<&str>) -> Result<(), Error> {
+    let now = cx.now;
+    let (mut created, mut updated) = (Vec::new(), Vec::new());
+    for row in find::resources(cx.tx, &stack.uuid).into_iter().filter(|row| row.is_current()) {
+        let mut row = (*row).clone();
+        let cancelled = match row.state {
+            // The row keeps its physical id, so the rollback deletes the resource or changes it back.
+            ResourceState::Creating => Some((ResourceState::CreateFailed, "Resource creation cancelled")),
+            ResourceState::Updating => Some((ResourceState::UpdateFailed, "Resource update cancelled")),
+            _ => None,
+        };
+        if let Some((state, reason)) = cancelled {
+            (row.state, row.since, row.waiting_for) = (state, now, None);
+            row.reason = Some(reason.to_owned());
+            cx.tx.put(row.clone());
+            events::resource(cx.tx, &row, row.reason.clone(), now);
+        }
+        match row.state {
+            ResourceState::CreateFailed => created.push(row.logical_id),
+            ResourceState::UpdateFailed if plan::has_failed(&row) => updated.push(row.logical_id),
+            _ => {}
+        }
     }
-    let row = cx.tx.get::<StackResource>(&StackResource::key_of(&stack.uuid, logical))?;
-    (row.state == ResourceState::Waiting).then(|| (*row).clone())
+    let words = |verb: &str, failed: &[_]| match failed.is_empty() {
+        true => String::new(),
+        false => format!("The following resource(s) failed to {verb}: [{}]. ", failed.join(", ")),
+    };
+    let why = why.map_or_else(|| words("create", &created) + &words("update", &updated), str::to_owned);
+    let enter = |cx: &mut Cx<'_>, phase, request: &str| {
+        events::enter(cx.tx, &stack.uuid, phase, Some(format!("{why}{request}")), now);
+        Ok(())
+    };
+    match (stack.phase, stack.on_failure) {
+        (Phase::UpdateRollingBack, _) => enter(cx, Phase::UpdateRollbackFailed, ""),
+        (Phase::Updating, OnFailure::DoNothing) => enter(cx, Phase::UpdateFailed, ""),
+        (Phase::Updating, _) => update::rollback(cx, stack, why),
+        (_, OnFailure::Rollback) => enter(cx, Phase::RollingBack, "Rollback requested by user."),
+        (_, OnFailure::Delete) => enter(cx, Phase::Deleting, "Delete requested by user."),
+        (_, OnFailure::DoNothing) => enter(cx, Phase::CreateFailed, ""),
+    }
+}
+
+/// Lets the service create a resource with these properties.
+pub(super) fn created_by(
+    cx: &mut Cx<'_>,
+    kind: &ResourceType,
+    stack: &Stack,
+    own_tags: &[Tag],
+    row: &StackResource,
+    properties: &Map<String, Value>,
+) -> Result<Created, Error> {
+    let tags = scope::tags(stack, own_tags, &row.logical_id);
+    let (stack_name, logical_id) = (stack.name.as_str(), row.logical_id.as_str());
+    Ok((kind.create)(cx, &Props { values: properties, stack_name, logical_id, stack_tags: &tags })?)
+}
+
+/// Notes that the stack uses these exports, so that no other stack removes them.
+pub(super) fn import(cx: &mut Cx<'_>, stack: &Stack, imports: BTreeSet<ExportName>) {
+    let known = cx.tx.get::<Stack>(&stack.uuid).is_some_and(|s| imports.is_subset(&s.imports));
+    if !known {
+        cx.tx.update::<Stack, _>(&stack.uuid, |s| s.imports.extend(imports));
+    }
+}
+
+/// Writes the stack's exports. One that another stack uses must neither change nor disappear.
+fn export(cx: &mut Cx<'_>, stack: &Stack, outputs: &[StackOutput]) -> Result<(), Error> {
+    let exported = outputs.iter().filter_map(|output| Some((output.export.clone()?, output.value.clone())));
+    let mut left: Vec<Arc<Export>> = cx.tx.scan::<Export>().filter(|e| e.stack == stack.uuid).collect();
+    for (name, value) in exported {
+        left.retain(|old| old.name != name);
+        if let Some(old) = cx.tx.get::<Export>(&name) {
+            // As on AWS, the name of an export is unique in the region.
+            if old.stack != stack.uuid {
+                let owner = cx.tx.get::<Stack>(&old.stack).map(|s| s.name.clone()).unwrap_or_default();
+                let message = format!("Export with name {name} is already exported by stack {owner}");
+                return Err(Error::invalid(message));
+            }
+            if old.value != value {
+                unused(cx, stack, &name, "updated")?;
+            }
+        }
+        cx.tx.put(Export { name, value, stack: stack.uuid.clone() });
+    }
+    for old in left {
+        unused(cx, stack, &old.name, "deleted")?;
+        cx.tx.delete::<Export>(&old.name);
+    }
+    Ok(())
+}
+
+fn unused(cx: &Cx<'_>, stack: &Stack, export: &ExportName, verb: &str) -> Result<(), Error> {
+    // A stack that imports its own export does not block its change.
+    match find::importers(cx.tx, export).into_iter().find(|user| *user != stack.name) {
+        Some(user) => {
+            Err(Error::invalid(format!("Export {export} cannot be {verb} as it is in use by {user}")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The reason of an event: an error of CloudFormation itself as it is, one of another service as a handler's message.
+pub(super) fn reason(error: &AwsError) -> String {
+    if error.code == "ValidationError" { error.message.clone() } else { refused(error) }
+}
+
+/// The resource's row if it must still be created. The plan may be outdated.
+fn startable(cx: &Cx<'_>, stack: &Stack, which: &Which) -> Option<StackResource> {
+    let row = which.read(cx.tx, stack).filter(|row| row.state == ResourceState::Waiting)?;
+    may_go_on(cx, stack).then(|| (*row).clone())
+}
+
+/// Whether work on another resource may start. After one failure it may not, also within the same step, except in a rollback.
+pub(super) fn may_go_on(cx: &Cx<'_>, stack: &Stack) -> bool {
+    let failed =
+        || find::resources(cx.tx, &stack.uuid).iter().any(|row| row.is_current() && plan::has_failed(row));
+    is_current(cx, stack) && (stack.phase == Phase::UpdateRollingBack || !failed())
 }

@@ -1,28 +1,23 @@
 //! The steps of a stack's deletion or rollback.
 
-use super::{Stacks, created, is_in, plan, refused};
+use super::{DELETING, Stacks, Which, created, is_current, plan, refused};
 use crate::{error, events, find};
 use escale_base::{AwsError, Timestamp};
 use escale_service::Cx;
 use escale_store::Row;
 use escale_tables::cloudformation::{
-    ChangeSet, Export, LogicalId, Phase, Removal, ResourceState, Stack, StackEvent, StackResource,
+    ChangeSet, EventCount, Export, Phase, Removal, ResourceState, Role, Stack, StackContent, StackEvent,
+    StackResource,
 };
 use std::sync::Arc;
 
 impl Stacks {
     /// Deletes the resource through its service, or retains it if its policy says so.
-    pub(super) fn delete(&self, stack: &Stack, logical: &LogicalId) -> Result<(), AwsError> {
-        let removal = |row: &StackResource| match (row.removal, stack.phase) {
-            (Removal::Retain, Phase::RollingBack) if stack.retain_except_on_create => Removal::Delete,
-            // A resource of a failed creation holds no data yet.
-            (Removal::RetainExceptOnCreate | Removal::Snapshot, Phase::RollingBack) => Removal::Delete,
-            (Removal::RetainExceptOnCreate, _) => Removal::Retain,
-            (removal, _) => removal,
-        };
+    pub(super) fn delete(&self, stack: &Stack, which: &Which) -> Result<(), AwsError> {
+        let logical = &which.logical;
         let requested = self.transact(stack, |cx| {
-            let Some(mut row) = deletable(cx, stack, logical) else { return Ok(()) };
-            let removal = removal(&row);
+            let Some(mut row) = deletable(cx, stack, which) else { return Ok(()) };
+            let removal = removal(cx, stack, &row);
             if removal == Removal::Retain {
                 enter(cx, &mut row, ResourceState::Retained, None);
                 return Ok(());
@@ -45,7 +40,7 @@ impl Stacks {
         let Err(error) = requested else { return Ok(()) };
         let mut again = error::is_transient(&error);
         self.record(|cx| {
-            let Some(mut row) = deletable(cx, stack, logical) else { return Ok(()) };
+            let Some(mut row) = deletable(cx, stack, which) else { return Ok(()) };
             let tried = matches!(row.state, ResourceState::Deleting { .. });
             again &= !(tried && cx.now >= plan::deadline(&row));
             // Nothing new to record: a write would wake the engine at once instead of after its pause.
@@ -64,7 +59,11 @@ impl Stacks {
     /// Ends a deletion: all resources are deleted, or some deletions failed.
     pub(super) fn finish(&self, stack: &Stack) -> Result<(), AwsError> {
         self.record(|cx| {
-            if !is_in(cx, stack, &[Phase::Deleting, Phase::RollingBack]) {
+            if !DELETING.contains(&stack.phase) || !is_current(cx, stack) {
+                return Ok(());
+            }
+            if matches!(stack.phase, Phase::UpdateCleanup | Phase::UpdateRollbackCleanup) {
+                clean_up(cx, stack);
                 return Ok(());
             }
             let rows = find::resources(cx.tx, &stack.uuid);
@@ -93,6 +92,44 @@ impl Stacks {
     }
 }
 
+/// The policy for a resource that leaves the stack now.
+fn removal(cx: &Cx<'_>, stack: &Stack, row: &StackResource) -> Removal {
+    // A resource of a failed creation or update holds no data yet.
+    let is_undone = stack.phase == Phase::RollingBack || row.role == Role::Orphan;
+    let is_replaced = row.role == Role::Old && find::current(cx.tx, &stack.uuid, &row.logical_id).is_some();
+    match if is_replaced { row.replaced } else { row.removal } {
+        Removal::Retain if is_undone && stack.retain_except_on_create => Removal::Delete,
+        Removal::RetainExceptOnCreate | Removal::Snapshot if is_undone => Removal::Delete,
+        Removal::RetainExceptOnCreate => Removal::Retain,
+        removal => removal,
+    }
+}
+
+/// Ends an update or its rollback: what is left outside of the content is no longer part of the stack.
+fn clean_up(cx: &mut Cx<'_>, stack: &Stack) {
+    let mut failed = false;
+    for row in find::resources(cx.tx, &stack.uuid) {
+        if !row.is_current() {
+            failed |= plan::is_there(&row);
+            cx.tx.delete::<StackResource>(&row.key());
+        } else if row.role == Role::New {
+            cx.tx.put(StackResource { role: Role::Kept, ..(*row).clone() });
+        }
+    }
+    let below = format!("{}/", stack.uuid);
+    for old in cx.tx.prefix::<StackContent>(&below).collect::<Vec<_>>() {
+        if old.number != stack.content {
+            cx.tx.delete::<StackContent>(&old.key());
+        }
+    }
+    let (phase, what) = match stack.phase {
+        Phase::UpdateCleanup => (Phase::Updated, "Update successful."),
+        _ => (Phase::UpdateRolledBack, "Rollback successful."),
+    };
+    let why = failed.then(|| format!("{what} One or more resources could not be deleted."));
+    events::enter(cx.tx, &stack.uuid, phase, why, cx.now);
+}
+
 /// How long AWS shows a deleted stack.
 const SHOWN_MS: i64 = 90 * 24 * 3_600_000;
 
@@ -113,6 +150,10 @@ fn purge_deleted(cx: &mut Cx<'_>) {
         for set in cx.tx.prefix::<ChangeSet>(&below).collect::<Vec<_>>() {
             cx.tx.delete::<ChangeSet>(&set.key());
         }
+        for content in cx.tx.prefix::<StackContent>(&below).collect::<Vec<_>>() {
+            cx.tx.delete::<StackContent>(&content.key());
+        }
+        cx.tx.delete::<EventCount>(&stack.uuid);
         cx.tx.delete::<Stack>(&stack.uuid);
     }
 }
@@ -129,9 +170,9 @@ fn purgeable(stacks: impl Iterator<Item = Arc<Stack>>, now: Timestamp) -> Vec<Ar
 }
 
 /// The resource's row if its service has not accepted the deletion yet. The plan may be outdated.
-fn deletable(cx: &Cx<'_>, stack: &Stack, logical: &LogicalId) -> Option<StackResource> {
+fn deletable(cx: &Cx<'_>, stack: &Stack, which: &Which) -> Option<StackResource> {
     let now = cx.tx.get::<Stack>(&stack.uuid)?;
-    let row = cx.tx.get::<StackResource>(&StackResource::key_of(&stack.uuid, logical))?;
+    let row = which.read(cx.tx, stack)?;
     let done = matches!(row.state, ResourceState::Deleting { asked: true } | ResourceState::DeleteFailed);
     (now.phase == stack.phase && plan::is_there(&row) && !done).then(|| (*row).clone())
 }

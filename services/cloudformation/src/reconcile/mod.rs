@@ -1,4 +1,5 @@
-//! Reconciles stacks: creates each resource once its dependencies exist, and deletes in the opposite order.
+//! Reconciles stacks: creates and changes each resource once its dependencies have their new content, and deletes in the opposite
+//! order. An update and the return from a failed one are the same steps with another content.
 //!
 //! The key of the reconciler is a stack. [`plan`] reads its rows and lists the actions that are possible now. Each [`Action`] is
 //! one transaction that changes the rows of the resource's service and the resource's own row together, so a crash between two
@@ -9,13 +10,17 @@ mod delete;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod update;
 
 use crate::{Error, error, events, template};
+pub(crate) use create::fail;
 use escale_base::{AwsError, Timestamp};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_service::{Caller, Cloud, Created, Cx, Principal, Readiness};
 use escale_store::{ALL_TABLES, Change, Image, Store};
-use escale_tables::cloudformation::{Busy, LogicalId, Phase, ResourceState, Stack, StackResource, StackUuid};
+use escale_tables::cloudformation::{
+    Busy, Content, LogicalId, Phase, ResourceState, Stack, StackResource, StackUuid,
+};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
@@ -25,25 +30,44 @@ use std::{
 pub(crate) struct Stacks {
     store: Store,
     cloud: Arc<Cloud>,
-    /// A cache of the parsed templates of busy stacks.
-    parsed: Mutex<HashMap<StackUuid, Arc<template::Template>>>,
+    /// A cache of the parsed templates of busy stacks, with the numbers of their contents.
+    parsed: Mutex<HashMap<StackUuid, (u32, Arc<template::Template>)>>,
 }
 
 /// One transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    Create(LogicalId),
-    /// Records the progress of a resource that is being created or deleted.
-    Observe(LogicalId),
-    Delete(LogicalId),
-    /// Every resource exists.
+    Create(Which),
+    /// Compares a resource with the content, and changes or replaces it.
+    Update(Which),
+    /// Records the progress of a resource that is being created, changed or deleted.
+    Observe(Which),
+    Delete(Which),
+    /// Every resource has the stack's content.
     Complete,
-    /// A resource failed: the creation of the others stops.
+    /// A resource failed: the work on the others stops.
     GiveUp,
     /// The creation exceeded the stack's timeout.
     TimeOut,
     /// No resource is left to delete.
     Finish,
+}
+
+/// A physical resource of the stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Which {
+    pub(crate) logical: LogicalId,
+    pub(crate) version: u32,
+}
+
+impl Which {
+    pub(super) fn of(row: &StackResource) -> Which {
+        Which { logical: row.logical_id.clone(), version: row.version }
+    }
+
+    fn read(&self, image: &Image, stack: &Stack) -> Option<Arc<StackResource>> {
+        image.get::<StackResource>(&StackResource::key_of(&stack.uuid, &self.logical, self.version))
+    }
 }
 
 /// The principal whose permissions the stack has: the caller of its creation or deletion. If the stored principal cannot be read,
@@ -81,23 +105,30 @@ impl Stacks {
         self.cloud.transact(&self.store, &caller, work).map_err(|failed| failed.0)
     }
 
-    fn template(&self, stack: &Stack) -> Result<Arc<template::Template>, template::TemplateError> {
+    fn template(
+        &self,
+        stack: &Stack,
+        content: &Content,
+    ) -> Result<Arc<template::Template>, template::TemplateError> {
         // Not locked during the parsing: steps of other stacks use the cache, too.
         let lock = || self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(parsed) = lock().get(&stack.uuid) {
+        if let Some((number, parsed)) = lock().get(&stack.uuid)
+            && *number == stack.content
+        {
             return Ok(Arc::clone(parsed));
         }
         // With the larger size limit: the size was checked when the template arrived.
-        let parsed = Arc::new(template::parse(&stack.content.template, template::Origin::File)?);
-        lock().insert(stack.uuid.clone(), Arc::clone(&parsed));
+        let parsed = Arc::new(template::parse(&content.template, template::Origin::File)?);
+        lock().insert(stack.uuid.clone(), (stack.content, Arc::clone(&parsed)));
         Ok(parsed)
     }
 
     fn take(&self, stack: &Stack, action: &Action) -> Result<(), AwsError> {
         match action {
-            Action::Create(logical) => self.create(stack, logical),
-            Action::Observe(logical) => self.observe(stack, logical),
-            Action::Delete(logical) => self.delete(stack, logical),
+            Action::Create(which) => self.create(stack, which),
+            Action::Update(which) => self.update(stack, which),
+            Action::Observe(which) => self.observe(stack, which),
+            Action::Delete(which) => self.delete(stack, which),
             Action::Complete => self.complete(stack),
             Action::GiveUp => self.give_up(stack, None),
             Action::TimeOut => {
@@ -108,15 +139,17 @@ impl Stacks {
     }
 
     /// Records whether a resource has become ready, has failed or still waits.
-    fn observe(&self, stack: &Stack, logical: &LogicalId) -> Result<(), AwsError> {
+    fn observe(&self, stack: &Stack, which: &Which) -> Result<(), AwsError> {
         self.record(|cx| {
-            let key = StackResource::key_of(&stack.uuid, logical);
-            let Some(row) = cx.tx.get::<StackResource>(&key) else { return Ok(()) };
+            let Some(row) = which.read(cx.tx, stack) else { return Ok(()) };
             let now = cx.now;
             let mut row = (*row).clone();
-            let deleting = match row.state {
-                ResourceState::Creating => false,
-                ResourceState::Deleting { asked: true } => true,
+            let (done, failed) = match row.state {
+                ResourceState::Creating => (ResourceState::Created, ResourceState::CreateFailed),
+                ResourceState::Updating => (ResourceState::Updated, ResourceState::UpdateFailed),
+                ResourceState::Deleting { asked: true } => {
+                    (ResourceState::Deleted, ResourceState::DeleteFailed)
+                }
                 _ => return Ok(()),
             };
             // Readiness is read even after the deadline: a resource that just became ready is no failure.
@@ -140,12 +173,7 @@ impl Stacks {
                     return Ok(());
                 }
             };
-            row.state = match (&after, deleting) {
-                (Ok(()), false) => ResourceState::Created,
-                (Ok(()), true) => ResourceState::Deleted,
-                (Err(_), false) => ResourceState::CreateFailed,
-                (Err(_), true) => ResourceState::DeleteFailed,
-            };
+            row.state = if after.is_ok() { done } else { failed };
             (row.since, row.reason, row.waiting_for) = (now, after.err(), None);
             cx.tx.put(row.clone());
             events::resource(cx.tx, &row, row.reason.clone(), now);
@@ -164,10 +192,17 @@ fn handler_message(message: &str, code: &str) -> String {
     format!("Resource handler returned message: \"{message}\" (HandlerErrorCode: {code})")
 }
 
-/// Whether the stack is still in a phase for which the step was planned.
-fn is_in(cx: &Cx<'_>, stack: &Stack, phases: &[Phase]) -> bool {
-    cx.tx.get::<Stack>(&stack.uuid).is_some_and(|s| phases.contains(&s.phase))
+/// Whether the stack is still in the phase and has the content for which the step was planned.
+fn is_current(cx: &Cx<'_>, stack: &Stack) -> bool {
+    cx.tx.get::<Stack>(&stack.uuid).is_some_and(|s| (s.phase, s.content) == (stack.phase, stack.content))
 }
+
+/// The phases in which resources get the stack's content.
+const CHANGING: &[Phase] = &[Phase::Creating, Phase::Updating, Phase::UpdateRollingBack];
+
+/// The phases in which resources are deleted.
+const DELETING: &[Phase] =
+    &[Phase::Deleting, Phase::RollingBack, Phase::UpdateCleanup, Phase::UpdateRollbackCleanup];
 
 fn created(row: &StackResource) -> Created {
     let physical_id = row.physical_id.clone().unwrap_or_default().into();

@@ -1,13 +1,13 @@
 //! Plans the actions that are possible for a stack now. Pure.
 
-use super::{Action, created};
+use super::{Action, Which, created};
 use crate::find;
 use escale_base::Timestamp;
 use escale_engine::Plan;
 use escale_service::{Cloud, Readiness};
 use escale_store::Image;
-use escale_tables::cloudformation::{LogicalId, Phase, ResourceState, Stack, StackResource};
-use std::sync::Arc;
+use escale_tables::cloudformation::{LogicalId, OnFailure, Phase, ResourceState, Stack, StackResource};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The time limit for the creation or deletion of one resource. AWS's limits are between minutes and hours. On one machine no
 /// resource takes that long, and a user who waits at a terminal needs an answer.
@@ -21,19 +21,26 @@ pub(super) fn plan(cloud: &Cloud, image: &Image, key: &str, now: Timestamp) -> P
     let Some(stack) = image.get::<Stack>(key) else { return Plan::Done };
     let rows = find::resources(image, &stack.uuid);
     match stack.phase {
-        Phase::Creating => creation(cloud, image, &stack, &rows, now),
+        Phase::Creating | Phase::Updating | Phase::UpdateRollingBack => {
+            let current: Vec<_> = rows.into_iter().filter(|row| row.is_current()).collect();
+            change(cloud, image, &stack, &current, now)
+        }
         Phase::Deleting | Phase::RollingBack => deletion(cloud, image, &rows, now),
+        Phase::UpdateCleanup | Phase::UpdateRollbackCleanup => {
+            let left: Vec<_> = rows.into_iter().filter(|row| !row.is_current()).collect();
+            deletion(cloud, image, &left, now)
+        }
         _ => Plan::Done,
     }
 }
 
-/// The time by which the resource's creation or deletion must complete.
+/// The time by which the resource's creation, change or deletion must complete.
 pub(super) fn deadline(row: &StackResource) -> Timestamp {
     let refused = matches!(row.state, ResourceState::Deleting { asked: false });
     row.since.plus_ms(if refused { REFUSED_MS } else { LIMIT_MS })
 }
 
-/// The readiness of a resource that is being created or deleted.
+/// The readiness of a resource that is being created, changed or deleted.
 pub(super) fn readiness(cloud: &Cloud, image: &Image, row: &StackResource) -> Readiness {
     let Some(kind) = cloud.resource_type(&row.type_name) else {
         return Readiness::Failed(format!(
@@ -78,18 +85,29 @@ impl Waits {
     }
 }
 
-fn creation(
+/// Whether the work on the resource has failed.
+pub(super) fn has_failed(row: &StackResource) -> bool {
+    !row.pending && matches!(row.state, ResourceState::CreateFailed | ResourceState::UpdateFailed)
+}
+
+/// Creates the resources that do not exist and changes those that may differ from the content.
+fn change(
     cloud: &Cloud,
     image: &Image,
     stack: &Stack,
     rows: &[Arc<StackResource>],
     now: Timestamp,
 ) -> Plan<Vec<Action>> {
-    if rows.iter().any(|r| r.state == ResourceState::CreateFailed) {
+    // After a failure nothing new starts, but a rollback goes on as far as it can. Without a rollback, resources in progress
+    // are worth completing.
+    let failed = rows.iter().any(|r| has_failed(r));
+    let goes_on = !failed || stack.phase == Phase::UpdateRollingBack;
+    if !goes_on && stack.on_failure != OnFailure::DoNothing {
         return Plan::Step(vec![Action::GiveUp]);
     }
     let mut waits = Waits::default();
-    if let Some(minutes) = stack.timeout_minutes {
+    // The limit concerns creations only.
+    if let Some(minutes) = stack.timeout_minutes.filter(|_| stack.phase == Phase::Creating) {
         let end = stack.since.plus_ms(i64::from(minutes) * 60_000);
         if now >= end {
             return Plan::Step(vec![Action::TimeOut]);
@@ -97,25 +115,32 @@ fn creation(
         // No row changes when the time is over, so the engine must plan again then.
         waits.until = Some(end);
     }
-    let exists =
-        |id: &LogicalId| rows.iter().any(|r| r.logical_id == *id && r.state == ResourceState::Created);
+    let settled: BTreeSet<&LogicalId> =
+        rows.iter().filter(|r| r.is_settled()).map(|r| &r.logical_id).collect();
+    let may_start = |row: &StackResource| goes_on && row.needs.iter().all(|id| settled.contains(id));
     let mut actions = Vec::new();
+    let mut in_progress = false;
     for row in rows {
         match row.state {
-            ResourceState::Creating if !waits.is_waiting(cloud, image, row, now) => {
-                actions.push(Action::Observe(row.logical_id.clone()));
+            ResourceState::Creating | ResourceState::Updating => {
+                in_progress = true;
+                if !waits.is_waiting(cloud, image, row, now) {
+                    actions.push(Action::Observe(Which::of(row)));
+                }
             }
-            ResourceState::Waiting if row.needs.iter().all(exists) => {
-                actions.push(Action::Create(row.logical_id.clone()));
-            }
+            ResourceState::Waiting if may_start(row) => actions.push(Action::Create(Which::of(row))),
+            _ if row.pending && may_start(row) => actions.push(Action::Update(Which::of(row))),
             _ => {}
         }
     }
     if !actions.is_empty() {
         return Plan::Step(actions);
     }
-    if rows.iter().all(|r| r.state == ResourceState::Created) {
+    if settled.len() == rows.len() {
         return Plan::Step(vec![Action::Complete]);
+    }
+    if failed && !in_progress {
+        return Plan::Step(vec![Action::GiveUp]);
     }
     waits.plan()
 }
@@ -124,7 +149,7 @@ fn creation(
 pub(super) fn is_there(row: &StackResource) -> bool {
     match row.state {
         ResourceState::Waiting | ResourceState::Deleted | ResourceState::Retained => false,
-        ResourceState::CreateFailed => row.physical_id.is_some(),
+        ResourceState::CreateFailed | ResourceState::UpdateFailed => row.physical_id.is_some(),
         _ => true,
     }
 }
@@ -136,7 +161,7 @@ fn deletion(cloud: &Cloud, image: &Image, rows: &[Arc<StackResource>], now: Time
         match row.state {
             ResourceState::Deleting { asked: true } => {
                 if !waits.is_waiting(cloud, image, row, now) {
-                    actions.push(Action::Observe(row.logical_id.clone()));
+                    actions.push(Action::Observe(Which::of(row)));
                 }
             }
             // Not retried: the stack becomes DELETE_FAILED once nothing else is left to delete.
@@ -145,7 +170,7 @@ fn deletion(cloud: &Cloud, image: &Image, rows: &[Arc<StackResource>], now: Time
                 // A resource is deleted only after all resources that depend on it.
                 let is_needed = rows.iter().any(|o| o.needs.contains(&row.logical_id) && is_there(o));
                 if !is_needed {
-                    actions.push(Action::Delete(row.logical_id.clone()));
+                    actions.push(Action::Delete(Which::of(row)));
                 }
             }
         }

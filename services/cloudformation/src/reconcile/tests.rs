@@ -6,6 +6,7 @@ use escale_base::wire::Value;
 use escale_harness::{AllowAll, Harness};
 use escale_service::{DeleteWithSnapshot, Entry, Kind, Props, ResourceType, Service, StreamCx};
 use escale_store::{Row, TableDef};
+use escale_tables::cloudformation::Phase;
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -13,7 +14,9 @@ use std::{collections::BTreeMap, ops::Deref};
 
 mod error;
 mod outside;
+mod random;
 mod stories;
+mod updates;
 
 /// The fake service's row.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +28,10 @@ pub(super) struct Thing {
     held: Option<String>,
     of: String,
     slow: bool,
+    /// Never becomes ready.
+    broken: bool,
+    /// The number of updates.
+    updates: u32,
 }
 
 impl Row for Thing {
@@ -44,9 +51,11 @@ impl Service for Things {
         Vec::new()
     }
     fn resource_types(&self) -> Vec<ResourceType> {
-        let properties = &["Name", "Of", "Slow", "Fail", "Held"];
-        let things = ["Test::Thing", KEPT]
-            .map(|name| ResourceType::new(name, properties, create, delete).ready(ready).gone(gone));
+        let properties = &["Name", "Of", "Slow", "Fail", "Held", "Kind", "Broken", "Tags"];
+        let things = ["Test::Thing", KEPT].map(|name| {
+            let kind = ResourceType::new(name, properties, create, delete).ready(ready).gone(gone);
+            kind.update(update).replaces_if(|change| change.property == "Kind")
+        });
         let with_schema =
             ResourceType::new(WITH_SCHEMA, &["LogGroupName", "RetentionInDays", "Tags"], create, delete);
         things.into_iter().chain([with_schema]).collect()
@@ -69,23 +78,42 @@ fn delete_with_snapshot(cx: &mut Cx<'_>, created: &Created, name: &str) -> Resul
 }
 
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let id = format!("thing-{}", props.logical_id);
+    // `Kind` is create-only: another kind is another thing.
+    let id = match props.str("Kind") {
+        Some(kind) => format!("thing-{}-{kind}", props.logical_id),
+        None => format!("thing-{}", props.logical_id),
+    };
+    let id = props.str("Name").map_or(id, str::to_owned);
     if cx.tx.has::<Thing>(&id) {
         return Err(error::thing_exists(&id));
     }
-    let slow = props.get("Slow").is_some_and(|slow| *slow == true || *slow == "true");
+    put(cx, props, &id, 0)
+}
+
+fn update(cx: &mut Cx<'_>, update: &escale_service::Update<'_>) -> Result<Created, AwsError> {
+    let id = &update.created.physical_id;
+    let Some(there) = cx.tx.get::<Thing>(id) else { return Err(error::limit("it was deleted")) };
+    assert!(!update.changed("Kind"), "the engine replaces the thing");
+    put(cx, update.after, id, there.updates + 1)
+}
+
+fn put(cx: &mut Cx<'_>, props: &Props<'_>, id: &str, updates: u32) -> Result<Created, AwsError> {
+    let is = |name: &str| props.get(name).is_some_and(|value| *value == true || *value == "true");
+    let (slow, broken) = (is("Slow"), is("Broken"));
     let of = props.str("Of").unwrap_or("").to_owned();
     let held = props.str("Held").map(str::to_owned);
-    cx.tx.put(Thing { id: id.clone(), ready: !slow, dying: false, held, of, slow });
+    let made = Created::new(id).with("Name", format!("{id}!")).with("Of", of.as_str());
+    cx.tx.put(Thing { id: id.into(), ready: !slow, dying: false, held, of, slow, broken, updates });
     // Fails after the write, which must be rolled back.
     match props.str("Fail") {
         Some(why) => Err(error::limit(why)),
-        None => Ok(Created::new(&id).with("Name", format!("{id}!"))),
+        None => Ok(made),
     }
 }
 
 fn ready(image: &Image, created: &Created) -> Readiness {
     match image.get::<Thing>(&created.physical_id) {
+        Some(thing) if thing.broken => Readiness::Failed("it is broken".into()),
         Some(thing) if thing.ready => Readiness::Ready(BTreeMap::from([("Late".into(), "late".into())])),
         Some(_) => Readiness::Pending("warming up".into()),
         None => Readiness::Failed("it was deleted".into()),
@@ -225,6 +253,26 @@ impl TestEnv {
 
     fn things(&self) -> Vec<String> {
         self.store.read().scan::<Thing>().map(|t| t.id.clone()).collect()
+    }
+
+    fn update(&self, name: &str, template: &str) -> Result<Value, AwsError> {
+        self.call("UpdateStack", json!({"StackName": name, "TemplateBody": template}))
+    }
+
+    fn thing(&self, id: &str) -> Arc<Thing> {
+        self.store.read().get::<Thing>(id).unwrap_or_else(|| panic!("no thing {id}"))
+    }
+
+    /// Runs all stacks to their end; slow things take their time.
+    fn settle(&self) {
+        for _ in 0..20 {
+            self.run();
+            if self.keys().is_empty() {
+                return;
+            }
+            self.complete_slow();
+        }
+        panic!("the stacks do not end: {:?}", self.keys());
     }
 
     /// Completes the creation or deletion of all slow things.

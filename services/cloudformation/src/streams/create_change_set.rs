@@ -4,15 +4,17 @@ use crate::choices::ChangeSetType;
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
-    begin, events, fetch, find,
+    begin, changes, events, fetch, find, predict,
     shapes::ParameterShape,
     template::Origin,
+    update,
 };
 use escale_base::{AwsError, Tag, Wire, ids};
 use escale_service::{Body, Cloud, Cx, StreamCx, StreamOperation, StreamReply};
+use escale_store::Image;
 use escale_tables::cloudformation::{
     ChangeSet, ChangeSetArn, ChangeSetName, ChangeSetPhase, ChangeSetUuid, ClientRequestToken, Content,
-    OnFailure, Phase, Stack, StackArn, StackName, StackUuid,
+    OnFailure, Phase, Stack, StackArn, StackContent, StackName, StackUuid,
 };
 use std::sync::Arc;
 
@@ -58,9 +60,9 @@ impl StreamOperation<CloudFormation> for CreateChangeSet {
         mut input: Input,
         _: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let there = find::stack_if_any(&cx.store.read(), &input.stack_name);
+        let there = previous(&cx.store.read(), &input.stack_name)?;
         let (template, origin) = match (&there, input.use_previous_template) {
-            (Some(stack), Some(true)) => (stack.content.template.clone(), Origin::File),
+            (Some(previous), Some(true)) => (previous.content.template.clone(), Origin::File),
             (None, Some(true)) => return Err(Error::NoStack(input.stack_name)),
             _ => fetch::template(&cx, input.template_body.take(), input.template_url.take()).await?,
         };
@@ -85,7 +87,6 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
     if input.import_existing_resources == Some(true) {
         return Err(AwsError::not_supported("The parameter ImportExistingResources").into());
     }
-    let on_failure = input.on_stack_failure;
     // Read again: the stack may have changed while the template was fetched.
     let there = find::stack_if_any(cx.tx, &input.stack_name);
     if let Some(stack) = &there
@@ -115,26 +116,28 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
             if there.is_none() {
                 review(cx, identity, &content);
             }
-            put(cx, input, &uuid, content, ChangeSetPhase::Available, on_failure)
+            put(cloud, cx, input, &uuid, content, ChangeSetPhase::Available)
         }
         (ChangeSetType::Update, Some(stack)) => {
-            super::update_stack::updatable(&stack)?;
+            update::updatable(&stack)?;
             let of = (&stack.arn, &stack.name);
-            let (content, _) = accept::content(cloud, cx, wanted, of, Some(&stack.content))?;
-            if !accept::is_same(&content, &stack.content) {
-                return Err(super::update_stack::refusal(&stack.name));
+            let old = find::content(cx.tx, &stack)?;
+            let (content, _) = accept::content(cloud, cx, wanted, of, Some(&old.content))?;
+            update::same_types(cx, &stack, &content)?;
+            if update::is_to_repeat(stack.phase) || !accept::is_same(&content, &old.content) {
+                return put(cloud, cx, input, &stack.uuid, content, ChangeSetPhase::Available);
             }
             // AWS stores a failed change set here instead of refusing the request; the CDK reads its reason.
             let why = "The submitted information didn't contain changes. Submit different information to create a change \
                        set.";
-            put(cx, input, &stack.uuid, content, ChangeSetPhase::Failed(why.into()), on_failure)
+            put(cloud, cx, input, &stack.uuid, content, ChangeSetPhase::Failed(why.into()))
         }
         (ChangeSetType::Update, None) => {
             Err(Error::invalid(format!("Stack [{}] does not exist", input.stack_name)))
         }
         (other @ ChangeSetType::Import, _) => {
             Err(AwsError::not_supported(format_args!("A change set of the type {other}"))
-                .hint("Use a change set of the type CREATE.")
+                .hint("Use a change set of the type CREATE or UPDATE.")
                 .into())
         }
     }
@@ -145,23 +148,34 @@ fn review(cx: &mut Cx<'_>, identity: (StackUuid, StackArn, StackName), content: 
     let uuid = identity.0.clone();
     // The template stays in the change set until it is executed.
     let shown = Content { description: content.description.clone(), ..Content::default() };
-    let stack = begin::stack(cx, identity, shown);
+    let stack = begin::stack(cx, identity);
+    begin::put_content(cx.tx, &stack, shown);
     cx.tx.put(stack);
     events::enter(cx.tx, &uuid, Phase::Review, Some(begin::BY_USER.into()), cx.now);
 }
 
+/// The content of the stack of this name, if there is one.
+fn previous(image: &Image, named: &str) -> Result<Option<Arc<StackContent>>, Error> {
+    find::stack_if_any(image, named).map(|stack| find::content(image, &stack)).transpose()
+}
+
 fn put(
+    cloud: &Cloud,
     cx: &mut Cx<'_>,
     input: &Input,
     stack: &StackUuid,
     content: Content,
     phase: ChangeSetPhase,
-    on_failure: Option<OnFailure>,
 ) -> Result<Output, Error> {
     let uuid = ChangeSetUuid(ids::random_uuid());
     let name = input.change_set_name.clone();
     let arn = ChangeSetArn(cx.arn("cloudformation", format!("changeSet/{name}/{uuid}")).to_string());
-    let stack_id = cx.tx.get::<Stack>(stack).map(|s| s.arn.clone()).unwrap_or_default();
+    let row = cx.tx.get::<Stack>(stack).ok_or_else(AwsError::internal)?;
+    let stack_id = row.arn.clone();
+    let changes = match phase {
+        ChangeSetPhase::Failed(_) => Vec::new(),
+        _ => changes::of(&predict::predict(cloud, cx.tx, cx.config, &row, &content)?),
+    };
     cx.tx.put(ChangeSet {
         uuid,
         arn: arn.clone(),
@@ -169,8 +183,9 @@ fn put(
         stack: stack.clone(),
         description: input.description.clone(),
         content,
+        changes,
         phase,
-        on_failure,
+        on_failure: input.on_stack_failure,
         include_nested_stacks: input.include_nested_stacks.unwrap_or(false),
         token: input.client_token.clone(),
         created: cx.now,

@@ -90,7 +90,7 @@ fn create(
         ));
     }
     let (content, imports) = accept::content(cloud, cx, wanted, (&identity.1, &identity.2), None)?;
-    let mut stack = begin::stack(cx, identity, content);
+    let mut stack = begin::stack(cx, identity);
     stack.imports = imports;
     stack.on_failure = on_failure;
     stack.retain_except_on_create = input.retain_except_on_create.unwrap_or(false);
@@ -99,7 +99,7 @@ fn create(
     stack.creation_token.clone_from(&input.client_request_token);
     stack.token = input.client_request_token;
     let arn = stack.arn.clone();
-    begin::creation(cx, stack);
+    begin::creation(cx, stack, content);
     Ok(arn)
 }
 

@@ -44,8 +44,9 @@ impl StreamOperation<CloudFormation> for GetTemplateSummary {
     ) -> Result<StreamReply<Output>, Error> {
         let (text, origin) = match (&input.stack_name, &input.template_body, &input.template_url) {
             (Some(named), None, None) => {
-                let stack = find::created(&cx.store.read(), named)?;
-                (stack.content.template.clone(), template::Origin::File)
+                let image = cx.store.read();
+                let stack = find::created(&image, named)?;
+                (find::content(&image, &stack)?.content.template.clone(), template::Origin::File)
             }
             (Some(_), ..) => {
                 return Err(Error::invalid("Specify only one of StackName, TemplateBody and TemplateURL"));

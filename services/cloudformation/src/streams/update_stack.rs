@@ -6,13 +6,15 @@ use crate::{
     fetch, find,
     shapes::ParameterShape,
     template::Origin,
+    update,
 };
 use escale_base::{AwsError, Tag, Wire};
-use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
-use escale_tables::cloudformation::{Phase, Stack, StackArn, StackName};
+use escale_service::{Body, Cloud, Cx, StreamCx, StreamOperation, StreamReply};
+use escale_tables::cloudformation::{
+    ClientRequestToken, OnFailure, Stack, StackArn,
+};
 use std::sync::Arc;
 
-/// Stack updates are not supported: the operation refuses every update that has changes.
 pub(crate) struct UpdateStack;
 
 #[derive(Wire)]
@@ -25,6 +27,9 @@ pub(crate) struct Input {
     parameters: Vec<ParameterShape>,
     capabilities: Vec<escale_tables::cloudformation::Capability>,
     tags: Option<Vec<Tag>>,
+    disable_rollback: Option<bool>,
+    client_request_token: Option<ClientRequestToken>,
+    retain_except_on_create: Option<bool>,
 }
 
 #[derive(Wire)]
@@ -44,52 +49,73 @@ impl StreamOperation<CloudFormation> for UpdateStack {
     async fn run(
         _: Arc<CloudFormation>,
         cx: StreamCx,
-        input: Input,
+        mut input: Input,
         _: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let stack = find::created(&cx.store.read(), &input.stack_name)?;
-        updatable(&stack)?;
-        let (template, origin) = if input.use_previous_template == Some(true) {
-            (stack.content.template.clone(), Origin::File)
-        } else {
-            fetch::template(&cx, input.template_body, input.template_url).await?
+        let (template, origin) = {
+            let image = cx.store.read();
+            let stack = find::created(&image, &input.stack_name)?;
+            match (input.use_previous_template, &input.template_body, &input.template_url) {
+                (Some(true), None, None) => {
+                    (Some(find::content(&image, &stack)?.content.template.clone()), Origin::File)
+                }
+                (Some(true), ..) => {
+                    return Err(Error::invalid(
+                        "Specify either UsePreviousTemplate or a template (TemplateBody or TemplateURL), not both.",
+                    ));
+                }
+                _ => (None, Origin::Body),
+            }
         };
-        let wanted = Wanted {
-            template,
-            origin,
-            parameters: input.parameters,
-            capabilities: input.capabilities,
-            tags: input.tags.unwrap_or_else(|| stack.content.tags.clone()),
+        let (template, origin) = match template {
+            Some(previous) => (previous, origin),
+            None => fetch::template(&cx, input.template_body.take(), input.template_url.take()).await?,
         };
-        let cloud = &cx.cloud;
-        // A transaction although nothing is written: `accept` reads parameters through other services' operations.
-        let is_same = cloud.transact(&cx.store, &cx.caller, |cx| {
-            let of = (&stack.arn, &stack.name);
-            let new = accept::content(cloud, cx, wanted, of, Some(&stack.content));
-            Ok(accept::is_same(&new.map_err(AwsError::from)?.0, &stack.content))
+        let cloud = Arc::clone(&cx.cloud);
+        let started = cx.cloud.transact(&cx.store, &cx.caller, |cx| {
+            start(&cloud, cx, input, template, origin).map_err(AwsError::from)
         });
-        if is_same.map_err(|failed| failed.0)? {
-            return Err(Error::invalid("No updates are to be performed."));
-        }
-        Err(refusal(&stack.name))
+        Ok(Output { stack_id: started.map_err(|failed| failed.0)? }.into())
     }
 }
 
-/// Only a stack in CREATE_COMPLETE can be updated.
-pub(super) fn updatable(stack: &Stack) -> Result<(), Error> {
-    match stack.phase {
-        Phase::Created => Ok(()),
-        phase => Err(Error::invalid(format!(
-            "Stack:{} is in {} state and can not be updated.",
-            stack.arn,
-            crate::status::stack(phase)
-        ))),
+fn start(
+    cloud: &Cloud,
+    cx: &mut Cx<'_>,
+    input: Input,
+    template: String,
+    origin: Origin,
+) -> Result<StackArn, Error> {
+    // Read again: the stack may have changed while the template was fetched.
+    let stack = find::created(cx.tx, &input.stack_name)?;
+    if input.client_request_token.is_some() && stack.token == input.client_request_token && stack.stable.is_some() {
+        // A retry of a client that did not receive the answer.
+        return Ok(stack.arn.clone());
     }
-}
-
-/// The error for an update, with the workaround.
-pub(super) fn refusal(name: &StackName) -> Error {
-    AwsError::not_supported(format_args!("An update of the stack {name}"))
-        .hint("Delete the stack and create it again.")
-        .into()
+    update::updatable(&stack)?;
+    let old = find::content(cx.tx, &stack)?;
+    let wanted = Wanted {
+        template,
+        origin,
+        parameters: input.parameters,
+        capabilities: input.capabilities,
+        tags: input.tags.unwrap_or_else(|| old.content.tags.clone()),
+    };
+    let (content, _) = accept::content(cloud, cx, wanted, (&stack.arn, &stack.name), Some(&old.content))?;
+    if !update::is_to_repeat(stack.phase) && accept::is_same(&content, &old.content) {
+        return Err(Error::invalid("No updates are to be performed."));
+    }
+    let on_failure = match input.disable_rollback {
+        Some(true) => OnFailure::DoNothing,
+        _ => OnFailure::Rollback,
+    };
+    let stack = Stack {
+        on_failure,
+        retain_except_on_create: input.retain_except_on_create.unwrap_or(false),
+        token: input.client_request_token,
+        ..(*stack).clone()
+    };
+    let arn = stack.arn.clone();
+    update::apply(cloud, cx, stack, content)?;
+    Ok(arn)
 }

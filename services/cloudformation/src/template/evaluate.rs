@@ -89,10 +89,12 @@ impl<'a> Scope<'a> {
 
     /// The same before any resource exists: `null` is a value that is not known yet, or a dynamic reference.
     pub fn known_properties(&self, logical: &str) -> Result<Map<String, Value>, EvaluateError> {
-        self.known_map(self.members(logical)?)
+        let foreseen = self.foreseen_map(self.members(logical)?)?;
+        Ok(foreseen.into_iter().map(|(name, value)| (name, without_references(value))).collect())
     }
 
-    fn members(&self, logical: &str) -> Result<&'a [(String, Expression)], EvaluateError> {
+    /// A resource's properties as the template has them.
+    pub(crate) fn members(&self, logical: &str) -> Result<&'a [(String, Expression)], EvaluateError> {
         match self.template.resources.get(logical).map(|resource| &resource.properties.form) {
             Some(Form::Map(entries)) => Ok(entries),
             _ => {
@@ -101,32 +103,32 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn known(&self, expression: &Expression) -> Evaluated {
+    /// A value as far as it is known now: `null` is a value that depends on a resource that does not exist yet.
+    pub(crate) fn foreseen(&self, expression: &Expression) -> Evaluated {
         match &expression.form {
             Form::List(items) => {
-                let known: Result<Vec<_>, _> = items.iter().map(|item| self.known(item)).collect();
+                let known: Result<Vec<_>, _> = items.iter().map(|item| self.foreseen(item)).collect();
                 Ok(Some(known?.into_iter().flatten().collect()))
             }
-            Form::Map(entries) => Ok(Some(self.known_map(entries)?.into())),
+            Form::Map(entries) => Ok(Some(self.foreseen_map(entries)?.into())),
             Form::If { condition, then, otherwise } => {
-                self.known(if self.holds(condition)? { then } else { otherwise })
+                self.foreseen(if self.holds(condition)? { then } else { otherwise })
             }
             _ => match self.value(expression) {
                 Err(EvaluateError::NotYet { .. }) => Ok(Some(Value::Null)),
                 Ok(Some(value)) => {
-                    // A dynamic reference is resolved only when the resource is created.
-                    let references = dynamic::find(&value).map_err(|e| e.at(expression.at))?;
-                    Ok(Some(if references.is_empty() { value } else { Value::Null }))
+                    dynamic::find(&value).map_err(|e| e.at(expression.at))?;
+                    Ok(Some(value))
                 }
                 other => other,
             },
         }
     }
 
-    fn known_map(&self, entries: &[(String, Expression)]) -> Result<Map<String, Value>, EvaluateError> {
+    fn foreseen_map(&self, entries: &[(String, Expression)]) -> Result<Map<String, Value>, EvaluateError> {
         let mut object = Map::new();
         for (key, expression) in entries {
-            if let Some(value) = self.known(expression)? {
+            if let Some(value) = self.foreseen(expression)? {
                 object.insert(key.clone(), value);
             }
         }
@@ -406,5 +408,21 @@ fn type_name(value: &Option<Value>) -> &'static str {
         Some(Value::Array(_)) => "a list",
         Some(Value::Object(_)) => "an object",
         Some(_) => "a scalar",
+    }
+}
+
+/// A dynamic reference is resolved only when the resource is created, so until then a text that contains one is `null`.
+fn without_references(value: Value) -> Value {
+    match value {
+        Value::String(text)
+            if dynamic::find(&Value::String(text.clone())).is_ok_and(|found| !found.is_empty()) =>
+        {
+            Value::Null
+        }
+        Value::Array(items) => items.into_iter().map(without_references).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (name, without_references(value))).collect()
+        }
+        scalar => scalar,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{ClientRequestToken, Content, StackUuid};
 use crate::row;
-use escale_base::Timestamp;
+use escale_base::{Timestamp, wire::Value};
 use serde::{Deserialize, Serialize};
 
 escale_base::name! {
@@ -22,6 +22,8 @@ pub struct ChangeSet {
     pub stack: StackUuid,
     pub description: Option<String>,
     pub content: Content,
+    /// The answer's list of changes, made when the change set was.
+    pub changes: Vec<Value>,
     pub phase: ChangeSetPhase,
     /// `OnStackFailure`.
     pub on_failure: Option<super::OnFailure>,

@@ -17,6 +17,8 @@ escale_base::choice! {
         CreateComplete = "CREATE_COMPLETE", DeleteInProgress = "DELETE_IN_PROGRESS",
         DeleteFailed = "DELETE_FAILED", DeleteComplete = "DELETE_COMPLETE",
         DeleteSkipped = "DELETE_SKIPPED", UpdateInProgress = "UPDATE_IN_PROGRESS",
+        UpdateCompleteCleanupInProgress = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+        UpdateRollbackCompleteCleanupInProgress = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
         UpdateFailed = "UPDATE_FAILED", UpdateComplete = "UPDATE_COMPLETE", ImportFailed = "IMPORT_FAILED",
         ImportComplete = "IMPORT_COMPLETE", ImportInProgress = "IMPORT_IN_PROGRESS",
         ImportRollbackInProgress = "IMPORT_ROLLBACK_IN_PROGRESS",
@@ -50,3 +52,11 @@ pub struct StackEvent {
     pub at: Timestamp,
 }
 row!(StackEvent, "cloudformation_event", |r| format!("{}/{:010}", r.stack, r.number));
+
+/// The number of a stack's events so far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventCount {
+    pub stack: StackUuid,
+    pub events: u64,
+}
+row!(EventCount, "cloudformation_event_count", |r| r.stack.to_string());

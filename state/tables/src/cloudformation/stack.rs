@@ -27,7 +27,10 @@ pub struct Stack {
     pub uuid: StackUuid,
     pub arn: StackArn,
     pub name: StackName,
-    pub content: Content,
+    /// The number of the content that the resources have or get: see [`StackContent`].
+    pub content: u32,
+    /// The number of the content to which a failed update returns. `None` until the stack has been created.
+    pub stable: Option<u32>,
     pub phase: Phase,
     /// When the phase began.
     pub since: Timestamp,
@@ -47,14 +50,28 @@ pub struct Stack {
     pub outputs: Vec<StackOutput>,
     /// Exports of other stacks that this one uses.
     pub imports: BTreeSet<ExportName>,
-    /// The number of events so far.
-    pub events: u64,
     pub created: Timestamp,
-    /// The time at which a change set was executed.
+    /// The start of the last update, or of the creation by a change set.
     pub executed: Option<Timestamp>,
     pub deleted: Option<Timestamp>,
 }
 row!(Stack, "cloudformation_stack", |r| r.uuid.to_string());
+
+/// One content of a stack. During an update there are two: the one to reach, and the one to which a failure returns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StackContent {
+    pub stack: StackUuid,
+    /// Larger than the numbers of all earlier contents of the stack.
+    pub number: u32,
+    pub content: Content,
+}
+row!(StackContent, "cloudformation_content", |r| StackContent::key_of(&r.stack, r.number));
+
+impl StackContent {
+    pub fn key_of(stack: &StackUuid, number: u32) -> String {
+        format!("{stack}/{number:010}")
+    }
+}
 
 /// The template and the parameters of a stack or change set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -79,7 +96,10 @@ pub struct Planned {
     pub type_name: TypeName,
     /// The resources that must exist first.
     pub needs: BTreeSet<LogicalId>,
+    /// `DeletionPolicy`
     pub removal: Removal,
+    /// `UpdateReplacePolicy`
+    pub replaced: Removal,
 }
 
 /// The phase of a stack. It is a wish: the engine executes it and writes the next one.
@@ -93,6 +113,17 @@ pub enum Phase {
     RollingBack,
     RolledBack,
     RollbackFailed,
+    Updating,
+    /// All resources have the new content; those that it no longer has are being deleted.
+    UpdateCleanup,
+    Updated,
+    /// An update failed, and its request disabled the rollback.
+    UpdateFailed,
+    UpdateRollingBack,
+    UpdateRollbackFailed,
+    /// All resources have the stable content again; those of the failed update are being deleted.
+    UpdateRollbackCleanup,
+    UpdateRolledBack,
     Deleting,
     DeleteFailed,
     Deleted,
@@ -101,7 +132,15 @@ pub enum Phase {
 impl Phase {
     /// Whether the engine has work.
     pub fn is_busy(self) -> bool {
-        matches!(self, Phase::Creating | Phase::RollingBack | Phase::Deleting)
+        matches!(self, Phase::Creating | Phase::RollingBack | Phase::Deleting) || self.is_updating()
+    }
+
+    /// Whether the engine updates the stack, or undoes a failed update.
+    pub fn is_updating(self) -> bool {
+        matches!(
+            self,
+            Phase::Updating | Phase::UpdateCleanup | Phase::UpdateRollingBack | Phase::UpdateRollbackCleanup
+        )
     }
 }
 

@@ -394,10 +394,6 @@ fn creates_and_executes_change_sets() {
             .unwrap()
             .starts_with("The submitted information didn't contain changes.")
     );
-    assert_eq!(
-        deploy("UPDATE", &CHAIN.replace("Slow: true", "Slow: false")).unwrap_err().code,
-        "NotImplemented"
-    );
     let update =
         env.call("UpdateStack", json!({"StackName": "shop", "UsePreviousTemplate": true})).unwrap_err();
     assert_eq!(update.message, "No updates are to be performed.");

@@ -1,0 +1,171 @@
+//! The steps that compare a resource with the stack's content and change or replace it.
+
+use super::{
+    Stacks, Which,
+    create::{Evaluated, created_by, import, may_go_on, reason},
+    created, plan,
+};
+use crate::{
+    Error,
+    difference::{Difference, Replacement},
+    error, events, find, scope,
+};
+use escale_base::{AwsError, ErrorKind};
+use escale_service::{Cx, Props, Readiness, ResourceType, Update};
+use escale_tables::cloudformation::{
+    Phase, ResourceState, ResourceStatus, Role, Stack, StackContent, StackResource,
+};
+
+impl Stacks {
+    /// Gives a resource its new properties. The service's rows and the resource's row change in one commit.
+    pub(super) fn update(&self, stack: &Stack, which: &Which) -> Result<(), AwsError> {
+        let done = self.transact(stack, |cx| self.update_in(cx, stack, which).map_err(AwsError::from));
+        let Err(error) = done else { return Ok(()) };
+        let mut again = error::is_transient(&error);
+        self.record(|cx| {
+            let Some(mut row) = changeable(cx, stack, which) else { return Ok(()) };
+            let tried = row.waiting_for.is_some();
+            again &= !(tried && cx.now >= row.since.plus_ms(plan::REFUSED_MS));
+            // Nothing new to record: a write would wake the engine at once instead of after its pause.
+            if again && row.waiting_for.as_ref() == Some(&error.message) {
+                return Ok(());
+            }
+            if !tried {
+                row.since = cx.now;
+                events::record(cx.tx, &row, ResourceStatus::UpdateInProgress, None, cx.now);
+            }
+            if again {
+                row.waiting_for = Some(error.message.clone());
+                cx.tx.put(row);
+                return Ok(());
+            }
+            (row.state, row.pending, row.since, row.waiting_for) =
+                (ResourceState::UpdateFailed, false, cx.now, None);
+            row.reason = Some(reason(&error));
+            cx.tx.put(row.clone());
+            events::resource(cx.tx, &row, row.reason.clone(), cx.now);
+            Ok(())
+        })?;
+        if again { Err(error) } else { Ok(()) }
+    }
+
+    fn update_in(&self, cx: &mut Cx<'_>, stack: &Stack, which: &Which) -> Result<(), Error> {
+        let Some(mut row) = changeable(cx, stack, which) else { return Ok(()) };
+        let kind = self.kind(&row)?;
+        let content = find::content(cx.tx, stack)?;
+        let (_, stored, imports) = self.stored(cx, stack, &content.content, &row)?;
+        let tags = &content.content.tags;
+        let difference = Difference::new(&kind, (&row.properties, &row.tags), (&stored, tags));
+        if difference.is_empty() {
+            import(cx, stack, imports);
+            settle(cx, stack, &mut row);
+            return Ok(());
+        }
+        let evaluated = self.evaluated(cx, stack, &content.content, &row, &kind)?;
+        let effect = difference.effect(&kind, &row.properties, &stored);
+        // A rollback never replaces: the resource that it returns to exists, and a new one would be without its data.
+        if effect == Replacement::True && stack.phase == Phase::Updating {
+            return self.replace(cx, stack, &content, &row, &kind, evaluated);
+        }
+        self.change(cx, stack, &content, row, &kind, (evaluated, &difference))
+    }
+
+    /// Creates the successor of a resource. The old one stays until all resources have the new content.
+    fn replace(
+        &self,
+        cx: &mut Cx<'_>,
+        stack: &Stack,
+        content: &StackContent,
+        row: &StackResource,
+        kind: &ResourceType,
+        evaluated: Evaluated,
+    ) -> Result<(), Error> {
+        let created = created_by(cx, kind, stack, &content.content.tags, row, &evaluated.real).map_err(|error| {
+            let error = AwsError::from(error);
+            match (error.kind, &row.physical_id) {
+                // The old resource still has the name that the template gives to the new one.
+                (ErrorKind::AlreadyExists, Some(name)) => Error::invalid(format!(
+                    "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {name} \
+                     and update the stack again."
+                )),
+                _ => error.into(),
+            }
+        })?;
+        let why = "Requested update requires the creation of a new physical resource; hence creating one.";
+        events::record(cx.tx, row, ResourceStatus::UpdateInProgress, Some(why.into()), cx.now);
+        crate::update::retire(cx.tx, row);
+        let mut new = StackResource {
+            version: row.version + 1,
+            role: Role::New,
+            state: ResourceState::Updating,
+            pending: false,
+            waiting_for: None,
+            ..row.clone()
+        };
+        self.enter_created(cx, stack, content, &mut new, created, evaluated);
+        Ok(())
+    }
+
+    /// Changes a resource in place.
+    fn change(
+        &self,
+        cx: &mut Cx<'_>,
+        stack: &Stack,
+        content: &StackContent,
+        mut row: StackResource,
+        kind: &ResourceType,
+        (evaluated, difference): (Evaluated, &Difference),
+    ) -> Result<(), Error> {
+        let names = difference.names();
+        let Some(update) = kind.update else {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let what = format!("An update of {} of {}", names.join(", "), row.type_name);
+            return Err(AwsError::not_supported(what)
+                .hint("Give the resource another logical id in the template, so that a new one replaces it.")
+                .into());
+        };
+        if row.waiting_for.is_none() {
+            events::record(cx.tx, &row, ResourceStatus::UpdateInProgress, None, cx.now);
+        }
+        let old_tags = scope::tags(stack, &row.tags, &row.logical_id);
+        let new_tags = scope::tags(stack, &content.content.tags, &row.logical_id);
+        let (stack_name, logical_id) = (stack.name.as_str(), row.logical_id.as_str());
+        let before = Props { values: &row.properties, stack_name, logical_id, stack_tags: &old_tags };
+        let after = Props { values: &evaluated.real, stack_name, logical_id, stack_tags: &new_tags };
+        let there = created(&row);
+        let updated =
+            update(cx, &Update { created: &there, before: &before, after: &after, changed: &names })?;
+        import(cx, stack, evaluated.imports);
+        row.attributes = updated.attributes;
+        (row.properties, row.tags) = (evaluated.stored, content.content.tags.clone());
+        (row.pending, row.applied, row.since) = (false, content.number, cx.now);
+        (row.state, row.reason, row.waiting_for) = (ResourceState::Updating, None, None);
+        // Most changes are complete at once, which saves a transaction.
+        if let Readiness::Ready(attributes) = (kind.ready)(cx.tx, &created(&row)) {
+            row.attributes.extend(attributes);
+            row.state = ResourceState::Updated;
+            events::resource(cx.tx, &row, None, cx.now);
+        }
+        cx.tx.put(row);
+        Ok(())
+    }
+}
+
+/// Marks a resource that already has the content's properties.
+fn settle(cx: &mut Cx<'_>, stack: &Stack, row: &mut StackResource) {
+    // One that the failed update has touched gets an event, as on AWS. Its properties may never have changed.
+    let is_touched = row.applied > stack.content || row.state == ResourceState::UpdateFailed;
+    (row.pending, row.waiting_for) = (false, None);
+    row.applied = row.applied.min(stack.content);
+    if is_touched {
+        (row.state, row.since, row.reason) = (ResourceState::Updated, cx.now, None);
+        events::resource(cx.tx, row, None, cx.now);
+    }
+    cx.tx.put(row.clone());
+}
+
+/// The resource's row if it must still be compared with the content. The plan may be outdated.
+fn changeable(cx: &Cx<'_>, stack: &Stack, which: &Which) -> Option<StackResource> {
+    let row = which.read(cx.tx, stack).filter(|row| row.pending && row.is_current())?;
+    may_go_on(cx, stack).then(|| (*row).clone())
+}
