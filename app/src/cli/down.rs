@@ -3,16 +3,16 @@
 use super::{
     Output,
     application::Application,
+    ask::ask,
     client::Client,
     reset, start,
     up::{self, Phases},
 };
 use crate::{home::Home, lock, settings::Settings};
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Args;
 use escale_wire::Element;
 use serde_json::json;
-use std::io::{IsTerminal, Write};
 
 #[derive(Args)]
 pub(crate) struct Down {
@@ -32,7 +32,13 @@ pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
     start::ensure(home).await?;
     let client = Client::new(home, &settings);
     if !down.yes {
-        ask(out, &application, &up::losses(&client, &application.stack).await?)?;
+        let losses = up::losses(&client, &application.stack).await?;
+        let app = &application.app;
+        // Resources that `up` creates again, and databases that leave a snapshot, need no answer.
+        if !losses.is_empty() {
+            let what = format!("Removing {app} permanently deletes this data:");
+            ask(out, &what, &losses, &format!("{app} was not removed"))?;
+        }
     }
     let mut phases = Phases::new(out);
     let snapshots = remove(home, &client, &application, Images::Remove, &mut phases).await?;
@@ -49,30 +55,6 @@ pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
         &json!({"app": application.app, "removed": true, "snapshots": snapshots, "daemon_stopped": ended}),
     );
     Ok(())
-}
-
-/// Asks for confirmation if data would be lost. Resources that `up` creates again, and databases that leave a snapshot,
-/// need none.
-fn ask(out: &Output, application: &Application, losses: &[String]) -> Result<()> {
-    if losses.is_empty() {
-        return Ok(());
-    }
-    let app = &application.app;
-    let list: String = losses.iter().map(|loss| format!("\n  {loss}")).collect();
-    if out.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        bail!(
-            "removing {app} would permanently delete this data:{list}\nNothing was removed. Pass --yes to remove {app} with \
-             this data"
-        );
-    }
-    eprint!("Removing {app} permanently deletes this data:{list}\nRemove it? [y/N] ");
-    std::io::stderr().flush().context("cannot write the question")?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).context("cannot read the answer")?;
-    match answer.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => bail!("{app} was not removed, because the answer was not `y`"),
-    }
 }
 
 /// Whether an application's image repositories are removed with it.

@@ -1,13 +1,16 @@
 //! The command line: one file per verb.
 
 mod application;
+mod ask;
 mod aws;
+mod changes;
 mod client;
 mod completions;
 mod coverage;
 mod doctor;
 mod down;
 mod env;
+mod history;
 mod logs;
 mod open;
 mod output;
@@ -42,6 +45,12 @@ pub(crate) struct Arguments {
 enum Verb {
     /// Run the application of a manifest: start the daemon if needed, build and push images, deploy, wait until it answers.
     Up(up::Up),
+    /// Show what the next `escale up` would change. Nothing is changed.
+    Diff(up::Diff),
+    /// List the releases of an application: each `escale up` that changed something, and each rollback.
+    History(history::History),
+    /// Return to an earlier release: its images, settings and resources. Data is never touched.
+    Rollback(history::Rollback),
     /// Remove an application with all of its resources. A snapshot of its database is kept; its buckets are emptied after a
     /// confirmation.
     Down(down::Down),
@@ -113,6 +122,9 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
     let out = Output { json: arguments.json };
     match arguments.verb {
         Verb::Up(args) => return up::run(home, &out, &args).await,
+        Verb::Diff(args) => up::diff(home, &out, &args).await?,
+        Verb::History(args) => history::history(home, &out, &args).await?,
+        Verb::Rollback(args) => history::rollback(home, &out, &args).await?,
         Verb::Down(args) => down::run(home, &out, &args).await?,
         Verb::Status(args) => status::run(home, &out, &args).await?,
         Verb::Logs(args) => logs::run(home, &out, &args).await?,

@@ -34,6 +34,10 @@ impl Begun {
         Ok(Begun { application, existed, images })
     }
 
+    pub(super) fn existed(&self) -> bool {
+        self.existed
+    }
+
     /// Rolls back after a failure: removes what did not exist before, and returns the outcome as text.
     pub(super) async fn undo(
         &self,
@@ -44,9 +48,7 @@ impl Begun {
     ) -> String {
         let app = &self.application.app;
         if self.existed {
-            return format!(
-                "{app} was deployed before and was not changed. Fix the error above and run `escale up` again."
-            );
+            return format!("{app} runs as before. Fix the error above and run `escale up` again.");
         }
         let snapshots = match down::remove(home, client, &self.application, self.images, phases).await {
             Ok(snapshots) => snapshots,

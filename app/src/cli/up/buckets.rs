@@ -17,7 +17,7 @@ pub(crate) async fn empty_buckets(client: &Client, stack: &str) -> Result<()> {
     Ok(())
 }
 
-async fn empty(client: &Client, bucket: &str) -> Result<()> {
+pub(super) async fn empty(client: &Client, bucket: &str) -> Result<()> {
     // Lists the first page until it is empty: each pass deletes what the page names.
     loop {
         let answer = client.rest("s3", Method::GET, &format!("/{bucket}?versions="), &[], Bytes::new()).await;

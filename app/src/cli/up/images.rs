@@ -99,6 +99,29 @@ pub(crate) async fn push_all(
     Ok(references)
 }
 
+/// Each service's image reference as [`push_all`] returns it, without pushing anything.
+pub(crate) async fn references(
+    client: &Client,
+    template: &Template,
+    layouts: &BTreeMap<String, Layout>,
+) -> Result<BTreeMap<String, String>> {
+    let login = Login::new(client).await?;
+    let reference = |needed: &escale_blueprint::ImageNeeded| match &needed.image {
+        Image::Reference(reference) => Some(reference.clone()),
+        Image::Build(_) => {
+            let (repository, layout) = (needed.repository.as_ref()?, layouts.get(&needed.service)?);
+            Some(format!("{}/{repository}:{}", login.address, tag(layout)))
+        }
+    };
+    Ok(template.images.iter().filter_map(|n| Some((n.service.clone(), reference(n)?))).collect())
+}
+
+/// A tag that is derived from the image's digest, so that equal content gives an equal tag and the stack changes only with the
+/// image.
+fn tag(layout: &Layout) -> String {
+    layout.digest.trim_start_matches("sha256:").chars().take(12).collect()
+}
+
 fn clear(folder: &PathBuf) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot clear {}", folder.display()))?;
@@ -106,10 +129,9 @@ fn clear(folder: &PathBuf) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
-/// Pushes one image. Its tag is derived from its digest, so that equal content gives an equal tag and the stack changes only
-/// with the image.
+/// Pushes one image.
 async fn send(login: &Login, repository: &str, layout: &Layout, phases: &Phases) -> Result<String> {
-    let tag: String = layout.digest.trim_start_matches("sha256:").chars().take(12).collect();
+    let tag = tag(layout);
     let mut progress = |progress: Progress| {
         if let Progress::Sending { size_bytes, .. } = progress {
             phases.set_message(format!("pushing {repository}: {:.1} MB", size_bytes as f64 / 1e6));

@@ -6,6 +6,7 @@
 mod bases;
 mod begun;
 mod buckets;
+mod diff;
 mod ecr;
 mod images;
 mod keys;
@@ -19,6 +20,8 @@ mod static_files;
 use super::{
     Concluded, Output,
     application::{Application, LOCAL, manifest_path, read_manifest},
+    ask::ask,
+    changes::{Changes, Kind},
     client::{self, Client},
     doctor, start,
 };
@@ -27,6 +30,7 @@ use anyhow::{Context, Result, bail};
 use bases::Bases;
 use begun::Begun;
 use clap::Args;
+pub(crate) use diff::{Diff, run as diff};
 use escale_blueprint::{Manifest, Purpose, Template, registry_template, template};
 use escale_files::{FileError, Folder};
 use escale_imagebuild::Layout;
@@ -34,6 +38,7 @@ pub(crate) use keys::private as private_key;
 pub(crate) use phases::Phases;
 use serde_json::json;
 use sources::Source;
+use stack::Deployment;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -50,14 +55,21 @@ pub(crate) struct Up {
     /// Override one value of the manifest, as an environment can: `--set services.*.count=1`.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
+    /// Do not ask for confirmation before data is deleted: a database, a bucket, a repository, a secret or a log group that is
+    /// replaced or removed.
+    #[arg(long)]
+    yes: bool,
 }
 
 pub(crate) use buckets::empty_buckets;
-pub(crate) use removal::losses;
-pub(crate) use stack::{describe, remove};
+pub(crate) use removal::{in_bucket, losses};
+pub(crate) use stack::{Given, Prepared, RELEASE, Wanted, describe, prepare, remove};
 
 /// The tasks are healthy when the stack is complete, so only the request path through the distribution is left to wait for.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// The plan of an update shows so many lines; `escale diff` shows all.
+const PLAN_LINES: usize = 16;
 
 /// The exit code that shells use for a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -86,8 +98,16 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
     let client = Client::new(home, &settings);
     let mut begun = None;
     let mut stopped = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
-    let work =
-        Work { home, path: &path, folder, manifest: &manifest, template: &template, settings: &settings };
+    let work = Work {
+        home,
+        out,
+        yes: up.yes,
+        path: &path,
+        folder,
+        manifest: &manifest,
+        template: &template,
+        settings: &settings,
+    };
     let done = tokio::select! {
         done = work.deploy(&client, layouts, later, &mut begun, &mut phases) => done,
         () = any(&mut stopped) => {
@@ -122,12 +142,19 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
         }
     };
     phases.end();
-    let Deployed { url, outputs } = deployed;
-    let text =
-        format!("\n{} is running at {url}\nThe AWS API is at {}", manifest.app, settings.endpoint_url());
+    let Deployed { url, outputs, changes } = deployed;
+    let changed = match begun.as_ref().is_some_and(Begun::existed) {
+        true => format!(" ({})", changes.summary()),
+        false => String::new(),
+    };
+    let text = format!(
+        "\n{} is running at {url}{changed}\nThe AWS API is at {}",
+        manifest.app,
+        settings.endpoint_url()
+    );
     let value = json!({
         "app": manifest.app, "stack": manifest.stack_name(), "url": url, "endpoint": settings.endpoint_url(),
-        "outputs": outputs, "seconds": phases.seconds(),
+        "outputs": outputs, "changes": changes.json(), "seconds": phases.seconds(),
     });
     out.say(&text, &value);
     Ok(ExitCode::SUCCESS)
@@ -145,6 +172,8 @@ async fn any([interrupt, terminate]: &mut [Signal; 2]) {
 /// The inputs of an `up`.
 struct Work<'a> {
     home: &'a Home,
+    out: &'a Output,
+    yes: bool,
     path: &'a Path,
     folder: &'a Path,
     manifest: &'a Manifest,
@@ -156,6 +185,7 @@ struct Work<'a> {
 struct Deployed {
     url: String,
     outputs: BTreeMap<String, String>,
+    changes: Changes,
 }
 
 impl Work<'_> {
@@ -197,20 +227,50 @@ impl Work<'_> {
         };
         *begun = Some(Begun::now(home, client, application).await?);
         if let Some(registry) = registry_template(manifest) {
-            stack::deploy(client, &registry_stack, &registry.to_json_min(), &[], phases).await?;
+            let text = registry.to_json_min();
+            let wanted = Wanted { name: &registry_stack, template: &text, parameters: Vec::new() };
+            let agree = async |changes: &Changes| self.agree(client, changes, phases).await;
+            stack::deploy(client, &wanted, agree, phases).await?;
         }
         let references = images::push_all(client, template, &layouts, phases).await?;
 
         phases.begin("stack");
         let parameters = parameters(home, &name, template, &references, &url)?;
-        let outputs = stack::deploy(client, &name, &template.to_json_min(), &parameters, phases).await?;
+        let text = template.to_json_min();
+        let wanted = Wanted { name: &name, template: &text, parameters };
+        let agree = async |changes: &Changes| self.agree(client, changes, phases).await;
+        let Deployment { outputs, changes } = stack::deploy(client, &wanted, agree, phases).await?;
 
         phases.begin("static files");
         static_files::sync_all(client, self.folder, template, &outputs).await?;
 
         phases.begin("first answer");
         first_answer(&url).await?;
-        Ok(Deployed { url, outputs })
+        Ok(Deployed { url, outputs, changes })
+    }
+
+    /// Shows what an update changes, and asks before data is deleted.
+    async fn agree(&self, client: &Client, changes: &Changes, phases: &Phases) -> Result<()> {
+        // The first deployment creates everything: a list of it says nothing.
+        if changes.0.iter().all(|change| change.kind == Kind::Create) {
+            return Ok(());
+        }
+        for line in changes.lines(PLAN_LINES) {
+            phases.line(&line);
+        }
+        let losses = changes.losses(client).await?;
+        if self.yes || losses.is_empty() {
+            return Ok(());
+        }
+        let app = &self.manifest.app;
+        phases.pause(|| {
+            ask(
+                self.out,
+                &format!("This update of {app} deletes data:"),
+                &losses,
+                &format!("{app} was not changed"),
+            )
+        })
     }
 }
 
@@ -241,7 +301,7 @@ fn parameters(
     template: &Template,
     images: &BTreeMap<String, String>,
     url: &str,
-) -> Result<Vec<(String, String)>> {
+) -> Result<Vec<Given>> {
     let mut given = Vec::new();
     for parameter in &template.parameters {
         let value = match &parameter.purpose {
@@ -254,7 +314,7 @@ fn parameters(
         let value = value.or_else(|| parameter.default.clone());
         let value =
             value.with_context(|| format!("the template's parameter {} has no value", parameter.name))?;
-        given.push((parameter.name.clone(), value));
+        given.push(Given::Value(parameter.name.clone(), value));
     }
     Ok(given)
 }

@@ -74,6 +74,14 @@ impl Phases {
         }
     }
 
+    /// Hides the progress bar while `work` uses the terminal.
+    pub(crate) fn pause<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => bar.suspend(work),
+            None => work(),
+        }
+    }
+
     /// Prints a line above the progress bar, where it remains.
     pub(crate) fn line(&self, text: &str) {
         match &self.bar {

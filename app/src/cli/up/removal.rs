@@ -85,7 +85,7 @@ fn policy(kind: &str, given: Option<&str>) -> Policy {
 }
 
 /// Describes the content of a bucket; `None` if it is empty or does not exist.
-async fn in_bucket(client: &Client, bucket: &str) -> Result<Option<String>> {
+pub(crate) async fn in_bucket(client: &Client, bucket: &str) -> Result<Option<String>> {
     let path = format!("/{}?versions=", percent_encode(bucket));
     let answer = client.rest("s3", Method::GET, &path, &[], Bytes::new()).await;
     let page = match answer {

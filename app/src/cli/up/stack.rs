@@ -1,7 +1,10 @@
 //! Deploys a stack and follows it until it is complete or has failed.
 
 use super::phases::Phases;
-use crate::cli::client::{Client, is_code};
+use crate::cli::{
+    changes::Changes,
+    client::{Client, is_code},
+};
 use anyhow::{Result, bail};
 use escale_service::Readiness;
 use escale_wire::Element;
@@ -13,66 +16,169 @@ use std::{
 /// Pause between two requests for the state of a stack in progress.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Creates the stack, or checks that it exists with this template and these parameters. Returns its outputs.
-pub(crate) async fn deploy(
-    client: &Client,
-    name: &str,
-    template: &str,
-    parameters: &[(String, String)],
-    phases: &Phases,
-) -> Result<BTreeMap<String, String>> {
-    let mut request: Vec<(String, String)> = vec![
-        ("StackName".into(), name.into()),
-        ("TemplateBody".into(), template.into()),
-        ("Capabilities.member.1".into(), "CAPABILITY_NAMED_IAM".into()),
-    ];
-    for (i, (key, value)) in parameters.iter().enumerate() {
-        request.push((format!("Parameters.member.{}.ParameterKey", i + 1), key.clone()));
-        request.push((format!("Parameters.member.{}.ParameterValue", i + 1), value.clone()));
-    }
-    match describe(client, name).await? {
-        None => drop(client.query("cloudformation", "CreateStack", &request).await?),
-        Some(stack) => match stack.text_of("StackStatus") {
-            "CREATE_COMPLETE" => update(client, name, &request).await?,
-            // An interrupted `up` left it in progress: this one waits for it.
-            "CREATE_IN_PROGRESS" => {}
-            "ROLLBACK_COMPLETE" | "CREATE_FAILED" | "DELETE_FAILED" | "ROLLBACK_FAILED" => {
-                remove(client, name, phases).await?;
-                client.query("cloudformation", "CreateStack", &request).await?;
-            }
-            "DELETE_IN_PROGRESS" => {
-                wait_until_gone(client, name, phases).await?;
-                client.query("cloudformation", "CreateStack", &request).await?;
-            }
-            other => bail!(
-                "the stack {name} is in the status {other}, in which it cannot be deployed. Wait until the operation ends, or \
-                 remove the stack with `escale aws cloudformation delete-stack --stack-name {name}`"
-            ),
-        },
-    }
-    let body: serde_json::Value = serde_json::from_str(template)?;
-    let all = body["Resources"].as_object().map_or(0, serde_json::Map::len);
-    wait_until_made(client, name, all, phases).await
+/// What a deployment reached.
+pub(crate) struct Deployment {
+    pub(crate) outputs: BTreeMap<String, String>,
+    /// Empty if the stack was deployed like this before.
+    pub(crate) changes: Changes,
 }
 
-/// Deploys over a stack that exists. An identical request is done already; the API refuses any other one, because stack
-/// updates are not supported yet.
-async fn update(client: &Client, name: &str, request: &[(String, String)]) -> Result<()> {
-    match client.query("cloudformation", "UpdateStack", request).await {
-        Err(error) if is_code(&error, "ValidationError") && error.to_string().contains("No updates") => {
-            Ok(())
+/// The content of a stack.
+pub(crate) struct Wanted<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) template: &'a str,
+    pub(crate) parameters: Vec<Given>,
+}
+
+/// The value of a parameter.
+pub(crate) enum Given {
+    Value(String, String),
+    /// The value that the stack has.
+    Previous(String),
+}
+
+impl Wanted<'_> {
+    fn request(&self, change_set: &str, kind: &str) -> Vec<(String, String)> {
+        let mut request: Vec<(String, String)> = vec![
+            ("StackName".into(), self.name.into()),
+            ("ChangeSetName".into(), change_set.into()),
+            ("ChangeSetType".into(), kind.into()),
+            ("TemplateBody".into(), self.template.into()),
+            ("Capabilities.member.1".into(), "CAPABILITY_NAMED_IAM".into()),
+        ];
+        for (i, given) in self.parameters.iter().enumerate() {
+            let place = format!("Parameters.member.{}", i + 1);
+            let (key, member, value) = match given {
+                Given::Value(key, value) => (key, "ParameterValue", value.clone()),
+                Given::Previous(key) => (key, "UsePreviousValue", "true".into()),
+            };
+            request.push((format!("{place}.ParameterKey"), key.clone()));
+            request.push((format!("{place}.{member}"), value));
         }
-        Err(error) => {
-            Err(error
-                .context(format!(
-                    "the stack {name} exists and differs from the manifest (a new image or another value), and stack \
-                     updates are not supported yet. Run `escale down`, then `escale up` to create it again: a snapshot of \
-                     the database is kept, the buckets are emptied. To roll out a new image only, use `escale aws ecs \
-                     register-task-definition` and `escale aws ecs update-service`"
-                )))
-        }
-        Ok(_) => Ok(()),
+        request
     }
+}
+
+/// A change set that was created and not executed yet.
+pub(crate) struct Prepared {
+    name: String,
+    stack: String,
+    pub(crate) changes: Changes,
+}
+
+/// Makes a change set of the stack's deployment. `None` if the stack has this content already.
+pub(crate) async fn prepare(
+    client: &Client,
+    wanted: &Wanted<'_>,
+    phases: &Phases,
+) -> Result<Option<Prepared>> {
+    let kind = match settle(client, wanted.name, phases).await? {
+        None => "CREATE",
+        Some(_) => "UPDATE",
+    };
+    let name = format!("{RELEASE}{}", escale_base::ids::random_hex(12));
+    client.query("cloudformation", "CreateChangeSet", &wanted.request(&name, kind)).await?;
+    let named = [
+        ("StackName".to_owned(), wanted.name.to_owned()),
+        ("ChangeSetName".to_owned(), name.clone()),
+        ("IncludePropertyValues".to_owned(), "true".to_owned()),
+    ];
+    let described = client.query("cloudformation", "DescribeChangeSet", &named).await?;
+    let prepared = Prepared { name, stack: wanted.name.to_owned(), changes: Changes::of(&described) };
+    if described.text_of("Status") == "FAILED" {
+        let why = described.text_of("StatusReason");
+        prepared.discard(client).await?;
+        if why.contains("didn't contain changes") {
+            return Ok(None);
+        }
+        bail!("the changes of the stack {} cannot be made: {why}", wanted.name);
+    }
+    Ok(Some(prepared))
+}
+
+impl Prepared {
+    fn named(&self) -> [(String, String); 2] {
+        [("StackName".into(), self.stack.clone()), ("ChangeSetName".into(), self.name.clone())]
+    }
+
+    pub(crate) async fn discard(&self, client: &Client) -> Result<()> {
+        client.query("cloudformation", "DeleteChangeSet", &self.named()).await?;
+        // A stack that has only this change set would be left in REVIEW_IN_PROGRESS.
+        if let Some(stack) = describe(client, &self.stack).await?
+            && stack.text_of("StackStatus") == "REVIEW_IN_PROGRESS"
+        {
+            client
+                .query("cloudformation", "DeleteStack", &[("StackName".into(), self.stack.clone())])
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the changes and waits for their end. `all` counts the template's resources.
+    pub(crate) async fn execute(self, client: &Client, all: usize, phases: &Phases) -> Result<Deployment> {
+        let mut request = self.named().to_vec();
+        // `escale history` finds the releases by the tokens of their events.
+        request.push(("ClientRequestToken".into(), self.name.clone()));
+        client.query("cloudformation", "ExecuteChangeSet", &request).await?;
+        let outputs = wait_until_made(client, &self.stack, all, &self.changes, phases).await?;
+        Ok(Deployment { outputs, changes: self.changes })
+    }
+}
+
+/// The prefix of the names of this program's change sets.
+pub(crate) const RELEASE: &str = "release-";
+
+/// Deploys the stack. `agree` decides about the changes before they are made.
+pub(crate) async fn deploy(
+    client: &Client,
+    wanted: &Wanted<'_>,
+    agree: impl AsyncFnOnce(&Changes) -> Result<()>,
+    phases: &Phases,
+) -> Result<Deployment> {
+    let body: serde_json::Value = serde_json::from_str(wanted.template)?;
+    let all = body["Resources"].as_object().map_or(0, serde_json::Map::len);
+    let Some(prepared) = prepare(client, wanted, phases).await? else {
+        let stack = describe(client, wanted.name).await?;
+        let outputs = stack.as_ref().map(outputs).unwrap_or_default();
+        return Ok(Deployment { outputs, changes: Changes::default() });
+    };
+    if let Err(refusal) = agree(&prepared.changes).await {
+        prepared.discard(client).await?;
+        return Err(refusal);
+    }
+    prepared.execute(client, all, phases).await
+}
+
+/// Brings the stack into a state from which it can be deployed. `None` if it does not exist.
+async fn settle(client: &Client, name: &str, phases: &Phases) -> Result<Option<Element>> {
+    loop {
+        let Some(stack) = describe(client, name).await? else { return Ok(None) };
+        match stack.text_of("StackStatus") {
+            "REVIEW_IN_PROGRESS" => return Ok(None),
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" => {
+                return Ok(Some(stack));
+            }
+            "ROLLBACK_COMPLETE" | "CREATE_FAILED" | "DELETE_FAILED" | "ROLLBACK_FAILED" => {
+                remove(client, name, phases).await?;
+                return Ok(None);
+            }
+            "UPDATE_ROLLBACK_FAILED" => {
+                let why = failures(client, name).await?;
+                bail!(
+                    "the last update of the stack {name} could not be undone:\n{why}\nRemove the cause and run `escale aws \
+                     cloudformation continue-update-rollback --stack-name {name}`, then run `escale up` again"
+                )
+            }
+            // An interrupted command left it in progress, or another client works on it.
+            _ => phases.set_message(waiting_for(&resources(client, name).await?, 0)),
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+fn outputs(stack: &Element) -> BTreeMap<String, String> {
+    let outputs = stack.list("Outputs").iter();
+    outputs.map(|o| (o.text_of("OutputKey").to_owned(), o.text_of("OutputValue").to_owned())).collect()
 }
 
 /// Deletes a stack and waits until it is gone. A stack that does not exist is no error.
@@ -88,9 +194,11 @@ async fn wait_until_made(
     client: &Client,
     name: &str,
     all: usize,
+    changes: &Changes,
     phases: &Phases,
 ) -> Result<BTreeMap<String, String>> {
     let mut reports = Reports::default();
+    let mut emptied = false;
     loop {
         let Some(stack) = describe(client, name).await? else {
             bail!(
@@ -98,15 +206,28 @@ async fn wait_until_made(
             )
         };
         match stack.text_of("StackStatus") {
-            "CREATE_COMPLETE" => {
-                let outputs = stack.list("Outputs").iter();
-                return Ok(outputs
-                    .map(|o| (o.text_of("OutputKey").to_owned(), o.text_of("OutputValue").to_owned()))
-                    .collect());
-            }
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" => return Ok(outputs(&stack)),
             "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_COMPLETE" => {
                 let why = failures(client, name).await?;
                 bail!("the stack {name} could not be created:\n{why}{}", reports.missing_in(&why));
+            }
+            "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_FAILED" | "UPDATE_FAILED" => {
+                let why = failures(client, name).await?;
+                let outcome = match stack.text_of("StackStatus") {
+                    "UPDATE_ROLLBACK_COMPLETE" => "was returned to the state before",
+                    _ => "could not be returned to the state before",
+                };
+                bail!(
+                    "the stack {name} could not be updated and {outcome}:\n{why}{}",
+                    reports.missing_in(&why)
+                );
+            }
+            // S3 deletes only empty buckets. The user has agreed to the loss of what is in them.
+            "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" if !emptied => {
+                for bucket in changes.deleted_buckets() {
+                    super::buckets::empty(client, bucket).await?;
+                }
+                emptied = true;
             }
             _ => {
                 let resources = resources(client, name).await?;
@@ -218,12 +339,15 @@ async fn failures(client: &Client, name: &str) -> Result<String> {
     // itself.
     let began = |e: &Element| {
         e.text_of("ResourceType") == "AWS::CloudFormation::Stack"
-            && matches!(e.text_of("ResourceStatus"), "CREATE_IN_PROGRESS" | "DELETE_IN_PROGRESS")
+            && matches!(
+                e.text_of("ResourceStatus"),
+                "CREATE_IN_PROGRESS" | "DELETE_IN_PROGRESS" | "UPDATE_IN_PROGRESS"
+            )
     };
     failed.truncate(failed.iter().position(began).unwrap_or(failed.len()));
     failed.retain(|e| {
         e.text_of("ResourceStatus").ends_with("_FAILED")
-            && e.text_of("ResourceStatusReason") != "Resource creation cancelled"
+            && !e.text_of("ResourceStatusReason").ends_with(" cancelled")
     });
     let lines: Vec<String> = failed
         .iter()

@@ -1,0 +1,22 @@
+//! Asks the user before data is deleted.
+
+use super::Output;
+use anyhow::{Context, Result, bail};
+use std::io::{IsTerminal, Write};
+
+/// Shows the losses and waits for an answer. Without a terminal there is nobody to ask, so the command fails and names `--yes`.
+/// `refused` is the outcome of any other answer than yes.
+pub(crate) fn ask(out: &Output, what: &str, losses: &[String], refused: &str) -> Result<()> {
+    let list: String = losses.iter().map(|loss| format!("\n  {loss}")).collect();
+    if out.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        bail!("{what}{list}\n{refused}. Pass --yes to agree to this");
+    }
+    eprint!("{what}{list}\nContinue? [y/N] ");
+    std::io::stderr().flush().context("cannot write the question")?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("cannot read the answer")?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => bail!("{refused}, because the answer was not `y`"),
+    }
+}

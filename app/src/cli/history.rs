@@ -1,0 +1,243 @@
+//! `escale history` and `escale rollback`: the releases of an application, and the return to an earlier one.
+//!
+//! A release is a change set that was executed. CloudFormation keeps the last twenty with their templates and parameters, and the
+//! stack's events show how each ended.
+
+use super::{
+    Output,
+    application::Application,
+    changes::Changes,
+    client::{Client, is_code},
+    start,
+    up::{Given, Phases, Prepared, RELEASE, Wanted, prepare},
+};
+use crate::{home::Home, lock, settings::Settings};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use escale_wire::Element;
+use serde_json::json;
+
+#[derive(Args)]
+pub(crate) struct History {
+    /// The application, if several are deployed.
+    app: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Rollback {
+    /// The number of the release in `escale history`; the one before the present one if left out.
+    release: Option<usize>,
+    /// The application, if several are deployed.
+    #[arg(long)]
+    app: Option<String>,
+}
+
+/// One release, oldest first from 1.
+struct Release {
+    number: usize,
+    change_set: String,
+    at: String,
+    outcome: Outcome,
+    /// `None` if CloudFormation no longer keeps its change set.
+    changes: Option<Changes>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    RolledBack,
+    InProgress,
+}
+
+impl Outcome {
+    fn word(self) -> &'static str {
+        match self {
+            Outcome::Done => "done",
+            Outcome::RolledBack => "failed and undone",
+            Outcome::InProgress => "in progress",
+        }
+    }
+}
+
+pub(crate) async fn history(home: &Home, out: &Output, history: &History) -> Result<()> {
+    let application = Application::find(home, history.app.as_deref())?;
+    let settings = Settings::of(home)?;
+    start::ensure(home).await?;
+    let client = Client::new(home, &settings);
+    let releases = releases(&client, &application.stack).await?;
+    let now = present(&releases);
+    let line = |release: &Release| {
+        let mark = if now == Some(release.number) { '*' } else { ' ' };
+        let changes = match &release.changes {
+            Some(changes) => changes.summary(),
+            None => "too old to return to".into(),
+        };
+        let Release { number, at, outcome, .. } = release;
+        format!(
+            "{mark}{number:>4}  {}  {:<18} {changes}",
+            at.replace('T', " ").trim_end_matches('Z'),
+            outcome.word()
+        )
+    };
+    let text = releases.iter().rev().map(line).collect::<Vec<_>>().join("\n");
+    let value: Vec<_> = releases
+        .iter()
+        .map(|release| {
+            json!({
+                "release": release.number, "at": release.at, "outcome": release.outcome.word(),
+                "change_set": release.change_set, "present": now == Some(release.number),
+                "changes": release.changes.as_ref().map(Changes::json),
+            })
+        })
+        .collect();
+    out.say(&text, &json!({"app": application.app, "releases": value}));
+    Ok(())
+}
+
+pub(crate) async fn rollback(home: &Home, out: &Output, rollback: &Rollback) -> Result<()> {
+    Application::find(home, rollback.app.as_deref())?;
+    let _alone = lock::alone(home)?;
+    // Looked up again under the lock: the command that held it may have removed the application.
+    let application = Application::find(home, rollback.app.as_deref())?;
+    let settings = Settings::of(home)?;
+    start::ensure(home).await?;
+    let client = Client::new(home, &settings);
+    let (app, stack) = (&application.app, &application.stack);
+    let releases = releases(&client, stack).await?;
+    let release = chosen(&releases, rollback.release, app)?;
+    let mut phases = Phases::new(out);
+    phases.begin("compare");
+    let Some(prepared) = content_of(&client, stack, release, &phases).await? else {
+        phases.end();
+        out.say(
+            &format!("{app} has the content of release {} already.", release.number),
+            &json!({"app": app, "changes": []}),
+        );
+        return Ok(());
+    };
+    let kept: Vec<String> = prepared.changes.stateful().collect();
+    if !kept.is_empty() {
+        prepared.discard(&client).await?;
+        bail!(
+            "release {} of {app} has other data resources, and a rollback never touches data:\n  {}\nNothing was changed. \
+             Change the manifest and run `escale up` instead",
+            release.number,
+            kept.join("\n  ")
+        );
+    }
+    for line in prepared.changes.lines(usize::MAX) {
+        phases.line(&line);
+    }
+    phases.begin("stack");
+    let done = prepared.execute(&client, 0, &phases).await?;
+    phases.end();
+    let summary = done.changes.summary();
+    out.say(
+        &format!(
+            "{app} has the content of release {} again ({summary}). Static files and data are as before.",
+            release.number
+        ),
+        &json!({"app": app, "release": release.number, "changes": done.changes.json()}),
+    );
+    Ok(())
+}
+
+/// The newest release that is done.
+fn present(releases: &[Release]) -> Option<usize> {
+    releases.iter().rev().find(|r| r.outcome == Outcome::Done).map(|r| r.number)
+}
+
+fn chosen<'a>(releases: &'a [Release], number: Option<usize>, app: &str) -> Result<&'a Release> {
+    let Some(number) = number else {
+        let now = present(releases);
+        let before = releases.iter().rev().find(|r| r.outcome == Outcome::Done && Some(r.number) != now);
+        return before.with_context(|| format!("{app} has no earlier release to return to"));
+    };
+    let found = releases.iter().find(|r| r.number == number);
+    let found = found
+        .with_context(|| format!("{app} has no release {number}. `escale history` lists the releases"))?;
+    if found.outcome != Outcome::Done {
+        bail!("release {number} of {app} is {}, so there is nothing to return to", found.outcome.word());
+    }
+    Ok(found)
+}
+
+/// Prepares the return to the content of a release: its template with its parameters.
+async fn content_of(
+    client: &Client,
+    stack: &str,
+    release: &Release,
+    phases: &Phases,
+) -> Result<Option<Prepared>> {
+    let gone = || format!("CloudFormation no longer keeps release {}", release.number);
+    let named = named(stack, &release.change_set);
+    let template = client.query("cloudformation", "GetTemplate", &named).await.with_context(gone)?;
+    let described = client.query("cloudformation", "DescribeChangeSet", &named).await.with_context(gone)?;
+    let given = |parameter: &Element| {
+        let key = parameter.text_of("ParameterKey").to_owned();
+        match parameter.text_of("ParameterValue") {
+            // Secret values are not shown. They belong to the application, not to a release.
+            "****" => Given::Previous(key),
+            value => Given::Value(key, value.to_owned()),
+        }
+    };
+    let parameters = described.list("Parameters").iter().map(given).collect();
+    let wanted = Wanted { name: stack, template: template.text_of("TemplateBody"), parameters };
+    prepare(client, &wanted, phases).await
+}
+
+fn named(stack: &str, change_set: &str) -> [(String, String); 2] {
+    [("StackName".into(), stack.into()), ("ChangeSetName".into(), change_set.into())]
+}
+
+/// All releases of a stack, oldest first.
+async fn releases(client: &Client, stack: &str) -> Result<Vec<Release>> {
+    let request = [("StackName".into(), stack.to_owned())];
+    let events = client
+        .query_all("cloudformation", "DescribeStackEvents", &request, "StackEvents", "NextToken")
+        .await?;
+    let mut releases: Vec<Release> = Vec::new();
+    let own = |e: &&Element| {
+        e.text_of("ResourceType") == "AWS::CloudFormation::Stack" && e.text_of("LogicalResourceId") == stack
+    };
+    for event in events.iter().rev().filter(own) {
+        let (token, status) = (event.text_of("ClientRequestToken"), event.text_of("ResourceStatus"));
+        if !token.starts_with(RELEASE) {
+            continue;
+        }
+        if releases.last().is_none_or(|last| last.change_set != token) {
+            releases.push(Release {
+                number: releases.len() + 1,
+                change_set: token.to_owned(),
+                at: seconds(event.text_of("Timestamp")),
+                outcome: Outcome::InProgress,
+                changes: None,
+            });
+        }
+        if let Some(release) = releases.last_mut() {
+            release.outcome = match status {
+                "CREATE_COMPLETE" | "UPDATE_COMPLETE" => Outcome::Done,
+                _ if status.contains("ROLLBACK") || status.ends_with("_FAILED") => Outcome::RolledBack,
+                _ => release.outcome,
+            };
+        }
+    }
+    for release in &mut releases {
+        let mut request = named(stack, &release.change_set).to_vec();
+        request.push(("IncludePropertyValues".into(), "true".into()));
+        release.changes = match client.query("cloudformation", "DescribeChangeSet", &request).await {
+            Ok(described) => Some(Changes::of(&described)),
+            Err(error) if is_code(&error, "ChangeSetNotFound") => None,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(releases)
+}
+
+/// A time without its fraction.
+fn seconds(time: &str) -> String {
+    match time.split_once('.') {
+        Some((whole, _)) => format!("{whole}Z"),
+        None => time.to_owned(),
+    }
+}

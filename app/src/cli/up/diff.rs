@@ -1,0 +1,87 @@
+//! `escale diff`: what the next `escale up` would change.
+
+use super::{
+    Wanted, bases, images, parameters, site_url, sources,
+    stack::{self, describe},
+};
+use crate::{
+    cli::{
+        Output,
+        application::{LOCAL, manifest_path, read_manifest},
+        changes::Changes,
+        client::Client,
+        up::Phases,
+    },
+    home::Home,
+    lock,
+    settings::Settings,
+};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use escale_blueprint::{registry_template, template};
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct Diff {
+    /// The folder of an escale.yaml, or the file itself.
+    #[arg(default_value = ".")]
+    manifest: PathBuf,
+    /// Override one value of the manifest, as `escale up` does.
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+}
+
+pub(crate) async fn run(home: &Home, out: &Output, diff: &Diff) -> Result<()> {
+    let path = manifest_path(&diff.manifest)?;
+    let manifest = read_manifest(&path, LOCAL, &diff.set)?;
+    let folder = path.parent().context("a file has a folder")?;
+    let wanted_template = template(&manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?;
+    let _alone = lock::alone(home)?;
+    let settings = Settings::of(home)?;
+    let client = Client::new(home, &settings);
+    let name = manifest.stack_name();
+    if lock::running(home)?.is_none() {
+        bail!(
+            "the daemon does not run, so there is nothing to compare with. Run `escale start`, or `escale up` to deploy"
+        );
+    }
+    if describe(&client, &name).await?.is_none() {
+        bail!("{} is not deployed: `escale up` would create all of it", manifest.app);
+    }
+    let mut phases = Phases::new(out);
+    phases.begin("build");
+    // The images are built, because only their content says whether they differ. Nothing is pushed.
+    let sources = sources::sources(folder, &wanted_template, &settings.config)?;
+    let own: Vec<_> = sources.iter().filter(|source| !source.own_bases.is_empty()).collect();
+    let bases = bases::pull_all(home, &client, &own, &mut phases).await?;
+    let layouts = images::build_all(home, sources.iter().collect(), &bases, &phases)?;
+    phases.begin("compare");
+    let references = images::references(&client, &wanted_template, &layouts).await?;
+    let url = site_url(&manifest, &settings)?;
+    let mut changes = Changes::default();
+    let parameters = parameters(home, &name, &wanted_template, &references, &url)?;
+    let registry = registry_template(&manifest).map(|t| (manifest.registry_stack_name(), t.to_json_min()));
+    let stacks = registry.map(|(name, text)| (name, text, Vec::new()));
+    for (name, text, parameters) in
+        stacks.into_iter().chain([(name, wanted_template.to_json_min(), parameters)])
+    {
+        let wanted = Wanted { name: &name, template: &text, parameters };
+        if let Some(prepared) = stack::prepare(&client, &wanted, &phases).await? {
+            prepared.discard(&client).await?;
+            changes.0.extend(prepared.changes.0);
+        }
+    }
+    phases.end();
+    let mut text = changes.lines(usize::MAX).join("\n");
+    if !changes.is_empty() {
+        text += "\n";
+    }
+    text += &format!("{}: {}", manifest.app, changes.summary());
+    let losses = changes.losses(&client).await?;
+    for loss in &losses {
+        text += &format!("\ndeletes data: {loss}");
+    }
+    out.say(&text, &json!({"app": manifest.app, "changes": changes.json(), "deletes": losses}));
+    Ok(())
+}
