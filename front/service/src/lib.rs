@@ -29,7 +29,8 @@ pub use audit::{
 };
 pub use caller::{Caller, Principal, RootRefused};
 pub use cfn::{
-    Created, InputDraft, PropertyChange, Props, Readiness, ResourceType, Resources, Update, properties_of,
+    Created, InputDraft, PropertyChange, Props, Readiness, ResourceType, Resources, Update, own_tags,
+    properties_of,
 };
 pub use cloud::Cloud;
 pub use config::Config;

@@ -23,7 +23,12 @@ pub(crate) struct RequestedRule {
 
 impl RequestedRule {
     pub(crate) fn matches(&self, rule: &GroupRule) -> bool {
-        (self.protocol.as_str(), self.from_port, self.to_port, &self.peer) == identity(rule)
+        self.identity() == identity(rule)
+    }
+
+    /// As [`identity`].
+    pub(crate) fn identity(&self) -> (&str, i32, i32, &Peer) {
+        (&self.protocol, self.from_port, self.to_port, &self.peer)
     }
 
     /// The rule in AWS's error messages.

@@ -120,8 +120,11 @@ pub(crate) fn show(all: &[Known], attributes: &BTreeMap<String, String>) -> Vec<
 }
 
 pub(crate) fn get<'a>(all: &'a [Known], attributes: &'a BTreeMap<String, String>, key: &str) -> &'a str {
-    let default = || all.iter().find(|k| k.key == key).map_or("", |k| k.default);
-    attributes.get(key).map_or_else(default, String::as_str)
+    attributes.get(key).map_or_else(|| default(all, key), String::as_str)
+}
+
+pub(crate) fn default(all: &[Known], key: &str) -> &'static str {
+    all.iter().find(|k| k.key == key).map_or("", |k| k.default)
 }
 
 #[cfg(test)]

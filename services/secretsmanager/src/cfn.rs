@@ -1,51 +1,88 @@
-//! CloudFormation: `AWS::SecretsManager::Secret` and its attachment to a database. `Ref` is the secret's ARN.
+//! CloudFormation: `AWS::SecretsManager::Secret`. `Ref` is the secret's ARN.
+
+mod attachment;
 
 use crate::{
     Error,
     ops::{
-        create_secret::CreateSecret, delete_secret::DeleteSecret, get_secret_value::GetSecretValue,
-        put_secret_value::PutSecretValue,
+        create_secret::CreateSecret, delete_secret::DeleteSecret, describe_secret::DescribeSecret,
+        tag_resource::TagResource, untag_resource::UntagResource, update_secret::UpdateSecret,
     },
     password,
 };
-use escale_base::{AwsError, Secret, Wire, already_gone};
-use escale_requests::rds::{DBInstance, DescribeDBInstances};
-use escale_service::{Created, Cx, InputDraft, Props, ResourceType};
+use escale_base::{AwsError, Secret, Wire, already_gone, found, wire::Map};
+use escale_service::{Created, Cx, InputDraft, Props, ResourceType, Update, own_tags, properties_of};
 use serde_json::Value;
 
 const SECRET: &str = "AWS::SecretsManager::Secret";
 
 pub(crate) fn types() -> Vec<ResourceType> {
-    vec![
-        ResourceType::new(
-            SECRET,
-            &["Name", "Description", "SecretString", "GenerateSecretString", "KmsKeyId", "Tags"],
-            create,
-            delete,
-        ),
-        ResourceType::new(
-            "AWS::SecretsManager::SecretTargetAttachment",
-            &["SecretId", "TargetId", "TargetType"],
-            attach,
-            // The secret keeps the connection data: usually the same stack deletes the secret too.
-            |_, _| Ok(()),
-        ),
-    ]
+    let secret = ResourceType::new(
+        SECRET,
+        &["Name", "Description", "SecretString", "GenerateSecretString", "KmsKeyId", "Tags"],
+        create,
+        delete,
+    );
+    vec![secret.update(update).read(read), attachment::TYPE]
 }
 
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let generated = match props.get("GenerateSecretString") {
-        Some(_) if props.get("SecretString").is_some() => {
-            let what = format!("{}: set SecretString or GenerateSecretString, not both", props.logical_id);
-            return Err(Error::Parameter(what).into());
-        }
-        Some(form) => Some(generate(form)?),
-        None => None,
-    };
-    let input = props.input::<CreateSecret>(&["Description", "KmsKeyId", "SecretString"]);
+    let input = props.input::<CreateSecret>(&["Description", "KmsKeyId"]);
     let input = input.with("Name", &props.name_or_generated("Name", 64)).with("Tags", &props.tags()?);
-    let arn = input.with("SecretString", &generated).call(cx)?.arn;
+    let arn = input.with("SecretString", &value(props)?).call(cx)?.arn;
     Ok(Created::new(arn.as_str()).with("Id", arn))
+}
+
+/// The template's text or a generated one.
+fn value(props: &Props<'_>) -> Result<Option<Secret<String>>, AwsError> {
+    let text = props.read::<Option<Secret<String>>>("SecretString")?;
+    match props.get("GenerateSecretString") {
+        Some(_) if text.is_some() => {
+            let what = format!("{}: set SecretString or GenerateSecretString, not both", props.logical_id);
+            Err(Error::Parameter(what).into())
+        }
+        Some(form) => Ok(Some(Secret::new(generate(form)?))),
+        None => Ok(text),
+    }
+}
+
+/// As on AWS, a change of GenerateSecretString generates a new value, which lacks the connection data that an attachment has
+/// added. A template without a value leaves the existing one.
+/// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html>,
+/// <https://github.com/aws/aws-cdk/issues/7518>
+fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
+    let id = &update.created.physical_id;
+    let new_value = update.any_changed(&["SecretString", "GenerateSecretString"]);
+    if new_value || update.any_changed(&["Description", "KmsKeyId"]) {
+        let mut input = InputDraft::<UpdateSecret>::new().with("SecretId", id);
+        // An empty text is AWS's default for both.
+        for name in ["Description", "KmsKeyId"].into_iter().filter(|name| update.changed(name)) {
+            input = input.with(name, &update.after.str(name).unwrap_or_default().to_owned());
+        }
+        if new_value {
+            input = input.with("SecretString", &value(update.after)?);
+        }
+        input.call(cx)?;
+    }
+    let (set, removed) = update.tags()?;
+    if !set.is_empty() {
+        InputDraft::<TagResource>::new().with("SecretId", id).with("Tags", &set).call(cx)?;
+    }
+    if !removed.is_empty() {
+        InputDraft::<UntagResource>::new().with("SecretId", id).with("TagKeys", &removed).call(cx)?;
+    }
+    Ok(update.created.clone())
+}
+
+/// SecretString and GenerateSecretString are write-only.
+fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
+    let input = InputDraft::<DescribeSecret>::new().with("SecretId", &created.physical_id);
+    let described = found(input.call(cx))?.filter(|secret| secret.deleted_date.is_none());
+    Ok(described.map(|secret| {
+        let mut properties = properties_of(SECRET, &secret, &[]);
+        properties.insert("Tags".into(), own_tags(&secret.tags));
+        properties
+    }))
 }
 
 #[derive(Wire)]
@@ -80,87 +117,5 @@ fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     already_gone(input.with("ForceDeleteWithoutRecovery", &true).call(cx))
 }
 
-/// Adds the connection data of a database to the secret that holds its password, under the names that AWS's libraries read.
-/// This happens only once, so a database without an address is refused.
-fn attach(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let kind = props.text("TargetType")?;
-    if kind != "AWS::RDS::DBInstance" {
-        return Err(AwsError::not_supported(format_args!("A secret's attachment to {kind}"))
-            .hint("Use AWS::RDS::DBInstance."));
-    }
-    let found = cx.call(DescribeDBInstances { id: props.text("TargetId")?.to_owned() })?;
-    let database = found.instances.first().ok_or_else(AwsError::internal)?;
-    let stored = props.input::<GetSecretValue>(&["SecretId"]).call(cx)?;
-    let text = stored.secret_string.as_ref().map_or("", |text| text.reveal().as_str());
-    let value = with_connection(text, database)?;
-    props.input::<PutSecretValue>(&["SecretId"]).with("SecretString", &Secret::new(value)).call(cx)?;
-    Ok(Created::new(stored.arn.as_str()).with("Id", stored.arn))
-}
-
-/// <https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html>
-fn with_connection(secret: &str, database: &DBInstance) -> Result<String, AwsError> {
-    let read = serde_json::from_str(secret).ok().filter(Value::is_object);
-    let mut whole: Value = read.ok_or_else(|| {
-        AwsError::from(Error::Parameter(
-            "A secret that is attached to a database must be a JSON object".into(),
-        ))
-    })?;
-    let endpoint = database.endpoint.as_ref().and_then(|e| Some((e.address.as_deref()?, e.port)));
-    let Some((host, port)) = endpoint else {
-        let what = format!(
-            "DB instance {} has no endpoint yet. Refer to it with Ref or DependsOn, so that the stack waits for its creation",
-            database.id
-        );
-        return Err(Error::Request(what).into());
-    };
-    whole["engine"] = database.engine.as_str().into();
-    whole["host"] = host.into();
-    whole["port"] = port.into();
-    if let Some(name) = &database.db_name {
-        whole["dbname"] = name.as_str().into();
-    }
-    whole["dbInstanceIdentifier"] = database.id.as_str().into();
-    Ok(whole.to_string())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use escale_requests::rds::Endpoint;
-    use serde_json::json;
-
-    #[test]
-    fn generates_a_password_in_a_template() {
-        let form = json!({
-            "SecretStringTemplate": "{\"username\":\"app\"}", "GenerateStringKey": "password",
-            "PasswordLength": 16, "ExcludePunctuation": true,
-        });
-        let made: Value = serde_json::from_str(&generate(&form).unwrap()).unwrap();
-        assert_eq!(made["username"], "app");
-        assert_eq!(made["password"].as_str().unwrap().len(), 16);
-        assert!(generate(&json!({"GenerateStringKey": "password"})).is_err());
-    }
-
-    #[test]
-    fn attachment_adds_the_connection_data() {
-        let mut database = DBInstance {
-            id: "db".into(),
-            engine: "postgres".into(),
-            db_name: None,
-            endpoint: Some(Endpoint { address: Some("db.x".into()), port: 5432 }),
-        };
-        let made: Value = serde_json::from_str(
-            &with_connection(r#"{"username":"app","password":"p"}"#, &database).unwrap(),
-        )
-        .unwrap();
-        let expected = json!({
-            "username": "app", "password": "p", "engine": "postgres", "host": "db.x", "port": 5432,
-            "dbInstanceIdentifier": "db",
-        });
-        assert_eq!(made, expected);
-        assert!(with_connection("plain", &database).is_err());
-        database.endpoint = None;
-        let error = with_connection("{}", &database).unwrap_err();
-        assert!(error.message.starts_with("DB instance db has no endpoint yet"), "{error}");
-    }
-}
+mod tests;

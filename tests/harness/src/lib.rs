@@ -9,9 +9,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by it")]
 
 mod fake_ec2;
+mod property_table;
 mod resource;
 
 pub use fake_ec2::FakeEc2;
+pub use property_table::PropertyTable;
 pub use resource::Resource;
 
 use escale_base::{AwsError, Clock, Timestamp, wire::Value};

@@ -73,7 +73,7 @@ fn object(properties: &Value) -> &escale_base::wire::Map<String, Value> {
     properties.as_object().expect("properties are an object")
 }
 
-fn coerced(type_name: &str, properties: Value) -> Value {
+pub(crate) fn coerced(type_name: &str, properties: Value) -> Value {
     let Some(schema) = escale_schema::schema(type_name) else { return properties };
     let coerced = schema.coerce(object(&properties));
     Value::Object(coerced.unwrap_or_else(|faults| panic!("{type_name}: {faults:?}")))

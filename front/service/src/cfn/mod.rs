@@ -9,7 +9,7 @@ mod props;
 mod update;
 
 pub use input::InputDraft;
-pub use output::properties_of;
+pub use output::{own_tags, properties_of};
 pub use props::Props;
 pub use update::Update;
 

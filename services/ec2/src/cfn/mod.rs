@@ -3,14 +3,23 @@
 //! Attributes and physical ids follow AWS's reference:
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_EC2.html>
 
+mod group_rules;
 mod groups;
 mod outside;
 mod routes;
 mod vpc;
 
-use crate::{choices::ResourceType, shapes::TagSpecification};
-use escale_base::AwsError;
-use escale_service::{Props, Resources};
+use crate::{
+    choices::ResourceType,
+    ops::{create_tags::CreateTags, delete_tags::DeleteTags},
+    shapes::{Flag, TagSpecification},
+};
+use escale_base::{
+    AwsError, Tag, found,
+    wire::{Map, Value, Wire},
+};
+use escale_service::{Created, Cx, InputDraft, Named, Props, Resources, Update, own_tags, properties_of};
+use serde_json::json;
 
 pub(crate) fn resources() -> Resources {
     [vpc::TYPES, routes::TYPES, outside::TYPES, groups::TYPES].concat()
@@ -22,3 +31,41 @@ fn tags(props: &Props<'_>, resource_type: ResourceType) -> Result<Vec<TagSpecifi
     let given = (!tags.is_empty()).then_some(TagSpecification { resource_type: Some(resource_type), tags });
     Ok(given.into_iter().collect())
 }
+
+/// The update of a type that can change its tags only.
+fn only_tags(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
+    update_tags(cx, &update.created.physical_id, update)?;
+    Ok(update.created.clone())
+}
+
+fn update_tags(cx: &mut Cx<'_>, id: &str, update: &Update<'_>) -> Result<(), AwsError> {
+    let resources = vec![id.to_owned()];
+    let (set, removed) = update.tags()?;
+    if !set.is_empty() {
+        InputDraft::<CreateTags>::new().with("Resources", &resources).with("Tags", &set).call(cx)?;
+    }
+    if !removed.is_empty() {
+        let removed: Value = removed.iter().map(|key| json!({"Key": key})).collect();
+        InputDraft::<DeleteTags>::new().with("Resources", &resources).with("Tags", &removed).call(cx)?;
+    }
+    Ok(())
+}
+
+/// Calls a describe operation for one id; none if the resource does not exist.
+fn describe<O: Named>(cx: &mut Cx<'_>, member: &str, id: &str) -> Result<Option<O::Output>, AwsError> {
+    found(InputDraft::<O>::new().with(member, &vec![id.to_owned()]).call(cx))
+}
+
+/// The properties that a shape describes, with the tags that a template can have.
+fn shown<T: Wire>(type_name: &str, shape: &T, tags: &[Tag]) -> Map<String, Value> {
+    let mut properties = properties_of(type_name, shape, &[]);
+    properties.insert("Tags".into(), own_tags(tags));
+    properties
+}
+
+fn flag(value: bool) -> Flag {
+    Flag { value: Some(value) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,34 @@
 //! Access to the Internet: InternetGateway, VPCGatewayAttachment, EIP, EIPAssociation, NatGateway.
 
-use super::tags;
+use super::{describe, only_tags, shown, tags, update_tags};
 use crate::{
     choices,
     ops::{
-        allocate_address::AllocateAddress, associate_address::AssociateAddress,
-        attach_internet_gateway::AttachInternetGateway, create_internet_gateway::CreateInternetGateway,
-        create_nat_gateway::CreateNatGateway, delete_internet_gateway::DeleteInternetGateway,
-        delete_nat_gateway::DeleteNatGateway, detach_internet_gateway::DetachInternetGateway,
-        disassociate_address::DisassociateAddress, release_address::ReleaseAddress,
+        allocate_address::{self, AllocateAddress},
+        associate_address::AssociateAddress,
+        attach_internet_gateway::AttachInternetGateway,
+        create_internet_gateway::CreateInternetGateway,
+        create_nat_gateway::CreateNatGateway,
+        delete_internet_gateway::DeleteInternetGateway,
+        delete_nat_gateway::DeleteNatGateway,
+        describe_addresses::DescribeAddresses,
+        describe_internet_gateways::DescribeInternetGateways,
+        describe_nat_gateways::DescribeNatGateways,
+        detach_internet_gateway::DetachInternetGateway,
+        disassociate_address::DisassociateAddress,
+        release_address::ReleaseAddress,
     },
     shapes::gateway,
     status::{self, NatState},
 };
-use escale_base::{AwsError, already_gone};
-use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType};
+use escale_base::{
+    AwsError, already_gone,
+    wire::{Map, Value},
+};
+use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType, properties_of};
 use escale_store::Image;
 use escale_tables::ec2::{InternetGateway, NatGateway};
+use serde_json::json;
 
 pub(super) const TYPES: &[ResourceType] = &[
     ResourceType::new(
@@ -29,7 +41,13 @@ pub(super) const TYPES: &[ResourceType] = &[
             Ok(Created::new(id.as_str()).with("InternetGatewayId", id.as_str()))
         },
         |cx, c| c.delete_by::<DeleteInternetGateway>(cx, "InternetGatewayId"),
-    ),
+    )
+    .update(only_tags)
+    .read(|cx, c| {
+        let answer = describe::<DescribeInternetGateways>(cx, "InternetGatewayIds", &c.physical_id)?;
+        let gateway = answer.and_then(|a| a.internet_gateways.into_iter().next());
+        Ok(gateway.map(|gateway| shown("AWS::EC2::InternetGateway", &gateway, &gateway.tags)))
+    }),
     ResourceType::new(
         "AWS::EC2::VPCGatewayAttachment",
         &["InternetGatewayId", "VpcId"],
@@ -39,7 +57,14 @@ pub(super) const TYPES: &[ResourceType] = &[
             Ok(Created::new(format!("IGW|{}", props.text("VpcId")?)).with("AttachmentType", "IGW"))
         },
         detach,
-    ),
+    )
+    .update(|cx, update| {
+        // A VPC has one Internet gateway.
+        detach(cx, update.created)?;
+        update.after.input::<AttachInternetGateway>(&["InternetGatewayId", "VpcId"]).call(cx)?;
+        Ok(update.created.clone())
+    })
+    .read(read_attachment),
     ResourceType::new(
         "AWS::EC2::EIP",
         &["Domain", "NetworkBorderGroup", "Tags"],
@@ -56,7 +81,19 @@ pub(super) const TYPES: &[ResourceType] = &[
             let allocation = c.attribute("AllocationId")?.to_owned();
             already_gone(InputDraft::<ReleaseAddress>::new().with("AllocationId", &allocation).call(cx))
         },
-    ),
+    )
+    .update(|cx, update| {
+        if update.changed("Domain") {
+            allocate_address::supported_domain(update.after.read("Domain")?)?;
+        }
+        update_tags(cx, update.created.attribute("AllocationId")?, update)?;
+        Ok(update.created.clone())
+    })
+    .read(|cx, c| {
+        let answer = describe::<DescribeAddresses>(cx, "AllocationIds", c.attribute("AllocationId")?)?;
+        let address = answer.and_then(|a| a.addresses.into_iter().next());
+        Ok(address.map(|address| shown("AWS::EC2::EIP", &address, &address.tags)))
+    }),
     ResourceType::new(
         "AWS::EC2::EIPAssociation",
         &["AllocationId", "NetworkInterfaceId", "PrivateIpAddress"],
@@ -66,16 +103,35 @@ pub(super) const TYPES: &[ResourceType] = &[
             Ok(Created::new(id.as_str()).with("Id", id.as_str()))
         },
         |cx, c| c.delete_by::<DisassociateAddress>(cx, "AssociationId"),
-    ),
+    )
+    .read(|cx, c| {
+        let filter = json!([{"Name": "association-id", "Values": [c.physical_id]}]);
+        let answer = InputDraft::<DescribeAddresses>::new().with("Filters", &filter).call(cx)?;
+        Ok(answer.addresses.first().map(|a| properties_of("AWS::EC2::EIPAssociation", a, &[])))
+    }),
     ResourceType::new(
         "AWS::EC2::NatGateway",
         &["AllocationId", "ConnectivityType", "PrivateIpAddress", "SubnetId", "Tags"],
         nat,
         |cx, c| c.delete_by::<DeleteNatGateway>(cx, "NatGatewayId"),
     )
+    .update(only_tags)
+    .read(read_nat)
     .ready(nat_ready)
     .gone(nat_gone),
 ];
+
+fn read_attachment(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
+    let vpc = created.physical_id.trim_start_matches("IGW|");
+    let filter = json!([{"Name": "attachment.vpc-id", "Values": [vpc]}]);
+    let answer = InputDraft::<DescribeInternetGateways>::new().with("Filters", &filter).call(cx)?;
+    let properties = answer.internet_gateways.first().map(|gateway| {
+        let mut properties = properties_of("AWS::EC2::VPCGatewayAttachment", gateway, &[]);
+        properties.insert("VpcId".into(), vpc.into());
+        properties
+    });
+    Ok(properties)
+}
 
 fn detach(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let vpc = created.physical_id.trim_start_matches("IGW|");
@@ -101,6 +157,22 @@ fn nat(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         Some(interface) => created.with("EniId", interface),
         None => created,
     })
+}
+
+fn read_nat(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
+    let answer = describe::<DescribeNatGateways>(cx, "NatGatewayIds", &created.physical_id)?;
+    let gateway = answer.and_then(|a| a.nat_gateways.into_iter().next());
+    // A deleted gateway is shown for an hour.
+    let gateway = gateway.filter(|g| !matches!(g.state, NatState::Deleting | NatState::Deleted));
+    Ok(gateway.map(|gateway| {
+        let mut properties = shown("AWS::EC2::NatGateway", &gateway, &gateway.tags);
+        if let Some(address) = gateway.nat_gateway_addresses.iter().find(|a| a.is_primary) {
+            properties.insert("AllocationId".into(), address.allocation_id.as_str().into());
+            let private = address.private_ip.as_deref();
+            properties.extend(private.map(|ip| ("PrivateIpAddress".to_owned(), ip.into())));
+        }
+        properties
+    }))
 }
 
 fn nat_ready(image: &Image, created: &Created) -> Readiness {

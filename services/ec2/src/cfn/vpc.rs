@@ -1,21 +1,26 @@
 //! VPC, Subnet, NetworkInterface.
 
-use super::tags;
+use super::{describe, flag, shown, tags, update_tags};
 use crate::{
     choices,
     ops::{
         create_network_interface::CreateNetworkInterface, create_subnet::CreateSubnet, create_vpc::CreateVpc,
         delete_network_interface::DeleteNetworkInterface, delete_subnet::DeleteSubnet, delete_vpc::DeleteVpc,
+        describe_network_interfaces::DescribeNetworkInterfaces, describe_subnets::DescribeSubnets,
+        describe_vpc_attribute::DescribeVpcAttribute, describe_vpcs::DescribeVpcs,
         modify_network_interface_attribute::ModifyNetworkInterfaceAttribute,
         modify_subnet_attribute::ModifySubnetAttribute, modify_vpc_attribute::ModifyVpcAttribute,
     },
-    shapes::{self, Flag},
+    shapes::{self, Flag, Text},
     status::{self, InterfaceStatus, VpcState},
 };
-use escale_base::AwsError;
-use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType};
+use escale_base::{
+    AwsError,
+    wire::{Map, Value},
+};
+use escale_service::{Created, Cx, InputDraft, PropertyChange, Props, Readiness, ResourceType, Update};
 use escale_store::Image;
-use escale_tables::ec2::{Group, Interface, InterfaceSeen, Vpc, VpcId, VpcSeen, VpcTold};
+use escale_tables::ec2::{Group, GroupId, Interface, InterfaceSeen, Vpc, VpcId, VpcSeen, VpcTold};
 use serde_json::json;
 
 pub(super) const TYPES: &[ResourceType] = &[
@@ -25,6 +30,9 @@ pub(super) const TYPES: &[ResourceType] = &[
         vpc,
         |cx, c| c.delete_by::<DeleteVpc>(cx, "VpcId"),
     )
+    .update(update_vpc)
+    .read(read_vpc)
+    .replaces_if(tenancy_replaces)
     .ready(vpc_ready)
     .gone(vpc_gone),
     ResourceType::new(
@@ -32,7 +40,9 @@ pub(super) const TYPES: &[ResourceType] = &[
         &["AvailabilityZone", "AvailabilityZoneId", "CidrBlock", "MapPublicIpOnLaunch", "Tags", "VpcId"],
         subnet,
         |cx, c| c.delete_by::<DeleteSubnet>(cx, "SubnetId"),
-    ),
+    )
+    .update(update_subnet)
+    .read(read_subnet),
     ResourceType::new(
         "AWS::EC2::NetworkInterface",
         &[
@@ -47,6 +57,8 @@ pub(super) const TYPES: &[ResourceType] = &[
         interface,
         |cx, c| c.delete_by::<DeleteNetworkInterface>(cx, "NetworkInterfaceId"),
     )
+    .update(update_interface)
+    .read(read_interface)
     .ready(interface_ready)
     .gone(|image, c| {
         if image.has::<InterfaceSeen>(&c.physical_id) {
@@ -56,10 +68,6 @@ pub(super) const TYPES: &[ResourceType] = &[
         }
     }),
 ];
-
-fn flag(value: bool) -> Flag {
-    Flag { value: Some(value) }
-}
 
 fn vpc(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     props.text("CidrBlock")?;
@@ -81,6 +89,41 @@ fn vpc(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         .with("DefaultSecurityGroup", group.ok_or_else(AwsError::internal)?.id.as_str())
         .with("DefaultNetworkAcl", shapes::vpc::acl_id(&vpc.vpc_id))
         .with("Ipv6CidrBlocks", json!([])))
+}
+
+/// The DNS attributes of a VPC with AWS's defaults.
+const DNS: [(&str, bool); 2] = [("EnableDnsSupport", true), ("EnableDnsHostnames", false)];
+
+fn update_vpc(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
+    let id = &update.created.physical_id;
+    // ModifyVpcAttribute takes one attribute per call.
+    for (name, default) in DNS.into_iter().filter(|(name, _)| update.changed(name)) {
+        let value = flag(update.after.bool(name).unwrap_or(default));
+        InputDraft::<ModifyVpcAttribute>::new().with("VpcId", id).with(name, &value).call(cx)?;
+    }
+    // A change of the tenancy that replaces nothing is one to `default`, which every VPC has here.
+    update_tags(cx, id, update)?;
+    Ok(update.created.clone())
+}
+
+/// AWS can change the tenancy of a VPC from `dedicated` to `default` only.
+/// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-vpc.html>
+fn tenancy_replaces(change: &PropertyChange<'_>) -> bool {
+    change.after.get(change.property).is_some_and(|tenancy| *tenancy != choices::Tenancy::Default.as_str())
+}
+
+fn read_vpc(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
+    let id = &created.physical_id;
+    let answer = describe::<DescribeVpcs>(cx, "VpcIds", id)?;
+    let Some(vpc) = answer.and_then(|a| a.vpcs.into_iter().next()) else { return Ok(None) };
+    let mut properties = shown("AWS::EC2::VPC", &vpc, &vpc.tags);
+    for (name, attribute) in DNS.map(|(name, _)| (name, name.replacen('E', "e", 1))) {
+        let input = InputDraft::<DescribeVpcAttribute>::new().with("VpcId", id).with("Attribute", &attribute);
+        let answer = input.call(cx)?;
+        let value = answer.enable_dns_support.or(answer.enable_dns_hostnames);
+        properties.extend(Flag::requested(&value).map(|value| (name.to_owned(), value.into())));
+    }
+    Ok(Some(properties))
 }
 
 fn vpc_ready(image: &Image, created: &Created) -> Readiness {
@@ -121,6 +164,23 @@ fn subnet(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         .with("VpcId", subnet.vpc_id.as_str()))
 }
 
+fn update_subnet(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
+    let id = &update.created.physical_id;
+    if update.changed("MapPublicIpOnLaunch") {
+        let value = flag(update.after.bool("MapPublicIpOnLaunch").unwrap_or(false));
+        let input = InputDraft::<ModifySubnetAttribute>::new().with("SubnetId", id);
+        input.with("MapPublicIpOnLaunch", &value).call(cx)?;
+    }
+    update_tags(cx, id, update)?;
+    Ok(update.created.clone())
+}
+
+fn read_subnet(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
+    let answer = describe::<DescribeSubnets>(cx, "SubnetIds", &created.physical_id)?;
+    let subnet = answer.and_then(|a| a.subnets.into_iter().next());
+    Ok(subnet.map(|subnet| shown("AWS::EC2::Subnet", &subnet, &subnet.tags)))
+}
+
 fn interface(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let names = ["Description", "GroupSet", "InterfaceType", "PrivateIpAddress", "SubnetId"];
     let input = props.input::<CreateNetworkInterface>(&names).renamed(&[("GroupSet", "Groups")]);
@@ -140,6 +200,43 @@ fn interface(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         .with("PrimaryPrivateIpAddress", output.private_ip_address)
         .with("SecondaryPrivateIpAddresses", json!([]))
         .with("VpcId", output.vpc_id.as_str()))
+}
+
+fn update_interface(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
+    let id = &update.created.physical_id;
+    // One attribute per call.
+    let change = || InputDraft::<ModifyNetworkInterfaceAttribute>::new().with("NetworkInterfaceId", id);
+    if update.changed("Description") {
+        let value = Some(update.after.str("Description").unwrap_or_default().to_owned());
+        change().with("Description", &Text { value }).call(cx)?;
+    }
+    if update.changed("GroupSet") {
+        let mut groups: Vec<GroupId> = update.after.read("GroupSet")?;
+        if groups.is_empty() {
+            // Without the property, an interface has the VPC's default group.
+            let vpc = crate::rules::find::<Interface>(cx, id)?.vpc.clone();
+            let default = cx.tx.scan::<Group>().find(|g| g.vpc == vpc && g.name == "default");
+            groups.extend(default.map(|g| g.id.clone()));
+        }
+        change().with("Groups", &groups).call(cx)?;
+    }
+    if update.changed("SourceDestCheck") {
+        let value = flag(update.after.bool("SourceDestCheck").unwrap_or(true));
+        change().with("SourceDestCheck", &value).call(cx)?;
+    }
+    update_tags(cx, id, update)?;
+    Ok(update.created.clone())
+}
+
+fn read_interface(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
+    let answer = describe::<DescribeNetworkInterfaces>(cx, "NetworkInterfaceIds", &created.physical_id)?;
+    let interface = answer.and_then(|a| a.network_interfaces.into_iter().next());
+    Ok(interface.map(|interface| {
+        let mut properties = shown("AWS::EC2::NetworkInterface", &interface, &interface.tag_set);
+        let groups: Vec<_> = interface.groups.iter().map(|group| group.group_id.as_str()).collect();
+        properties.insert("GroupSet".into(), groups.into());
+        properties
+    }))
 }
 
 fn interface_ready(image: &Image, created: &Created) -> Readiness {

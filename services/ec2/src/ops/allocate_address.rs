@@ -33,12 +33,7 @@ impl Operation for AllocateAddress {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        if input.domain == Some(DomainType::Standard) {
-            return Err(rules::refuse_with_hint(
-                "Domain=standard",
-                "Use Domain=vpc: AWS has retired EC2-Classic.",
-            ));
-        }
+        supported_domain(input.domain)?;
         if let Some(group) = input.network_border_group.filter(|g| *g != cx.config.region) {
             let why = format!("The only network border group is {}.", cx.config.region);
             return Err(Error::invalid("networkBorderGroup", group, why));
@@ -58,5 +53,15 @@ impl Operation for AllocateAddress {
             domain: DomainType::Vpc,
             network_border_group: cx.config.region.clone(),
         })
+    }
+}
+
+pub(crate) fn supported_domain(domain: Option<DomainType>) -> Result<(), Error> {
+    match domain {
+        None | Some(DomainType::Vpc) => Ok(()),
+        Some(DomainType::Standard) => Err(rules::refuse_with_hint(
+            "Domain=standard",
+            "Use Domain=vpc: AWS has retired EC2-Classic.",
+        )),
     }
 }

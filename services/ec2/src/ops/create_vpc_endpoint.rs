@@ -50,16 +50,7 @@ impl Operation for CreateVpcEndpoint {
                 format_args!("Use {}.", prefix_lists::s3_service(cx.config)),
             ));
         }
-        if input.private_dns_enabled == Some(true) {
-            let why = "Private DNS can only be set to true for interface endpoints.";
-            return Err(Error::invalid("privateDnsEnabled", true, why));
-        }
-        if let Some(kind) = input.ip_address_type.filter(|t| *t != IpAddressType::Ipv4) {
-            return Err(rules::refuse_with_hint(
-                format_args!("IpAddressType={kind}"),
-                "Use IpAddressType=ipv4.",
-            ));
-        }
+        check_options(input.private_dns_enabled, input.ip_address_type)?;
         let mut route_tables = Vec::new();
         for id in input.route_table_ids {
             route_table(cx, &vpc, &id, &service_name)?;
@@ -79,6 +70,23 @@ impl Operation for CreateVpcEndpoint {
         cx.tx.put(endpoint.clone());
         let vpc_endpoint = shapes::gateway::endpoint(cx, &endpoint);
         Ok(Output { vpc_endpoint, client_token: input.client_token })
+    }
+}
+
+/// A gateway endpoint has a single value of each of these options.
+pub(crate) fn check_options(
+    private_dns: Option<bool>,
+    addresses: Option<IpAddressType>,
+) -> Result<(), Error> {
+    if private_dns == Some(true) {
+        let why = "Private DNS can only be set to true for interface endpoints.";
+        return Err(Error::invalid("privateDnsEnabled", true, why));
+    }
+    match addresses.filter(|t| *t != IpAddressType::Ipv4) {
+        Some(kind) => {
+            Err(rules::refuse_with_hint(format_args!("IpAddressType={kind}"), "Use IpAddressType=ipv4."))
+        }
+        None => Ok(()),
     }
 }
 

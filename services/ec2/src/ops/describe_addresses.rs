@@ -22,7 +22,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    addresses: Vec<AddressShape>,
+    pub(crate) addresses: Vec<AddressShape>,
 }
 
 impl Operation for DescribeAddresses {

@@ -22,7 +22,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    internet_gateways: Vec<InternetGatewayShape>,
+    pub(crate) internet_gateways: Vec<InternetGatewayShape>,
     next_token: Option<String>,
 }
 

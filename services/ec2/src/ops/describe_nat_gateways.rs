@@ -22,7 +22,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    nat_gateways: Vec<NatGatewayShape>,
+    pub(crate) nat_gateways: Vec<NatGatewayShape>,
     next_token: Option<String>,
 }
 

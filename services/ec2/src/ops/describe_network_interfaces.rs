@@ -22,7 +22,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    network_interfaces: Vec<InterfaceShape>,
+    pub(crate) network_interfaces: Vec<InterfaceShape>,
     next_token: Option<String>,
 }
 

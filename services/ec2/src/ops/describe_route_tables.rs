@@ -22,7 +22,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    route_tables: Vec<RouteTableShape>,
+    pub(crate) route_tables: Vec<RouteTableShape>,
     next_token: Option<String>,
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    security_group_rules: Vec<RuleShape>,
+    pub(crate) security_group_rules: Vec<RuleShape>,
     next_token: Option<String>,
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    security_groups: Vec<GroupShape>,
+    pub(crate) security_groups: Vec<GroupShape>,
     next_token: Option<String>,
 }
 

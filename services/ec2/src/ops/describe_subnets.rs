@@ -21,7 +21,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    subnets: Vec<shapes::subnet::SubnetShape>,
+    pub(crate) subnets: Vec<shapes::subnet::SubnetShape>,
     next_token: Option<String>,
 }
 

@@ -24,8 +24,8 @@ pub(crate) struct Input {
 #[derive(Wire)]
 pub(crate) struct Output {
     vpc_id: VpcId,
-    enable_dns_support: Option<Flag>,
-    enable_dns_hostnames: Option<Flag>,
+    pub(crate) enable_dns_support: Option<Flag>,
+    pub(crate) enable_dns_hostnames: Option<Flag>,
     enable_network_address_usage_metrics: Option<Flag>,
 }
 

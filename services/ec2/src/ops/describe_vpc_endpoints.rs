@@ -22,7 +22,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    vpc_endpoints: Vec<EndpointShape>,
+    pub(crate) vpc_endpoints: Vec<EndpointShape>,
     next_token: Option<String>,
 }
 

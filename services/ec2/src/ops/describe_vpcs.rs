@@ -21,7 +21,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    vpcs: Vec<shapes::vpc::VpcShape>,
+    pub(crate) vpcs: Vec<shapes::vpc::VpcShape>,
     next_token: Option<String>,
 }
 

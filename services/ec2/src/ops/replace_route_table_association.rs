@@ -19,7 +19,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    new_association_id: String,
+    pub(crate) new_association_id: String,
     association_state: AssociationState,
 }
 

@@ -1,17 +1,17 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html>
 
 use crate::{
-    Error, PRINCIPAL,
+    Error,
     choices::{IpAddressType, LoadBalancerType},
     error::invalid,
+    nodes::{self, Mapping},
     rules, shapes,
 };
 use escale_base::{AwsError, Tag, Wire, ids};
-use escale_requests::ec2::{AllocateAddress, AssociateAddress, CreateNetworkInterface};
 use escale_service::{Config, Cx, Operation};
 use escale_tables::{
-    ec2::{GroupId, InternetGateway, Subnet, SubnetId, VpcId},
-    elbv2::{LoadBalancer, LoadBalancerName, Node, PublicAddress, Scheme},
+    ec2::{GroupId, InternetGateway, Subnet, SubnetId},
+    elbv2::{LoadBalancer, Scheme},
 };
 use std::sync::Arc;
 
@@ -28,12 +28,6 @@ pub(crate) struct Input {
     #[wire("Type")]
     kind: Option<LoadBalancerType>,
     ip_address_type: Option<IpAddressType>,
-}
-
-/// The other members of a mapping are for network load balancers.
-#[derive(Wire)]
-pub(crate) struct Mapping {
-    subnet_id: SubnetId,
 }
 
 #[derive(Wire)]
@@ -55,8 +49,7 @@ impl Operation for CreateLoadBalancer {
         }
         rules::tags(&input.tags)?;
         let scheme = input.scheme.unwrap_or(Scheme::InternetFacing);
-        let mapped = input.subnet_mappings.into_iter().map(|m| m.subnet_id);
-        let subnets = subnets(cx, input.subnets.into_iter().chain(mapped).collect())?;
+        let subnets = nodes::subnets(cx, input.subnets, input.subnet_mappings)?;
         let vpc = subnets[0].vpc.clone();
         let groups = rules::groups(cx, &vpc, input.security_groups)?;
         if let Some(same) = existing(cx, &input.name, scheme, &subnets, &groups)? {
@@ -68,11 +61,7 @@ impl Operation for CreateLoadBalancer {
             return Err(Error::InvalidSubnet(format!("VPC {vpc} has no internet gateway")));
         }
         let id = ids::random_hex(16);
-        let nodes = subnets
-            .iter()
-            .map(|subnet| node(cx, subnet, &groups, scheme, &format!("ELB app/{}/{id}", input.name)))
-            .collect::<Result<Vec<_>, AwsError>>()?;
-        let balancer = LoadBalancer {
+        let mut balancer = LoadBalancer {
             arn: cx
                 .arn("elasticloadbalancing", format!("loadbalancer/app/{}/{id}", input.name))
                 .to_string()
@@ -82,12 +71,16 @@ impl Operation for CreateLoadBalancer {
             scheme,
             vpc,
             groups,
-            nodes,
+            nodes: Vec::new(),
             attributes: Default::default(),
             tags: input.tags,
             created: cx.now,
         };
-        cx.tx.put(published(&balancer));
+        for subnet in &subnets {
+            let node = nodes::create(cx, &balancer, subnet)?;
+            balancer.nodes.push(node);
+        }
+        cx.tx.put(nodes::published(&balancer, &balancer.nodes));
         cx.tx.put(balancer.clone());
         Ok(Output { load_balancers: vec![shapes::balancer(cx, &balancer)] })
     }
@@ -99,33 +92,15 @@ fn refuse_unsupported(input: &Input) -> Result<(), Error> {
             .hint("Use 'application'.")
             .into());
     }
-    if let Some(kind) = input.ip_address_type.filter(|k| *k != IpAddressType::Ipv4) {
-        return Err(AwsError::not_supported(format_args!("The IP address type '{kind}'"))
-            .hint("Use 'ipv4'.")
-            .into());
-    }
-    Ok(())
+    Ok(supported_addresses(input.ip_address_type)?)
 }
 
-/// Checks that there are at least two subnets, of one VPC and each in a different zone.
-fn subnets(cx: &Cx<'_>, ids: Vec<SubnetId>) -> Result<Vec<Arc<Subnet>>, Error> {
-    let get = |id: &SubnetId| cx.tx.get::<Subnet>(id.as_str()).ok_or_else(|| Error::NoSubnet(id.to_string()));
-    let subnets = ids.iter().map(get).collect::<Result<Vec<_>, _>>()?;
-    for (i, subnet) in subnets.iter().enumerate() {
-        if subnet.vpc != subnets[0].vpc {
-            let message = "All subnets must belong to the same VPC".to_owned();
-            return Err(Error::InvalidConfiguration(message));
-        }
-        if subnets[..i].iter().any(|s| s.zone == subnet.zone) {
-            let message =
-                "A load balancer cannot be attached to multiple subnets in the same Availability Zone";
-            return Err(Error::InvalidConfiguration(message.into()));
-        }
+pub(crate) fn supported_addresses(kind: Option<IpAddressType>) -> Result<(), AwsError> {
+    match kind.filter(|k| *k != IpAddressType::Ipv4) {
+        Some(kind) => Err(AwsError::not_supported(format_args!("The IP address type '{kind}'"))
+            .hint("Use 'ipv4'.")),
+        None => Ok(()),
     }
-    if subnets.len() < 2 {
-        return Err(invalid("At least two subnets in two different Availability Zones must be specified"));
-    }
-    Ok(subnets)
 }
 
 /// The existing load balancer with this name and these settings: the operation is idempotent. Other settings are an error.
@@ -148,44 +123,6 @@ fn existing(
     Err(Error::DuplicateLoadBalancer(name.to_owned()))
 }
 
-/// Creates a network interface in the subnet; for an internet-facing load balancer also an Elastic IP address.
-fn node(
-    cx: &mut Cx<'_>,
-    subnet: &Subnet,
-    groups: &[GroupId],
-    scheme: Scheme,
-    description: &str,
-) -> Result<Node, AwsError> {
-    let request = CreateNetworkInterface {
-        subnet_id: subnet.id.clone(),
-        description: description.to_owned(),
-        groups: Some(groups.to_vec()),
-        interface_type: None,
-        private_ip_address: None,
-    };
-    // As the service itself: the caller needs no permission for EC2's operations.
-    let interface = cx.call_as(PRINCIPAL, request)?.network_interface;
-    let public = match scheme {
-        Scheme::Internal => None,
-        Scheme::InternetFacing => {
-            let allocated = cx.call_as(PRINCIPAL, AllocateAddress {})?;
-            let request = AssociateAddress {
-                allocation_id: allocated.allocation_id.clone(),
-                network_interface_id: interface.network_interface_id.clone(),
-            };
-            let association = cx.call_as(PRINCIPAL, request)?.association_id;
-            Some(PublicAddress { allocation: allocated.allocation_id, association, ip: allocated.public_ip })
-        }
-    };
-    Ok(Node {
-        zone: subnet.zone.clone(),
-        subnet: subnet.id.clone(),
-        private_ip: interface.private_ip_address,
-        interface: interface.network_interface_id,
-        public,
-    })
-}
-
 /// The DNS name. `escale_route53::system` has the zones, and the reason why an internal name does not end in `localhost`.
 fn dns_name(config: &Config, name: &str, id: &str, scheme: Scheme) -> String {
     let region = &config.region;
@@ -193,17 +130,6 @@ fn dns_name(config: &Config, name: &str, id: &str, scheme: Scheme) -> String {
     match scheme {
         Scheme::InternetFacing => format!("{name}-{id}.{region}.elb.{}", Config::PUBLIC_SUFFIX),
         Scheme::Internal => format!("internal-{name}-{id}.{region}.elb.{}", Config::PRIVATE_SUFFIX),
-    }
-}
-
-fn published(balancer: &LoadBalancer) -> LoadBalancerName {
-    let vpc: VpcId = balancer.vpc.clone();
-    let address = |n: &Node| n.public.as_ref().map_or(n.private_ip, |p| p.ip);
-    LoadBalancerName {
-        name: balancer.dns_name.clone(),
-        addresses: balancer.nodes.iter().map(address).collect(),
-        public: balancer.scheme == Scheme::InternetFacing,
-        vpc,
     }
 }
 

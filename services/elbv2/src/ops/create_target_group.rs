@@ -127,7 +127,7 @@ fn target_type(requested: Option<TargetTypeInput>) -> Result<TargetType, Error> 
 }
 
 /// AWS's defaults for HTTP target groups.
-fn defaults() -> HealthCheck {
+pub(crate) fn defaults() -> HealthCheck {
     HealthCheck {
         path: "/".into(),
         port: None,

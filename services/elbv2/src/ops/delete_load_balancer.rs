@@ -1,10 +1,9 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DeleteLoadBalancer.html>
 
-use crate::{Error, PRINCIPAL, attributes, rules};
-use escale_base::{AwsError, Wire};
-use escale_requests::ec2::{DeleteNetworkInterface, DisassociateAddress, ReleaseAddress};
+use crate::{Error, attributes, nodes, rules};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::elbv2::{Listener, LoadBalancer, LoadBalancerName, Node, Rule};
+use escale_tables::elbv2::{Listener, LoadBalancer, LoadBalancerName, Rule};
 
 pub(crate) struct DeleteLoadBalancer;
 
@@ -41,20 +40,11 @@ impl Operation for DeleteLoadBalancer {
         cx.tx.delete::<LoadBalancer>(&balancer.arn);
         cx.tx.delete::<LoadBalancerName>(&balancer.dns_name);
         for node in &balancer.nodes {
-            release(cx, node)?;
+            nodes::release(cx, node)?;
         }
         rules::clean_up_unused_groups(cx.tx);
         Ok(())
     }
-}
-
-fn release(cx: &mut Cx<'_>, node: &Node) -> Result<(), AwsError> {
-    if let Some(public) = &node.public {
-        // EC2 releases only an address that is not associated.
-        cx.call_as(PRINCIPAL, DisassociateAddress { association_id: public.association.clone() })?;
-        cx.call_as(PRINCIPAL, ReleaseAddress { allocation_id: public.allocation.clone() })?;
-    }
-    cx.call_as(PRINCIPAL, DeleteNetworkInterface { network_interface_id: node.interface.clone() })
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    listeners: Vec<shapes::ListenerShape>,
+    pub(crate) listeners: Vec<shapes::ListenerShape>,
     next_marker: Option<String>,
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    load_balancers: Vec<shapes::BalancerShape>,
+    pub(crate) load_balancers: Vec<shapes::BalancerShape>,
     next_marker: Option<String>,
 }
 

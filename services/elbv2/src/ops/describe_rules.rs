@@ -16,7 +16,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    rules: Vec<shapes::RuleShape>,
+    pub(crate) rules: Vec<shapes::RuleShape>,
     next_marker: Option<String>,
 }
 

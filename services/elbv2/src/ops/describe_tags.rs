@@ -13,13 +13,13 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    tag_descriptions: Vec<Description>,
+    pub(crate) tag_descriptions: Vec<Description>,
 }
 
 #[derive(Wire)]
 pub(crate) struct Description {
     resource_arn: String,
-    tags: Vec<Tag>,
+    pub(crate) tags: Vec<Tag>,
 }
 
 impl Operation for DescribeTags {

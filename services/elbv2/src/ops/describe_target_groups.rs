@@ -18,7 +18,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    target_groups: Vec<shapes::GroupShape>,
+    pub(crate) target_groups: Vec<shapes::GroupShape>,
     next_marker: Option<String>,
 }
 

@@ -21,19 +21,19 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    target_health_descriptions: Vec<Description>,
+    pub(crate) target_health_descriptions: Vec<Description>,
 }
 
 #[derive(Wire)]
 pub(crate) struct Description {
-    target: TargetShape,
+    pub(crate) target: TargetShape,
     health_check_port: String,
-    target_health: HealthShape,
+    pub(crate) target_health: HealthShape,
 }
 
 #[derive(Wire)]
 pub(crate) struct HealthShape {
-    state: TargetHealthState,
+    pub(crate) state: TargetHealthState,
     reason: Option<TargetHealthReason>,
     description: Option<String>,
 }

@@ -29,6 +29,7 @@ escale_service::operations! { "elbv2";
     RemoveTags => remove_tags,
     SetRulePriorities => set_rule_priorities,
     SetSecurityGroups => set_security_groups,
+    SetSubnets => set_subnets,
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(crate) struct Input {
     targets: Vec<TargetShape>,
 }
 
-#[derive(Clone, Debug, Wire)]
+#[derive(Clone, Debug, PartialEq, Wire)]
 pub(crate) struct TargetShape {
     pub id: String,
     pub port: Option<u16>,

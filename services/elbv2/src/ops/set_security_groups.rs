@@ -16,7 +16,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    security_group_ids: Vec<GroupId>,
+    pub(crate) security_group_ids: Vec<GroupId>,
 }
 
 impl Operation for SetSecurityGroups {

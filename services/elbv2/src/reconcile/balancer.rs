@@ -1,15 +1,15 @@
 //! Configures the proxy plane for each load balancer according to its rows.
 
 use super::{observe, spec};
-use crate::rules;
+use crate::{nodes, rules};
 use escale_base::{Clock, PlaneError, Timestamp};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_proxy::{BalancerSpec, Proxies};
-use escale_store::{Change, Image, Store, StoreError};
+use escale_store::{Change, Image, Store, StoreError, Tx};
 use escale_tables::Fingerprint;
 use escale_tables::{
     ec2::InterfaceSeen,
-    elbv2::{BalancerSeen, LoadBalancer, SeenFault},
+    elbv2::{BalancerSeen, LoadBalancer, LoadBalancerName, SeenFault},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -54,10 +54,19 @@ impl Balancers {
     }
 
     /// Records the result. After an error `applied` keeps its value: the plane still serves the previous specification.
-    fn record(&self, arn: &str, result: Result<String, &PlaneError>) -> Result<(), StoreError> {
+    /// `served` are the names of the specification's nodes.
+    fn record(
+        &self,
+        arn: &str,
+        served: &[String],
+        result: Result<String, &PlaneError>,
+    ) -> Result<(), StoreError> {
         let at = self.clock.now();
         self.store.write(|tx| {
             let before = tx.get::<BalancerSeen>(arn).and_then(|s| s.applied.clone());
+            if result.is_ok() {
+                publish(tx, arn, served);
+            }
             let (applied, fault) = match result {
                 Ok(fingerprint) => (Some(Fingerprint(fingerprint)), None),
                 Err(e) => (before, Some(SeenFault { what: e.to_string(), retry: e.retry })),
@@ -130,8 +139,9 @@ impl Reconciler for Balancers {
         match step {
             Step::Apply { spec, fingerprint } => {
                 // Recorded in either case, so that DescribeLoadBalancers shows the failure.
+                let served: Vec<String> = spec.nodes.iter().map(|n| n.node.clone()).collect();
                 let result = self.proxies.apply(*spec).await;
-                self.record(key, result.as_ref().map(|()| fingerprint))?;
+                self.record(key, &served, result.as_ref().map(|()| fingerprint))?;
                 // Also after an error: the plane may still serve the previous specification.
                 self.observe(key);
                 Ok(result?)
@@ -147,6 +157,18 @@ impl Reconciler for Balancers {
                 Ok(())
             }
         }
+    }
+}
+
+/// Gives DNS the addresses of the nodes that the plane serves, of which SetSubnets may have created some.
+fn publish(tx: &mut Tx, arn: &str, served: &[String]) {
+    let Some(balancer) = tx.get::<LoadBalancer>(arn) else { return };
+    let is_served = |n: &&escale_tables::elbv2::Node| served.contains(&spec::node_name(&balancer, n));
+    let name = nodes::published(&balancer, balancer.nodes.iter().filter(is_served));
+    let known = tx.get::<LoadBalancerName>(&name.name);
+    // SetSubnets may have replaced all nodes meanwhile: then it has published the new ones.
+    if !name.addresses.is_empty() && known.is_none_or(|known| *known != name) {
+        tx.put(name);
     }
 }
 

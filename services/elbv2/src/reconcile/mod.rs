@@ -6,8 +6,15 @@ mod spec;
 
 pub(crate) use balancer::Balancers;
 
-use escale_store::{Store, StoreError};
-use escale_tables::elbv2::{BalancerSeen, TargetSeen};
+use escale_store::{Image, Store, StoreError};
+use escale_tables::elbv2::{BalancerSeen, LoadBalancer, TargetSeen};
+
+/// Whether the plane serves the load balancer as its rows are now.
+pub(crate) fn is_current(image: &Image, balancer: &LoadBalancer) -> bool {
+    let seen = image.get::<BalancerSeen>(&balancer.arn);
+    let applied = seen.filter(|seen| seen.fault.is_none()).and_then(|seen| seen.applied.clone());
+    applied.is_some_and(|applied| applied.as_str() == spec::fingerprint(&spec::of(image, balancer)))
+}
 
 /// Deletes all observations at the start: a new plane serves nothing, so those of the previous run no longer hold.
 pub(crate) fn clear_observations(store: &Store) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@ use std::{
 /// The user agent of AWS's health checks.
 const CHECKER: &str = "ELB-HealthChecker/2.0";
 
+/// The current specification, which the plane should serve.
 pub(super) fn of(image: &Image, balancer: &LoadBalancer) -> spec::BalancerSpec {
     let listeners: Vec<_> = rules::listeners_of(image, &balancer.arn)
         .into_iter()
@@ -49,9 +50,13 @@ fn groups_of(action: &Action) -> Vec<&TargetGroupArn> {
     }
 }
 
-/// A node with the name that [`crate::NodeSockets`] expects.
 fn node(balancer: &LoadBalancer, node: &Node) -> spec::NodeSpec {
-    spec::NodeSpec { node: format!("{}/{}", balancer.vpc, node.interface), zone: node.zone.to_string() }
+    spec::NodeSpec { node: node_name(balancer, node), zone: node.zone.to_string() }
+}
+
+/// The node's name as [`crate::NodeSockets`] expects it.
+pub(super) fn node_name(balancer: &LoadBalancer, node: &Node) -> String {
+    format!("{}/{}", balancer.vpc, node.interface)
 }
 
 fn general(balancer: &LoadBalancer) -> spec::Attributes {

@@ -32,7 +32,10 @@ impl Operation for UpdateSecret {
         if let Some(description) = input.description {
             secret.description = Some(description).filter(|d| !d.is_empty());
         }
-        secret.kms_key_id = input.kms_key_id.or(secret.kms_key_id);
+        if let Some(key) = input.kms_key_id {
+            // An empty text stands for AWS's own key.
+            secret.kms_key_id = Some(key).filter(|k| !k.is_empty());
+        }
         secret.changed = cx.now;
         let version = match rules::value(input.secret_string, input.secret_binary)? {
             None => None,

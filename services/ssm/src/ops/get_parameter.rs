@@ -14,7 +14,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    parameter: shapes::ParameterShape,
+    pub(crate) parameter: shapes::ParameterShape,
 }
 
 impl Operation for GetParameter {

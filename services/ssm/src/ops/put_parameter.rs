@@ -51,6 +51,7 @@ impl Operation for PutParameter {
         let size = input.value.reveal().len();
         let tier = tier(input.tier.unwrap_or(ParameterTier::Standard), size)?;
         let old = cx.tx.get::<Parameter>(&name);
+        let description = input.description;
         let version = |number| ParameterVersion {
             number,
             value: input.value.clone(),
@@ -71,7 +72,9 @@ impl Operation for PutParameter {
                 new.versions.push(version(last + 1));
                 let surplus = new.versions.len().saturating_sub(VERSIONS_KEPT);
                 new.versions.drain(..surplus);
-                new.description = input.description.or(new.description);
+                if let Some(description) = description {
+                    new.description = Some(description).filter(|text| !text.is_empty());
+                }
                 new.key_id = input.key_id.or(new.key_id);
                 new.tier = tier;
                 new
@@ -82,7 +85,7 @@ impl Operation for PutParameter {
                     Error::Validation("A parameter type is required when you create a parameter.".into())
                 })?,
                 key_id: input.key_id,
-                description: input.description,
+                description: description.filter(|text| !text.is_empty()),
                 allowed_pattern: None,
                 tier,
                 versions: vec![version(1)],

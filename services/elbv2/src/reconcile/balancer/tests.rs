@@ -190,6 +190,26 @@ async fn applies_again_after_restart_and_removes_after_deletion() {
     assert!(fixture.plane.names().is_empty());
 }
 
+#[tokio::test]
+async fn publishes_a_new_node_once_it_is_served() {
+    let fixture = Fixture::new();
+    fixture.step().await.unwrap();
+    let current = || {
+        let image = fixture.cloud.store.read();
+        let balancer = image.get::<LoadBalancer>(&fixture.balancer).unwrap();
+        let name = image.get::<LoadBalancerName>(&balancer.dns_name).unwrap();
+        (name.addresses.len(), super::super::is_current(&image, &balancer))
+    };
+    assert_eq!(current(), (2, true));
+    let image = fixture.cloud.store.read();
+    let kept = image.get::<LoadBalancer>(&fixture.balancer).unwrap().nodes[0].subnet.clone();
+    let subnets = json!([kept, fixture.cloud.subnet("c")]);
+    fixture.cloud.ok("SetSubnets", json!({"LoadBalancerArn": fixture.balancer, "Subnets": subnets}));
+    assert_eq!(current(), (1, false));
+    fixture.step().await.unwrap();
+    assert_eq!(current(), (2, true));
+}
+
 #[test]
 fn finds_the_balancer_that_a_change_concerns() {
     let fixture = Fixture::new();

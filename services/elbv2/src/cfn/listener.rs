@@ -1,0 +1,104 @@
+//! `AWS::ElasticLoadBalancingV2::Listener` and `AWS::ElasticLoadBalancingV2::ListenerRule`.
+
+use super::{balancer::served, only};
+use crate::{
+    error::invalid,
+    ops::{
+        create_listener::CreateListener, create_rule::CreateRule, delete_listener::DeleteListener,
+        delete_rule::DeleteRule, describe_listeners::DescribeListeners, describe_rules::DescribeRules,
+        modify_listener::ModifyListener, modify_rule::ModifyRule, set_rule_priorities::SetRulePriorities,
+    },
+};
+use escale_base::{
+    AwsError, found,
+    wire::{Map, Value},
+};
+use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType, Update, properties_of};
+use escale_store::Image;
+use escale_tables::elbv2::{Listener, LoadBalancer, Rule};
+use serde_json::json;
+
+const LISTENER_NAME: &str = "AWS::ElasticLoadBalancingV2::Listener";
+const RULE_NAME: &str = "AWS::ElasticLoadBalancingV2::ListenerRule";
+
+pub(super) const LISTENER: ResourceType = ResourceType::new(
+    LISTENER_NAME,
+    &["DefaultActions", "LoadBalancerArn", "Port", "Protocol"],
+    create_listener,
+    |cx, created| created.delete_by::<DeleteListener>(cx, "ListenerArn"),
+)
+.update(update_listener)
+.read(read_listener)
+.ready(|image, created| ready(image, created, image.get(&created.physical_id)));
+
+pub(super) const RULE: ResourceType = ResourceType::new(
+    RULE_NAME,
+    &["Actions", "Conditions", "ListenerArn", "Priority"],
+    create_rule,
+    |cx, created| created.delete_by::<DeleteRule>(cx, "RuleArn"),
+)
+.update(update_rule)
+.read(read_rule)
+.ready(|image, created| {
+    let rule = image.get::<Rule>(&created.physical_id);
+    ready(image, created, rule.and_then(|rule| image.get(&rule.listener)))
+});
+
+/// A listener or a rule is ready once the proxy applies it.
+fn ready(image: &Image, created: &Created, listener: Option<std::sync::Arc<Listener>>) -> Readiness {
+    match listener.and_then(|listener| image.get::<LoadBalancer>(&listener.load_balancer)) {
+        Some(balancer) => served(image, &balancer),
+        None => Readiness::Failed(format!("{} was deleted", created.physical_id)),
+    }
+}
+
+fn create_listener(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
+    let arn = only(props.input_without::<CreateListener>(&[]).call(cx)?.listeners)?.listener_arn;
+    Ok(Created::new(arn.as_str()).with("ListenerArn", arn))
+}
+
+/// In one request, so that every request of a client meets either the old listener or the new one.
+fn update_listener(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
+    let all = ["DefaultActions", "Port", "Protocol"];
+    if let Some(missing) = all.iter().find(|name| update.after.get(name).is_none()) {
+        // ModifyListener keeps what a request does not have, but no listener is created without it.
+        return Err(invalid(format!("{missing} must be specified")).into());
+    }
+    if update.any_changed(&all) {
+        let input = update.after.input::<ModifyListener>(&all);
+        input.with("ListenerArn", &update.created.physical_id).call(cx)?;
+    }
+    Ok(update.created.clone())
+}
+
+fn read_listener(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
+    let arns = vec![created.physical_id.clone()];
+    let answer = found(InputDraft::<DescribeListeners>::new().with("ListenerArns", &arns).call(cx))?;
+    let Some(answer) = answer else { return Ok(None) };
+    Ok(Some(properties_of(LISTENER_NAME, &only(answer.listeners)?, &[])))
+}
+
+fn create_rule(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
+    let arn = only(props.input_without::<CreateRule>(&[]).call(cx)?.rules)?.rule_arn;
+    Ok(Created::new(arn.as_str()).with("RuleArn", arn).with("IsDefault", false))
+}
+
+fn update_rule(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
+    let arn = &update.created.physical_id;
+    if update.any_changed(&["Actions", "Conditions"]) {
+        let input = update.after.input::<ModifyRule>(&["Actions", "Conditions"]);
+        input.with("RuleArn", arn).call(cx)?;
+    }
+    if update.changed("Priority") {
+        let pairs = json!([{"RuleArn": arn, "Priority": update.after.read::<u32>("Priority")?}]);
+        InputDraft::<SetRulePriorities>::new().with("RulePriorities", &pairs).call(cx)?;
+    }
+    Ok(update.created.clone())
+}
+
+fn read_rule(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
+    let arns = vec![created.physical_id.clone()];
+    let answer = found(InputDraft::<DescribeRules>::new().with("RuleArns", &arns).call(cx))?;
+    let Some(answer) = answer else { return Ok(None) };
+    Ok(Some(properties_of(RULE_NAME, &only(answer.rules)?, &[])))
+}
