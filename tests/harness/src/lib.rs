@@ -10,9 +10,11 @@
 
 mod fake_ec2;
 mod resource;
+mod updates;
 
 pub use fake_ec2::FakeEc2;
 pub use resource::Resource;
+pub use updates::{Case, Removal};
 
 use escale_base::{AwsError, Clock, Timestamp, wire::Value};
 use escale_service::{
