@@ -2,8 +2,8 @@
 
 use crate::{
     Error,
-    choices::{AvailabilityZoneRebalancing, DeploymentStrategy},
-    shapes::BreakerShape,
+    choices::{AvailabilityZoneRebalancing, DeploymentControllerType, DeploymentStrategy},
+    shapes::{BreakerShape, ControllerShape},
 };
 use escale_base::{AwsError, Timestamp, Wire, ids};
 use escale_service::Cx;
@@ -11,6 +11,14 @@ use escale_tables::ecs::{
     AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, Outcome, PlatformVersion, Service, ServiceEvents,
     TaskDefinition,
 };
+
+/// AWS's defaults for a new service.
+pub(crate) const MAXIMUM_PERCENT: u32 = 200;
+pub(crate) const MINIMUM_PERCENT: u32 = 100;
+
+pub(crate) const NO_DEFINITION: &str = "TaskDefinition can not be blank.";
+pub(crate) const NO_NETWORK: &str =
+    "Network Configuration must be provided when networkMode 'awsvpc' is specified.";
 
 #[derive(Default, Wire)]
 #[wire(camelCase)]
@@ -84,6 +92,44 @@ pub(crate) fn grace(given: Option<i64>, balancers: &[LoadBalancer]) -> Result<Op
     }
 }
 
+pub(crate) fn check_controller(given: Option<&ControllerShape>) -> Result<(), Error> {
+    match given.filter(|c| c.kind != DeploymentControllerType::Ecs) {
+        Some(other) => Err(AwsError::not_supported(format_args!("The deployment controller {}", other.kind))
+            .hint("Use ECS.")
+            .into()),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn check_execute_command(given: Option<bool>) -> Result<(), Error> {
+    match given {
+        Some(true) => Err(AwsError::not_supported("enableExecuteCommand: true").hint("Use false.").into()),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn check_balancers(balancers: &[LoadBalancer], definition: &TaskDefinition) -> Result<(), Error> {
+    for balancer in balancers {
+        let (Some(_), Some(name), Some(port)) =
+            (&balancer.target_group_arn, &balancer.container_name, balancer.container_port)
+        else {
+            return Err(Error::Invalid(
+                "Each of loadBalancers must have targetGroupArn, containerName and containerPort.".into(),
+            ));
+        };
+        let container = definition.containers.iter().find(|c| c.name == *name);
+        let container = container.ok_or_else(|| {
+            Error::Invalid(format!("The container {name} does not exist in the task definition."))
+        })?;
+        if !container.port_mappings.iter().any(|p| p.container_port == port) {
+            return Err(Error::Invalid(format!(
+                "The container {name} did not have a container port {port} defined."
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Whether a request switches rebalancing on. It needs room above the desired count: a task in the emptier zone starts first.
 pub(crate) fn rebalance(
     given: Option<AvailabilityZoneRebalancing>,
@@ -102,6 +148,7 @@ pub(crate) fn rebalance(
 pub(crate) struct NewDeployment<'a> {
     pub definition: &'a TaskDefinition,
     pub network: AwsVpc,
+    pub load_balancers: Vec<LoadBalancer>,
     pub launch: Launch,
     pub platform_version: PlatformVersion,
 }
@@ -114,6 +161,7 @@ pub(crate) fn deployment(now: Timestamp, new: NewDeployment<'_>) -> Deployment {
         family: new.definition.family.clone(),
         revision: new.definition.revision,
         network: new.network,
+        load_balancers: new.load_balancers,
         launch: new.launch,
         platform_version: new.platform_version,
         created: now,
@@ -121,6 +169,11 @@ pub(crate) fn deployment(now: Timestamp, new: NewDeployment<'_>) -> Deployment {
         outcome: Outcome::InProgress,
         is_rollback: false,
     }
+}
+
+/// The reason of a deployment whose circuit breaker tripped.
+pub(crate) fn failure(id: &DeploymentId) -> String {
+    format!("ECS deployment {id} failed: tasks failed to start.")
 }
 
 /// Nineteen random digits.

@@ -2,7 +2,7 @@
 
 use crate::status::Known;
 use escale_store::{Image, Row};
-use escale_tables::ecs::{ContainerState, Deployment, Service, Task, TaskOutput};
+use escale_tables::ecs::{ContainerState, DeploymentId, Service, Task, TaskOutput};
 use std::{fmt::Write, sync::Arc};
 
 /// Lines kept per container: enough for the end of a stack trace, and short enough for the text of an event.
@@ -25,11 +25,11 @@ pub(crate) fn readable(line: &[u8]) -> String {
 pub(crate) fn of_deployment(
     image: &Image,
     service: &Service,
-    deployment: &Deployment,
+    deployment: &DeploymentId,
 ) -> Result<String, String> {
     let key = service.key();
     let failed =
-        |t: &Arc<Task>| t.service.as_ref().is_some_and(|s| s.key == key && s.deployment == deployment.id);
+        |t: &Arc<Task>| t.service.as_ref().is_some_and(|s| s.key == key && s.deployment == *deployment);
     let tasks = image.scan::<Task>().filter(failed).map(|t| Known::of(image, t));
     // A task that was stopped on purpose, such as by a newer deployment, did not fail.
     let failed = tasks.filter(|k| k.is_stopping() && !k.was_stopped_on_purpose()).collect::<Vec<_>>();

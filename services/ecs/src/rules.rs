@@ -7,8 +7,8 @@ use escale_store::Image;
 use escale_tables::{
     PrincipalArn,
     ecs::{
-        CapacityProvider, Cluster, PlatformVersion, RoleReference, Service, StrategyItem, Task,
-        TaskDefinition,
+        AccountSetting, CapacityProvider, Cluster, ClusterSetting, ClusterSettingName, PlatformVersion,
+        RoleReference, Service, SettingName, StrategyItem, Task, TaskDefinition,
     },
     iam::Role,
 };
@@ -69,6 +69,15 @@ pub(crate) fn cluster_name(given: Option<&str>) -> String {
 pub(crate) fn cluster(image: &Image, given: Option<&str>) -> Result<Arc<Cluster>, Error> {
     let found = image.get::<Cluster>(&cluster_name(given));
     found.filter(|c| c.deleted.is_none()).ok_or(Error::NoCluster)
+}
+
+/// The settings of a cluster that sets none: those of the account, else AWS's default.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ClusterSetting.html>
+pub(crate) fn settings(image: &Image) -> Vec<ClusterSetting> {
+    let of_account = image.get::<AccountSetting>(SettingName::ContainerInsights.as_str());
+    let value = of_account.map_or_else(|| "disabled".to_owned(), |setting| setting.value.clone());
+    vec![ClusterSetting { name: ClusterSettingName::ContainerInsights, value }]
 }
 
 /// The last part of an id or ARN.
@@ -150,12 +159,12 @@ pub(crate) fn providers(names: &[String]) -> Result<Vec<CapacityProvider>, Error
     names.iter().map(|name| provider(name)).collect()
 }
 
-pub(crate) fn strategy(given: Vec<StrategyInput>) -> Result<Vec<StrategyItem>, Error> {
-    let item = |i: StrategyInput| {
+pub(crate) fn strategy(given: &[StrategyInput]) -> Result<Vec<StrategyItem>, Error> {
+    let item = |i: &StrategyInput| {
         let capacity_provider = provider(&i.capacity_provider)?;
         Ok(StrategyItem { capacity_provider, weight: i.weight, base: i.base })
     };
-    let items = given.into_iter().map(item).collect::<Result<Vec<_>, Error>>()?;
+    let items = given.iter().map(item).collect::<Result<Vec<_>, Error>>()?;
     if items.iter().filter(|i| i.base.unwrap_or(0) > 0).count() > 1 {
         return Err(Error::Invalid(
             "Only one provider of a capacity provider strategy can have a base.".into(),

@@ -458,7 +458,7 @@ pub(crate) fn service(image: &Image, config: &Config, row: &Service, with_tags: 
         service_arn: rules::service_arn(config, row),
         service_name: row.name.clone(),
         cluster_arn: rules::cluster_arn(config, &row.cluster),
-        load_balancers: row.load_balancers.clone(),
+        load_balancers: row.load_balancers().to_vec(),
         service_registries: Vec::new(),
         status: service_status(image, row),
         desired_count: row.desired,

@@ -5,7 +5,10 @@ use escale_base::{Timestamp, choice};
 use escale_store::Image;
 use escale_tables::{
     ec2::InterfaceSeen,
-    ecs::{ContainerState, Health, Phase, Service, StopCause, Task, TaskDefinition, TaskProgress, TaskSeen},
+    ecs::{
+        ContainerState, Health, Phase, Service, StopCause, Task, TaskDefinition, TaskOfService, TaskProgress,
+        TaskSeen,
+    },
 };
 use std::sync::Arc;
 
@@ -35,13 +38,15 @@ pub(crate) struct Known {
 
 impl Known {
     pub(crate) fn of(image: &Image, task: Arc<Task>) -> Known {
-        let service = task.service.as_ref().and_then(|s| image.get::<Service>(&s.key));
+        let is_balanced = |s: &TaskOfService| {
+            image.get::<Service>(&s.key).is_some_and(|row| !row.load_balancers_of(&s.deployment).is_empty())
+        };
         Known {
             progress: image.get::<TaskProgress>(&task.id).unwrap_or_default(),
             seen: image.get::<TaskSeen>(&task.id),
             definition: image.get::<TaskDefinition>(&TaskDefinition::key_of(&task.family, task.revision)),
             has_interface: image.has::<InterfaceSeen>(task.interface.as_str()),
-            behind_balancer: service.is_some_and(|s| !s.load_balancers.is_empty()),
+            behind_balancer: task.service.as_ref().is_some_and(is_balanced),
             task,
         }
     }

@@ -2,7 +2,7 @@
 
 use escale_store::{Image, Row};
 use escale_tables::{
-    ecs::{Service, TargetSeen, Task},
+    ecs::{LoadBalancer, Service, TargetSeen, Task},
     elbv2::{self, TargetGroup, TargetGroupArn, TargetHealth, TargetHealthState},
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn failing_check(image: &Image, service: &Service) -> Option<String> 
 }
 
 fn initially_failing(image: &Image, service: &Service, task: &Task) -> Option<String> {
-    service.load_balancers.iter().find_map(|b| {
+    balancers(service, task).iter().find_map(|b| {
         let group = image.get::<TargetGroup>(b.target_group_arn.as_ref()?)?;
         let port = u16::try_from(b.container_port?).ok()?;
         let seen =
@@ -41,6 +41,10 @@ fn initially_failing(image: &Image, service: &Service, task: &Task) -> Option<St
     })
 }
 
+fn balancers<'a>(service: &'a Service, task: &Task) -> &'a [LoadBalancer] {
+    task.service.as_ref().map_or(&[], |of| service.load_balancers_of(&of.deployment))
+}
+
 /// Such as `GET http://10.9.2.7:3000/nope: answered 404, expected 200`.
 fn report(group: &TargetGroup, task: &Task, port: u16, health: &TargetHealth, description: &str) -> String {
     let checked = group.health.port.unwrap_or(port);
@@ -50,8 +54,7 @@ fn report(group: &TargetGroup, task: &Task, port: u16, health: &TargetHealth, de
 
 pub(crate) fn of_task(image: &Image, service: &Service, task: &Task) -> Option<TargetCheck> {
     let seen = image.get::<TargetSeen>(&task.id)?;
-    let mut balancers = service.load_balancers.iter();
-    balancers.find_map(|b| {
+    balancers(service, task).iter().find_map(|b| {
         let group = image.get::<TargetGroup>(b.target_group_arn.as_ref()?)?;
         let (_, description) = seen
             .groups

@@ -11,10 +11,12 @@
 mod fake_ec2;
 mod property_table;
 mod resource;
+mod updates;
 
 pub use fake_ec2::FakeEc2;
 pub use property_table::PropertyTable;
 pub use resource::Resource;
+pub use updates::{Case, Removal};
 
 use escale_base::{AwsError, Clock, Timestamp, wire::Value};
 use escale_service::{

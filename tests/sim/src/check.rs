@@ -235,7 +235,7 @@ async fn targets(daemon: &Daemon, image: &Image) -> Result<()> {
         for service in image.scan::<ecs::Service>() {
             let key = service.key();
             let here = |b: &&ecs::LoadBalancer| b.target_group_arn.as_ref() == Some(&group.arn);
-            let Some(port) = service.load_balancers.iter().find(here).and_then(|b| b.container_port) else {
+            let Some(port) = service.load_balancers().iter().find(here).and_then(|b| b.container_port) else {
                 continue;
             };
             let of =

@@ -42,9 +42,9 @@ impl Operation for CreateCluster {
         }
         let row = Cluster {
             name,
-            settings: input.settings,
+            settings: if input.settings.is_empty() { rules::settings(cx.tx) } else { input.settings },
             capacity_providers: rules::providers(&input.capacity_providers)?,
-            default_strategy: rules::strategy(input.default_capacity_provider_strategy)?,
+            default_strategy: rules::strategy(&input.default_capacity_provider_strategy)?,
             deleted: None,
             tags: rules::tags_in(input.tags),
             created: cx.now,

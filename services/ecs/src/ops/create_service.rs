@@ -3,7 +3,7 @@
 use crate::{
     Error,
     choices::{
-        AvailabilityZoneRebalancing, DeploymentControllerType, LaunchType, SchedulingStrategy, ServiceStatus,
+        AvailabilityZoneRebalancing, LaunchType, SchedulingStrategy, ServiceStatus,
     },
     deploy::{self, ConfigurationInput, NewDeployment},
     place, rules, shapes,
@@ -11,7 +11,7 @@ use crate::{
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_store::Row;
-use escale_tables::ecs::{Launch, LoadBalancer, PropagateTags, Service, ServiceName, TaskDefinition};
+use escale_tables::ecs::{Launch, LoadBalancer, PropagateTags, Service, ServiceName};
 
 pub(crate) struct CreateService;
 
@@ -74,29 +74,26 @@ impl Operation for CreateService {
         }
         check(&input)?;
         let given = input.task_definition.as_deref();
-        let given = given.ok_or_else(|| Error::Invalid("TaskDefinition can not be blank.".into()))?;
+        let given = given.ok_or_else(|| Error::Invalid(deploy::NO_DEFINITION.into()))?;
         let definition = rules::active_definition(cx.tx, given)?;
-        let network = input.network_configuration.and_then(|n| n.awsvpc_configuration).ok_or_else(|| {
-            Error::Invalid(
-                "Network Configuration must be provided when networkMode 'awsvpc' is specified.".into(),
-            )
-        })?;
+        let network = input.network_configuration.and_then(|n| n.awsvpc_configuration).ok_or_else(|| Error::Invalid(deploy::NO_NETWORK.into()))?;
         place::subnets(cx, &network)?;
-        check_balancers(&input.load_balancers, &definition)?;
+        deploy::check_balancers(&input.load_balancers, &definition)?;
         let grace_secs = deploy::grace(input.health_check_grace_period_seconds, &input.load_balancers)?;
         let strategy = super::strategy(input.launch_type, input.capacity_provider_strategy, &cluster)?;
         let launch = if strategy.is_empty() { Launch::Fargate } else { Launch::Strategy(strategy) };
         let platform_version = rules::platform_version(input.platform_version.as_deref())?;
         let configuration = input.deployment_configuration.unwrap_or_default().read()?;
-        let maximum_percent = configuration.maximum.unwrap_or(200);
+        let maximum_percent = configuration.maximum.unwrap_or(deploy::MAXIMUM_PERCENT);
         let rebalance = deploy::rebalance(input.availability_zone_rebalancing, maximum_percent)?;
-        let new = NewDeployment { definition: &definition, network, launch, platform_version };
+        let load_balancers = input.load_balancers;
+        let new =
+            NewDeployment { definition: &definition, network, load_balancers, launch, platform_version };
         let row = Service {
             cluster: cluster.name.clone(),
             name: input.service_name,
             desired: input.desired_count.unwrap_or(1),
-            load_balancers: input.load_balancers,
-            minimum_percent: configuration.minimum.unwrap_or(100),
+            minimum_percent: configuration.minimum.unwrap_or(deploy::MINIMUM_PERCENT),
             maximum_percent,
             circuit_breaker: configuration.breaker.as_ref().is_some_and(|b| b.enable),
             rollback: configuration.breaker.as_ref().is_some_and(|b| b.rollback),
@@ -118,42 +115,11 @@ impl Operation for CreateService {
 }
 
 fn check(input: &Input) -> Result<(), Error> {
-    if input.enable_execute_command == Some(true) {
-        return Err(AwsError::not_supported("enableExecuteCommand: true").hint("Use false.").into());
-    }
+    deploy::check_execute_command(input.enable_execute_command)?;
     if let Some(other) = input.scheduling_strategy.filter(|s| *s != SchedulingStrategy::Replica) {
         return Err(AwsError::not_supported(format_args!("The scheduling strategy {other}"))
             .hint("Use REPLICA.")
             .into());
     }
-    if let Some(other) =
-        input.deployment_controller.as_ref().filter(|c| c.kind != DeploymentControllerType::Ecs)
-    {
-        return Err(AwsError::not_supported(format_args!("The deployment controller {}", other.kind))
-            .hint("Use ECS.")
-            .into());
-    }
-    Ok(())
-}
-
-fn check_balancers(balancers: &[LoadBalancer], definition: &TaskDefinition) -> Result<(), Error> {
-    for balancer in balancers {
-        let (Some(_), Some(name), Some(port)) =
-            (&balancer.target_group_arn, &balancer.container_name, balancer.container_port)
-        else {
-            return Err(Error::Invalid(
-                "Each of loadBalancers must have targetGroupArn, containerName and containerPort.".into(),
-            ));
-        };
-        let container = definition.containers.iter().find(|c| c.name == *name);
-        let container = container.ok_or_else(|| {
-            Error::Invalid(format!("The container {name} does not exist in the task definition."))
-        })?;
-        if !container.port_mappings.iter().any(|p| p.container_port == port) {
-            return Err(Error::Invalid(format!(
-                "The container {name} did not have a container port {port} defined."
-            )));
-        }
-    }
-    Ok(())
+    deploy::check_controller(input.deployment_controller.as_ref())
 }

@@ -19,7 +19,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Output {
-    clusters: Vec<shapes::ClusterShape>,
+    pub(crate) clusters: Vec<shapes::ClusterShape>,
     failures: Vec<rules::Failure>,
 }
 

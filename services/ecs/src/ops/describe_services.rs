@@ -19,7 +19,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Output {
-    services: Vec<shapes::ServiceShape>,
+    pub(crate) services: Vec<shapes::ServiceShape>,
     failures: Vec<rules::Failure>,
 }
 

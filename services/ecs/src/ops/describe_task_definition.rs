@@ -18,7 +18,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Output {
-    task_definition: shapes::DefinitionShape,
+    pub(crate) task_definition: shapes::DefinitionShape,
     tags: Vec<rules::TagShape>,
 }
 

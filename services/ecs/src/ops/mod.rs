@@ -36,7 +36,7 @@ use escale_base::AwsError;
 use escale_tables::ecs::{Cluster, StrategyItem};
 
 /// The strategy of a launch. It is empty for the launch type FARGATE. Without a type and a strategy, it is the cluster's default.
-fn strategy(
+pub(crate) fn strategy(
     launch_type: Option<LaunchType>,
     given: Vec<rules::StrategyInput>,
     cluster: &Cluster,
@@ -51,6 +51,6 @@ fn strategy(
                 .hint("Use FARGATE.")
                 .into()),
         None if given.is_empty() => Ok(cluster.default_strategy.clone()),
-        None => rules::strategy(given),
+        None => rules::strategy(&given),
     }
 }

@@ -34,7 +34,7 @@ impl Operation for PutClusterCapacityProviders {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let name = rules::cluster(cx.tx, Some(&input.cluster))?.name.clone();
         let providers = rules::providers(&input.capacity_providers)?;
-        let strategy = rules::strategy(input.default_capacity_provider_strategy)?;
+        let strategy = rules::strategy(&input.default_capacity_provider_strategy)?;
         if let Some(item) = strategy.iter().find(|i| !providers.contains(&i.capacity_provider)) {
             return Err(Error::Invalid(format!(
                 "The capacity provider {} of the default strategy is not associated with the cluster.",

@@ -6,9 +6,9 @@ use crate::{
     deploy::{self, ConfigurationInput, NewDeployment},
     place, rules, shapes,
 };
-use escale_base::{AwsError, Wire};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ecs::{Launch, PropagateTags, Service};
+use escale_tables::ecs::{Deployment, Launch, LoadBalancer, PropagateTags, Service, TaskDefinition};
 
 pub(crate) struct UpdateService;
 
@@ -19,8 +19,10 @@ pub(crate) struct Input {
     service: String,
     desired_count: Option<u32>,
     task_definition: Option<String>,
-    capacity_provider_strategy: Option<Vec<rules::StrategyInput>>,
+    pub(crate) capacity_provider_strategy: Option<Vec<rules::StrategyInput>>,
     deployment_configuration: Option<ConfigurationInput>,
+    deployment_controller: Option<shapes::ControllerShape>,
+    load_balancers: Option<Vec<LoadBalancer>>,
     availability_zone_rebalancing: Option<AvailabilityZoneRebalancing>,
     network_configuration: Option<shapes::NetworkShape>,
     platform_version: Option<String>,
@@ -35,7 +37,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Output {
-    service: shapes::ServiceShape,
+    pub(crate) service: shapes::ServiceShape,
 }
 
 impl Operation for UpdateService {
@@ -54,26 +56,8 @@ impl Operation for UpdateService {
         if row.deleted.is_some() {
             return Err(Error::ServiceNotActive);
         }
-        if input.enable_execute_command == Some(true) {
-            return Err(AwsError::not_supported("enableExecuteCommand: true").hint("Use false.").into());
-        }
-        if let Some(configuration) = input.deployment_configuration {
-            let read = configuration.read()?;
-            row.minimum_percent = read.minimum.unwrap_or(row.minimum_percent);
-            row.maximum_percent = read.maximum.unwrap_or(row.maximum_percent);
-            if let Some(breaker) = read.breaker {
-                (row.circuit_breaker, row.rollback) = (breaker.enable, breaker.rollback);
-            }
-        }
-        if input.health_check_grace_period_seconds.is_some() {
-            row.grace_secs = deploy::grace(input.health_check_grace_period_seconds, &row.load_balancers)?;
-        }
-        if let Some(given) = deploy::rebalance(input.availability_zone_rebalancing, row.maximum_percent)? {
-            row.rebalance = given;
-        }
-        row.managed_tags = input.managed_tags.unwrap_or(row.managed_tags);
-        row.propagate_tags = input.propagate_tags.unwrap_or(row.propagate_tags);
-        row.desired = input.desired_count.unwrap_or(row.desired);
+        deploy::check_execute_command(input.enable_execute_command)?;
+        deploy::check_controller(input.deployment_controller.as_ref())?;
         let last = row.deployments.first().cloned();
         let last = last.ok_or_else(|| Error::Invalid("The service has no deployment to update.".into()))?;
         let definition = match &input.task_definition {
@@ -81,33 +65,70 @@ impl Operation for UpdateService {
             None => rules::definition(cx.tx, &format!("{}:{}", last.family, last.revision))
                 .ok_or(Error::NoActiveDefinition)?,
         };
-        let network = input.network_configuration.and_then(|n| n.awsvpc_configuration);
-        if let Some(network) = &network {
-            place::subnets(cx, network)?;
-        }
-        let launch = match input.capacity_provider_strategy {
-            Some(items) => {
-                let items = rules::strategy(items)?;
-                if items.is_empty() { Launch::Fargate } else { Launch::Strategy(items) }
-            }
-            None => last.launch.clone(),
-        };
-        let platform_version = match &input.platform_version {
-            Some(given) => rules::platform_version(Some(given))?,
-            None => last.platform_version,
-        };
-        let network = network.unwrap_or_else(|| last.network.clone());
-        // Only a change to the tasks themselves starts a deployment. A new desired count applies to the current one.
-        let differs = (definition.family.as_str(), definition.revision) != (&last.family, last.revision)
-            || network != last.network
-            || launch != last.launch
-            || platform_version != last.platform_version;
-        if differs || input.force_new_deployment == Some(true) {
-            let new = NewDeployment { definition: &definition, network, launch, platform_version };
+        let is_forced = input.force_new_deployment == Some(true);
+        let next = next(cx, &input, &last, &definition)?;
+        configure(&mut row, input, &next.load_balancers)?;
+        if is_forced || differs(&next, &last) {
             // The old deployments stay in the list until the scheduler completes the new one.
-            row.deployments.insert(0, deploy::deployment(cx.now, new));
+            row.deployments.insert(0, deploy::deployment(cx.now, next));
         }
         cx.tx.put(row.clone());
         Ok(Output { service: shapes::service(cx.tx, cx.config, &row, true) })
     }
+}
+
+/// The parameters of the service's tasks after the update.
+fn next<'a>(
+    cx: &Cx<'_>,
+    input: &Input,
+    last: &Deployment,
+    definition: &'a TaskDefinition,
+) -> Result<NewDeployment<'a>, Error> {
+    let network = input.network_configuration.as_ref().and_then(|n| n.awsvpc_configuration.clone());
+    if let Some(network) = &network {
+        place::subnets(cx, network)?;
+    }
+    let launch = match &input.capacity_provider_strategy {
+        Some(items) if items.is_empty() => Launch::Fargate,
+        Some(items) => Launch::Strategy(rules::strategy(items)?),
+        None => last.launch.clone(),
+    };
+    let platform_version = match &input.platform_version {
+        Some(given) => rules::platform_version(Some(given))?,
+        None => last.platform_version,
+    };
+    let load_balancers = input.load_balancers.as_ref().unwrap_or(&last.load_balancers).clone();
+    deploy::check_balancers(&load_balancers, definition)?;
+    let network = network.unwrap_or_else(|| last.network.clone());
+    Ok(NewDeployment { definition, network, load_balancers, launch, platform_version })
+}
+
+/// Only a change to the tasks themselves starts a deployment. A new desired count applies to the current one.
+fn differs(next: &NewDeployment<'_>, last: &Deployment) -> bool {
+    (next.definition.family.as_str(), next.definition.revision) != (&last.family, last.revision)
+        || next.network != last.network
+        || next.load_balancers != last.load_balancers
+        || next.launch != last.launch
+        || next.platform_version != last.platform_version
+}
+
+/// Changes what applies to all deployments of the service.
+fn configure(row: &mut Service, input: Input, balancers: &[LoadBalancer]) -> Result<(), Error> {
+    if let Some(configuration) = input.deployment_configuration {
+        let read = configuration.read()?;
+        row.minimum_percent = read.minimum.unwrap_or(row.minimum_percent);
+        row.maximum_percent = read.maximum.unwrap_or(row.maximum_percent);
+        if let Some(breaker) = read.breaker {
+            (row.circuit_breaker, row.rollback) = (breaker.enable, breaker.rollback);
+        }
+    }
+    let kept = row.grace_secs.filter(|_| !balancers.is_empty());
+    row.grace_secs = deploy::grace(input.health_check_grace_period_seconds.or(kept), balancers)?;
+    if let Some(given) = deploy::rebalance(input.availability_zone_rebalancing, row.maximum_percent)? {
+        row.rebalance = given;
+    }
+    row.managed_tags = input.managed_tags.unwrap_or(row.managed_tags);
+    row.propagate_tags = input.propagate_tags.unwrap_or(row.propagate_tags);
+    row.desired = input.desired_count.unwrap_or(row.desired);
+    Ok(())
 }

@@ -4,6 +4,7 @@ use super::task::progress_of;
 use crate::{
     Error,
     calls::ECS,
+    deploy,
     place::{self, NewTask},
     rules,
     scheduler::{self, Decision, FailedCheck, Life, Member, Version, Why, Wish},
@@ -345,7 +346,7 @@ fn trip(cx: &mut Cx<'_>, service: &Service) {
         let mut events = Vec::new();
         let Some(newest) = s.deployments.first_mut() else { return events };
         newest.outcome = Outcome::Failed;
-        newest.reason = format!("ECS deployment {} failed: tasks failed to start.", newest.id);
+        newest.reason = deploy::failure(&newest.id);
         let (failed, may_roll) = (newest.id.clone(), !newest.is_rollback && s.rollback);
         events.push(format!("(deployment {failed}) deployment failed: tasks failed to start."));
         let good = s.deployments.iter().position(|d| d.outcome == Outcome::Completed);

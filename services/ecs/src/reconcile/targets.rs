@@ -39,14 +39,14 @@ fn registered(image: &Image) -> Vec<Registered> {
     let mut found = Vec::new();
     for progress in image.scan::<TaskProgress>().filter(|p| p.registered && p.stopped.is_none()) {
         let Some(task) = image.get::<Task>(&progress.id) else { continue };
-        let Some(service) = task.service.as_ref().and_then(|s| image.get::<Service>(&s.key)) else {
-            continue;
-        };
+        let Some(of) = &task.service else { continue };
+        let Some(service) = image.get::<Service>(&of.key) else { continue };
         let places = service
-            .load_balancers
+            .load_balancers_of(&of.deployment)
             .iter()
             .filter_map(|b| Some((b.target_group_arn.as_ref()?.to_string(), i64::from(b.container_port?))));
-        found.push((task, places.collect()));
+        let places = places.collect();
+        found.push((task, places));
     }
     found
 }

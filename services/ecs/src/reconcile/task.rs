@@ -169,8 +169,9 @@ impl Tasks {
     fn balancers(&self, id: &str) -> Option<(Arc<Task>, Vec<LoadBalancer>)> {
         let image = self.store.read();
         let task = image.get::<Task>(id)?;
-        let service = image.get::<Service>(&task.service.as_ref()?.key)?;
-        Some((task, service.load_balancers.clone()))
+        let of = task.service.as_ref()?;
+        let balancers = image.get::<Service>(&of.key)?.load_balancers_of(&of.deployment).to_vec();
+        Some((task, balancers))
     }
 
     async fn call<R: Request>(&self, request: R) -> Result<R::Answer, AwsError> {

@@ -26,19 +26,20 @@ impl Operation for ResetDBParameterGroup {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut group = group(cx, &input.name)?;
-        match input.parameters.is_empty() {
-            true if input.reset_all_parameters.unwrap_or(true) => group.parameters.clear(),
-            true => return Err(Error::Combination("Set Parameters or ResetAllParameters.".into())),
-            false if input.reset_all_parameters == Some(true) => {
-                return Err(Error::Combination("Set Parameters or ResetAllParameters, not both.".into()));
+        let all = input.reset_all_parameters;
+        if !input.parameters.is_empty() && all == Some(true) {
+            return Err(Error::Combination("Set Parameters or ResetAllParameters, not both.".into()));
+        }
+        if input.parameters.is_empty() {
+            if all == Some(false) {
+                return Err(Error::Combination("Set Parameters or ResetAllParameters.".into()));
             }
-            false => {
-                for setting in input.parameters {
-                    let known = modifiable(&setting.parameter_name)?;
-                    check_method(known, setting.apply_method)?;
-                    group.parameters.remove(known.name);
-                }
-            }
+            group.parameters.clear();
+        }
+        for setting in input.parameters {
+            let known = modifiable(&setting.parameter_name)?;
+            check_method(known, setting.apply_method)?;
+            group.parameters.remove(known.name);
         }
         group.revision += 1;
         let name = group.name.clone();

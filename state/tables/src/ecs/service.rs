@@ -28,7 +28,6 @@ pub struct Service {
     pub cluster: ClusterName,
     pub name: ServiceName,
     pub desired: u32,
-    pub load_balancers: Vec<LoadBalancer>,
     pub minimum_percent: u32,
     pub maximum_percent: u32,
     pub circuit_breaker: bool,
@@ -49,6 +48,19 @@ pub struct Service {
 }
 row!(Service, "ecs_service", |r| format!("{}/{}", r.cluster, r.name));
 
+impl Service {
+    /// The load balancers of the service's newest deployment.
+    pub fn load_balancers(&self) -> &[LoadBalancer] {
+        self.deployments.first().map_or(&[], |newest| &newest.load_balancers)
+    }
+
+    /// The load balancers of a deployment. While one replaces another, each has its own.
+    pub fn load_balancers_of(&self, deployment: &DeploymentId) -> &[LoadBalancer] {
+        let of = self.deployments.iter().find(|d| d.id == *deployment);
+        of.map_or_else(|| self.load_balancers(), |d| &d.load_balancers)
+    }
+}
+
 /// One version of a service's tasks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deployment {
@@ -56,6 +68,7 @@ pub struct Deployment {
     pub family: Family,
     pub revision: u32,
     pub network: AwsVpc,
+    pub load_balancers: Vec<LoadBalancer>,
     pub launch: Launch,
     pub platform_version: PlatformVersion,
     pub created: Timestamp,
