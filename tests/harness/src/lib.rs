@@ -8,9 +8,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by it")]
 
+mod changes;
 mod fake_ec2;
 mod resource;
 
+pub use changes::Changes;
 pub use fake_ec2::FakeEc2;
 pub use resource::Resource;
 
