@@ -1,24 +1,24 @@
 //! Checks that a type's `update` and `read` handle all of its properties.
 
 use crate::{Harness, Resource};
-use escale_base::wire::Value;
-use escale_schema::Mutability;
-use escale_service::ResourceType;
+use escale_base::wire::{Map, Value};
+use escale_service::{PropertyChange, ResourceType};
 
 /// A resource, and changes of single properties.
 pub struct Changes<'a> {
     pub type_name: &'a str,
     /// The properties of the creation.
     pub before: Value,
-    /// A property and its value after the change. `null` removes the property.
-    pub changes: Vec<(&'a str, Value)>,
+    /// Objects of the properties that change together, with their new values. `null` removes a property.
+    pub changes: Vec<Value>,
     /// Properties that no operation returns.
     pub write_only: &'a [&'a str],
 }
 
 impl Harness {
-    /// Creates the resource, then makes each change, and at last all of them at once. After each one it reads the new values, and
-    /// updates the resource back. Panics if the changes leave out a property that the type supports and that an update may change.
+    /// Creates the resource, then makes each change, and at last all changes of single properties at once. After each one it reads
+    /// the new values, and updates the resource back. Panics if no change has a property that the type supports and that an update
+    /// may change.
     pub fn check_changes(&self, case: &Changes<'_>) -> Resource {
         let kind = *self.cloud.resource_type(case.type_name).expect("the type exists");
         covers_all(kind, case);
@@ -27,25 +27,21 @@ impl Harness {
                 panic!("{}: {error}", case.type_name);
             });
         self.must_read(&resource, case, "after the creation");
-        for (property, value) in &case.changes {
-            self.change_and_back(&mut resource, case, &[(property, value)]);
+        for change in &case.changes {
+            self.change_and_back(&mut resource, case, object(change));
         }
-        let all: Vec<(&str, &Value)> = case.changes.iter().map(|(name, value)| (*name, value)).collect();
-        self.change_and_back(&mut resource, case, &all);
+        let single = case.changes.iter().map(object).filter(|change| change.len() == 1);
+        let together = single.flat_map(Map::clone).collect();
+        self.change_and_back(&mut resource, case, &together);
         resource
     }
 
-    fn change_and_back(&self, resource: &mut Resource, case: &Changes<'_>, changes: &[(&str, &Value)]) {
-        let names: Vec<&str> = changes.iter().map(|(name, _)| *name).collect();
-        let mut after = case.before.clone();
-        let members = after.as_object_mut().expect("properties are an object");
-        for (name, value) in changes {
-            if value.is_null() {
-                members.remove(*name);
-            } else {
-                members.insert((*name).to_owned(), (*value).clone());
-            }
-        }
+    fn change_and_back(&self, resource: &mut Resource, case: &Changes<'_>, change: &Map<String, Value>) {
+        let names: Vec<&str> = change.keys().map(String::as_str).collect();
+        let mut after = object(&case.before).clone();
+        after.extend(change.clone());
+        after.retain(|_, value| !value.is_null());
+        let after = Value::Object(after);
         let earlier = self.read_resource(resource);
         // An update may be repeated, and the second one starts from the result of the first.
         for _ in 0..2 {
@@ -77,12 +73,18 @@ impl Harness {
 }
 
 fn covers_all(kind: ResourceType, case: &Changes<'_>) {
-    let schema = escale_schema::schema(kind.name).expect("the type has a schema");
+    let before = object(&case.before);
     for property in kind.properties {
-        let covered = case.changes.iter().any(|(name, _)| name == property);
-        let fixed = schema.mutability(property) == Mutability::CreateOnly;
-        assert!(covered || fixed, "{}: no change of {property} is tested", kind.name);
+        let covered = case.changes.iter().any(|change| object(change).contains_key(*property));
+        let mut after = before.clone();
+        after.insert((*property).to_owned(), "another".into());
+        let replaced = kind.replaces(&PropertyChange { property, before, after: &after });
+        assert!(covered || replaced, "{}: no change of {property} is tested", kind.name);
     }
+}
+
+fn object(properties: &Value) -> &Map<String, Value> {
+    properties.as_object().expect("properties are an object")
 }
 
 /// Whether a value has everything that is wanted. The order of lists does not matter.

@@ -45,7 +45,7 @@ pub struct ResourceType {
     /// The resource's properties as they are now, from the service's own operations; none if it does not exist. `None`: drift
     /// of this type is not detected.
     pub read: Option<Read>,
-    /// Decides for the properties that the schema lists as `conditionalCreateOnly`: see [`ResourceType::replaces`].
+    /// Decides for the properties that the schema does not list as create-only: see [`ResourceType::replaces`].
     pub replaces_if: fn(&PropertyChange<'_>) -> bool,
     /// Deletes the resource by calling operations. Succeeds if the resource no longer exists.
     pub delete: Delete,
@@ -108,16 +108,16 @@ impl ResourceType {
         self
     }
 
-    /// Whether a stack's update creates a new resource instead of changing this one. For a conditionally create-only property,
-    /// `replaces_if` decides.
+    /// Whether a stack's update creates a new resource instead of changing this one. `replaces_if` decides for a conditionally
+    /// create-only property, and for one that AWS replaces although its schema does not say so.
     pub fn replaces(&self, change: &PropertyChange<'_>) -> bool {
         if change.before.get(change.property) == change.after.get(change.property) {
             return false;
         }
         match escale_schema::schema(self.name).map(|schema| schema.mutability(change.property)) {
             Some(Mutability::CreateOnly) => true,
-            Some(Mutability::ConditionallyCreateOnly) => (self.replaces_if)(change),
-            Some(Mutability::Updatable) | None => false,
+            Some(Mutability::ConditionallyCreateOnly | Mutability::Updatable) => (self.replaces_if)(change),
+            None => false,
         }
     }
 }
