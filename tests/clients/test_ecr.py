@@ -45,12 +45,9 @@ def test_repository_life_cycle(cloud, ecr):
     assert ecr.list_tags_for_resource(resourceArn=made["repositoryArn"])["tags"] == [{"Key": "a", "Value": "b"}]
     refused("RepositoryPolicyNotFoundException", ecr.get_repository_policy, repositoryName=name)
     refused("LifecyclePolicyNotFoundException", ecr.get_lifecycle_policy, repositoryName=name)
-    refused(
-        "NotImplemented",
-        ecr.put_image_scanning_configuration,
-        repositoryName=name,
-        imageScanningConfiguration={"scanOnPush": True},
-    )
+    scanning = {"scanOnPush": True}
+    ecr.put_image_scanning_configuration(repositoryName=name, imageScanningConfiguration=scanning)
+    assert ecr.describe_repositories(repositoryNames=[name])["repositories"][0]["imageScanningConfiguration"] == scanning
     ecr.delete_repository(repositoryName=name)
     refused("RepositoryNotFoundException", ecr.describe_repositories, repositoryNames=[name])
 

@@ -72,6 +72,7 @@ async fn three_repositories(fate: Arc<dyn Fate>) -> Harness {
             name: name.into(),
             created: clock.now(),
             immutable_tags: false,
+            scan_on_push: false,
             policy: None,
             tags: Vec::new(),
             empty_on_delete: false,

@@ -123,6 +123,7 @@ mod tests {
                 name: "shop".into(),
                 created: harness.clock.now(),
                 immutable_tags: false,
+                scan_on_push: false,
                 policy: None,
                 tags: Vec::new(),
                 empty_on_delete: false,

@@ -238,9 +238,11 @@ pub(super) fn read_group(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Ma
     Ok(Some(properties))
 }
 
+type Found = (Map<String, Value>, Vec<Value>);
+
 /// The zone's properties and the existing record sets, in the form of templates. The comment is not read: it belongs to the
 /// change, not to the sets.
-fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<(Map<String, Value>, Vec<Value>)>, AwsError> {
+fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Found>, AwsError> {
     let spellings = Spellings::of(created);
     let rows: Vec<_> = keys(created).filter_map(|key| cx.tx.get::<RecordSet>(key)).collect();
     let Some(zone) = rows.first().map(|row| row.zone.clone()) else { return Ok(None) };

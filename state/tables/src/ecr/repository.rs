@@ -25,6 +25,9 @@ pub struct Repository {
     pub created: Timestamp,
     /// An existing tag cannot be moved to another image.
     pub immutable_tags: bool,
+    /// Stored and shown without effect.
+    #[serde(default)]
+    pub scan_on_push: bool,
     /// The JSON document, unchanged from the request.
     pub policy: Option<String>,
     pub tags: Vec<Tag>,
