@@ -8,12 +8,13 @@ mod tests;
 use crate::{
     choices::ImageTagMutability,
     ops::{
-        create_repository::CreateRepository, delete_repository_policy::DeleteRepositoryPolicy,
-        describe_repositories::DescribeRepositories, get_repository_policy::GetRepositoryPolicy,
+        create_repository::CreateRepository, delete_lifecycle_policy::DeleteLifecyclePolicy,
+        delete_repository_policy::DeleteRepositoryPolicy, describe_repositories::DescribeRepositories,
+        get_lifecycle_policy::GetLifecyclePolicy, get_repository_policy::GetRepositoryPolicy,
         list_tags_for_resource::ListTagsForResource,
         put_image_scanning_configuration::PutImageScanningConfiguration,
-        put_image_tag_mutability::PutImageTagMutability, set_repository_policy::SetRepositoryPolicy,
-        tag_resource::TagResource, untag_resource::UntagResource,
+        put_image_tag_mutability::PutImageTagMutability, put_lifecycle_policy::PutLifecyclePolicy,
+        set_repository_policy::SetRepositoryPolicy, tag_resource::TagResource, untag_resource::UntagResource,
     },
     rules, shapes,
 };
@@ -23,7 +24,7 @@ use escale_base::{
 };
 use escale_service::{Created, Cx, InputDraft, Named, Props, Readiness, ResourceType, Update, properties_of};
 use escale_store::Image;
-use escale_tables::ecr::{Deletion, Repository, RepositoryName, RepositorySeen};
+use escale_tables::ecr::{Deletion, LifecyclePolicyText, Repository, RepositoryName, RepositorySeen};
 
 pub(crate) fn types() -> Vec<ResourceType> {
     let repository = ResourceType::new(
@@ -33,6 +34,7 @@ pub(crate) fn types() -> Vec<ResourceType> {
             "EncryptionConfiguration",
             "ImageScanningConfiguration",
             "ImageTagMutability",
+            "LifecyclePolicy",
             "RepositoryName",
             "RepositoryPolicyText",
             "Tags",
@@ -61,6 +63,10 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         let input = InputDraft::<SetRepositoryPolicy>::new().with("repositoryName", &name);
         input.with("policyText", &policy).call(cx)?;
     }
+    if let Some(policy) = props.read::<Option<TemplateLifecycle>>(LIFECYCLE)? {
+        let input = InputDraft::<PutLifecyclePolicy>::new().with("repositoryName", &name);
+        policy.fill(input).call(cx)?;
+    }
     if props.bool("EmptyOnDelete") == Some(true) {
         cx.tx.update::<Repository, ()>(&name, |r| r.empty_on_delete = true);
     }
@@ -88,6 +94,12 @@ fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
             None => already_gone(of::<DeleteRepositoryPolicy>(created).call(cx))?,
         }
     }
+    if update.changed(LIFECYCLE) {
+        match update.after.read::<Option<TemplateLifecycle>>(LIFECYCLE)? {
+            Some(policy) => policy.fill(of::<PutLifecyclePolicy>(created)).call(cx).map(drop)?,
+            None => already_gone(of::<DeleteLifecyclePolicy>(created).call(cx))?,
+        }
+    }
     if update.changed("EmptyOnDelete") {
         let empty = update.after.bool("EmptyOnDelete") == Some(true);
         cx.tx.update::<Repository, ()>(&created.physical_id, |r| r.empty_on_delete = empty);
@@ -103,6 +115,21 @@ fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
         input.with("tags", &set).call(cx)?;
     }
     Ok(created.clone())
+}
+
+const LIFECYCLE: &str = "LifecyclePolicy";
+
+#[derive(Wire)]
+struct TemplateLifecycle {
+    lifecycle_policy_text: Option<LifecyclePolicyText>,
+    registry_id: Option<String>,
+}
+
+impl TemplateLifecycle {
+    fn fill(&self, input: InputDraft<PutLifecyclePolicy>) -> InputDraft<PutLifecyclePolicy> {
+        let input = input.with("lifecyclePolicyText", &self.lifecycle_policy_text);
+        input.with("registryId", &self.registry_id)
+    }
 }
 
 #[derive(Wire)]
@@ -121,6 +148,11 @@ fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>
         let text = policy.policy_text;
         let document = serde_json::from_str(&text).unwrap_or(Value::String(text));
         properties.insert("RepositoryPolicyText".into(), document);
+    }
+    if let Some(policy) = found(of::<GetLifecyclePolicy>(created).call(cx))? {
+        let (text, registry) = (policy.lifecycle_policy_text, policy.registry_id);
+        let lifecycle = TemplateLifecycle { lifecycle_policy_text: Some(text), registry_id: Some(registry) };
+        wire::put(&mut properties, LIFECYCLE, &lifecycle);
     }
     let input = InputDraft::<ListTagsForResource>::new();
     let tags = input.with("resourceArn", &repository.repository_arn).call(cx)?.tags;

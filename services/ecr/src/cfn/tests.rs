@@ -14,6 +14,11 @@ fn policy(action: &str) -> Value {
     ]})
 }
 
+fn lifecycle(days: u32) -> String {
+    let selection = json!({"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days});
+    json!({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]}).to_string()
+}
+
 #[test]
 fn updates_change_every_property() {
     let cloud = Harness::of(Ecr::new(Arc::new(Fake::new(Clock::by_hand(Timestamp(0))))));
@@ -23,6 +28,7 @@ fn updates_change_every_property() {
             "RepositoryName": "shop", "EncryptionConfiguration": {"EncryptionType": "AES256"}, "ImageTagMutability": "IMMUTABLE",
             "RepositoryPolicyText": policy("ecr:BatchGetImage"), "EmptyOnDelete": true,
             "ImageScanningConfiguration": {"ScanOnPush": true},
+            "LifecyclePolicy": {"LifecyclePolicyText": lifecycle(5), "RegistryId": "000000000000"},
             "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}],
         }),
         changes: vec![
@@ -34,6 +40,8 @@ fn updates_change_every_property() {
             json!({"RepositoryPolicyText": null}),
             json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
             json!({"Tags": null}),
+            json!({"LifecyclePolicy": {"LifecyclePolicyText": lifecycle(7)}}),
+            json!({"LifecyclePolicy": null}),
             json!({"EmptyOnDelete": false}),
         ],
         write_only: &["EmptyOnDelete"],

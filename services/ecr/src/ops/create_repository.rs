@@ -63,6 +63,7 @@ impl Operation for CreateRepository {
             immutable_tags: rules::immutable(input.image_tag_mutability)?,
             scan_on_push: input.image_scanning_configuration.and_then(|s| s.scan_on_push).unwrap_or(false),
             policy: None,
+            lifecycle: None,
             tags: input.tags,
             empty_on_delete: false,
             deletion: Deletion::No,

@@ -125,6 +125,7 @@ mod tests {
                 immutable_tags: false,
                 scan_on_push: false,
                 policy: None,
+                lifecycle: None,
                 tags: Vec::new(),
                 empty_on_delete: false,
                 deletion: Deletion::No,
