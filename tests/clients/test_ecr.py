@@ -9,6 +9,7 @@ import botocore.exceptions
 import pytest
 import requests
 
+from conftest import eventually
 from images import copy, layout, push, token
 
 skopeo = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
@@ -45,14 +46,35 @@ def test_repository_life_cycle(cloud, ecr):
     assert ecr.list_tags_for_resource(resourceArn=made["repositoryArn"])["tags"] == [{"Key": "a", "Value": "b"}]
     refused("RepositoryPolicyNotFoundException", ecr.get_repository_policy, repositoryName=name)
     refused("LifecyclePolicyNotFoundException", ecr.get_lifecycle_policy, repositoryName=name)
-    refused(
-        "NotImplemented",
-        ecr.put_image_scanning_configuration,
-        repositoryName=name,
-        imageScanningConfiguration={"scanOnPush": True},
-    )
+    scanning = {"scanOnPush": True}
+    ecr.put_image_scanning_configuration(repositoryName=name, imageScanningConfiguration=scanning)
+    assert ecr.describe_repositories(repositoryNames=[name])["repositories"][0]["imageScanningConfiguration"] == scanning
     ecr.delete_repository(repositoryName=name)
     refused("RepositoryNotFoundException", ecr.describe_repositories, repositoryNames=[name])
+
+
+@skopeo
+def test_lifecycle_policy_expires_images(ecr, repository, tmp_path):
+    name, uri, password = repository["repositoryName"], repository["repositoryUri"], token(ecr)
+    for tag in ("v1", "v2", "v3"):
+        layout(tmp_path / tag, {"text": tag})
+        push(tmp_path / tag, uri, tag, password)
+    selection = {"tagStatus": "tagged", "tagPatternList": ["v*"], "countType": "imageCountMoreThan", "countNumber": 1}
+    rule = {"rulePriority": 1, "description": "keep the newest", "selection": selection, "action": {"type": "expire"}}
+    text = json.dumps({"rules": [rule]})
+    assert ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=text)["lifecyclePolicyText"] == text
+
+    def left():
+        images = ecr.describe_images(repositoryName=name)["imageDetails"]
+        return [image["imageTags"] for image in images] == [["v3"]]
+
+    eventually(left)
+    eventually(lambda: "lastEvaluatedAt" in ecr.get_lifecycle_policy(repositoryName=name))
+    ecr.delete_lifecycle_policy(repositoryName=name)
+    refused("LifecyclePolicyNotFoundException", ecr.get_lifecycle_policy, repositoryName=name)
+    rule["action"]["type"] = "transition"
+    text = json.dumps({"rules": [rule]})
+    refused("NotImplemented", ecr.put_lifecycle_policy, repositoryName=name, lifecyclePolicyText=text)
 
 
 @skopeo

@@ -87,6 +87,7 @@ fn may_replace(kind: &ResourceType, change: &PropertyChange<'_>) -> bool {
     let Some(schema) = escale_schema::schema(kind.name) else { return kind.replaces(change) };
     schema.mutability(change.property) != escale_schema::Mutability::Updatable
         || schema.create_only_members(change.property).next().is_some()
+        || kind.replaces(change)
 }
 
 /// `None` if the values are equal. A number equals its text, because templates may write either.

@@ -29,4 +29,13 @@ choice! {
         InvalidLayerDigest = "InvalidLayerDigest", MissingLayerDigest = "MissingLayerDigest",
     }
 }
+choice! { pub(crate) enum LifecycleAction { Expire = "expire", Transition = "transition" } }
+choice! {
+    pub(crate) enum LifecycleCount {
+        ImageCountMoreThan = "imageCountMoreThan", SinceImagePushed = "sinceImagePushed",
+        SinceImagePulled = "sinceImagePulled", SinceImageTransitioned = "sinceImageTransitioned",
+    }
+}
+choice! { pub(crate) enum LifecycleTags { Tagged = "tagged", Untagged = "untagged", Any = "any" } }
+choice! { pub(crate) enum LifecycleUnit { Days = "days" } }
 choice! { pub(crate) enum TagStatus { Tagged = "TAGGED", Untagged = "UNTAGGED", Any = "ANY" } }

@@ -4,13 +4,14 @@
 //! two, as in S3: it updates the plane's repository from the row before each use. [`door()`] serves the distribution API at
 //! `/v2/`: it accepts the tokens of GetAuthorizationToken and authorizes their holders with IAM.
 //!
-//! `reconcile/` removes repositories and frees files that no image needs. Nothing here stores a blob. Start at
+//! `reconcile/` removes repositories, expires images and frees files that no image needs. Nothing here stores a blob. Start at
 //! `distribution_api.rs`.
 
 mod cfn;
 mod choices;
 mod distribution_api;
 mod error;
+mod lifecycle;
 mod ops;
 mod policy;
 mod reconcile;

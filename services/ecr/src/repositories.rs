@@ -4,7 +4,7 @@ use crate::Error;
 use escale_base::{AwsError, Timestamp};
 use escale_registry::{self as plane, Registry, RepositorySpec};
 use escale_store::{Image, Store, StoreError};
-use escale_tables::ecr::{Repository, RepositoryName, RepositorySeen};
+use escale_tables::ecr::{LifecycleSeen, Repository, RepositoryName, RepositorySeen};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -78,6 +78,7 @@ impl Repositories {
         let gone = store.write(|tx| {
             tx.delete::<Repository>(name);
             tx.delete::<RepositorySeen>(name);
+            tx.delete::<LifecycleSeen>(name);
             Ok::<_, StoreError>(())
         });
         gone.map_err(|error| {

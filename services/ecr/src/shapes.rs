@@ -39,7 +39,7 @@ pub(crate) fn repository(row: &ecr::Repository, config: &Config) -> RepositorySh
         repository_uri: uri(&row.name, config),
         created_at: row.created,
         image_tag_mutability: mutability(row.immutable_tags),
-        image_scanning_configuration: Scanning { scan_on_push: Some(false) },
+        image_scanning_configuration: Scanning { scan_on_push: Some(row.scan_on_push) },
         encryption_configuration: EncryptionShape { encryption_type: EncryptionType::Aes256 },
     }
 }

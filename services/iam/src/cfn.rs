@@ -1,5 +1,10 @@
 //! The CloudFormation types of IAM. They call IAM's own operations.
 
+mod change;
+mod read;
+#[cfg(test)]
+mod tests;
+
 use crate::ops::{
     attach_role_policy::AttachRolePolicy,
     attach_user_policy::AttachUserPolicy,
@@ -16,6 +21,8 @@ use crate::ops::{
     delete_user_policy::DeleteUserPolicy,
     detach_role_policy::DetachRolePolicy,
     detach_user_policy::DetachUserPolicy,
+    get_role_policy::{self, GetRolePolicy},
+    get_user_policy::{self, GetUserPolicy},
     list_attached_role_policies::{self, ListAttachedRolePolicies},
     list_attached_user_policies::ListAttachedUserPolicies,
     list_entities_for_policy::ListEntitiesForPolicy,
@@ -24,19 +31,24 @@ use crate::ops::{
     list_user_policies::ListUserPolicies,
     put_role_policy::PutRolePolicy,
     put_user_policy::PutUserPolicy,
+    tag_role::TagRole,
+    tag_user::TagUser,
+    untag_role::UntagRole,
+    untag_user::UntagUser,
     update_access_key::UpdateAccessKey,
 };
 use escale_base::{
     AwsError, already_gone, found,
     wire::{Value, Wire},
 };
-use escale_service::{Created, Cx, InputDraft, Named, Props, ResourceType};
+use escale_service::{Created, Cx, InputDraft, Named, Operation, Props, ResourceType};
 use escale_tables::iam::PolicyName;
 
 /// The attributes of an inline policy that its deletion needs.
 const ROLES: &str = "Roles";
 const USERS: &str = "Users";
 const POLICY_NAME: &str = "PolicyName";
+const SERIAL: &str = "Serial";
 
 pub(crate) fn types() -> Vec<ResourceType> {
     vec![
@@ -54,31 +66,41 @@ pub(crate) fn types() -> Vec<ResourceType> {
             ],
             create_role,
             |cx, created| delete_entity::<OfRole>(cx, &created.physical_id),
-        ),
+        )
+        .update(change::role)
+        .read(read::role),
         ResourceType::new(
             "AWS::IAM::User",
             &["ManagedPolicyArns", "Path", "Policies", "Tags", "UserName"],
             create_user,
             |cx, created| delete_entity::<OfUser>(cx, &created.physical_id),
-        ),
+        )
+        .update(change::user)
+        .read(read::user),
         ResourceType::new(
             "AWS::IAM::Policy",
             &["PolicyDocument", "PolicyName", "Roles", "Users"],
             create_inline_policy,
             delete_inline_policy,
-        ),
+        )
+        .update(change::inline_policy)
+        .read(read::inline_policy),
         ResourceType::new(
             "AWS::IAM::ManagedPolicy",
             &["Description", "ManagedPolicyName", "Path", "PolicyDocument", "Roles", "Users"],
             create_managed_policy,
             delete_managed_policy,
-        ),
+        )
+        .update(change::managed_policy)
+        .read(read::managed_policy),
         ResourceType::new(
             "AWS::IAM::AccessKey",
             &["Serial", "Status", "UserName"],
             create_access_key,
             delete_access_key,
-        ),
+        )
+        .update(change::access_key)
+        .read(read::access_key),
     ]
 }
 
@@ -87,12 +109,18 @@ trait Entity {
     /// The parameter of all these operations that names the role or user.
     const NAME: &'static str;
     type Put: Named;
+    type GetInline: Named;
     type ListInline: Named<Output = list_role_policies::Output>;
     type DeleteInline: Named;
     type Attach: Named;
     type ListAttached: Named<Output = list_attached_role_policies::Output>;
     type Detach: Named;
+    type Tag: Named;
+    type Untag: Named;
     type Delete: Named;
+
+    /// The percent-encoded document of an inline policy.
+    fn document(got: <Self::GetInline as Operation>::Output) -> String;
 
     fn of<O: Named>(name: &str) -> InputDraft<O> {
         InputDraft::new().with(Self::NAME, &name.to_owned())
@@ -104,12 +132,19 @@ struct OfRole;
 impl Entity for OfRole {
     const NAME: &'static str = "RoleName";
     type Put = PutRolePolicy;
+    type GetInline = GetRolePolicy;
     type ListInline = ListRolePolicies;
     type DeleteInline = DeleteRolePolicy;
     type Attach = AttachRolePolicy;
     type ListAttached = ListAttachedRolePolicies;
     type Detach = DetachRolePolicy;
+    type Tag = TagRole;
+    type Untag = UntagRole;
     type Delete = DeleteRole;
+
+    fn document(got: get_role_policy::Output) -> String {
+        got.policy_document
+    }
 }
 
 struct OfUser;
@@ -117,12 +152,19 @@ struct OfUser;
 impl Entity for OfUser {
     const NAME: &'static str = "UserName";
     type Put = PutUserPolicy;
+    type GetInline = GetUserPolicy;
     type ListInline = ListUserPolicies;
     type DeleteInline = DeleteUserPolicy;
     type Attach = AttachUserPolicy;
     type ListAttached = ListAttachedUserPolicies;
     type Detach = DetachUserPolicy;
+    type Tag = TagUser;
+    type Untag = UntagUser;
     type Delete = DeleteUser;
+
+    fn document(got: get_user_policy::Output) -> String {
+        got.policy_document
+    }
 }
 
 fn create_role(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
@@ -142,7 +184,7 @@ fn create_user(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> 
     Ok(Created::new(name).with("Arn", user.arn))
 }
 
-#[derive(Wire)]
+#[derive(PartialEq, Wire)]
 struct InlinePolicy {
     policy_name: PolicyName,
     /// An object or a JSON string.
@@ -250,134 +292,17 @@ fn create_access_key(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
         let input = props.input::<UpdateAccessKey>(&["UserName", "Status"]);
         input.with("AccessKeyId", &key.access_key_id).call(cx)?;
     }
-    Ok(Created::new(key.access_key_id)
+    let created = Created::new(key.access_key_id)
         .with("SecretAccessKey", key.secret_access_key.into_inner())
-        .with("UserName", user))
+        .with("UserName", user);
+    // No operation knows it.
+    Ok(match props.get(SERIAL) {
+        Some(serial) => created.with(SERIAL, serial.clone()),
+        None => created,
+    })
 }
 
 fn delete_access_key(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let input = InputDraft::<DeleteAccessKey>::new().with("AccessKeyId", &created.physical_id);
     already_gone(input.with("UserName", &created.attribute("UserName")?.to_owned()).call(cx))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Iam;
-    use escale_base::{Clock, Secret, Timestamp};
-    use escale_harness::Harness;
-    use escale_service::Config;
-    use escale_tables::iam::{Policy, Role, User};
-    use serde_json::json;
-    use std::sync::Arc;
-
-    struct FakeCloud(Harness);
-
-    impl FakeCloud {
-        fn new() -> FakeCloud {
-            let config = Config::default();
-            let iam = Arc::new(Iam {
-                root_key: "test".into(),
-                root_secret: Secret::new("test".into()),
-                account: config.account,
-                region: config.region,
-                clock: Clock::by_hand(Timestamp(1)),
-            });
-            FakeCloud(Harness::with(vec![iam.clone()], iam, &[]))
-        }
-
-        fn create(&self, kind: &str, values: Value) -> Result<Created, AwsError> {
-            let create = self.0.cloud.resource_type(kind).unwrap().create;
-            let schema = escale_schema::schema(kind).unwrap();
-            let values = schema.coerce(values.as_object().unwrap()).unwrap();
-            let props = Props { values: &values, stack_name: "shop", logical_id: "Thing", stack_tags: &[] };
-            self.0.cloud.transact(&self.0.store, &Harness::root(), |cx| create(cx, &props)).map_err(|e| e.0)
-        }
-
-        fn delete(&self, kind: &str, created: &Created) {
-            let delete = self.0.cloud.resource_type(kind).unwrap().delete;
-            for _ in 0..2 {
-                // The second deletion finds nothing and must succeed.
-                self.0.cloud.transact(&self.0.store, &Harness::root(), |cx| delete(cx, created)).unwrap();
-            }
-        }
-    }
-
-    fn allow(action: &str) -> Value {
-        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]})
-    }
-
-    fn trust() -> Value {
-        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-            "Principal": {"Service": "ecs-tasks.amazonaws.com"}}]})
-    }
-
-    #[test]
-    fn creates_and_deletes_all_types() {
-        let cloud = FakeCloud::new();
-        let role = cloud
-            .create(
-                "AWS::IAM::Role",
-                json!({
-                    "AssumeRolePolicyDocument": trust(),
-                    "Path": "/app/",
-                    "MaxSessionDuration": "7200",
-                    "Policies": [{"PolicyName": "uses", "PolicyDocument": allow("s3:GetObject")}],
-                    "ManagedPolicyArns": ["arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"],
-                    "Tags": [{"Key": "team", "Value": "shop"}],
-                }),
-            )
-            .unwrap();
-        let name = role.physical_id.as_str();
-        assert!(name.starts_with("shop-Thing-"), "{name}");
-        assert_eq!(role.attribute("Arn").unwrap(), format!("arn:aws:iam::000000000000:role/app/{name}"));
-        let row = cloud.0.store.read().get::<Role>(name).unwrap();
-        assert_eq!((row.inline.len(), row.attached.len(), row.max_session_secs), (1, 1, 7200));
-        assert_eq!(role.attribute("RoleId").unwrap(), row.id);
-
-        let user = cloud.create("AWS::IAM::User", json!({"UserName": "ada"})).unwrap();
-        let inline = cloud
-            .create(
-                "AWS::IAM::Policy",
-                json!({"PolicyName": "more", "PolicyDocument": allow("s3:*"), "Roles": [name], "Users": ["ada"]}),
-            )
-            .unwrap();
-        let managed = cloud
-            .create("AWS::IAM::ManagedPolicy", json!({"PolicyDocument": allow("s3:*"), "Roles": [name]}))
-            .unwrap();
-        let key = cloud.create("AWS::IAM::AccessKey", json!({"UserName": "ada"})).unwrap();
-        assert_eq!(key.attribute("SecretAccessKey").unwrap().len(), 40);
-        let row = cloud.0.store.read().get::<Role>(name).unwrap();
-        assert_eq!((row.inline.len(), row.attached.len()), (2, 2));
-
-        for (kind, created) in [
-            ("AWS::IAM::AccessKey", &key),
-            ("AWS::IAM::ManagedPolicy", &managed),
-            ("AWS::IAM::Policy", &inline),
-            ("AWS::IAM::User", &user),
-            ("AWS::IAM::Role", &role),
-        ] {
-            cloud.delete(kind, created);
-        }
-        let image = cloud.0.store.read();
-        assert_eq!(image.scan::<Role>().count() + image.scan::<User>().count(), 0);
-        assert_eq!(image.scan::<Policy>().count(), 0);
-    }
-
-    #[test]
-    fn failed_creation_leaves_no_role() {
-        let cloud = FakeCloud::new();
-        let error = cloud
-            .create(
-                "AWS::IAM::Role",
-                json!({
-                    "RoleName": "r",
-                    "AssumeRolePolicyDocument": trust(),
-                    "ManagedPolicyArns": ["arn:aws:iam::aws:policy/AmazonBraketFullAccess"],
-                }),
-            )
-            .unwrap_err();
-        assert!(error.message.contains("AmazonBraketFullAccess"), "{error}");
-        assert!(!cloud.0.store.read().has::<Role>("r"));
-    }
 }

@@ -9,7 +9,7 @@ use escale_tables::route53::{HostedZone, HostedZoneId};
 pub(crate) struct TagSet {
     resource_type: TagResourceType,
     resource_id: HostedZoneId,
-    tags: Vec<Tag>,
+    pub(crate) tags: Vec<Tag>,
 }
 
 pub(crate) fn zone(image: &Image, resource_type: TagResourceType, id: &str) -> Result<HostedZone, Error> {

@@ -8,11 +8,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by it")]
 
+mod changes;
 mod fake_ec2;
 mod property_table;
 mod resource;
 mod updates;
 
+pub use changes::Changes;
 pub use fake_ec2::FakeEc2;
 pub use property_table::PropertyTable;
 pub use resource::Resource;

@@ -45,8 +45,7 @@ pub struct ResourceType {
     /// The resource's properties as they are now, from the service's own operations; none if it does not exist. `None`: drift
     /// of this type is not detected.
     pub read: Option<Read>,
-    /// Decides for the properties that the schema lists as `conditionalCreateOnly`, and for all of a type without a schema: see
-    /// [`ResourceType::replaces`].
+    /// Decides for the properties that the schema does not list as create-only: see [`ResourceType::replaces`].
     pub replaces_if: fn(&PropertyChange<'_>) -> bool,
     /// Deletes the resource by calling operations. Succeeds if the resource no longer exists.
     pub delete: Delete,
@@ -114,8 +113,8 @@ impl ResourceType {
         ["Tags", "HostedZoneTags"].into_iter().find(|name| self.properties.contains(name))
     }
 
-    /// Whether a stack's update creates a new resource instead of changing this one. For a conditionally create-only property,
-    /// `replaces_if` decides.
+    /// Whether a stack's update creates a new resource instead of changing this one. `replaces_if` decides for a conditionally
+    /// create-only property, and for one that AWS replaces although its schema does not say so.
     pub fn replaces(&self, change: &PropertyChange<'_>) -> bool {
         if change.before.get(change.property) == change.after.get(change.property) {
             return false;
@@ -129,7 +128,7 @@ impl ResourceType {
                     properties.get(change.property).and_then(|value| value.get(member)).cloned()
                 };
                 let differs = |member| of(change.before, member) != of(change.after, member);
-                schema.create_only_members(change.property).any(differs)
+                schema.create_only_members(change.property).any(differs) || (self.replaces_if)(change)
             }
         }
     }

@@ -14,9 +14,9 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    distribution: shapes::DistributionShape,
+    pub(crate) distribution: shapes::DistributionShape,
     #[wire("ETag")]
-    etag: ETag,
+    pub(crate) etag: ETag,
 }
 
 impl Operation for GetDistribution {

@@ -15,7 +15,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    tags: Tags,
+    pub(crate) tags: Tags,
 }
 
 impl Operation for ListTagsForResource {

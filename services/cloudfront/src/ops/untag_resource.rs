@@ -15,7 +15,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Keys {
-    items: Vec<String>,
+    pub(crate) items: Vec<String>,
 }
 
 impl Operation for UntagResource {

@@ -17,7 +17,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    key_group: Shape,
+    pub(crate) key_group: Shape,
     #[wire("ETag")]
     etag: ETag,
 }

@@ -43,11 +43,6 @@ impl Operation for CreateRepository {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         rules::registry(cx.config, input.registry_id.as_deref())?;
         rules::repository_name(&input.repository_name)?;
-        if input.image_scanning_configuration.and_then(|s| s.scan_on_push) == Some(true) {
-            return Err(AwsError::not_supported("imageScanningConfiguration.scanOnPush=true")
-                .hint("Use false.")
-                .into());
-        }
         if let Some(other) =
             input.encryption_configuration.filter(|e| e.encryption_type != EncryptionType::Aes256)
         {
@@ -66,7 +61,9 @@ impl Operation for CreateRepository {
             name: name.clone(),
             created: cx.now,
             immutable_tags: rules::immutable(input.image_tag_mutability)?,
+            scan_on_push: input.image_scanning_configuration.and_then(|s| s.scan_on_push).unwrap_or(false),
             policy: None,
+            lifecycle: None,
             tags: input.tags,
             empty_on_delete: false,
             deletion: Deletion::No,

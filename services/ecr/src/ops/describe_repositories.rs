@@ -19,7 +19,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Output {
-    repositories: Vec<shapes::RepositoryShape>,
+    pub(crate) repositories: Vec<shapes::RepositoryShape>,
     next_token: Option<String>,
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     pub(super) registry_id: String,
     pub(super) repository_name: RepositoryName,
-    pub(super) policy_text: String,
+    pub(crate) policy_text: String,
 }
 
 impl Operation for GetRepositoryPolicy {

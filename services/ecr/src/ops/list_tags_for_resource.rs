@@ -15,7 +15,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Output {
-    tags: Vec<shapes::Tag>,
+    pub(crate) tags: Vec<shapes::Tag>,
 }
 
 impl Operation for ListTagsForResource {

@@ -2,6 +2,7 @@
 
 escale_service::operations! { "ecr";
     CreateRepository => create_repository,
+    DeleteLifecyclePolicy => delete_lifecycle_policy,
     DeleteRepositoryPolicy => delete_repository_policy,
     DescribeRepositories => describe_repositories,
     GetAuthorizationToken => get_authorization_token,
@@ -10,6 +11,7 @@ escale_service::operations! { "ecr";
     ListTagsForResource => list_tags_for_resource,
     PutImageScanningConfiguration => put_image_scanning_configuration,
     PutImageTagMutability => put_image_tag_mutability,
+    PutLifecyclePolicy => put_lifecycle_policy,
     SetRepositoryPolicy => set_repository_policy,
     TagResource => tag_resource,
     UntagResource => untag_resource,

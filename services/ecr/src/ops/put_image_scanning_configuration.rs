@@ -1,11 +1,11 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImageScanningConfiguration.html>
 //!
-//! Escale does not scan images, so only `false` is accepted.
+//! Recorded only: no image is scanned.
 
 use crate::{Error, rules, shapes};
-use escale_base::{AwsError, Wire};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ecr::RepositoryName;
+use escale_tables::ecr::{Repository, RepositoryName};
 
 pub(crate) struct PutImageScanningConfiguration;
 
@@ -36,15 +36,13 @@ impl Operation for PutImageScanningConfiguration {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         rules::row(cx, input.registry_id.as_deref(), &input.repository_name)?;
-        if input.image_scanning_configuration.scan_on_push == Some(true) {
-            return Err(AwsError::not_supported("imageScanningConfiguration.scanOnPush=true")
-                .hint("Use false.")
-                .into());
-        }
+        let name = input.repository_name;
+        let scan_on_push = input.image_scanning_configuration.scan_on_push.unwrap_or(false);
+        cx.tx.update::<Repository, ()>(&name, |r| r.scan_on_push = scan_on_push);
         Ok(Output {
             registry_id: cx.config.account.clone(),
-            repository_name: input.repository_name,
-            image_scanning_configuration: shapes::Scanning { scan_on_push: Some(false) },
+            repository_name: name,
+            image_scanning_configuration: shapes::Scanning { scan_on_push: Some(scan_on_push) },
         })
     }
 }

@@ -1,5 +1,6 @@
-//! The slow work of ECR: removes repositories, and frees files that no image needs any more.
+//! The slow work of ECR: removes repositories, expires images, and frees files that no image needs any more.
 
+mod lifecycle;
 mod removals;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,8 @@ pub struct Planes {
 pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Planes) {
     let repositories = planes.repositories;
     let registry = Arc::clone(&repositories.registry);
-    engine.add(unused::Unused::new(store.clone(), registry));
+    engine.add(unused::Unused::new(store.clone(), Arc::clone(&registry)));
+    engine.add(lifecycle::Lifecycle { store: store.clone(), registry });
     let (store, clock, account) = (store.clone(), cloud.clock.clone(), cloud.config.account.clone());
     engine.add(removals::Removals { store, clock, account, repositories });
 }

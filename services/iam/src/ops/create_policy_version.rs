@@ -16,11 +16,11 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    policy_version: shapes::VersionShape,
+    pub(crate) policy_version: shapes::VersionShape,
 }
 
 /// AWS's quota on the versions of a policy.
-const VERSIONS_MAX: usize = 5;
+pub(crate) const VERSIONS_MAX: usize = 5;
 
 impl Operation for CreatePolicyVersion {
     type Input = Input;

@@ -74,9 +74,12 @@ pub(crate) fn check_trust(document: &str) -> Result<(), Error> {
     }
 }
 
+/// The default length of a session.
+pub(crate) const SESSION_SECS: i32 = 3600;
+
 /// AWS's limits on the sessions of a role: one hour by default, twelve hours at most.
 pub(crate) fn session_secs(requested: Option<i32>) -> Result<i32, Error> {
-    let secs = requested.unwrap_or(3600);
+    let secs = requested.unwrap_or(SESSION_SECS);
     if (3600..=43_200).contains(&secs) {
         Ok(secs)
     } else {

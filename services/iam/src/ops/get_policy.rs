@@ -14,7 +14,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    policy: shapes::PolicyShape,
+    pub(crate) policy: shapes::PolicyShape,
 }
 
 impl Operation for GetPolicy {

@@ -15,7 +15,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    policy_version: shapes::VersionShape,
+    pub(crate) policy_version: shapes::VersionShape,
 }
 
 impl Operation for GetPolicyVersion {

@@ -14,7 +14,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    role: shapes::RoleShape,
+    pub(crate) role: shapes::RoleShape,
 }
 
 impl Operation for GetRole {

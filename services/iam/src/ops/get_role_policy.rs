@@ -17,7 +17,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     role_name: RoleName,
     policy_name: PolicyName,
-    policy_document: String,
+    pub(crate) policy_document: String,
 }
 
 impl Operation for GetRolePolicy {

@@ -14,7 +14,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    user: shapes::UserShape,
+    pub(crate) user: shapes::UserShape,
 }
 
 impl Operation for GetUser {

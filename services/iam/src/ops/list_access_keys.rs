@@ -17,7 +17,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    access_key_metadata: Vec<Key>,
+    pub(crate) access_key_metadata: Vec<Key>,
     is_truncated: bool,
     marker: Option<String>,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Output {
 #[derive(Wire)]
 pub(crate) struct Key {
     user_name: UserName,
-    access_key_id: AccessKeyId,
+    pub(crate) access_key_id: AccessKeyId,
     status: KeyStatus,
     create_date: Timestamp,
 }

@@ -17,7 +17,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    change_info: shapes::ChangeInfo,
+    pub(crate) change_info: shapes::ChangeInfo,
 }
 
 impl Operation for DisassociateVPCFromHostedZone {

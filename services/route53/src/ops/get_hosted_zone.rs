@@ -13,10 +13,10 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    hosted_zone: shapes::ZoneShape,
+    pub(crate) hosted_zone: shapes::ZoneShape,
     delegation_set: Option<shapes::DelegationSet>,
     #[wire("VPCs")]
-    vpcs: Option<Vec<shapes::VpcShape>>,
+    pub(crate) vpcs: Option<Vec<shapes::VpcShape>>,
 }
 
 impl Operation for GetHostedZone {

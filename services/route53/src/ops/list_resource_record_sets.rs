@@ -19,7 +19,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    resource_record_sets: Vec<shapes::RecordSetShape>,
+    pub(crate) resource_record_sets: Vec<shapes::RecordSetShape>,
     is_truncated: bool,
     next_record_name: Option<CanonicalName>,
     next_record_type: Option<RRType>,

@@ -15,7 +15,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    resource_tag_set: tagging::TagSet,
+    pub(crate) resource_tag_set: tagging::TagSet,
 }
 
 impl Operation for ListTagsForResource {

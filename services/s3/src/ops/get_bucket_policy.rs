@@ -15,7 +15,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    policy: String,
+    pub(crate) policy: String,
 }
 
 impl Operation for GetBucketPolicy {

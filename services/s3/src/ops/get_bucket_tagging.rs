@@ -15,7 +15,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    tag_set: Vec<escale_base::Tag>,
+    pub(crate) tag_set: Vec<escale_base::Tag>,
 }
 
 impl Operation for GetBucketTagging {

@@ -16,7 +16,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    status: Option<BucketVersioningStatus>,
+    pub(crate) status: Option<BucketVersioningStatus>,
 }
 
 impl Operation for GetBucketVersioning {

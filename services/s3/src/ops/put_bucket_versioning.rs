@@ -19,10 +19,10 @@ pub(crate) struct Input {
 }
 
 #[derive(Wire)]
-struct Configuration {
+pub(crate) struct Configuration {
     #[wire("MFADelete")]
-    mfa_delete: Option<MfaDelete>,
-    status: Option<BucketVersioningStatus>,
+    pub(crate) mfa_delete: Option<MfaDelete>,
+    pub(crate) status: Option<BucketVersioningStatus>,
 }
 
 impl Operation for PutBucketVersioning {

@@ -19,12 +19,20 @@ pub(crate) struct Input {
 }
 
 #[derive(Wire)]
-struct Configuration {
+pub(crate) struct Configuration {
     block_public_acls: Option<bool>,
     ignore_public_acls: Option<bool>,
     block_public_policy: Option<bool>,
     restrict_public_buckets: Option<bool>,
 }
+
+/// The settings of a new bucket.
+pub(crate) const ALL: Configuration = Configuration {
+    block_public_acls: Some(true),
+    ignore_public_acls: Some(true),
+    block_public_policy: Some(true),
+    restrict_public_buckets: Some(true),
+};
 
 impl Operation for PutPublicAccessBlock {
     type Input = Input;

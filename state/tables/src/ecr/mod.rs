@@ -3,10 +3,16 @@
 mod repository;
 mod token;
 
-pub use repository::{Deletion, Repository, RepositoryName, RepositorySeen};
+pub use repository::{
+    Deletion, LifecyclePolicy, LifecyclePolicyText, LifecycleSeen, Repository, RepositoryName, RepositorySeen,
+};
 pub use token::{Holder, Token, TokenId};
 
 use escale_store::TableDef;
 
-pub const TABLES: &[TableDef] =
-    &[TableDef::of::<Repository>(), TableDef::of::<RepositorySeen>(), TableDef::of::<Token>()];
+pub const TABLES: &[TableDef] = &[
+    TableDef::of::<LifecycleSeen>(),
+    TableDef::of::<Repository>(),
+    TableDef::of::<RepositorySeen>(),
+    TableDef::of::<Token>(),
+];

@@ -16,6 +16,16 @@ pub enum Deletion {
 escale_base::name! {
     /// A repository's name, unique in the registry. It may have slashes.
     RepositoryName;
+    /// The JSON text of a lifecycle policy, unchanged from the request.
+    LifecyclePolicyText;
+}
+
+/// Which images of a repository expire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LifecyclePolicy {
+    pub text: LifecyclePolicyText,
+    /// The time at which it was put.
+    pub put: Timestamp,
 }
 
 /// The wish for a repository.
@@ -25,8 +35,13 @@ pub struct Repository {
     pub created: Timestamp,
     /// An existing tag cannot be moved to another image.
     pub immutable_tags: bool,
+    /// Stored and shown without effect.
+    #[serde(default)]
+    pub scan_on_push: bool,
     /// The JSON document, unchanged from the request.
     pub policy: Option<String>,
+    #[serde(default)]
+    pub lifecycle: Option<LifecyclePolicy>,
     pub tags: Vec<Tag>,
     /// CloudFormation's `EmptyOnDelete`.
     pub empty_on_delete: bool,
@@ -43,3 +58,13 @@ pub struct RepositorySeen {
     pub at: Timestamp,
 }
 row!(RepositorySeen, "ecr_repository_seen", |r| r.name.to_string());
+
+/// The last evaluation of a repository's lifecycle policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LifecycleSeen {
+    pub name: RepositoryName,
+    /// Which policy was evaluated: the time at which it was put.
+    pub put: Timestamp,
+    pub at: Timestamp,
+}
+row!(LifecycleSeen, "ecr_lifecycle_seen", |r| r.name.to_string());

@@ -1,0 +1,204 @@
+//! `AWS::S3::Bucket`.
+//!
+//! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-s3-bucket.html>
+
+use crate::{
+    choices::BucketVersioningStatus,
+    ops::{
+        create_bucket::{Configuration, CreateBucket},
+        delete_bucket_encryption::DeleteBucketEncryption,
+        delete_bucket_tagging::DeleteBucketTagging,
+        get_bucket_encryption::GetBucketEncryption,
+        get_bucket_ownership_controls::GetBucketOwnershipControls,
+        get_bucket_tagging::GetBucketTagging,
+        get_bucket_versioning::GetBucketVersioning,
+        get_public_access_block::GetPublicAccessBlock,
+        head_bucket::HeadBucket,
+        put_bucket_acl::PutBucketAcl,
+        put_bucket_encryption::PutBucketEncryption,
+        put_bucket_ownership_controls::PutBucketOwnershipControls,
+        put_bucket_tagging::PutBucketTagging,
+        put_bucket_versioning::{self, PutBucketVersioning},
+        put_public_access_block::{self, PutPublicAccessBlock},
+    },
+    rules,
+    shapes::Tagging,
+};
+use escale_base::{
+    AwsError, found,
+    wire::{self, Map, Value, Wire},
+};
+use escale_service::{Created, Cx, InputDraft, Named, Props, Readiness, Update, properties_of};
+use escale_store::Image;
+use escale_tables::s3::{Bucket, BucketName, BucketSeen};
+
+pub(super) const NAME: &str = "AWS::S3::Bucket";
+pub(super) const PROPERTIES: &[&str] = &[
+    "AccessControl",
+    "BucketEncryption",
+    "BucketName",
+    "OwnershipControls",
+    "PublicAccessBlockConfiguration",
+    "Tags",
+    "VersioningConfiguration",
+];
+
+/// The names of the encryption properties in the API.
+const OF_ENCRYPTION: &[(&str, &str)] = &[
+    ("BucketEncryption", "ServerSideEncryptionConfiguration"),
+    ("ServerSideEncryptionConfiguration", "Rules"),
+    ("ServerSideEncryptionByDefault", "ApplyServerSideEncryptionByDefault"),
+];
+
+pub(super) fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
+    // Bucket names are in lower case, so a generated name is converted. A name of the template is not: S3 checks it.
+    let name = props.name_or_generated("BucketName", 63);
+    let name = BucketName(if props.str("BucketName").is_some() { name } else { name.to_ascii_lowercase() });
+    let configuration = (cx.config.region != rules::UNCONSTRAINED_REGION)
+        .then(|| Configuration { location_constraint: Some(cx.config.region.clone()), tags: Vec::new() });
+    let input = InputDraft::<CreateBucket>::new().with("Bucket", &name).with("ACL", &acl(props));
+    input.with("CreateBucketConfiguration", &configuration).call(cx)?;
+    if props.get("PublicAccessBlockConfiguration").is_some() {
+        let input = props.input::<PutPublicAccessBlock>(&["PublicAccessBlockConfiguration"]);
+        input.with("Bucket", &name).call(cx)?;
+    }
+    if props.get("OwnershipControls").is_some() {
+        props.input::<PutBucketOwnershipControls>(&["OwnershipControls"]).with("Bucket", &name).call(cx)?;
+    }
+    // In a template, `Suspended` means that the bucket is not versioned, as every new bucket.
+    if props.get("VersioningConfiguration").is_some_and(|v| v["Status"] != "Suspended") {
+        props.input::<PutBucketVersioning>(&["VersioningConfiguration"]).with("Bucket", &name).call(cx)?;
+    }
+    if props.get("BucketEncryption").is_some() {
+        let input = props.input::<PutBucketEncryption>(&["BucketEncryption"]).renamed(OF_ENCRYPTION);
+        input.with("Bucket", &name).call(cx)?;
+    }
+    let tag_set = props.tags()?;
+    if !tag_set.is_empty() {
+        let input = InputDraft::<PutBucketTagging>::new().with("Bucket", &name);
+        input.with("Tagging", &Tagging { tag_set }).call(cx)?;
+    }
+    let region = &cx.config.region;
+    Ok(Created::new(name.as_str())
+        .with("Arn", rules::bucket_arn(&name))
+        .with("DomainName", format!("{name}.s3.amazonaws.com"))
+        .with("DualStackDomainName", format!("{name}.s3.dualstack.{region}.amazonaws.com"))
+        .with("RegionalDomainName", format!("{name}.s3.{region}.amazonaws.com")))
+}
+
+/// Marks the row, and the reconciler deletes the bucket: a transaction cannot wait for the plane.
+pub(super) fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
+    let name = &created.physical_id;
+    // The result of an earlier attempt; `gone` would report it for this one.
+    cx.tx.delete::<BucketSeen>(name);
+    cx.tx.update::<Bucket, ()>(name, |b| b.deleting = true);
+    Ok(())
+}
+
+pub(super) fn gone(image: &Image, created: &Created) -> Readiness {
+    let name = &created.physical_id;
+    match (image.get::<Bucket>(name), image.get::<BucketSeen>(name)) {
+        (None, _) => Readiness::ready(),
+        (Some(row), _) if row.deleting => Readiness::Pending(format!("the bucket {name} is being deleted")),
+        (Some(_), Some(seen)) => Readiness::Failed(seen.not_deleted.clone()),
+        (Some(_), None) => {
+            Readiness::Failed(format!("the bucket {name} was created again while it was being deleted"))
+        }
+    }
+}
+
+/// The canned ACL as the API spells it.
+fn acl(props: &Props<'_>) -> Option<String> {
+    props.str("AccessControl").map(|acl| if acl == "Private" { "private" } else { acl }.to_owned())
+}
+
+fn of<O: Named>(created: &Created) -> InputDraft<O> {
+    InputDraft::new().with("Bucket", &created.physical_id)
+}
+
+/// A property that the template no longer has gets the setting of a new bucket.
+pub(super) fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
+    let (created, after) = (update.created, update.after);
+    let id = &created.physical_id;
+    if update.changed("AccessControl") {
+        let acl = acl(after).unwrap_or_else(|| "private".into());
+        of::<PutBucketAcl>(created).with("ACL", &acl).call(cx)?;
+    }
+    if update.changed("PublicAccessBlockConfiguration") {
+        let input = after.input::<PutPublicAccessBlock>(&["PublicAccessBlockConfiguration"]);
+        let input = match after.get("PublicAccessBlockConfiguration") {
+            Some(_) => input,
+            None => input.with("PublicAccessBlockConfiguration", &put_public_access_block::ALL),
+        };
+        input.with("Bucket", id).call(cx)?;
+    }
+    // Without the property the bucket has its only ownership, which it has already.
+    if update.changed("OwnershipControls") && after.get("OwnershipControls").is_some() {
+        after.input::<PutBucketOwnershipControls>(&["OwnershipControls"]).with("Bucket", id).call(cx)?;
+    }
+    if update.changed("VersioningConfiguration") {
+        update_versioning(cx, update)?;
+    }
+    if update.changed("BucketEncryption") {
+        let input = after.input::<PutBucketEncryption>(&["BucketEncryption"]).renamed(OF_ENCRYPTION);
+        match after.get("BucketEncryption") {
+            Some(_) => input.with("Bucket", id).call(cx)?,
+            None => of::<DeleteBucketEncryption>(created).call(cx)?,
+        }
+    }
+    update_tags(cx, update)?;
+    Ok(created.clone())
+}
+
+/// Versioning can be suspended only after it was enabled; before that, a bucket is not versioned in any case.
+fn update_versioning(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<(), AwsError> {
+    let current = of::<GetBucketVersioning>(update.created).call(cx)?.status;
+    let enabled = update.after.get("VersioningConfiguration").is_some_and(|v| v["Status"] == "Enabled");
+    let status = if enabled { BucketVersioningStatus::Enabled } else { BucketVersioningStatus::Suspended };
+    if !enabled && current.is_none() {
+        return Ok(());
+    }
+    let configuration = put_bucket_versioning::Configuration { mfa_delete: None, status: Some(status) };
+    let input = of::<PutBucketVersioning>(update.created);
+    input.with("VersioningConfiguration", &configuration).call(cx).map(drop)
+}
+
+/// S3 replaces all tags of a bucket at once, so tags that others have set are put again.
+fn update_tags(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<(), AwsError> {
+    let (set, removed) = update.tags()?;
+    if set.is_empty() && removed.is_empty() {
+        return Ok(());
+    }
+    let current = found(of::<GetBucketTagging>(update.created).call(cx))?;
+    let mut tag_set = current.map(|got| got.tag_set).unwrap_or_default();
+    tag_set.retain(|tag| !removed.contains(&tag.key));
+    escale_base::tags::merge(&mut tag_set, set);
+    if tag_set.is_empty() {
+        return of::<DeleteBucketTagging>(update.created).call(cx).map(drop);
+    }
+    of::<PutBucketTagging>(update.created).with("Tagging", &Tagging { tag_set }).call(cx).map(drop)
+}
+
+/// `AccessControl` is not read: buckets have no ACLs, see GetBucketAcl.
+pub(super) fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
+    if found(of::<HeadBucket>(created).call(cx))?.is_none() {
+        return Ok(None);
+    }
+    let mut properties = Map::new();
+    wire::put(&mut properties, "BucketName", &created.physical_id);
+    let mut add = |found: Map<String, Value>| properties.extend(found);
+    add(properties_of(NAME, &of::<GetBucketEncryption>(created).call(cx)?, OF_ENCRYPTION));
+    add(properties_of(NAME, &of::<GetBucketOwnershipControls>(created).call(cx)?, &[]));
+    if let Some(block) = found(of::<GetPublicAccessBlock>(created).call(cx))? {
+        add(properties_of(NAME, &block, &[]));
+    }
+    if let Some(tags) = found(of::<GetBucketTagging>(created).call(cx))? {
+        add(properties_of(NAME, &tags, &[("Tags", "TagSet")]));
+    }
+    // For a template, a bucket that was never versioned is as one whose versioning is suspended.
+    let status = of::<GetBucketVersioning>(created).call(cx)?.status;
+    let status = status.unwrap_or(BucketVersioningStatus::Suspended);
+    properties
+        .insert("VersioningConfiguration".into(), Map::from_iter([("Status".into(), status.write())]).into());
+    Ok(Some(properties))
+}

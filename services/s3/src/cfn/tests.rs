@@ -1,0 +1,106 @@
+//! Tests of the types' updates.
+
+use crate::S3;
+use escale_base::{Clock, Timestamp};
+use escale_harness::{Changes, Harness};
+use escale_objects::{Fake, Limits};
+use escale_tables::s3::{Bucket, Versioning};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+fn cloud() -> Harness {
+    Harness::of(S3::new(Arc::new(Fake::new(Clock::by_hand(Timestamp(0)), Limits::default()))))
+}
+
+fn block(policy: bool) -> Value {
+    json!({
+        "BlockPublicAcls": true, "IgnorePublicAcls": true, "BlockPublicPolicy": policy, "RestrictPublicBuckets": policy,
+    })
+}
+
+fn policy(action: &str) -> Value {
+    json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "cloudfront.amazonaws.com"}, "Action": action,
+        "Resource": "arn:aws:s3:::files/*", "Condition": {"StringEquals": {"AWS:SourceAccount": "000000000000"}},
+    }]})
+}
+
+#[test]
+fn updates_change_every_property() {
+    let cloud = cloud();
+    let encryption = |key: bool| {
+        json!({"ServerSideEncryptionConfiguration": [
+            {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": key},
+        ]})
+    };
+    for case in [
+        Changes {
+            type_name: "AWS::S3::Bucket",
+            before: json!({
+                "BucketName": "files", "PublicAccessBlockConfiguration": block(false),
+                "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+                "VersioningConfiguration": {"Status": "Enabled"}, "BucketEncryption": encryption(true),
+                "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}],
+            }),
+            changes: vec![
+                json!({"PublicAccessBlockConfiguration": block(true)}),
+                json!({"PublicAccessBlockConfiguration": null}),
+                json!({"VersioningConfiguration": {"Status": "Suspended"}}),
+                json!({"VersioningConfiguration": null}),
+                json!({"BucketEncryption": encryption(false)}),
+                json!({"BucketEncryption": null}),
+                json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
+                json!({"Tags": null}),
+                json!({"AccessControl": "Private"}),
+                json!({"OwnershipControls": null}),
+            ],
+            // The ownership of objects has one value only.
+            write_only: &["AccessControl", "OwnershipControls"],
+        },
+        Changes {
+            type_name: "AWS::S3::BucketPolicy",
+            before: json!({"Bucket": "files", "PolicyDocument": policy("s3:GetObject")}),
+            changes: vec![json!({"PolicyDocument": policy("s3:ListBucket")})],
+            write_only: &[],
+        },
+    ] {
+        let resource = cloud.check_changes(&case);
+        if case.type_name == "AWS::S3::Bucket" {
+            assert_eq!(cloud.read_resource(&resource)["OwnershipControls"], case.before["OwnershipControls"]);
+        }
+        if case.type_name == "AWS::S3::BucketPolicy" {
+            cloud.delete_resource(&resource).unwrap();
+            assert_eq!(cloud.read_resource(&resource), Value::Null);
+        }
+    }
+    assert_eq!(cloud.store.read().get::<Bucket>("files").unwrap().policy, None);
+}
+
+#[test]
+fn update_keeps_tags_that_others_have_set() {
+    let cloud = cloud();
+    let properties = |value: &str| json!({"BucketName": "files", "Tags": [{"Key": "a", "Value": value}]});
+    let mut resource = cloud.create_resource("AWS::S3::Bucket", properties("1")).unwrap();
+    let tags = json!([{"Key": "a", "Value": "1"}, {"Key": "other", "Value": "o"}]);
+    cloud.ok("PutBucketTagging", json!({"Bucket": "files", "Tagging": {"TagSet": tags}}));
+    cloud.update_resource(&mut resource, properties("2")).unwrap();
+    let tags = cloud.ok("GetBucketTagging", json!({"Bucket": "files"}))["TagSet"].clone();
+    assert_eq!(tags, json!([{"Key": "a", "Value": "2"}, {"Key": "other", "Value": "o"}]));
+}
+
+#[test]
+fn bucket_without_versions_is_not_versioned_after_its_versioning_is_suspended() {
+    let cloud = cloud();
+    let mut resource = cloud.create_resource("AWS::S3::Bucket", json!({"BucketName": "files"})).unwrap();
+    let after = json!({"BucketName": "files", "VersioningConfiguration": {"Status": "Suspended"}});
+    cloud.update_resource(&mut resource, after).unwrap();
+    assert_eq!(cloud.store.read().get::<Bucket>("files").unwrap().versioning, Versioning::Off);
+}
+
+#[test]
+fn public_acl_of_an_update_is_refused() {
+    let cloud = cloud();
+    let mut resource = cloud.create_resource("AWS::S3::Bucket", json!({"BucketName": "files"})).unwrap();
+    let after = json!({"BucketName": "files", "AccessControl": "PublicRead"});
+    assert!(cloud.update_resource(&mut resource, after).is_err());
+}
