@@ -71,6 +71,7 @@ impl StreamOperation<CloudFormation> for CreateChangeSet {
             parameters: std::mem::take(&mut input.parameters),
             capabilities: std::mem::take(&mut input.capabilities),
             tags: tags.or_else(|| there.map(|s| s.content.tags.clone())).unwrap_or_default(),
+            for_change_set: true,
         };
         let cloud = Arc::clone(&cx.cloud);
         let made = cx

@@ -3,6 +3,7 @@
 use crate::{CloudFormation, Error, fetch, find, shapes, template};
 use escale_base::Wire;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::cloudformation::Content;
 use std::sync::Arc;
 
 pub(crate) struct GetTemplateSummary;
@@ -45,14 +46,15 @@ impl StreamOperation<CloudFormation> for GetTemplateSummary {
         let (text, origin) = match (&input.stack_name, &input.template_body, &input.template_url) {
             (Some(named), None, None) => {
                 let stack = find::created(&cx.store.read(), named)?;
-                (stack.content.template.clone(), template::Origin::File)
+                let Content { template, original, .. } = stack.content.clone();
+                (original.unwrap_or(template), template::Origin::File)
             }
             (Some(_), ..) => {
                 return Err(Error::invalid("Specify only one of StackName, TemplateBody and TemplateURL"));
             }
             _ => fetch::template(&cx, input.template_body, input.template_url).await?,
         };
-        let parsed = template::parse(&text, origin)?;
+        let parsed = super::outline(&cx, &template::read(&text, origin)?)?;
         let needs = parsed.capabilities();
         let version =
             template::tree(&text)?.get("AWSTemplateFormatVersion").and_then(|n| n.text()).map(str::to_owned);
@@ -64,7 +66,7 @@ impl StreamOperation<CloudFormation> for GetTemplateSummary {
             capabilities: needs.needed,
             capabilities_reason: needs.reason,
             version,
-            declared_transforms: Vec::new(),
+            declared_transforms: parsed.transforms,
         };
         Ok(output.into())
     }

@@ -60,6 +60,7 @@ impl StreamOperation<CloudFormation> for UpdateStack {
             parameters: input.parameters,
             capabilities: input.capabilities,
             tags: input.tags.unwrap_or_else(|| stack.content.tags.clone()),
+            for_change_set: false,
         };
         let cloud = &cx.cloud;
         // A transaction although nothing is written: `accept` reads parameters through other services' operations.

@@ -59,6 +59,12 @@ fn tagged(handle: &str, suffix: &str, mut node: Node) -> Result<Node, TemplateEr
             return Ok(node);
         }
         ("tag:yaml.org,2002:", "int" | "float" | "bool" | "seq" | "map") => return Ok(node),
+        // AWS has no short form of the transform's functions.
+        ("!", name @ ("Length" | "ToJsonString" | "ForEach")) => {
+            let message =
+                format!("the function Fn::{name} has no short form: write Fn::{name} instead of !{name}");
+            return Err(TemplateError::format(message).at(at));
+        }
         (handle, suffix) => {
             return Err(TemplateError::format(format!("unrecognized tag '{handle}{suffix}' ({at})")).at(at));
         }
@@ -81,14 +87,12 @@ const FUNCTIONS: &[&str] = &[
     "If",
     "ImportValue",
     "Join",
-    "Length",
     "Not",
     "Or",
     "RefAll",
     "Select",
     "Split",
     "Sub",
-    "ToJsonString",
     "Transform",
     "ValueOf",
     "ValueOfAll",

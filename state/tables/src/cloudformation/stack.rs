@@ -59,7 +59,11 @@ row!(Stack, "cloudformation_stack", |r| r.uuid.to_string());
 /// The template and the parameters of a stack or change set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Content {
+    /// After its transform.
     pub template: String,
+    /// The template as written, if it has a transform.
+    #[serde(default)]
+    pub original: Option<String>,
     pub description: Option<String>,
     /// All parameters, including defaults.
     pub parameters: BTreeMap<ParameterKey, String>,

@@ -1,5 +1,6 @@
 //! One `check` function per topic with many small cases; `shop` is a template of real size.
 
+mod extensions;
 mod functions;
 mod parameters;
 mod sections;

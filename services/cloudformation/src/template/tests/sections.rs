@@ -44,7 +44,7 @@ fn checks_the_sections() {
     check(
         "Transform: AWS::Serverless-2016-10-31\nResources: {R: {Type: X}}",
         expect![
-            "Template validation error: The transform AWS::Serverless-2016-10-31 is not supported @ line 1, column 1"
+            "Template validation error: The transform AWS::Serverless-2016-10-31 is not supported. Its functions run on Lambda, which Escale does not have. Run them as services of ECS @ line 1, column 1"
         ],
     );
     check(
@@ -198,7 +198,7 @@ fn lists_required_capabilities() {
         let Capabilities { needed, reason } = template.capabilities();
         expected.assert_eq(&format!(
             "{needed:?} {reason:?} {:?}",
-            template.capabilities_missing(&[escale_tables::cloudformation::Capability::CapabilityIam])
+            template.capabilities_missing(&[escale_tables::cloudformation::Capability::CapabilityIam], false)
         ));
     };
     check("{}", "AWS::S3::Bucket", expect!["[] None []"]);
