@@ -3,8 +3,8 @@
 use super::error::{Position, TemplateError};
 use super::node::{Key, Kind, Node, Scalar};
 use escale_base::limits::template as limits;
+use indexmap::IndexMap;
 use serde_json::Value;
-use std::collections::HashSet;
 
 pub(crate) fn parse(text: &str) -> Result<Node, TemplateError> {
     let mut reader = Reader { text, at: 0, depth: 0, mark: (0, Position::at(1, 1)) };
@@ -135,22 +135,20 @@ impl Reader<'_> {
 
     fn map(&mut self) -> Result<Kind, TemplateError> {
         self.expect(b'{')?;
-        let (mut entries, mut seen) = (Vec::new(), HashSet::new());
+        // As on AWS, the last of repeated keys counts.
+        let mut entries = IndexMap::new();
         if self.take(b'}') {
-            return Ok(Kind::Map(entries));
+            return Ok(Kind::Map(Vec::new()));
         }
         loop {
             self.space();
             let at = self.position();
             let text = self.string()?;
-            if !seen.insert(text.clone()) {
-                return Err(TemplateError::format(format!("duplicate key '{text}' ({at})")).at(at));
-            }
             self.expect(b':')?;
-            entries.push((Key { text, place: at }, self.node()?));
+            entries.insert(text.clone(), (Key { text, place: at }, self.node()?));
             if !self.take(b',') {
                 self.expect(b'}')?;
-                return Ok(Kind::Map(entries));
+                return Ok(Kind::Map(entries.into_values().collect()));
             }
         }
     }

@@ -34,6 +34,8 @@ pub struct Resource {
     pub depends_on: Vec<String>,
     pub condition: Option<String>,
     pub metadata: Option<Expression>,
+    /// `CreationPolicy` and `UpdatePolicy`, which Escale does not support, and their positions.
+    pub policies: Vec<(String, Position)>,
     pub deletion_policy: Option<RemovalPolicy>,
     pub update_replace_policy: Option<RemovalPolicy>,
 }
@@ -250,6 +252,7 @@ fn resource(name: &str, node: &Node) -> Result<Resource, TemplateError> {
         depends_on: Vec::new(),
         condition: None,
         metadata: None,
+        policies: Vec::new(),
         deletion_policy: None,
         update_replace_policy: None,
     };
@@ -277,10 +280,9 @@ fn resource(name: &str, node: &Node) -> Result<Resource, TemplateError> {
             "UpdateReplacePolicy" => {
                 resource.update_replace_policy = Some(removal(name, &key.text, &text()?)?)
             }
-            "CreationPolicy" | "UpdatePolicy" => {
-                return Err(TemplateError::not_supported(format!("The {} of resource {name}", key.text))
-                    .at(key.place));
-            }
+            "CreationPolicy" | "UpdatePolicy" => resource.policies.push((key.text.clone(), key.place)),
+            // Of custom resources only: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html>
+            "Version" if node.get("Type").and_then(Node::text).is_some_and(is_custom) => {}
             other => {
                 return Err(TemplateError::plain(format!("Invalid template resource property '{other}'"))
                     .at(key.place));
@@ -291,6 +293,10 @@ fn resource(name: &str, node: &Node) -> Result<Resource, TemplateError> {
         return Err(wrong("Every Resources object must contain a Type member."));
     }
     Ok(resource)
+}
+
+fn is_custom(type_name: &str) -> bool {
+    type_name == "AWS::CloudFormation::CustomResource" || type_name.starts_with("Custom::")
 }
 
 fn removal(resource: &str, attribute: &str, word: &str) -> Result<RemovalPolicy, TemplateError> {
