@@ -103,7 +103,7 @@ impl<'n> Found<'n> {
 }
 
 impl Expander<'_> {
-    /// The entries that a loop stands for.
+    /// The entries that a loop creates.
     pub(super) fn for_each(
         &self,
         key: &Key,

@@ -155,17 +155,7 @@ impl<'a> Expander<'a> {
                 let entries = self.map(&[(key.clone(), argument.clone())], bindings)?;
                 Ok(Node::new(key.place, entries))
             }
-            ("Ref", Kind::Scalar(name)) => match bindings.get(&name.text) {
-                Some(value) => Ok(scalar(at, value.to_owned())),
-                None => Ok(again(self.node(argument, bindings)?)),
-            },
-            ("Ref", Kind::Map(_)) => {
-                let name = self.text(&self.node(argument, bindings)?, "Ref")?;
-                Ok(match bindings.get(&name) {
-                    Some(value) => scalar(at, value.to_owned()),
-                    None => again(scalar(at, name)),
-                })
-            }
+            ("Ref", Kind::Scalar(_) | Kind::Map(_)) => self.reference(key, argument, bindings),
             ("Fn::GetAtt", Kind::List(items)) => {
                 let items = items.iter().map(|item| match self.node(item, bindings)? {
                     item if item.map().is_some() => Ok(scalar(item.place, self.text(&item, "Fn::GetAtt")?)),
@@ -181,20 +171,36 @@ impl<'a> Expander<'a> {
                 list.extend(branches.collect::<Result<Vec<_>, _>>()?);
                 Ok(again(Node::new(at, Kind::List(list))))
             }
-            ("Fn::Length", _) => {
-                let list = self.node(argument, bindings)?;
-                match self.value(&list)? {
-                    Some(Value::Array(items)) => {
-                        let kind = Kind::Scalar(Scalar { text: items.len().to_string(), plain: true });
-                        Ok(Node::new(at, kind))
-                    }
-                    None if self.outline => Ok(unknown(at)),
-                    _ => Err(TemplateError::usage("every Fn::Length object requires a list")),
-                }
-            }
+            ("Fn::Length", _) => self.length(&self.node(argument, bindings)?),
             ("Fn::ToJsonString", _) => self.json(again(self.node(argument, bindings)?)),
             ("Fn::FindInMap", Kind::List(items)) => self.find_in_map(key, items, bindings),
             _ => Ok(again(self.node(argument, bindings)?)),
+        }
+    }
+
+    /// The value of an identifier, or `Ref` with the name that the argument evaluates to.
+    fn reference(&self, key: &Key, argument: &Node, bindings: &Bindings<'_>) -> Result<Node, TemplateError> {
+        let name = match &argument.kind {
+            Kind::Scalar(scalar) if bindings.get(&scalar.text).is_some() => scalar.text.clone(),
+            _ => self.text(&self.node(argument, bindings)?, "Ref")?,
+        };
+        Ok(match bindings.get(&name) {
+            Some(value) => scalar(argument.place, value.to_owned()),
+            None => {
+                let entry = (key.clone(), scalar(argument.place, name));
+                Node::new(key.place, Kind::Map(vec![entry]))
+            }
+        })
+    }
+
+    fn length(&self, list: &Node) -> Result<Node, TemplateError> {
+        match self.value(list)? {
+            Some(Value::Array(items)) => {
+                let count = Scalar { text: items.len().to_string(), plain: true };
+                Ok(Node::new(list.place, Kind::Scalar(count)))
+            }
+            None if self.outline => Ok(unknown(list.place)),
+            _ => Err(TemplateError::usage("every Fn::Length object requires a list")),
         }
     }
 

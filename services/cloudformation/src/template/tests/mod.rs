@@ -2,6 +2,7 @@
 
 mod extensions;
 mod functions;
+mod loops;
 mod parameters;
 mod sections;
 mod shop;
