@@ -134,6 +134,9 @@ pub mod template {
     pub const PARAMETER_BYTES: usize = 4096;
     pub const LOGICAL_ID_CHARS: usize = 255;
     pub const DESCRIPTION_BYTES: usize = 1024;
+    /// Levels of nested `Fn::ForEach`. Source: AWS's RFC of the function,
+    /// <https://github.com/aws-cloudformation/cfn-language-discussion/blob/main/RFCs/0009-Fn%3A%3AForEach.md>
+    pub const LOOPS: usize = 5;
     /// Nesting depth; Escale's own bound, so that no template can exhaust the stack.
     pub const DEPTH: usize = 100;
 }

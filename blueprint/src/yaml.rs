@@ -5,7 +5,7 @@ use escale_tree::{Fault, Options, Problem as Why};
 pub(crate) use escale_tree::{Key, Kind, Node, Scalar};
 use std::sync::Arc;
 
-const OPTIONS: Options = Options { depth: 33, tags: false, anchors: false };
+const OPTIONS: Options = Options { depth: 33, tags: false, anchors: false, repeated_keys: false };
 
 pub(crate) fn parse(source: &Arc<Source>) -> Result<Node, Problem> {
     let mut root = escale_tree::yaml(&source.text, OPTIONS).map_err(|fault| refused(source, fault))?;

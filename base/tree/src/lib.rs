@@ -1,7 +1,7 @@
 //! A text of names and values as a tree whose nodes know their places, so that every later error can point at its line. A reader of YAML
 //! makes it here; CloudFormation's reader of JSON makes the same tree.
 //!
-//! Scalars keep their text: what a word means (`yes`, `007`) is decided by the reader of the tree. Keys are unique. Aliases and merges are
+//! Scalars keep their text: what a word means (`yes`, `007`) is decided by the reader of the tree. Keys are unique in the tree. Aliases and merges are
 //! refused, because they hide from a reader what a text says, and can multiply its size. Start at [`yaml()`].
 
 mod scalar;

@@ -2,7 +2,7 @@
 
 use crate::{Key, Kind, Node, Place, Scalar};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// What a text may have, beside plain maps, lists and scalars.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,8 @@ pub struct Options {
     pub tags: bool,
     /// Names for aliases. Aliases themselves are refused always.
     pub anchors: bool,
+    /// Keys that occur twice in a map: the last value counts.
+    pub repeated_keys: bool,
 }
 
 /// Why a text is refused, and where.
@@ -134,7 +136,7 @@ impl<'a> Reader<'a> {
     }
 
     fn map(&mut self) -> Result<Kind, Fault> {
-        let (mut entries, mut seen) = (Vec::new(), HashSet::new());
+        let (mut entries, mut seen) = (Vec::new(), HashMap::new());
         loop {
             let (event, at) = self.next()?;
             if event == Event::MappingEnd {
@@ -146,12 +148,20 @@ impl<'a> Reader<'a> {
             if key.plain && key.text == "<<" {
                 return Err(fault(at, Problem::Merge));
             }
-            if !seen.insert(key.text.clone()) {
+            let earlier = seen.insert(key.text.clone(), entries.len());
+            if earlier.is_some() && !self.options.repeated_keys {
                 return Err(fault(at, Problem::RepeatedKey(key.text)));
             }
             let (event, value_at) = self.next()?;
             let value = self.node(event, value_at)?;
-            entries.push((Key { text: key.text, place: at }, value));
+            let entry = (Key { text: key.text.clone(), place: at }, value);
+            match earlier {
+                None => entries.push(entry),
+                Some(index) => {
+                    entries[index] = entry;
+                    seen.insert(key.text, index);
+                }
+            }
         }
     }
 }
@@ -174,7 +184,7 @@ fn position(marker: &Marker) -> Place {
 mod tests {
     use super::*;
 
-    const PLAIN: Options = Options { depth: 4, tags: false, anchors: false };
+    const PLAIN: Options = Options { depth: 4, tags: false, anchors: false, repeated_keys: false };
 
     fn refused(text: &str) -> String {
         yaml(text, PLAIN).map_or_else(|fault| fault.to_string(), |node| node.value().to_string())
@@ -195,6 +205,17 @@ mod tests {
             ("a: [", "not YAML: while parsing a node, did not find expected node content (line 2, column 1)"),
         ] {
             assert_eq!(refused(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn last_value_of_a_repeated_key_counts() {
+        let options = Options { repeated_keys: true, ..PLAIN };
+        for (text, expected) in [
+            ("a: 1\nb: 2\na: 3", r#"{"a":3,"b":2}"#),
+            ("a: 1\nb: 2\na: 3\na: 4\nb: 5\nc: 6", r#"{"a":4,"b":5,"c":6}"#),
+        ] {
+            assert_eq!(yaml(text, options).unwrap().value().to_string(), expected, "{text}");
         }
     }
 

@@ -3,7 +3,9 @@
 use crate::{
     Error, properties, scope,
     shapes::ParameterShape,
-    template::{self, Conditions, EvaluateError, Origin, RemovalPolicy, Resource, Scope, Template},
+    template::{
+        self, Conditions, EvaluateError, Known, Origin, Processed, RemovalPolicy, Resource, Scope, Template,
+    },
 };
 use escale_base::{AwsError, Tag};
 use escale_service::{Cloud, Cx};
@@ -19,6 +21,7 @@ pub(crate) struct Wanted {
     pub(crate) parameters: Vec<ParameterShape>,
     pub(crate) capabilities: Vec<Capability>,
     pub(crate) tags: Vec<Tag>,
+    pub(crate) for_change_set: bool,
 }
 
 /// Checks the whole content. `previous` is the stack's content, for requests that can reuse previous values.
@@ -29,19 +32,15 @@ pub(crate) fn content(
     stack: (&StackArn, &StackName),
     previous: Option<&Content>,
 ) -> Result<(Content, BTreeSet<ExportName>), Error> {
-    let parsed = template::parse(&wanted.template, wanted.origin)?;
+    let source = template::read(&wanted.template, wanted.origin)?;
     let given = parameters(&wanted.parameters, previous)?;
-    let missing = parsed.capabilities_missing(&wanted.capabilities);
-    if !missing.is_empty() {
-        return Err(Error::Capabilities(missing.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", ")));
-    }
     if let Some(tag) = wanted.tags.iter().find(|t| t.key.starts_with("aws:")) {
         return Err(Error::invalid(format!(
             "aws: prefixed tag key names are not allowed for external use: {}",
             tag.key
         )));
     }
-    let mut bound = parsed.bind(&given)?;
+    let mut bound = source.bind(&given)?;
     let mut resolved = BTreeMap::new();
     for (name, key) in bound.ssm.clone() {
         // The value is read once and stored with the stack: a later change of the parameter must not change the stack.
@@ -57,6 +56,12 @@ pub(crate) fn content(
     // No resource of the stack exists yet, so the environment names no stack: references to resources are `NotYet`.
     let environment = scope::StackEnvironment::new(cx.tx, cx.config, None);
     let pseudo = scope::pseudo(cx.config, stack.0, stack.1);
+    let known = Known { parameters: &bound.values, pseudo: &pseudo, environment: &environment };
+    let Processed { template: parsed, text: processed } = source.process(known)?;
+    let missing = parsed.capabilities_missing(&wanted.capabilities, wanted.for_change_set);
+    if !missing.is_empty() {
+        return Err(Error::Capabilities(missing.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", ")));
+    }
     let scope = Scope::new(&parsed, &bound.values, &pseudo, &environment)?;
     types(cloud, &parsed, scope.conditions())?;
     scope.check_rules()?;
@@ -81,7 +86,8 @@ pub(crate) fn content(
         tags: wanted.tags,
         capabilities: wanted.capabilities,
         resources,
-        template: wanted.template,
+        original: processed.is_some().then(|| wanted.template.clone()),
+        template: processed.unwrap_or(wanted.template),
     };
     Ok((content, environment.imports.into_inner()))
 }

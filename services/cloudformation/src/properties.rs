@@ -61,6 +61,10 @@ fn in_words(logical: &str, faults: impl Iterator<Item = String>) -> String {
 fn not_enacted(cloud: &Cloud, template: &Template, conditions: &Conditions) -> Vec<String> {
     let mut faults = Vec::new();
     for (logical, resource) in active(template, conditions) {
+        let refused = |(policy, at): &(String, Position)| {
+            format!("Resources/{logical}/{policy}: Escale does not support the attribute {policy} ({at})")
+        };
+        faults.extend(resource.policies.iter().map(refused));
         let (Some(kind), Form::Map(entries)) =
             (cloud.resource_type(&resource.type_name), &resource.properties.form)
         else {

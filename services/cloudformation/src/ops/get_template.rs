@@ -11,9 +11,7 @@ pub(crate) struct GetTemplate;
 pub(crate) struct Input {
     stack_name: Option<String>,
     change_set_name: Option<String>,
-    /// Both stages are equal: templates with transforms are refused.
-    #[wire("TemplateStage")]
-    _template_stage: Option<TemplateStage>,
+    template_stage: Option<TemplateStage>,
 }
 
 #[derive(Wire)]
@@ -32,18 +30,23 @@ impl Operation for GetTemplate {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let template_body = match (&input.change_set_name, &input.stack_name) {
+        let content = match (&input.change_set_name, &input.stack_name) {
             (Some(named), stack) => {
-                find::change_set(cx.tx, named, stack.as_deref())?.1.content.template.clone()
+                find::change_set(cx.tx, named, stack.as_deref())?.1.content.clone()
             }
             // Empty for a stack in REVIEW_IN_PROGRESS: the CDK compares its template with this one.
             (None, Some(named)) => {
                 let stack = find::stack(cx.tx, named)?;
-                find::content(cx.tx, &stack)?.content.template.clone()
+                find::content(cx.tx, &stack)?.content.clone()
             }
             (None, None) => {
                 return Err(Error::invalid("Either StackName or ChangeSetName must be specified"));
             }
+        };
+        let template_body = match (input.template_stage, content.original) {
+            (Some(TemplateStage::Original), Some(original)) => original,
+            // Without a transform, both stages are equal.
+            _ => content.template,
         };
         Ok(Output { template_body, stages_available: TemplateStage::ALL.to_vec() })
     }

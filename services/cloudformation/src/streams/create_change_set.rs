@@ -62,7 +62,7 @@ impl StreamOperation<CloudFormation> for CreateChangeSet {
     ) -> Result<StreamReply<Output>, Error> {
         let there = previous(&cx.store.read(), &input.stack_name)?;
         let (template, origin) = match (&there, input.use_previous_template) {
-            (Some(previous), Some(true)) => (previous.content.template.clone(), Origin::File),
+            (Some(previous), Some(true)) => (previous.content.written().to_owned(), Origin::File),
             (None, Some(true)) => return Err(Error::NoStack(input.stack_name)),
             _ => fetch::template(&cx, input.template_body.take(), input.template_url.take()).await?,
         };
@@ -73,6 +73,7 @@ impl StreamOperation<CloudFormation> for CreateChangeSet {
             parameters: std::mem::take(&mut input.parameters),
             capabilities: std::mem::take(&mut input.capabilities),
             tags: tags.or_else(|| there.map(|s| s.content.tags.clone())).unwrap_or_default(),
+            for_change_set: true,
         };
         let cloud = Arc::clone(&cx.cloud);
         let made = cx

@@ -58,6 +58,7 @@ impl StreamOperation<CloudFormation> for CreateStack {
             parameters: std::mem::take(&mut input.parameters),
             capabilities: std::mem::take(&mut input.capabilities),
             tags: std::mem::take(&mut input.tags),
+            for_change_set: false,
         };
         let cloud = Arc::clone(&cx.cloud);
         let made = cx

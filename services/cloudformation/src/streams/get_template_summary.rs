@@ -46,14 +46,14 @@ impl StreamOperation<CloudFormation> for GetTemplateSummary {
             (Some(named), None, None) => {
                 let image = cx.store.read();
                 let stack = find::created(&image, named)?;
-                (find::content(&image, &stack)?.content.template.clone(), template::Origin::File)
+                (find::content(&image, &stack)?.content.written().to_owned(), template::Origin::File)
             }
             (Some(_), ..) => {
                 return Err(Error::invalid("Specify only one of StackName, TemplateBody and TemplateURL"));
             }
             _ => fetch::template(&cx, input.template_body, input.template_url).await?,
         };
-        let parsed = template::parse(&text, origin)?;
+        let parsed = super::outline(&cx, &template::read(&text, origin)?)?;
         let needs = parsed.capabilities();
         let version =
             template::tree(&text)?.get("AWSTemplateFormatVersion").and_then(|n| n.text()).map(str::to_owned);
@@ -65,7 +65,7 @@ impl StreamOperation<CloudFormation> for GetTemplateSummary {
             capabilities: needs.needed,
             capabilities_reason: needs.reason,
             version,
-            declared_transforms: Vec::new(),
+            declared_transforms: parsed.transforms,
         };
         Ok(output.into())
     }

@@ -9,7 +9,12 @@ escale_service::streams! {
     ValidateTemplate => validate_template,
 }
 
+use crate::{
+    Error, scope,
+    template::{Known, Source, Template},
+};
 use escale_service::StreamCx;
+use escale_tables::cloudformation::{StackArn, StackName};
 
 /// The stack's ARN for authorization. A stack given by name matches with any uuid.
 fn stack_arns(cx: &StreamCx, named: &str) -> Vec<String> {
@@ -19,4 +24,14 @@ fn stack_arns(cx: &StreamCx, named: &str) -> Vec<String> {
     let config = &cx.config;
     let resource = format!("stack/{named}/*");
     vec![escale_base::Arn::new("cloudformation", &config.region, &config.account, resource).to_string()]
+}
+
+/// A template for a request without parameters: what its transform makes of the defaults.
+fn outline(cx: &StreamCx, source: &Source) -> Result<Template, Error> {
+    let defaults = source.defaults()?;
+    let image = cx.store.read();
+    let environment = scope::StackEnvironment::new(&image, &cx.config, None);
+    let pseudo = scope::pseudo(&cx.config, &StackArn::default(), &StackName::default());
+    let known = Known { parameters: &defaults.values, pseudo: &pseudo, environment: &environment };
+    Ok(source.outline(known)?)
 }

@@ -57,7 +57,7 @@ impl StreamOperation<CloudFormation> for UpdateStack {
             let stack = find::created(&image, &input.stack_name)?;
             match (input.use_previous_template, &input.template_body, &input.template_url) {
                 (Some(true), None, None) => {
-                    (Some(find::content(&image, &stack)?.content.template.clone()), Origin::File)
+                    (Some(find::content(&image, &stack)?.content.written().to_owned()), Origin::File)
                 }
                 (Some(true), ..) => {
                     return Err(Error::invalid(
@@ -100,6 +100,7 @@ fn start(
         parameters: input.parameters,
         capabilities: input.capabilities,
         tags: input.tags.unwrap_or_else(|| old.content.tags.clone()),
+        for_change_set: false,
     };
     let (content, _) = accept::content(cloud, cx, wanted, (&stack.arn, &stack.name), Some(&old.content))?;
     if !update::is_to_repeat(stack.phase) && accept::is_same(&content, &old.content) {

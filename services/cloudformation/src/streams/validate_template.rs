@@ -43,7 +43,7 @@ impl StreamOperation<CloudFormation> for ValidateTemplate {
         _: Body,
     ) -> Result<StreamReply<Output>, Error> {
         let (text, origin) = fetch::template(&cx, input.template_body, input.template_url).await?;
-        let template = template::parse(&text, origin)?;
+        let template = super::outline(&cx, &template::read(&text, origin)?)?;
         // The request has no parameter values, so conditions are unknown: only resources without a condition are checked.
         crate::accept::types(&cx.cloud, &template, &Default::default())?;
         crate::properties::enacted(&cx.cloud, &template, &Default::default())?;
@@ -59,7 +59,7 @@ impl StreamOperation<CloudFormation> for ValidateTemplate {
             description: template.description.clone(),
             capabilities: needs.needed,
             capabilities_reason: needs.reason,
-            declared_transforms: Vec::new(),
+            declared_transforms: template.transforms,
         };
         Ok(output.into())
     }

@@ -33,6 +33,12 @@ impl TemplateError {
         TemplateError::plain(format!("Template validation error: {what} is not supported"))
     }
 
+    /// Adds a sentence: what to do next.
+    pub fn hint(mut self, what: impl fmt::Display) -> TemplateError {
+        self.message = format!("{}. {what}", self.message);
+        self
+    }
+
     /// Sets the position unless it is known already: an inner expression's position is more precise.
     pub fn at(mut self, at: Position) -> TemplateError {
         self.at.get_or_insert(at);

@@ -73,6 +73,21 @@ impl<'a> Scope<'a> {
         Ok(scope)
     }
 
+    /// A scope for parameters of which some have no value: conditions that depend on those are not known either.
+    pub fn of_known(
+        template: &'a Template,
+        parameters: &'a Parameters,
+        pseudo: &'a Pseudo,
+        environment: &'a dyn Environment,
+    ) -> Scope<'a> {
+        let conditions = Conditions::new();
+        let mut scope = Scope { template, parameters, pseudo, environment, conditions };
+        for name in template.conditions.keys() {
+            drop(scope.condition(name, 0));
+        }
+        scope
+    }
+
     /// The same scope with other parameter values, but with the conditions' values of the original ones.
     pub fn showing<'b>(&'b self, parameters: &'b Parameters) -> Scope<'b> {
         Scope { parameters, conditions: self.conditions.clone(), ..*self }
@@ -192,6 +207,14 @@ impl<'a> Scope<'a> {
             Form::If { condition, then, otherwise } => {
                 self.value(if self.holds(condition)? { then } else { otherwise })
             }
+            Form::ToJsonString(value) => self.value(value).and_then(|value| match value {
+                None | Some(Value::Object(_) | Value::Array(_)) => Ok(value.map(|v| v.to_string().into())),
+                other => {
+                    let message =
+                        format!("Fn::ToJsonString needs an object or a list, got {}", type_name(&other));
+                    Err(TemplateError::usage(message).into())
+                }
+            }),
             Form::Join { .. } | Form::Split { .. } | Form::Select { .. } | Form::Base64(_) => {
                 self.text_function(&expression.form)
             }
@@ -376,6 +399,11 @@ impl<'a> Scope<'a> {
         mapping.get(&key).and_then(|attributes| attributes.get(&second)).cloned().ok_or_else(|| {
             TemplateError::usage(format!("Unable to get mapping for {map}::{key}::{second}")).into()
         })
+    }
+
+    /// The value of a mapping, if it has these keys.
+    pub(super) fn mapped(&self, map: &str, key: &str, second: &str) -> Option<Value> {
+        self.template.mappings.get(map)?.get(key)?.get(second).cloned()
     }
 
     fn cidr(

@@ -17,25 +17,63 @@ pub enum Form {
     List(Vec<Expression>),
     Map(Vec<(String, Expression)>),
     Ref(String),
-    GetAtt { resource: String, attribute: Box<Expression> },
-    Sub { parts: Vec<Part>, variables: Vec<(String, Expression)> },
-    Join { delimiter: String, list: Box<Expression> },
-    Split { delimiter: String, text: Box<Expression> },
-    Select { index: Box<Expression>, list: Box<Expression> },
-    If { condition: String, then: Box<Expression>, otherwise: Box<Expression> },
-    FindInMap { map: Box<Expression>, key: Box<Expression>, second: Box<Expression> },
+    GetAtt {
+        resource: String,
+        attribute: Box<Expression>,
+    },
+    Sub {
+        parts: Vec<Part>,
+        variables: Vec<(String, Expression)>,
+    },
+    Join {
+        delimiter: String,
+        list: Box<Expression>,
+    },
+    Split {
+        delimiter: String,
+        text: Box<Expression>,
+    },
+    Select {
+        index: Box<Expression>,
+        list: Box<Expression>,
+    },
+    If {
+        condition: String,
+        then: Box<Expression>,
+        otherwise: Box<Expression>,
+    },
+    FindInMap {
+        map: Box<Expression>,
+        key: Box<Expression>,
+        second: Box<Expression>,
+    },
     ImportValue(Box<Expression>),
     Base64(Box<Expression>),
-    Cidr { block: Box<Expression>, count: Box<Expression>, bits: Option<Box<Expression>> },
+    /// Only in templates with the transform `AWS::LanguageExtensions`, for values that are not known when it runs.
+    ToJsonString(Box<Expression>),
+    Cidr {
+        block: Box<Expression>,
+        count: Box<Expression>,
+        bits: Option<Box<Expression>>,
+    },
     GetAzs(Box<Expression>),
     Condition(String),
     Equals(Box<Expression>, Box<Expression>),
     And(Vec<Expression>),
     Or(Vec<Expression>),
     Not(Box<Expression>),
-    Contains { list: Box<Expression>, value: Box<Expression> },
-    EachMemberEquals { list: Box<Expression>, value: Box<Expression> },
-    EachMemberIn { list: Box<Expression>, among: Box<Expression> },
+    Contains {
+        list: Box<Expression>,
+        value: Box<Expression>,
+    },
+    EachMemberEquals {
+        list: Box<Expression>,
+        value: Box<Expression>,
+    },
+    EachMemberIn {
+        list: Box<Expression>,
+        among: Box<Expression>,
+    },
 }
 
 /// A piece of a `Fn::Sub` text.
@@ -148,6 +186,7 @@ fn function(name: &str, argument: &Node, block: Block) -> Result<Form, TemplateE
         ("Fn::Sub", _) => sub(argument, block)?,
         ("Fn::ImportValue", _) => Form::ImportValue(one(argument)?),
         ("Fn::Base64", _) => Form::Base64(one(argument)?),
+        ("Fn::ToJsonString", _) if argument.scalar().is_none() => Form::ToJsonString(one(argument)?),
         ("Fn::GetAZs", _) => Form::GetAzs(one(argument)?),
         ("Fn::Join", Some([delimiter, list])) => {
             Form::Join { delimiter: delimiter.text().ok_or_else(wrong)?.to_owned(), list: one(list)? }
@@ -311,12 +350,17 @@ fn usage(name: &str) -> TemplateError {
         "Fn::Contains" | "Fn::EachMemberEquals" | "Fn::EachMemberIn" => {
             return TemplateError::usage(format!("every {name} object requires a list of 2 parameters."));
         }
-        "Fn::Transform" | "Fn::Length" | "Fn::ToJsonString" | "Fn::RefAll" | "Fn::ValueOf"
-        | "Fn::ValueOfAll" => {
+        "Fn::ToJsonString" => "every Fn::ToJsonString object requires an object or a list",
+        "Fn::Transform" => {
+            return TemplateError::not_supported("The function Fn::Transform")
+                .hint("Write the result of the transform into the template");
+        }
+        "Fn::RefAll" | "Fn::ValueOf" | "Fn::ValueOfAll" => {
             return TemplateError::not_supported(format_args!("The function {name}"));
         }
+        "Fn::Length" => "Fn::Length is not allowed here",
         other if other.starts_with("Fn::ForEach") => {
-            return TemplateError::not_supported("The function Fn::ForEach");
+            "Fn::ForEach is allowed in the sections Resources, Conditions and Outputs only"
         }
         other => return TemplateError::format(format!("{other} is not a function")),
     })

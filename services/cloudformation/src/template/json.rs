@@ -1,15 +1,67 @@
-//! Parses JSON to the tree. Not with a JSON crate: none has positions and keeps a number's text.
+//! Parses JSON to the tree, and prints it. Not with a JSON crate: none has positions and keeps a number's text.
 
 use super::error::{Position, TemplateError};
 use super::node::{Key, Kind, Node, Scalar};
 use escale_base::limits::template as limits;
-use std::collections::HashSet;
+use indexmap::IndexMap;
+use serde_json::Value;
 
 pub(crate) fn parse(text: &str) -> Result<Node, TemplateError> {
     let mut reader = Reader { text, at: 0, depth: 0, mark: (0, Position::at(1, 1)) };
     let root = reader.node()?;
     reader.space();
     if reader.at < text.len() { Err(reader.bad()) } else { Ok(root) }
+}
+
+/// The tree as JSON. Numbers keep their digits as written, so that reading the text gives the same values.
+pub(crate) fn text(node: &Node) -> String {
+    let mut out = String::new();
+    print(node, 0, &mut out);
+    out
+}
+
+fn print(node: &Node, depth: usize, out: &mut String) {
+    let quoted = |text: &str| Value::from(text).to_string();
+    let line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth));
+    };
+    match &node.kind {
+        Kind::Scalar(scalar) => {
+            let text = scalar.string();
+            let is_json =
+                || serde_json::from_str::<Value>(text).is_ok_and(|v| v.is_number() || v.is_boolean());
+            if scalar.plain && is_json() {
+                out.push_str(text);
+            } else if scalar.value().is_null() {
+                out.push_str("null");
+            } else {
+                out.push_str(&quoted(text));
+            }
+        }
+        Kind::List(items) if items.is_empty() => out.push_str("[]"),
+        Kind::Map(entries) if entries.is_empty() => out.push_str("{}"),
+        Kind::List(items) => {
+            for (i, item) in items.iter().enumerate() {
+                out.push_str(if i == 0 { "[" } else { "," });
+                line(out, depth + 1);
+                print(item, depth + 1, out);
+            }
+            line(out, depth);
+            out.push(']');
+        }
+        Kind::Map(entries) => {
+            for (i, (key, node)) in entries.iter().enumerate() {
+                out.push_str(if i == 0 { "{" } else { "," });
+                line(out, depth + 1);
+                out.push_str(&quoted(&key.text));
+                out.push_str(": ");
+                print(node, depth + 1, out);
+            }
+            line(out, depth);
+            out.push('}');
+        }
+    }
 }
 
 struct Reader<'a> {
@@ -83,22 +135,20 @@ impl Reader<'_> {
 
     fn map(&mut self) -> Result<Kind, TemplateError> {
         self.expect(b'{')?;
-        let (mut entries, mut seen) = (Vec::new(), HashSet::new());
+        // As on AWS, the last of repeated keys counts.
+        let mut entries = IndexMap::new();
         if self.take(b'}') {
-            return Ok(Kind::Map(entries));
+            return Ok(Kind::Map(Vec::new()));
         }
         loop {
             self.space();
             let at = self.position();
             let text = self.string()?;
-            if !seen.insert(text.clone()) {
-                return Err(TemplateError::format(format!("duplicate key '{text}' ({at})")).at(at));
-            }
             self.expect(b':')?;
-            entries.push((Key { text, place: at }, self.node()?));
+            entries.insert(text.clone(), (Key { text, place: at }, self.node()?));
             if !self.take(b',') {
                 self.expect(b'}')?;
-                return Ok(Kind::Map(entries));
+                return Ok(Kind::Map(entries.into_values().collect()));
             }
         }
     }
@@ -124,7 +174,7 @@ impl Reader<'_> {
         let length = self.rest().bytes().take_while(|b| word_byte(b)).count();
         let text = self.rest()[..length].to_owned();
         // `serde_json` checks the grammar of words and strings.
-        if length == 0 || serde_json::from_str::<serde_json::Value>(&text).is_err() {
+        if length == 0 || serde_json::from_str::<Value>(&text).is_err() {
             return Err(self.bad());
         }
         self.at += length;

@@ -10,6 +10,9 @@ use serde_json::Value;
 impl Scope<'_> {
     pub(super) fn holds(&self, condition: &str) -> Result<bool, EvaluateError> {
         self.conditions.get(condition).copied().ok_or_else(|| {
+            if self.template.conditions.contains_key(condition) {
+                return EvaluateError::NotYet { logical: condition.to_owned(), attribute: None };
+            }
             TemplateError::format(format!("Unresolved condition dependency {condition} in the template"))
                 .into()
         })

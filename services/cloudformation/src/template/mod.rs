@@ -1,6 +1,7 @@
 //! Parses, checks and evaluates templates. Pure functions: no I/O, no clock, no other service.
 //!
-//! [`parse`] returns a [`Template`] whose syntax and references are valid. [`Template::bind`] checks the parameters' values; a
+//! [`read`] returns a [`Source`]; [`Source::process`] runs its transform. [`parse`] does both for a template without one. The result
+//! is a [`Template`] whose syntax and references are valid. [`Template::bind`] checks the parameters' values; a
 //! [`Scope`] evaluates conditions, rules, properties and outputs; [`Template::plan`] computes the order in which the
 //! resources can be created; [`dynamic`] finds the `{{resolve:…}}` references left in evaluated values.
 //!
@@ -10,6 +11,7 @@
 pub mod dynamic;
 pub mod error;
 pub mod evaluate;
+mod expand;
 pub mod expression;
 pub mod graph;
 mod json;
@@ -17,11 +19,13 @@ mod logic;
 mod network;
 pub mod node;
 pub mod parameter;
+mod pattern;
 pub mod references;
 pub mod sections;
 pub mod summary;
 #[cfg(test)]
 mod tests;
+pub mod transform;
 mod yaml;
 
 pub use dynamic::DynamicReference;
@@ -34,6 +38,7 @@ pub use parameter::{Bound, Parameter, ParameterKind, Parameters};
 pub use references::Conditions;
 pub use sections::{Output, RemovalPolicy, Resource, Rule, Template};
 pub use summary::Capabilities;
+pub use transform::{Known, Processed, Source};
 
 use escale_base::limits::template as limits;
 use escale_tables::cloudformation::ParameterKey;
@@ -49,7 +54,14 @@ pub enum Origin {
 }
 
 /// Parses a template in JSON or YAML and checks everything that does not depend on parameters.
+///
+/// Of templates with a transform it accepts the processed text only: [`read`] and [`Source::process`] make it.
 pub fn parse(text: &str, origin: Origin) -> Result<Template, TemplateError> {
+    read(text, origin)?.plain()
+}
+
+/// Parses a template in JSON or YAML whose transform has not run.
+pub fn read(text: &str, origin: Origin) -> Result<Source, TemplateError> {
     let (limit, place) = match origin {
         Origin::Body => (limits::BODY_BYTES, "templateBody"),
         Origin::File => (limits::FILE_BYTES, "templateURL"),
@@ -64,9 +76,7 @@ pub fn parse(text: &str, origin: Origin) -> Result<Template, TemplateError> {
             "1 validation error detected: Value at '{place}' failed to satisfy constraint: Member must have length {bound}"
         )));
     }
-    let template = sections::read(&tree(text)?)?;
-    references::check(&template)?;
-    Ok(template)
+    transform::read(tree(text)?)
 }
 
 /// The text as a tree, with functions in their long form.

@@ -2,6 +2,7 @@
 
 use super::error::{Position, TemplateError};
 use super::node::Node;
+use super::pattern::compile;
 use escale_base::limits::template as limits;
 use escale_tables::cloudformation::ParameterKey;
 use indexmap::IndexMap;
@@ -190,17 +191,6 @@ impl Parameter {
     }
 }
 
-/// Compiles a pattern that must match the whole value, as on AWS.
-fn compile(name: &str, pattern: &str) -> Result<fancy_regex::Regex, TemplateError> {
-    // `fancy_regex`, because AWS's patterns may contain look-ahead, which the crate `regex` does not support.
-    let wrong = |e: fancy_regex::Error| {
-        TemplateError::format(format!("AllowedPattern of parameter {name} is not a regular expression: {e}"))
-    };
-    // Compiled without the anchors first, so that positions in the error message refer to the pattern as written.
-    fancy_regex::Regex::new(pattern).map_err(wrong)?;
-    fancy_regex::Regex::new(&format!("^(?:{pattern})$")).map_err(wrong)
-}
-
 /// Reads one declaration.
 pub(crate) fn read(name: &str, node: &Node) -> Result<Parameter, TemplateError> {
     let wrong = |message: String| TemplateError::format(message).at(node.place);
@@ -274,15 +264,13 @@ fn kind(name: &str) -> Option<ParameterKind> {
     ];
     let inside = |prefix: &str| name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix('>'));
     if let Some(stored) = inside("AWS::SSM::Parameter::Value<") {
-        return match kind(stored)? {
-            ParameterKind::String => Some(ParameterKind::Ssm { list: false }),
-            ParameterKind::List => Some(ParameterKind::Ssm { list: true }),
-            _ => None,
-        };
+        // AWS accepts any type here, as it does in `List<…>`: the stored value is not checked against it.
+        let list = stored == "CommaDelimitedList" || stored.starts_with("List<");
+        return Some(ParameterKind::Ssm { list });
     }
     match inside("List<") {
         Some("Number") => Some(ParameterKind::NumberList),
-        Some(item) => (item == "String" || AWS_TYPES.contains(&item)).then_some(ParameterKind::List),
+        Some(_) => Some(ParameterKind::List),
         None => match name {
             "String" => Some(ParameterKind::String),
             "Number" => Some(ParameterKind::Number),

@@ -71,7 +71,9 @@ pub(crate) fn walk<'a>(
             }
         }
         Form::Condition(name) => visit(Use::Condition(name)),
-        Form::Not(a) | Form::ImportValue(a) | Form::Base64(a) | Form::GetAzs(a) => each(&[a]),
+        Form::ToJsonString(a) | Form::Not(a) | Form::ImportValue(a) | Form::Base64(a) | Form::GetAzs(a) => {
+            each(&[a])
+        }
         Form::Join { list: a, .. } | Form::Split { text: a, .. } => each(&[a]),
         Form::Select { index: a, list: b } | Form::Equals(a, b) => each(&[a, b]),
         Form::Contains { list: a, value: b }
@@ -86,9 +88,7 @@ pub(crate) fn walk<'a>(
 
 /// Checks that all names exist.
 pub(crate) fn check(template: &Template) -> Result<(), TemplateError> {
-    let mut conditions = Names::new(template, Block::Conditions);
-    template.conditions.values().for_each(|e| conditions.add(e));
-    conditions.verdict()?;
+    check_conditions(template)?;
     let mut rules = Names::new(template, Block::Rules);
     for rule in template.rules.values() {
         rule.condition.iter().for_each(|e| rules.add(e));
@@ -110,6 +110,13 @@ pub(crate) fn check(template: &Template) -> Result<(), TemplateError> {
         output.condition.iter().for_each(|name| outputs.condition(name));
     }
     outputs.verdict()
+}
+
+/// The same for conditions only.
+pub(crate) fn check_conditions(template: &Template) -> Result<(), TemplateError> {
+    let mut conditions = Names::new(template, Block::Conditions);
+    template.conditions.values().for_each(|e| conditions.add(e));
+    conditions.verdict()
 }
 
 /// The names in one section that the template does not define.

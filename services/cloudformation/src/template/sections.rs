@@ -13,6 +13,8 @@ use serde_json::Value;
 pub struct Template {
     pub description: Option<String>,
     pub metadata: Option<Value>,
+    /// The transforms that the template declares.
+    pub transforms: Vec<String>,
     pub parameters: IndexMap<String, Parameter>,
     /// Map → key → second key → string or list of strings.
     pub mappings: IndexMap<String, IndexMap<String, IndexMap<String, Value>>>,
@@ -32,6 +34,8 @@ pub struct Resource {
     pub depends_on: Vec<String>,
     pub condition: Option<String>,
     pub metadata: Option<Expression>,
+    /// `CreationPolicy` and `UpdatePolicy`, which Escale does not support, and their positions.
+    pub policies: Vec<(String, Position)>,
     pub deletion_policy: Option<RemovalPolicy>,
     pub update_replace_policy: Option<RemovalPolicy>,
 }
@@ -63,7 +67,8 @@ pub struct Rule {
     pub assertions: Vec<(Expression, Option<String>)>,
 }
 
-pub(crate) fn read(root: &Node) -> Result<Template, TemplateError> {
+/// Checks the names of the sections.
+pub(crate) fn check_names(root: &Node) -> Result<(), TemplateError> {
     let sections =
         root.map().ok_or_else(|| TemplateError::format("unsupported structure.").at(root.place))?;
     let is_unknown = |key: &&(Key, Node)| !SECTIONS.contains(&key.0.text.as_str());
@@ -72,16 +77,14 @@ pub(crate) fn read(root: &Node) -> Result<Template, TemplateError> {
         let message = format!("Invalid template property or properties [{}]", unknown.join(", "));
         return Err(TemplateError::plain(message).at(root.place));
     }
-    if let Some((key, node)) =
-        sections.iter().find(|(key, _)| matches!(key.text.as_str(), "Transform" | "Hooks"))
-    {
-        let what = match node.text() {
-            Some(name) => format!("The {} {name}", key.text.to_ascii_lowercase()),
-            None => format!("The section {}", key.text),
-        };
-        return Err(TemplateError::not_supported(what).at(key.place));
+    match sections.iter().find(|(key, _)| key.text == "Hooks") {
+        Some((key, _)) => Err(TemplateError::not_supported("The section Hooks").at(key.place)),
+        None => Ok(()),
     }
-    super::node::refuse_null(root, "")?;
+}
+
+/// Reads a template without functions of a transform.
+pub(crate) fn read(root: &Node) -> Result<Template, TemplateError> {
     if let Some(version) = root.get("AWSTemplateFormatVersion")
         && version.text() != Some("2010-09-09")
     {
@@ -89,26 +92,43 @@ pub(crate) fn read(root: &Node) -> Result<Template, TemplateError> {
             TemplateError::format("Template format version not supported: use 2010-09-09").at(version.place)
         );
     }
-    let description = match root.get("Description") {
-        None => None,
-        Some(node) => Some(description(node)?),
-    };
     let template = Template {
-        description,
+        description: root.get("Description").map(description).transpose()?,
         metadata: root.get("Metadata").map(Node::value),
-        parameters: section(root, "Parameters", limits::PARAMETERS, parameter::read)?,
-        mappings: section(root, "Mappings", limits::MAPPINGS, mapping)?,
-        conditions: section(root, "Conditions", usize::MAX, |_, node| {
-            expression::read(node, Block::Conditions)
-        })?,
+        conditions: root.get("Conditions").map(conditions).transpose()?.unwrap_or_default(),
         rules: section(root, "Rules", usize::MAX, rule)?,
         resources: section(root, "Resources", limits::RESOURCES, resource)?,
         outputs: section(root, "Outputs", limits::OUTPUTS, output)?,
+        ..declarations(root)?
     };
     if template.resources.is_empty() {
         return Err(TemplateError::format("At least one Resources member must be defined.").at(root.place));
     }
     Ok(template)
+}
+
+/// The sections that have no functions: parameters and mappings. All others are empty.
+pub(crate) fn declarations(root: &Node) -> Result<Template, TemplateError> {
+    Ok(Template {
+        description: None,
+        metadata: None,
+        transforms: Vec::new(),
+        parameters: parameters(root)?,
+        mappings: section(root, "Mappings", limits::MAPPINGS, mapping)?,
+        conditions: IndexMap::new(),
+        rules: IndexMap::new(),
+        resources: IndexMap::new(),
+        outputs: IndexMap::new(),
+    })
+}
+
+pub(crate) fn parameters(root: &Node) -> Result<IndexMap<String, Parameter>, TemplateError> {
+    section(root, "Parameters", limits::PARAMETERS, parameter::read)
+}
+
+/// Reads the section Conditions.
+pub(crate) fn conditions(node: &Node) -> Result<IndexMap<String, Expression>, TemplateError> {
+    entries(node, "Conditions", usize::MAX, |_, node| expression::read(node, Block::Conditions))
 }
 
 const SECTIONS: &[&str] = &[
@@ -142,7 +162,15 @@ fn section<T>(
     limit: usize,
     read: impl Fn(&str, &Node) -> Result<T, TemplateError>,
 ) -> Result<IndexMap<String, T>, TemplateError> {
-    let Some(node) = root.get(name) else { return Ok(IndexMap::new()) };
+    root.get(name).map_or_else(|| Ok(IndexMap::new()), |node| entries(node, name, limit, read))
+}
+
+fn entries<T>(
+    node: &Node,
+    name: &str,
+    limit: usize,
+    read: impl Fn(&str, &Node) -> Result<T, TemplateError>,
+) -> Result<IndexMap<String, T>, TemplateError> {
     let entries = node
         .map()
         .ok_or_else(|| TemplateError::format(format!("'{name}' must be an object.")).at(node.place))?;
@@ -224,6 +252,7 @@ fn resource(name: &str, node: &Node) -> Result<Resource, TemplateError> {
         depends_on: Vec::new(),
         condition: None,
         metadata: None,
+        policies: Vec::new(),
         deletion_policy: None,
         update_replace_policy: None,
     };
@@ -251,10 +280,9 @@ fn resource(name: &str, node: &Node) -> Result<Resource, TemplateError> {
             "UpdateReplacePolicy" => {
                 resource.update_replace_policy = Some(removal(name, &key.text, &text()?)?)
             }
-            "CreationPolicy" | "UpdatePolicy" => {
-                return Err(TemplateError::not_supported(format!("The {} of resource {name}", key.text))
-                    .at(key.place));
-            }
+            "CreationPolicy" | "UpdatePolicy" => resource.policies.push((key.text.clone(), key.place)),
+            // Of custom resources only: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html>
+            "Version" if node.get("Type").and_then(Node::text).is_some_and(is_custom) => {}
             other => {
                 return Err(TemplateError::plain(format!("Invalid template resource property '{other}'"))
                     .at(key.place));
@@ -265,6 +293,10 @@ fn resource(name: &str, node: &Node) -> Result<Resource, TemplateError> {
         return Err(wrong("Every Resources object must contain a Type member."));
     }
     Ok(resource)
+}
+
+fn is_custom(type_name: &str) -> bool {
+    type_name == "AWS::CloudFormation::CustomResource" || type_name.starts_with("Custom::")
 }
 
 fn removal(resource: &str, attribute: &str, word: &str) -> Result<RemovalPolicy, TemplateError> {

@@ -23,24 +23,28 @@ impl Template {
     pub fn capabilities(&self) -> Capabilities {
         let iam: Vec<&Resource> =
             self.resources.values().filter(|r| IAM.contains(&r.type_name.as_str())).collect();
-        if iam.is_empty() {
-            return Capabilities { needed: Vec::new(), reason: None };
+        let mut needed = Vec::new();
+        if !iam.is_empty() {
+            let named = iam.iter().any(|r| is_named(r));
+            needed.push(if named { Capability::CapabilityNamedIam } else { Capability::CapabilityIam });
         }
-        let named = iam.iter().any(|r| is_named(r));
+        if !self.transforms.is_empty() {
+            needed.push(Capability::CapabilityAutoExpand);
+        }
         let types: BTreeSet<&str> = iam.iter().map(|r| r.type_name.as_str()).collect();
-        let types = types.into_iter().collect::<Vec<_>>().join(", ");
-        Capabilities {
-            needed: vec![if named { Capability::CapabilityNamedIam } else { Capability::CapabilityIam }],
-            reason: Some(format!("The following resource(s) require capabilities: [{types}]")),
-        }
+        let causes: Vec<&str> = types.into_iter().chain(self.transforms.iter().map(String::as_str)).collect();
+        let reason = format!("The following resource(s) require capabilities: [{}]", causes.join(", "));
+        Capabilities { reason: (!needed.is_empty()).then_some(reason), needed }
     }
 
-    /// The capabilities not acknowledged yet. `CAPABILITY_NAMED_IAM` includes `CAPABILITY_IAM`.
-    pub fn capabilities_missing(&self, acknowledged: &[Capability]) -> Vec<Capability> {
-        let covers = |needed: &Capability| {
-            acknowledged.contains(needed)
-                || *needed == Capability::CapabilityIam
-                    && acknowledged.contains(&Capability::CapabilityNamedIam)
+    /// The capabilities not acknowledged yet. `CAPABILITY_NAMED_IAM` includes `CAPABILITY_IAM`. `for_change_set`: the request
+    /// creates a change set, which shows the processed template before anything is created, so a transform needs no
+    /// acknowledgement: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>
+    pub fn capabilities_missing(&self, acknowledged: &[Capability], for_change_set: bool) -> Vec<Capability> {
+        let covers = |needed: &Capability| match needed {
+            Capability::CapabilityAutoExpand if for_change_set => true,
+            Capability::CapabilityIam if acknowledged.contains(&Capability::CapabilityNamedIam) => true,
+            other => acknowledged.contains(other),
         };
         self.capabilities().needed.into_iter().filter(|needed| !covers(needed)).collect()
     }

@@ -1,4 +1,5 @@
-//! Parses YAML to the tree. Tags are CloudFormation's short forms. Aliases and merges are refused, as on AWS.
+//! Parses YAML to the tree. Tags are CloudFormation's short forms. Aliases and merges are refused, and the last of repeated keys
+//! counts, as on AWS.
 
 use super::error::TemplateError;
 use super::node::{Key, Kind, Node};
@@ -6,7 +7,7 @@ use escale_base::limits::template as limits;
 use escale_tree::{Fault, Options, Problem};
 
 pub(crate) fn parse(text: &str) -> Result<Node, TemplateError> {
-    let options = Options { depth: limits::DEPTH, tags: true, anchors: true };
+    let options = Options { depth: limits::DEPTH, tags: true, anchors: true, repeated_keys: true };
     long_forms(escale_tree::yaml(text, options).map_err(|fault| refused(&fault))?)
 }
 
@@ -38,9 +39,15 @@ fn long_forms(node: Node) -> Result<Node, TemplateError> {
             Kind::Map(entries.collect::<Result<_, TemplateError>>()?)
         }
     };
-    let node = Node { place, kind, tag: None };
+    let mut node = Node { place, kind, tag: None };
     match tag {
-        Some((handle, suffix)) => tagged(&handle, &suffix, node),
+        Some((handle, suffix)) => {
+            // `!GetAZs` without a value is common in public templates. A tagged value is never null.
+            if let Kind::Scalar(scalar) = &mut node.kind {
+                scalar.plain &= !scalar.text.is_empty();
+            }
+            tagged(&handle, &suffix, node)
+        }
         None => Ok(node),
     }
 }
@@ -59,6 +66,12 @@ fn tagged(handle: &str, suffix: &str, mut node: Node) -> Result<Node, TemplateEr
             return Ok(node);
         }
         ("tag:yaml.org,2002:", "int" | "float" | "bool" | "seq" | "map") => return Ok(node),
+        // AWS has no short form of the transform's functions.
+        ("!", name @ ("Length" | "ToJsonString" | "ForEach")) => {
+            let message =
+                format!("the function Fn::{name} has no short form: write Fn::{name} instead of !{name}");
+            return Err(TemplateError::format(message).at(at));
+        }
         (handle, suffix) => {
             return Err(TemplateError::format(format!("unrecognized tag '{handle}{suffix}' ({at})")).at(at));
         }
@@ -81,14 +94,12 @@ const FUNCTIONS: &[&str] = &[
     "If",
     "ImportValue",
     "Join",
-    "Length",
     "Not",
     "Or",
     "RefAll",
     "Select",
     "Split",
     "Sub",
-    "ToJsonString",
     "Transform",
     "ValueOf",
     "ValueOfAll",

@@ -76,7 +76,11 @@ impl StackContent {
 /// The template and the parameters of a stack or change set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Content {
+    /// After its transform.
     pub template: String,
+    /// The template as written, if it has a transform.
+    #[serde(default)]
+    pub original: Option<String>,
     pub description: Option<String>,
     /// All parameters, including defaults.
     pub parameters: BTreeMap<ParameterKey, String>,
@@ -87,6 +91,13 @@ pub struct Content {
     pub tags: Vec<Tag>,
     pub capabilities: Vec<Capability>,
     pub resources: Vec<Planned>,
+}
+
+impl Content {
+    /// The template before its transform.
+    pub fn written(&self) -> &str {
+        self.original.as_deref().unwrap_or(&self.template)
+    }
 }
 
 /// A resource of the template whose condition holds.

@@ -205,18 +205,20 @@ fn refuses_unsupported_functions() {
     check(
         "!Transform {Name: AWS::Include}",
         expect![
-            "Template validation error: The function Fn::Transform is not supported @ line 10, column 10"
+            "Template validation error: The function Fn::Transform is not supported. Write the result of the transform into the template @ line 10, column 10"
         ],
     );
     check(
         "{Fn::ToJsonString: {}}",
         expect![
-            "Template validation error: The function Fn::ToJsonString is not supported @ line 10, column 11"
+            "Template error: the function Fn::ToJsonString needs the transform. Add Transform: AWS::LanguageExtensions to the template @ line 10, column 11"
         ],
     );
     check(
         "{'Fn::ForEach::X': []}",
-        expect!["Template validation error: The function Fn::ForEach is not supported @ line 10, column 11"],
+        expect![
+            "Template error: the function Fn::ForEach needs the transform. Add Transform: AWS::LanguageExtensions to the template @ line 10, column 11"
+        ],
     );
     check("{Fn::Nope: 1}", expect!["Template format error: Fn::Nope is not a function @ line 10, column 11"]);
     check(

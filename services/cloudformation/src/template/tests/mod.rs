@@ -1,6 +1,8 @@
 //! One `check` function per topic with many small cases; `shop` is a template of real size.
 
+mod extensions;
 mod functions;
+mod loops;
 mod parameters;
 mod sections;
 mod shop;

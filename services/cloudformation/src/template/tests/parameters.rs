@@ -31,6 +31,12 @@ fn accepts_values_of_each_type() {
         None,
         expect![[r#"{} {"P": "/a/b"}"#]],
     );
+    // AWS accepts any type in `Value<…>` and `List<…>`.
+    for name in ["Value<Number>", "Value<AWS::EC2::Image::Id>", "Value<List<Number>>", "Value<Whatever>"] {
+        let declaration = format!("{{Type: 'AWS::SSM::Parameter::{name}', Default: /a/b}}");
+        check(&declaration, None, expect![[r#"{} {"P": "/a/b"}"#]]);
+    }
+    check("{Type: 'List<AWS::EC2::KeyPair::KeyName>'}", Some("a,b"), expect![[r#"{"P":["a","b"]} {}"#]]);
 }
 
 #[test]
@@ -127,13 +133,6 @@ fn refuses_invalid_declarations() {
         "{Type: String, Default: [a]}",
         None,
         expect!["Template format error: Every Default member must be a string. @ line 1, column 17"],
-    );
-    check(
-        "{Type: 'AWS::SSM::Parameter::Value<Number>'}",
-        None,
-        expect![
-            "Template format error: Unrecognized parameter type: AWS::SSM::Parameter::Value<Number> @ line 1, column 17"
-        ],
     );
 }
 

@@ -44,7 +44,7 @@ fn checks_the_sections() {
     check(
         "Transform: AWS::Serverless-2016-10-31\nResources: {R: {Type: X}}",
         expect![
-            "Template validation error: The transform AWS::Serverless-2016-10-31 is not supported @ line 1, column 1"
+            "Template validation error: The transform AWS::Serverless-2016-10-31 is not supported. Its functions run on Lambda, which Escale does not have. Run them as services of ECS @ line 1, column 1"
         ],
     );
     check(
@@ -95,17 +95,17 @@ fn checks_resources_and_their_references() {
             "Template format error: Unrecognized UpdateReplacePolicy RetainExceptOnCreate for resource R @ line 1, column 13"
         ],
     );
-    check(
-        "Resources: {R: {Type: X, CreationPolicy: {ResourceSignal: {Count: 1}}}}",
-        expect![
-            "Template validation error: The CreationPolicy of resource R is not supported @ line 1, column 26"
-        ],
+    // A resource that a condition excludes may have them.
+    let text = "Resources: {R: {Type: X, CreationPolicy: {ResourceSignal: {Count: 1}}, UpdatePolicy: {}}}";
+    let policies = parse(text, Origin::Body).unwrap().resources["R"].policies.clone();
+    assert_eq!(
+        policies.iter().map(|(name, at)| format!("{name} {at}")).collect::<Vec<_>>(),
+        ["CreationPolicy line 1, column 26", "UpdatePolicy line 1, column 72"]
     );
+    check("Resources: {R: {Type: Custom::X, Version: '1.0'}}", expect![[r#"[["R"]]"#]]);
     check(
-        "Resources: {R: {Type: X, UpdatePolicy: {}}}",
-        expect![
-            "Template validation error: The UpdatePolicy of resource R is not supported @ line 1, column 26"
-        ],
+        "Resources: {R: {Type: X, Version: '1.0'}}",
+        expect!["Invalid template resource property 'Version' @ line 1, column 26"],
     );
     check(
         "Resources: {R: {Type: X, Condition: Nope}}",
@@ -198,7 +198,7 @@ fn lists_required_capabilities() {
         let Capabilities { needed, reason } = template.capabilities();
         expected.assert_eq(&format!(
             "{needed:?} {reason:?} {:?}",
-            template.capabilities_missing(&[escale_tables::cloudformation::Capability::CapabilityIam])
+            template.capabilities_missing(&[escale_tables::cloudformation::Capability::CapabilityIam], false)
         ));
     };
     check("{}", "AWS::S3::Bucket", expect!["[] None []"]);

@@ -57,10 +57,6 @@ fn reports_syntax_errors_with_positions() {
         expect!["Template format error: YAML not well-formed. (line 1, column 4) @ line 1, column 4"],
     );
     check(
-        "a: 1\na: 2",
-        expect!["Template format error: duplicate key 'a' (line 2, column 1) @ line 2, column 1"],
-    );
-    check(
         "a: &x 1\nb: *x",
         expect![
             "Template format error: YAML aliases are not allowed in CloudFormation templates @ line 2, column 4"
@@ -101,10 +97,22 @@ fn reports_syntax_errors_with_positions() {
         "{\"a\": \"x",
         expect!["Template format error: JSON not well-formed. (line 1, column 7) @ line 1, column 7"],
     );
+}
+
+/// As CloudFormation does, unlike linters.
+#[test]
+fn last_value_of_a_repeated_key_counts() {
+    check("a: 1\nb: 2\na: 3", expect![[r#"{"a":3,"b":2}"#]]);
+    check("{\"a\": 1, \"b\": 2, \"a\": {\"a\": 3, \"a\": 4}}", expect![[r#"{"a":{"a":4},"b":2}"#]]);
+}
+
+#[test]
+fn tagged_values_are_never_null() {
     check(
-        "{\"a\": 1, \"a\": 2}",
-        expect!["Template format error: duplicate key 'a' (line 1, column 10) @ line 1, column 10"],
+        "a: [!GetAZs , !GetAZs ]\nb: !Sub",
+        expect![[r#"{"a":[{"Fn::GetAZs":""},{"Fn::GetAZs":""}],"b":{"Fn::Sub":""}}"#]],
     );
+    check("a:\n  Fn::GetAZs:", expect![[r#"{"a":{"Fn::GetAZs":null}}"#]]);
 }
 
 #[test]
@@ -138,8 +146,7 @@ proptest! {
         let text = format!("{{{text}");
         let ours = tree(&text).map(|node| node.value()).ok();
         let theirs = serde_json::from_str::<Value>(&text).ok();
-        // Ours also refuses duplicate keys.
-        prop_assert!(ours == theirs || ours.is_none() && theirs.is_some());
+        prop_assert_eq!(&ours, &theirs);
         if let (None, Err(error)) = (theirs, tree(&text)) {
             prop_assert!(error.at.is_some());
         }
