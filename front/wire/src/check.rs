@@ -107,6 +107,8 @@ const UNLISTED: &[(&str, &str)] = &[
     ("AttachmentStatus", "available"), // of an Internet gateway
     ("NetworkInterfaceStatus", "pending"),
     ("ResourceStatus", "REVIEW_IN_PROGRESS"), // of a stack before its first change set is executed
+    ("ResourceStatus", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"), // of a stack in its own events
+    ("ResourceStatus", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
     ("NetworkInterfaceType", "nat_gateway"),
     ("State", "available"), // of a VPC endpoint
     ("State", "pending"),

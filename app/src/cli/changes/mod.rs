@@ -1,5 +1,7 @@
 //! What a change set changes, in words for a person, and which data it would delete.
 
+mod leaves;
+
 use super::{client::Client, up::in_bucket};
 use anyhow::Result;
 use escale_wire::Element;
@@ -37,6 +39,8 @@ struct Detail {
     before: String,
     after: String,
     causes_replacement: bool,
+    /// The new value depends on another resource of the stack that changes, so it may be the present one.
+    is_open: bool,
 }
 
 /// Types of resources whose deletion deletes data.
@@ -63,11 +67,12 @@ impl Changes {
     }
 
     fn count(&self, kinds: &[Kind]) -> usize {
-        self.0.iter().filter(|change| kinds.contains(&change.kind)).count()
+        self.0.iter().filter(|change| kinds.contains(&change.kind) && !change.follows()).count()
     }
 
     /// `1 created, 2 changed`
     pub(crate) fn summary(&self) -> String {
+        // What only refers to a changing resource may stay as it is, so it is not counted.
         let counts = [
             (self.count(&[Kind::Create]), "created"),
             (self.count(&[Kind::Change, Kind::MayReplace]), "changed"),
@@ -79,12 +84,18 @@ impl Changes {
         if parts.is_empty() { "nothing changed".into() } else { parts.join(", ") }
     }
 
-    /// One line for each resource, with the changed properties: at most `most` lines.
+    /// One line for each resource, with the changed properties: at most `most` lines. Resources that only refer to changing ones
+    /// share one line.
     pub(crate) fn lines(&self, most: usize) -> Vec<String> {
-        let width = self.0.iter().map(|change| change.logical.len()).max().unwrap_or(0).min(32);
-        let mut lines: Vec<String> = self.0.iter().take(most).map(|change| change.line(width)).collect();
-        if self.0.len() > most {
-            lines.push(format!("  … and {} more", self.0.len() - most));
+        let (follow, own): (Vec<&Change>, Vec<&Change>) = self.0.iter().partition(|change| change.follows());
+        let width = own.iter().map(|change| change.logical.len()).max().unwrap_or(0).min(32);
+        let mut lines: Vec<String> = own.iter().take(most).map(|change| change.line(width)).collect();
+        if own.len() > most {
+            lines.push(format!("  … and {} more", own.len() - most));
+        }
+        if !follow.is_empty() {
+            let names: Vec<&str> = follow.iter().map(|change| change.logical.as_str()).collect();
+            lines.push(format!("  ~ what refers to these: {}", names.join(", ")));
         }
         lines
     }
@@ -176,7 +187,8 @@ impl Change {
     }
 
     fn line(&self, width: usize) -> String {
-        let details: Vec<String> = self.details.iter().map(Detail::line).collect();
+        let details: Vec<String> =
+            self.details.iter().map(|d| leaves::line(&d.name, &d.before, &d.after)).collect();
         let head = format!("  {} {:width$}", self.kind.sign(), self.logical);
         let verb = match self.kind {
             Kind::Replace => "replaced: ",
@@ -186,35 +198,17 @@ impl Change {
         format!("{head}  {verb}{}", details.join("; ")).trim_end().to_owned()
     }
 
+    /// Whether the resource changes only because others do.
+    fn follows(&self) -> bool {
+        matches!(self.kind, Kind::Change | Kind::MayReplace)
+            && !self.details.is_empty()
+            && self.details.iter().all(|detail| detail.is_open)
+    }
+
     fn because(&self) -> String {
         let names: Vec<&str> =
             self.details.iter().filter(|d| d.causes_replacement).map(|d| d.name.as_str()).collect();
         if names.is_empty() { String::new() } else { format!(", because {} changes", names.join(" and ")) }
-    }
-}
-
-impl Detail {
-    fn line(&self) -> String {
-        let (before, after) = (short(&self.before), short(&self.after));
-        match (self.before.as_str(), self.after.as_str()) {
-            ("", "") => self.name.clone(),
-            (_, LATER) => self.name.clone(),
-            ("", _) => format!("{} {after}", self.name),
-            (_, "") => format!("{} {before} → default", self.name),
-            // Long structures are only readable in `escale diff --json`.
-            _ if before.ends_with('…') || after.ends_with('…') => self.name.clone(),
-            _ => format!("{} {before} → {after}", self.name),
-        }
-    }
-}
-
-fn short(text: &str) -> String {
-    const MOST: usize = 40;
-    // Of an image's name the end is what changes.
-    let text = text.rsplit_once('/').filter(|(head, _)| head.contains("ecr")).map_or(text, |(_, tail)| tail);
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 
@@ -227,7 +221,8 @@ fn change(element: &Element) -> Change {
         _ => Kind::Change,
     };
     let mut details: Vec<Detail> = Vec::new();
-    for target in element.list("Details").iter().filter_map(|d| d.find("Target")) {
+    for detail in element.list("Details") {
+        let Some(target) = detail.find("Target") else { continue };
         let name = match target.text_of("Name") {
             "" => target.text_of("Attribute"),
             name => name,
@@ -239,6 +234,7 @@ fn change(element: &Element) -> Change {
                 before: target.text_of("BeforeValue").to_owned(),
                 after: target.text_of("AfterValue").to_owned(),
                 causes_replacement: !matches!(target.text_of("RequiresRecreation"), "" | "Never"),
+                is_open: detail.text_of("Evaluation") == "Dynamic",
             });
         }
     }
