@@ -16,6 +16,13 @@ pub struct AssumeRole {
 #[derive(Clone, Debug, Wire)]
 pub struct AssumedRole {
     pub credentials: Credentials,
+    pub assumed_role_user: AssumedRoleUser,
+}
+
+#[derive(Clone, Debug, Wire)]
+pub struct AssumedRoleUser {
+    /// `ID_OF_THE_ROLE:SESSION`
+    pub assumed_role_id: String,
 }
 
 #[derive(Clone, Debug, Wire)]

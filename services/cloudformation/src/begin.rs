@@ -2,7 +2,7 @@
 
 use crate::{Error, events};
 use escale_base::wire::Value;
-use escale_service::{Caller, Cx};
+use escale_service::{Caller, Cx, Principal};
 use escale_store::Tx;
 use escale_tables::cloudformation::{
     Content, OnFailure, Phase, Planned, ResourceState, Role, Stack, StackArn, StackContent, StackName,
@@ -33,6 +33,7 @@ pub(crate) fn stack(cx: &Cx<'_>, (uuid, arn, name): (StackUuid, StackArn, StackN
         creation_token: None,
         token: None,
         principal: principal(cx.caller),
+        role: None,
         outputs: Vec::new(),
         imports: BTreeSet::new(),
         created: cx.now,
@@ -117,5 +118,9 @@ pub(crate) fn name_form(member: &str, name: &str) -> Result<(), Error> {
 
 /// The caller as a value to store: the engine later calls other services with this principal's permissions.
 pub(crate) fn principal(caller: &Caller) -> Value {
-    serde_json::to_value(&caller.principal).expect("a principal is plain data with text for keys")
+    stored(&caller.principal)
+}
+
+pub(crate) fn stored(principal: &Principal) -> Value {
+    serde_json::to_value(principal).expect("a principal is plain data with text for keys")
 }

@@ -22,6 +22,7 @@ mod predict;
 mod properties;
 mod reconcile;
 mod recorded;
+mod role;
 mod scope;
 mod shapes;
 mod status;

@@ -7,8 +7,8 @@ use crate::{
 };
 use escale_base::{Tag, Timestamp, Wire};
 use escale_tables::cloudformation::{
-    Capability, ChangeSetArn, Content, ExportName, OnFailure, OutputKey, ParameterKey, Stack, StackArn,
-    StackName,
+    Capability, ChangeSetArn, Content, ExportName, OnFailure, OutputKey, ParameterKey, ServiceRoleArn, Stack,
+    StackArn, StackName,
 };
 
 #[derive(Clone, Debug, Default, Wire)]
@@ -81,6 +81,8 @@ pub(crate) struct StackShape {
     outputs: Vec<OutputShape>,
     tags: Vec<Tag>,
     enable_termination_protection: bool,
+    #[wire("RoleARN")]
+    role_arn: Option<ServiceRoleArn>,
     drift_information: Drift,
     retain_except_on_create: Option<bool>,
 }
@@ -111,6 +113,7 @@ pub(crate) fn stack(row: &Stack, content: &Content) -> StackShape {
         outputs: outputs.collect(),
         tags: content.tags.clone(),
         enable_termination_protection: row.termination_protection,
+        role_arn: row.role.clone(),
         drift_information: drift(),
         retain_except_on_create: row.retain_except_on_create.then_some(true),
     }

@@ -13,10 +13,10 @@ use escale_tables::cloudformation::{
 use std::sync::Arc;
 
 /// Starts the update of a stack to a content that was accepted.
-pub(crate) fn apply(cloud: &Cloud, cx: &mut Cx<'_>, stack: Stack, content: Content) -> Result<(), Error> {
+pub(crate) fn apply(cloud: &Cloud, cx: &mut Cx<'_>, mut stack: Stack, content: Content) -> Result<(), Error> {
     same_types(cx, &stack, &content)?;
     let predicted = predict::predict(cloud, cx.tx, cx.config, &stack, &content)?;
-    let stack = Stack { principal: begin::principal(cx.caller), executed: Some(cx.now), ..stack };
+    stack.executed = Some(cx.now);
     obsolete(cx, &stack.uuid);
     start(cx, stack, content, &predicted);
     Ok(())

@@ -1,10 +1,10 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html>
 
-use crate::{Error, begin, events, find, status};
+use crate::{Error, begin, events, find, role, status};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::cloudformation::{
-    ClientRequestToken, LogicalId, Phase, ResourceState, Stack, StackResource,
+    ClientRequestToken, LogicalId, Phase, ResourceState, ServiceRoleArn, Stack, StackResource,
 };
 
 /// Repeats a rollback that failed.
@@ -16,6 +16,8 @@ pub(crate) struct Input {
     /// These resources stay as they are.
     resources_to_skip: Vec<LogicalId>,
     client_request_token: Option<ClientRequestToken>,
+    #[wire("RoleARN")]
+    role_arn: Option<ServiceRoleArn>,
 }
 
 #[derive(Wire)]
@@ -48,10 +50,9 @@ impl Operation for ContinueUpdateRollback {
                 )));
             }
         }
-        cx.tx.update::<Stack, _>(&stack.uuid, |s| {
-            s.principal = begin::principal(cx.caller);
-            s.token = input.client_request_token;
-        });
+        let mut changed = Stack { token: input.client_request_token, ..(*stack).clone() };
+        role::act(cx, &mut changed, input.role_arn)?;
+        cx.tx.put(changed);
         events::enter(cx.tx, &stack.uuid, Phase::UpdateRollingBack, Some(begin::BY_USER.into()), cx.now);
         for row in rows.iter().filter(|row| has_failed(row)) {
             let mut row = StackResource { waiting_for: None, since: cx.now, ..(**row).clone() };

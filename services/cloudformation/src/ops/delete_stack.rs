@@ -1,11 +1,11 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>
 
 use crate::choices::DeletionMode;
-use crate::{Error, begin, events, find};
+use crate::{Error, begin, events, find, role};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudformation::{
-    ClientRequestToken, LogicalId, Phase, ResourceState, Stack, StackName, StackResource,
+    ClientRequestToken, LogicalId, Phase, ResourceState, ServiceRoleArn, Stack, StackName, StackResource,
 };
 
 pub(crate) struct DeleteStack;
@@ -16,6 +16,8 @@ pub(crate) struct Input {
     retain_resources: Vec<LogicalId>,
     client_request_token: Option<ClientRequestToken>,
     deletion_mode: Option<DeletionMode>,
+    #[wire("RoleARN")]
+    role_arn: Option<ServiceRoleArn>,
 }
 
 impl Operation for DeleteStack {
@@ -67,11 +69,10 @@ impl Operation for DeleteStack {
             }
         }
         retry_failed(cx, &stack, &input.retain_resources)?;
-        cx.tx.update::<Stack, _>(&stack.uuid, |s| {
-            // The deletion has the permissions of its own caller, not those of the stack's creator.
-            s.principal = begin::principal(cx.caller);
-            s.token = input.client_request_token;
-        });
+        // The deletion has the permissions of its own caller or role, not those of the stack's creator.
+        let mut changed = Stack { token: input.client_request_token, ..(*stack).clone() };
+        role::act(cx, &mut changed, input.role_arn)?;
+        cx.tx.put(changed);
         events::enter(cx.tx, &stack.uuid, Phase::Deleting, Some(begin::BY_USER.into()), cx.now);
         Ok(())
     }

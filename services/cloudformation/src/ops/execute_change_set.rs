@@ -2,7 +2,7 @@
 
 use crate::choices::ChangeSetStatus;
 use crate::{
-    Error, begin, find, status,
+    Error, begin, find, role, status,
     update::{apply, obsolete, updatable},
 };
 use escale_base::Wire;
@@ -57,16 +57,16 @@ impl Operation for ExecuteChangeSet {
         };
         cx.tx.put(ChangeSet { phase: ChangeSetPhase::Executed, ..(*set).clone() });
         obsolete(cx, &stack.uuid);
-        let stack = Stack {
+        let mut stack = Stack {
             on_failure,
             retain_except_on_create: input.retain_except_on_create.unwrap_or(false),
             change_set: Some(set.arn.clone()),
             token: input.client_request_token,
-            principal: begin::principal(cx.caller),
             executed: Some(cx.now),
             ..(*stack).clone()
         };
         let cloud = cx.cloud();
+        role::act_as_passed(cx, &mut stack, set.role.clone())?;
         if is_creation {
             begin::creation(cx, stack, set.content.clone());
             return Ok(());

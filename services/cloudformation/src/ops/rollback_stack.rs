@@ -1,9 +1,9 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html>
 
-use crate::{Error, begin, find, status, update};
+use crate::{Error, begin, find, role, status, update};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::{ClientRequestToken, OnFailure, Phase, Stack, StackArn};
+use escale_tables::cloudformation::{ClientRequestToken, OnFailure, Phase, ServiceRoleArn, Stack, StackArn};
 
 /// Returns to the last stable content of a stack whose creation or update failed without a rollback.
 pub(crate) struct RollbackStack;
@@ -13,6 +13,8 @@ pub(crate) struct Input {
     stack_name: String,
     client_request_token: Option<ClientRequestToken>,
     retain_except_on_create: Option<bool>,
+    #[wire("RoleARN")]
+    role_arn: Option<ServiceRoleArn>,
 }
 
 #[derive(Wire)]
@@ -39,13 +41,13 @@ impl Operation for RollbackStack {
                 stack.name
             )));
         }
-        let changed = Stack {
+        let mut changed = Stack {
             on_failure: OnFailure::Rollback,
             token: input.client_request_token,
-            principal: begin::principal(cx.caller),
             retain_except_on_create: input.retain_except_on_create.unwrap_or(stack.retain_except_on_create),
             ..(*stack).clone()
         };
+        role::act(cx, &mut changed, input.role_arn)?;
         cx.tx.put(changed.clone());
         update::rollback(cx, &changed, begin::BY_USER.into())?;
         Ok(Output { stack_id: stack.arn.clone() })

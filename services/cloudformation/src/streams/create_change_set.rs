@@ -4,7 +4,7 @@ use crate::choices::ChangeSetType;
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
-    begin, changes, events, fetch, find, predict,
+    begin, changes, events, fetch, find, predict, role,
     shapes::ParameterShape,
     template::Origin,
     update,
@@ -14,7 +14,7 @@ use escale_service::{Body, Cloud, Cx, StreamCx, StreamOperation, StreamReply};
 use escale_store::Image;
 use escale_tables::cloudformation::{
     ChangeSet, ChangeSetArn, ChangeSetName, ChangeSetPhase, ChangeSetUuid, ClientRequestToken, Content,
-    OnFailure, Phase, Stack, StackArn, StackContent, StackName, StackUuid,
+    OnFailure, Phase, ServiceRoleArn, Stack, StackArn, StackContent, StackName, StackUuid,
 };
 use std::sync::Arc;
 
@@ -37,6 +37,8 @@ pub(crate) struct Input {
     include_nested_stacks: Option<bool>,
     import_existing_resources: Option<bool>,
     on_stack_failure: Option<OnFailure>,
+    #[wire("RoleARN")]
+    role_arn: Option<ServiceRoleArn>,
 }
 
 #[derive(Wire)]
@@ -88,6 +90,7 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
     if input.import_existing_resources == Some(true) {
         return Err(AwsError::not_supported("The parameter ImportExistingResources").into());
     }
+    role::pass(cx, input.role_arn.as_ref())?;
     // Read again: the stack may have changed while the template was fetched.
     let there = find::stack_if_any(cx.tx, &input.stack_name);
     if let Some(stack) = &there
@@ -188,6 +191,7 @@ fn put(
         phase,
         on_failure: input.on_stack_failure,
         include_nested_stacks: input.include_nested_stacks.unwrap_or(false),
+        role: input.role_arn.clone(),
         token: input.client_token.clone(),
         created: cx.now,
     });

@@ -3,12 +3,12 @@
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
-    begin, fetch, find,
+    begin, fetch, find, role,
     shapes::ParameterShape,
 };
 use escale_base::{AwsError, Tag, Wire};
 use escale_service::{Body, Cx, StreamCx, StreamOperation, StreamReply};
-use escale_tables::cloudformation::{ClientRequestToken, OnFailure, StackArn, StackName};
+use escale_tables::cloudformation::{ClientRequestToken, OnFailure, ServiceRoleArn, StackArn, StackName};
 use std::sync::Arc;
 
 pub(crate) struct CreateStack;
@@ -28,6 +28,8 @@ pub(crate) struct Input {
     client_request_token: Option<ClientRequestToken>,
     enable_termination_protection: Option<bool>,
     retain_except_on_create: Option<bool>,
+    #[wire("RoleARN")]
+    role_arn: Option<ServiceRoleArn>,
 }
 
 #[derive(Wire)]
@@ -99,6 +101,7 @@ fn create(
     stack.termination_protection = input.enable_termination_protection.unwrap_or(false);
     stack.creation_token.clone_from(&input.client_request_token);
     stack.token = input.client_request_token;
+    role::act(cx, &mut stack, input.role_arn)?;
     let arn = stack.arn.clone();
     begin::creation(cx, stack, content);
     Ok(arn)

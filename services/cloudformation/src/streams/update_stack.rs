@@ -3,7 +3,7 @@
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
-    fetch, find,
+    fetch, find, role,
     shapes::ParameterShape,
     template::Origin,
     update,
@@ -11,7 +11,7 @@ use crate::{
 use escale_base::{AwsError, Tag, Wire};
 use escale_service::{Body, Cloud, Cx, StreamCx, StreamOperation, StreamReply};
 use escale_tables::cloudformation::{
-    ClientRequestToken, OnFailure, Stack, StackArn,
+    ClientRequestToken, OnFailure, ServiceRoleArn, Stack, StackArn,
 };
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ pub(crate) struct Input {
     disable_rollback: Option<bool>,
     client_request_token: Option<ClientRequestToken>,
     retain_except_on_create: Option<bool>,
+    #[wire("RoleARN")]
+    role_arn: Option<ServiceRoleArn>,
 }
 
 #[derive(Wire)]
@@ -110,13 +112,14 @@ fn start(
         Some(true) => OnFailure::DoNothing,
         _ => OnFailure::Rollback,
     };
-    let stack = Stack {
+    let mut stack = Stack {
         on_failure,
         retain_except_on_create: input.retain_except_on_create.unwrap_or(false),
         token: input.client_request_token,
         ..(*stack).clone()
     };
     let arn = stack.arn.clone();
+    role::act(cx, &mut stack, input.role_arn)?;
     update::apply(cloud, cx, stack, content)?;
     Ok(arn)
 }

@@ -28,6 +28,8 @@ pub struct ChangeSet {
     /// `OnStackFailure`.
     pub on_failure: Option<super::OnFailure>,
     pub include_nested_stacks: bool,
+    /// The role that the change set's execution gives to the stack.
+    pub role: Option<super::ServiceRoleArn>,
     pub token: Option<ClientRequestToken>,
     pub created: Timestamp,
 }

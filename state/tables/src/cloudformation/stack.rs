@@ -19,6 +19,8 @@ escale_base::name! {
     ParameterKey;
     /// The name of an output in its template.
     OutputKey;
+    /// The ARN of a role that CloudFormation assumes for a stack.
+    ServiceRoleArn;
 }
 
 /// A stack. A deleted one stays for a while and is found by its id.
@@ -45,8 +47,10 @@ pub struct Stack {
     pub creation_token: Option<ClientRequestToken>,
     /// `ClientRequestToken` of the current operation; its events have it.
     pub token: Option<ClientRequestToken>,
-    /// The caller of the current operation: resources are created and deleted with its permissions.
+    /// The caller of the current operation, or the role: resources are created and deleted with its permissions.
     pub principal: Value,
+    /// The role that acts for the stack.
+    pub role: Option<ServiceRoleArn>,
     pub outputs: Vec<StackOutput>,
     /// Exports of other stacks that this one uses.
     pub imports: BTreeSet<ExportName>,
