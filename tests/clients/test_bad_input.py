@@ -270,13 +270,24 @@ def test_up_reports_why_tasks_exit_and_works_after_the_fix(own_cloud, tmp_path):
     page = requests.get(f"http://127.0.0.1:{own_cloud.env['ESCALE_WEB_PORT']}/", headers={"Host": "bad.localhost"}, timeout=10)
     assert page.text == "it works"
 
-    # A failed `up` does not remove an application that was deployed before.
+    def page():
+        url = f"http://127.0.0.1:{own_cloud.env['ESCALE_WEB_PORT']}/"
+        return requests.get(url, headers={"Host": "bad.localhost"}, timeout=10).text
+
+    # A change is rolled out, and a change that fails leaves the version before.
+    good = (folder / "web/Dockerfile").read_text()
     (folder / "web/page").write_text("changed")
+    own_cloud.escale("up", folder)
+    assert page() == "changed"
+    (folder / "web/Dockerfile").write_text(broken)
     done = own_cloud.escale("up", folder, check=False)
-    assert done.returncode == 1 and "stack updates are not supported yet" in done.stderr
-    assert "\nbad was deployed before and was not changed." in done.stderr, done.stderr
-    page = requests.get(f"http://127.0.0.1:{own_cloud.env['ESCALE_WEB_PORT']}/", headers={"Host": "bad.localhost"}, timeout=10)
-    assert page.text == "it works" and own_cloud.status()["stack"]["status"] == "CREATE_COMPLETE"
+    assert done.returncode == 1 and "could not be updated and was returned to the state before" in done.stderr
+    assert "DATABASE_URL is not set" in done.stderr and "\nbad runs as before." in done.stderr, done.stderr
+    assert page() == "changed" and own_cloud.status()["stack"]["status"] == "UPDATE_ROLLBACK_COMPLETE"
+    (folder / "web/Dockerfile").write_text(good)
+    (folder / "web/page").write_text("again")
+    own_cloud.escale("up", folder)
+    assert page() == "again"
 
 
 # Ends on SIGTERM, which a shell as a container's first process ignores by default.
