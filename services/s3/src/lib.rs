@@ -3,7 +3,7 @@
 //! A bucket and its configuration are rows (`ops/`, synchronous). Objects are in the objects plane (`streams/`).
 //! CreateBucket only writes a row: before an operation uses the plane, [`Buckets`] applies the row to the plane's bucket.
 //! A deletion must wait until the plane reports that the bucket is empty; `reconcile/` does this for callers that cannot
-//! wait (CloudFormation).
+//! wait (CloudFormation), and applies lifecycle configurations.
 //!
 //! The gate evaluates bucket policies; `policy.rs` restricts them as the public access block demands. Nothing here opens a
 //! file or authenticates a caller. Start at `streams/put_object.rs`.
@@ -14,6 +14,7 @@ mod checksums;
 mod choices;
 mod conditions;
 mod error;
+mod lifecycle;
 mod metadata;
 mod ops;
 mod policy;

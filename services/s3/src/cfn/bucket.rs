@@ -2,13 +2,16 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-s3-bucket.html>
 
+use super::lifecycle::{self, TemplateLifecycle};
 use crate::{
     choices::BucketVersioningStatus,
     ops::{
         create_bucket::{Configuration, CreateBucket},
         delete_bucket_encryption::DeleteBucketEncryption,
+        delete_bucket_lifecycle::DeleteBucketLifecycle,
         delete_bucket_tagging::DeleteBucketTagging,
         get_bucket_encryption::GetBucketEncryption,
+        get_bucket_lifecycle_configuration::GetBucketLifecycleConfiguration,
         get_bucket_ownership_controls::GetBucketOwnershipControls,
         get_bucket_tagging::GetBucketTagging,
         get_bucket_versioning::GetBucketVersioning,
@@ -16,6 +19,7 @@ use crate::{
         head_bucket::HeadBucket,
         put_bucket_acl::PutBucketAcl,
         put_bucket_encryption::PutBucketEncryption,
+        put_bucket_lifecycle_configuration::{self, PutBucketLifecycleConfiguration},
         put_bucket_ownership_controls::PutBucketOwnershipControls,
         put_bucket_tagging::PutBucketTagging,
         put_bucket_versioning::{self, PutBucketVersioning},
@@ -37,6 +41,7 @@ pub(super) const PROPERTIES: &[&str] = &[
     "AccessControl",
     "BucketEncryption",
     "BucketName",
+    lifecycle::PROPERTY,
     "OwnershipControls",
     "PublicAccessBlockConfiguration",
     "Tags",
@@ -73,6 +78,7 @@ pub(super) fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
         let input = props.input::<PutBucketEncryption>(&["BucketEncryption"]).renamed(OF_ENCRYPTION);
         input.with("Bucket", &name).call(cx)?;
     }
+    put_lifecycle(cx, props, &name)?;
     let tag_set = props.tags()?;
     if !tag_set.is_empty() {
         let input = InputDraft::<PutBucketTagging>::new().with("Bucket", &name);
@@ -105,6 +111,15 @@ pub(super) fn gone(image: &Image, created: &Created) -> Readiness {
             Readiness::Failed(format!("the bucket {name} was created again while it was being deleted"))
         }
     }
+}
+
+/// Puts the lifecycle configuration of the template; returns whether it has one.
+fn put_lifecycle(cx: &mut Cx<'_>, props: &Props<'_>, bucket: &BucketName) -> Result<bool, AwsError> {
+    let Some((rules, minimum)) = TemplateLifecycle::of(props)? else { return Ok(false) };
+    let input = InputDraft::<PutBucketLifecycleConfiguration>::new().with("Bucket", bucket);
+    let input = input.with(lifecycle::PROPERTY, &put_bucket_lifecycle_configuration::Configuration { rules });
+    input.with("TransitionDefaultMinimumObjectSize", &minimum).call(cx)?;
+    Ok(true)
 }
 
 /// The canned ACL as the API spells it.
@@ -145,6 +160,9 @@ pub(super) fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, Aw
             Some(_) => input.with("Bucket", id).call(cx)?,
             None => of::<DeleteBucketEncryption>(created).call(cx)?,
         }
+    }
+    if update.changed(lifecycle::PROPERTY) && !put_lifecycle(cx, after, &id.as_str().into())? {
+        of::<DeleteBucketLifecycle>(created).call(cx)?;
     }
     update_tags(cx, update)?;
     Ok(created.clone())
@@ -194,6 +212,11 @@ pub(super) fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<Stri
     }
     if let Some(tags) = found(of::<GetBucketTagging>(created).call(cx))? {
         add(properties_of(NAME, &tags, &[("Tags", "TagSet")]));
+    }
+    if let Some(found) = found(of::<GetBucketLifecycleConfiguration>(created).call(cx))? {
+        let minimum = found.transition_default_minimum_object_size;
+        let configuration = TemplateLifecycle::from_api(found.rules, minimum);
+        wire::put(&mut properties, lifecycle::PROPERTY, &configuration);
     }
     // For a template, a bucket that was never versioned is as one whose versioning is suspended.
     let status = of::<GetBucketVersioning>(created).call(cx)?.status;

@@ -71,6 +71,7 @@ impl Operation for CreateBucket {
             public_access_block: Some(PublicAccessBlock::ALL),
             tags,
             bucket_key: false,
+            lifecycle: None,
             deleting: false,
         });
         Ok(Output { location: format!("/{}", input.bucket), bucket_arn: rules::bucket_arn(&input.bucket) })

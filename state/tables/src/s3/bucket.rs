@@ -1,5 +1,6 @@
 //! Buckets.
 
+use super::Lifecycle;
 use crate::row;
 use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,8 @@ pub struct Bucket {
     pub tags: Vec<Tag>,
     /// `BucketKeyEnabled` of the default encryption, which is stored and shown without effect.
     pub bucket_key: bool,
+    #[serde(default)]
+    pub lifecycle: Option<Lifecycle>,
     /// A deletion is in progress: the reconciler deletes the bucket if it is empty and clears this mark if it is not.
     pub deleting: bool,
 }
