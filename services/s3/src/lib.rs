@@ -13,6 +13,7 @@ mod cfn;
 mod checksums;
 mod choices;
 mod conditions;
+mod cors;
 mod error;
 mod lifecycle;
 mod metadata;
@@ -31,7 +32,8 @@ pub use reconcile::{Planes, start};
 use escale_base::wire::Value;
 use escale_objects::Objects;
 use escale_service::{
-    Also, Config, Entry, EventKind, Recorded, ResourcePolicy, ResourceType, Service, gives_tags,
+    Also, Config, CrossOrigin, CrossOriginGrant, Entry, EventKind, Recorded, ResourcePolicy, ResourceType,
+    Service, gives_tags,
 };
 use escale_store::Image;
 use std::sync::Arc;
@@ -83,6 +85,9 @@ impl Service for S3 {
     ) -> Vec<ResourcePolicy> {
         let name = input.get("Bucket").and_then(Value::as_str).unwrap_or_default();
         policy::in_force(image, &name.into(), &config.account)
+    }
+    fn cross_origin(&self, image: &Image, request: &CrossOrigin<'_>) -> Option<CrossOriginGrant> {
+        cors::grant(image, request)
     }
     fn resource_types(&self) -> Vec<ResourceType> {
         cfn::types()

@@ -58,6 +58,7 @@ fn updates_change_every_property() {
                 "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
                 "VersioningConfiguration": {"Status": "Enabled"}, "BucketEncryption": encryption(true),
                 "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}],
+                "CorsConfiguration": {"CorsRules": [{"Id": "r", "AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]},
                 "LifecycleConfiguration": {"Rules": [{"Id": "logs", "Status": "Enabled", "Prefix": "logs/", "ExpirationInDays": 30}]},
             }),
             changes: vec![
@@ -71,6 +72,11 @@ fn updates_change_every_property() {
                 json!({"Tags": null}),
                 json!({"LifecycleConfiguration": lifecycle()}),
                 json!({"LifecycleConfiguration": null}),
+                json!({"CorsConfiguration": {"CorsRules": [{
+                    "AllowedMethods": ["PUT", "GET"], "AllowedOrigins": ["http://a.example"], "AllowedHeaders": ["*"],
+                    "ExposedHeaders": ["ETag"], "MaxAge": 60,
+                }]}}),
+                json!({"CorsConfiguration": null}),
                 json!({"AccessControl": "Private"}),
                 json!({"OwnershipControls": null}),
             ],

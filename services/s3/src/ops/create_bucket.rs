@@ -71,6 +71,7 @@ impl Operation for CreateBucket {
             public_access_block: Some(PublicAccessBlock::ALL),
             tags,
             bucket_key: false,
+            cors: None,
             lifecycle: None,
             deleting: false,
         });

@@ -29,6 +29,7 @@ escale_service::operations! { "s3";
     HeadBucket => head_bucket as "s3:ListBucket",
     ListBuckets => list_buckets as "s3:ListAllMyBuckets",
     PutBucketAcl => put_bucket_acl,
+    PutBucketCors => put_bucket_cors as "s3:PutBucketCORS",
     PutBucketEncryption => put_bucket_encryption as "s3:PutEncryptionConfiguration",
     PutBucketLifecycleConfiguration => put_bucket_lifecycle_configuration as "s3:PutLifecycleConfiguration",
     PutBucketOwnershipControls => put_bucket_ownership_controls,

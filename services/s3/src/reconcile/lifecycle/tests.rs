@@ -70,6 +70,7 @@ fn row(name: &str, versioning: Versioning, rules: Value, put: Timestamp) -> Buck
         public_access_block: None,
         tags: Vec::new(),
         bucket_key: false,
+        cors: None,
         lifecycle: Some(Lifecycle { rules, minimum: TransitionMinimum::All128K, put }),
         deleting: false,
     }
