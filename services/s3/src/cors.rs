@@ -57,7 +57,7 @@ fn applies(rule: &CorsRule, request: &CrossOrigin<'_>) -> bool {
         && request.headers.iter().all(allowed)
 }
 
-/// `*` stands for any characters, also none.
+/// `*` matches any characters, also none.
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         Some((start, end)) => {
