@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import datetime
 import io
 import json
 import uuid
@@ -12,7 +13,7 @@ import botocore.exceptions
 import pytest
 import requests
 
-from conftest import REGION
+from conftest import REGION, eventually
 
 MB = 1024 * 1024
 
@@ -304,13 +305,16 @@ STATUS = {
     "delete_bucket_policy": 204,
     "delete_bucket_tagging": 204,
     "delete_bucket_cors": 204,
+    "delete_bucket_lifecycle": 204,
     "delete_bucket_encryption": 204,
     "delete_public_access_block": 204,
     "delete_object": 204,
     "delete_object_tagging": 204,
     "abort_multipart_upload": 204,
     "put_bucket_acl": 200,
+    "put_bucket_cors": 200,
     "put_bucket_encryption": 200,
+    "put_bucket_lifecycle_configuration": 200,
     "put_bucket_ownership_controls": 200,
     "put_bucket_versioning": 200,
     "put_public_access_block": 200,
@@ -347,7 +351,12 @@ def test_successful_responses_have_the_statuses_of_aws(s3, bucket):
     call("delete_bucket_policy", Bucket=bucket)
     call("put_bucket_tagging", Bucket=bucket, Tagging=tags)
     call("delete_bucket_tagging", Bucket=bucket)
+    rules = [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]
+    call("put_bucket_cors", Bucket=bucket, CORSConfiguration={"CORSRules": rules})
     call("delete_bucket_cors", Bucket=bucket)
+    rules = [{"Status": "Disabled", "Filter": {}, "Expiration": {"Days": 1}}]
+    call("put_bucket_lifecycle_configuration", Bucket=bucket, LifecycleConfiguration={"Rules": rules})
+    call("delete_bucket_lifecycle", Bucket=bucket)
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     call("put_bucket_encryption", Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
     call("delete_bucket_encryption", Bucket=bucket)
@@ -579,3 +588,74 @@ def test_objects_survive_a_restart_of_the_daemon(own_cloud):
     s3 = own_cloud.client("s3")
     assert s3.get_object(Bucket=name, Key="k", VersionId=version)["Body"].read() == b"kept"
     assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
+
+
+def test_lifecycle_rules_expire_objects(s3, bucket):
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for key, tags in (("logs/a", ""), ("logs/b", "keep=yes"), ("data", "")):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x", Tagging=tags)
+    past = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
+    conditions = {"Prefix": "logs/", "Tags": [{"Key": "keep", "Value": "yes"}]}
+    rules = [
+        {"ID": "old", "Status": "Enabled", "Filter": {"And": conditions}, "Expiration": {"Date": past}},
+        {
+            "ID": "never",
+            "Status": "Enabled",
+            "Filter": {"Prefix": "data"},
+            "Expiration": {"Days": 3},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 3, "NewerNoncurrentVersions": 2},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+            "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}],
+        },
+    ]
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
+    assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] == rules
+
+    def marked():
+        return [marker["Key"] for marker in s3.list_object_versions(Bucket=bucket).get("DeleteMarkers", [])]
+
+    assert eventually(marked) == ["logs/b"]
+    assert [found["Key"] for found in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["data", "logs/a"]
+    s3.delete_bucket_lifecycle(Bucket=bucket)
+    refused("NoSuchLifecycleConfiguration", s3.get_bucket_lifecycle_configuration, Bucket=bucket)
+    rules[0]["Expiration"] = {"Days": 0}
+    call = s3.put_bucket_lifecycle_configuration
+    refused("InvalidArgument", call, Bucket=bucket, LifecycleConfiguration={"Rules": rules})
+
+
+def test_cors_rules_admit_pages_of_other_origins(cloud, s3, bucket):
+    rule = {
+        "AllowedMethods": ["PUT", "GET"],
+        "AllowedOrigins": ["http://*.example"],
+        "AllowedHeaders": ["content-*"],
+        "ExposeHeaders": ["ETag"],
+        "MaxAgeSeconds": 60,
+    }
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+    assert s3.get_bucket_cors(Bucket=bucket)["CORSRules"] == [rule]
+    url, page = f"{cloud.endpoint}/{bucket}/k", {"Origin": "http://shop.example"}
+    asks = page | {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "Content-Type"}
+    answer = requests.options(url, headers=asks)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["Access-Control-Allow-Origin"] == "http://shop.example"
+    assert answer.headers["Access-Control-Allow-Methods"] == "PUT, GET"
+    assert answer.headers["Access-Control-Allow-Headers"] == "content-type"
+    assert answer.headers["Access-Control-Max-Age"] == "60"
+    for name, value in (
+        ("Origin", "http://shop.test"),
+        ("Access-Control-Request-Method", "DELETE"),
+        ("Access-Control-Request-Headers", "authorization"),
+    ):
+        assert requests.options(url, headers=asks | {name: value}).status_code == 403, name
+    put = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"})
+    answer = requests.put(put, data=b"text", headers=page)
+    assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, "http://shop.example")
+    assert answer.headers["Access-Control-Expose-Headers"] == "ETag"
+    get = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    assert requests.get(get, headers=page).headers["Vary"].startswith("Origin")
+    # The rules open the bucket to pages, not to callers without permission.
+    answer = requests.get(url, headers=page)
+    assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (403, "http://shop.example")
+    assert "Access-Control-Allow-Origin" not in requests.get(get, headers={"Origin": "http://shop.test"}).headers
+    s3.delete_bucket_cors(Bucket=bucket)
+    assert requests.options(url, headers=asks).status_code == 403

@@ -1,7 +1,8 @@
 //! The listener for AWS's API: turns bytes from a socket into a call of an operation, and its output into a response.
 //!
 //! The request path, in `request.rs`:
-//! 1. Refuse ambiguous heads (`escale-httpguard`, `head.rs`) and requests of foreign web pages (`web_pages.rs`).
+//! 1. Refuse ambiguous heads (`escale-httpguard`, `head.rs`) and requests of foreign web pages (`web_pages.rs`),
+//!    except those that a bucket's CORS rules allow (`cross_origin.rs`).
 //! 2. Find the service and operation (`escale-wire`) and verify the signature (`escale-wire::sigv4`, with the secret from
 //!    [`escale_service::Identity`]).
 //! 3. Read the body (`body.rs`) and decode it, on separate threads if it is large (`decoders.rs`).
@@ -12,6 +13,7 @@
 
 mod body;
 mod check;
+mod cross_origin;
 mod decoders;
 mod head;
 mod request;

@@ -6,7 +6,7 @@
 use crate::{
     Gate,
     body::{Arriving, Collected, full, verified},
-    head,
+    cross_origin, head,
     trace::Trace,
     web_pages::{self, Purpose},
 };
@@ -14,7 +14,8 @@ use bytes::Bytes;
 use escale_base::{AwsError, ErrorKind, ids, limits::request as limits, wire::Value};
 use escale_model::Operation;
 use escale_service::{
-    Arrival, Body, Caller, Credential, Entry, Kind, Principal, StreamCx, StreamHandler, StreamReply,
+    Arrival, Body, Caller, Credential, CrossOriginGrant, Entry, Kind, Principal, StreamCx, StreamHandler,
+    StreamReply,
 };
 use escale_wire::{
     Target,
@@ -53,14 +54,16 @@ pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) 
         Err(error) => return unidentified(&parts, &error, &request_id),
     };
     let (arrival, trace) = (ends.arrival, Trace::default());
-    let call = Arc::new(Call { gate, target, parts, authority, request_id, arrival, trace });
+    let grant = cross_origin::grant(&gate, &target, &parts);
+    let call = Arc::new(Call { gate, target, parts, authority, request_id, arrival, grant, trace });
     let result = call.run(arriving, form).await;
     let answered = (&call.request_id[..], arrival);
     call.trace.record(&call.gate, &call.target, &call.parts, answered, result.as_ref().err());
-    match result {
-        Ok(response) => response,
-        Err(error) => call.fail(error),
+    let mut response = result.unwrap_or_else(|error| call.fail(error));
+    if let Some(grant) = &call.grant {
+        cross_origin::allow(&mut response, &call.parts, grant);
     }
+    response
 }
 
 /// The answer to a request whose head the guard refused with `status`.
@@ -113,6 +116,8 @@ struct Call {
     authority: String,
     request_id: String,
     arrival: Arrival,
+    /// The permission of the web page that made this request.
+    grant: Option<CrossOriginGrant>,
     trace: Trace,
 }
 
@@ -135,6 +140,9 @@ impl Call {
         arriving: Arriving,
         form: Option<Collected>,
     ) -> Result<Response<Body>, AwsError> {
+        if self.grant.is_some() && cross_origin::is_preflight(&self.parts) {
+            return Ok(cross_origin::preflight(&self.parts));
+        }
         let seen = form.as_ref().map_or(&[][..], |form| &form.bytes);
         // The query protocols name the operation in the body. This is an error then, unless the body is read already.
         let operation = escale_wire::operation(&self.target, &self.parts, seen);
@@ -310,7 +318,8 @@ impl Call {
         Ok((Claimant { principal, in_session, access_key }, unproven))
     }
 
-    /// A page of another origin may read only objects that a policy or a presigned URL allows. A distribution's request on
+    /// A page of another origin may read only objects that a policy or a presigned URL allows, unless CORS rules give it
+    /// more. A distribution's request on
     /// behalf of such a page is the distribution's own: it is signed with a key that no page has.
     fn check_page(&self, operation: Option<&Operation>) -> Result<(), AwsError> {
         let s3 = self.target.service.id == "s3";
@@ -322,6 +331,7 @@ impl Call {
         };
         let refused = match web_pages::check_page(&self.parts, &self.authority, purpose) {
             Ok(()) => return Ok(()),
+            Err(_) if self.grant.is_some() => return Ok(()),
             Err(error) => error,
         };
         let claim = Claim::read(&self.target, &self.parts).ok().flatten();

@@ -3,8 +3,8 @@
 //! that a page cannot forge: the host, and the browser's headers about the page (`Origin`, `Sec-Fetch-Site`).
 //!
 //! The API and the registry refuse every host that is not this cloud's, and every page of another origin. Pages may load
-//! objects that a public bucket policy or a presigned URL allows; CORS rules of buckets are not
-//! enacted, so a page cannot read more. The port of load balancers and distributions does not use these checks: it refuses
+//! objects that a public bucket policy or a presigned URL allows, and read what the CORS rules of a bucket allow
+//! (`cross_origin.rs`). The port of load balancers and distributions does not use these checks: it refuses
 //! only names that the cloud does not serve.
 //!
 //! Source: <https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site>

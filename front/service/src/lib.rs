@@ -12,6 +12,7 @@ mod caller;
 mod cfn;
 mod cloud;
 mod config;
+mod cors;
 mod cx;
 mod identity;
 mod image_name;
@@ -34,6 +35,7 @@ pub use cfn::{
 };
 pub use cloud::Cloud;
 pub use config::Config;
+pub use cors::{CrossOrigin, CrossOriginGrant};
 pub use cx::Cx;
 pub use identity::{Asked, Credential, Decision, Identity, ResourcePolicy};
 pub use image_name::ImageName;
@@ -92,6 +94,11 @@ pub trait Service: Send + Sync + 'static {
         _input: &Value,
     ) -> Vec<ResourcePolicy> {
         Vec::new()
+    }
+
+    /// Whether a web page of another origin may make a request; `None` if it may not.
+    fn cross_origin(&self, _image: &Image, _request: &CrossOrigin<'_>) -> Option<CrossOriginGrant> {
+        None
     }
 
     /// ARNs of a request's resources, from the members of its input: for operations that do not return them themselves.

@@ -203,7 +203,7 @@ impl Selection {
     }
 }
 
-/// `*` stands for any characters, also none.
+/// `*` matches any characters, also none.
 fn matches_pattern(pattern: &str, tag: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == tag };
     let Some(mut left) = tag.strip_prefix(first) else { return false };

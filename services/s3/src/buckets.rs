@@ -26,7 +26,7 @@ impl Buckets {
         Buckets { objects, applied: Mutex::default(), changing: tokio::sync::Mutex::default() }
     }
 
-    /// Applies the bucket's row to the plane, unless it is applied already; returns the row.
+    /// As [`Buckets::apply`], for a request.
     pub(crate) async fn ready(
         &self,
         cx: &StreamCx,
@@ -36,13 +36,18 @@ impl Buckets {
         if expected_owner.is_some_and(|owner| owner != cx.config.account) {
             return Err(Error::Denied);
         }
-        let row = row(&cx.store.read(), name)?;
+        self.apply(&cx.store, name).await
+    }
+
+    /// Applies the bucket's row to the plane, unless it is applied already; returns the row.
+    pub(crate) async fn apply(&self, store: &Store, name: &BucketName) -> Result<Arc<Bucket>, Error> {
+        let row = row(&store.read(), name)?;
         if self.is_applied(&row) {
             return Ok(row);
         }
         let _changing = self.changing.lock().await;
         // Read again: the bucket may have changed or be gone since this request waits for the lock.
-        let row = self::row(&cx.store.read(), name)?;
+        let row = self::row(&store.read(), name)?;
         if !self.is_applied(&row) {
             let existing = match self.objects.create_bucket(name).await {
                 Ok(created) => created,
@@ -78,6 +83,7 @@ impl Buckets {
         let deleted = store.write(|tx| {
             tx.delete::<Bucket>(name);
             tx.delete::<escale_tables::s3::BucketSeen>(name);
+            tx.delete::<escale_tables::s3::LifecycleSeen>(name);
             Ok::<_, StoreError>(())
         });
         deleted.map_err(|error| {

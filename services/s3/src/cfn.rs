@@ -1,6 +1,7 @@
 //! The resource types `AWS::S3::*`, implemented with this service's operations.
 
 mod bucket;
+mod lifecycle;
 #[cfg(test)]
 mod tests;
 

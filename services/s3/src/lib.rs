@@ -3,7 +3,7 @@
 //! A bucket and its configuration are rows (`ops/`, synchronous). Objects are in the objects plane (`streams/`).
 //! CreateBucket only writes a row: before an operation uses the plane, [`Buckets`] applies the row to the plane's bucket.
 //! A deletion must wait until the plane reports that the bucket is empty; `reconcile/` does this for callers that cannot
-//! wait (CloudFormation).
+//! wait (CloudFormation), and applies lifecycle configurations.
 //!
 //! The gate evaluates bucket policies; `policy.rs` restricts them as the public access block demands. Nothing here opens a
 //! file or authenticates a caller. Start at `streams/put_object.rs`.
@@ -13,7 +13,9 @@ mod cfn;
 mod checksums;
 mod choices;
 mod conditions;
+mod cors;
 mod error;
+mod lifecycle;
 mod metadata;
 mod ops;
 mod policy;
@@ -30,7 +32,8 @@ pub use reconcile::{Planes, start};
 use escale_base::wire::Value;
 use escale_objects::Objects;
 use escale_service::{
-    Also, Config, Entry, EventKind, Recorded, ResourcePolicy, ResourceType, Service, gives_tags,
+    Also, Config, CrossOrigin, CrossOriginGrant, Entry, EventKind, Recorded, ResourcePolicy, ResourceType,
+    Service, gives_tags,
 };
 use escale_store::Image;
 use std::sync::Arc;
@@ -82,6 +85,9 @@ impl Service for S3 {
     ) -> Vec<ResourcePolicy> {
         let name = input.get("Bucket").and_then(Value::as_str).unwrap_or_default();
         policy::in_force(image, &name.into(), &config.account)
+    }
+    fn cross_origin(&self, image: &Image, request: &CrossOrigin<'_>) -> Option<CrossOriginGrant> {
+        cors::grant(image, request)
     }
     fn resource_types(&self) -> Vec<ResourceType> {
         cfn::types()

@@ -1,5 +1,7 @@
-//! Deletes the buckets whose rows are marked, for callers that cannot wait for the plane (CloudFormation). A bucket that is
+//! Reconcilers of buckets. This one deletes the buckets whose rows are marked, for callers that cannot wait for the plane (CloudFormation). A bucket that is
 //! not empty is kept, and a row records the reason.
+
+mod lifecycle;
 
 use crate::{Buckets, Error};
 use escale_base::{Clock, Timestamp};
@@ -15,8 +17,10 @@ pub struct Planes {
     pub buckets: Arc<Buckets>,
 }
 
-/// Starts the reconciler.
+/// Starts the reconcilers.
 pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Planes) {
+    let buckets = Arc::clone(&planes.buckets);
+    engine.add(lifecycle::Lifecycles { store: store.clone(), buckets });
     engine.add(Removals { store: store.clone(), clock: cloud.clock.clone(), buckets: planes.buckets });
 }
 

@@ -2,20 +2,27 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-s3-bucket.html>
 
+use super::lifecycle::{self, TemplateLifecycle};
 use crate::{
     choices::BucketVersioningStatus,
     ops::{
         create_bucket::{Configuration, CreateBucket},
+        delete_bucket_cors::DeleteBucketCors,
         delete_bucket_encryption::DeleteBucketEncryption,
+        delete_bucket_lifecycle::DeleteBucketLifecycle,
         delete_bucket_tagging::DeleteBucketTagging,
+        get_bucket_cors::GetBucketCors,
         get_bucket_encryption::GetBucketEncryption,
+        get_bucket_lifecycle_configuration::GetBucketLifecycleConfiguration,
         get_bucket_ownership_controls::GetBucketOwnershipControls,
         get_bucket_tagging::GetBucketTagging,
         get_bucket_versioning::GetBucketVersioning,
         get_public_access_block::GetPublicAccessBlock,
         head_bucket::HeadBucket,
         put_bucket_acl::PutBucketAcl,
+        put_bucket_cors::{self, PutBucketCors},
         put_bucket_encryption::PutBucketEncryption,
+        put_bucket_lifecycle_configuration::{self, PutBucketLifecycleConfiguration},
         put_bucket_ownership_controls::PutBucketOwnershipControls,
         put_bucket_tagging::PutBucketTagging,
         put_bucket_versioning::{self, PutBucketVersioning},
@@ -25,8 +32,8 @@ use crate::{
     shapes::Tagging,
 };
 use escale_base::{
-    AwsError, found,
-    wire::{self, Map, Value, Wire},
+    AwsError, Wire, found,
+    wire::{self, Map, Value},
 };
 use escale_service::{Created, Cx, InputDraft, Named, Props, Readiness, Update, properties_of};
 use escale_store::Image;
@@ -37,11 +44,16 @@ pub(super) const PROPERTIES: &[&str] = &[
     "AccessControl",
     "BucketEncryption",
     "BucketName",
+    CORS,
+    lifecycle::PROPERTY,
     "OwnershipControls",
     "PublicAccessBlockConfiguration",
     "Tags",
     "VersioningConfiguration",
 ];
+
+const CORS: &str = "CorsConfiguration";
+const OF_CORS: &[(&str, &str)] = &[("ExposedHeaders", "ExposeHeaders"), ("MaxAge", "MaxAgeSeconds")];
 
 /// The names of the encryption properties in the API.
 const OF_ENCRYPTION: &[(&str, &str)] = &[
@@ -73,6 +85,10 @@ pub(super) fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
         let input = props.input::<PutBucketEncryption>(&["BucketEncryption"]).renamed(OF_ENCRYPTION);
         input.with("Bucket", &name).call(cx)?;
     }
+    if props.get(CORS).is_some() {
+        props.input::<PutBucketCors>(&[CORS]).renamed(OF_CORS).with("Bucket", &name).call(cx)?;
+    }
+    put_lifecycle(cx, props, &name)?;
     let tag_set = props.tags()?;
     if !tag_set.is_empty() {
         let input = InputDraft::<PutBucketTagging>::new().with("Bucket", &name);
@@ -105,6 +121,15 @@ pub(super) fn gone(image: &Image, created: &Created) -> Readiness {
             Readiness::Failed(format!("the bucket {name} was created again while it was being deleted"))
         }
     }
+}
+
+/// Puts the lifecycle configuration of the template; returns whether it has one.
+fn put_lifecycle(cx: &mut Cx<'_>, props: &Props<'_>, bucket: &BucketName) -> Result<bool, AwsError> {
+    let Some((rules, minimum)) = TemplateLifecycle::of(props)? else { return Ok(false) };
+    let input = InputDraft::<PutBucketLifecycleConfiguration>::new().with("Bucket", bucket);
+    let input = input.with(lifecycle::PROPERTY, &put_bucket_lifecycle_configuration::Configuration { rules });
+    input.with("TransitionDefaultMinimumObjectSize", &minimum).call(cx)?;
+    Ok(true)
 }
 
 /// The canned ACL as the API spells it.
@@ -146,6 +171,16 @@ pub(super) fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, Aw
             None => of::<DeleteBucketEncryption>(created).call(cx)?,
         }
     }
+    if update.changed(CORS) {
+        let input = after.input::<PutBucketCors>(&[CORS]).renamed(OF_CORS);
+        match after.get(CORS) {
+            Some(_) => input.with("Bucket", id).call(cx)?,
+            None => of::<DeleteBucketCors>(created).call(cx)?,
+        }
+    }
+    if update.changed(lifecycle::PROPERTY) && !put_lifecycle(cx, after, &id.as_str().into())? {
+        of::<DeleteBucketLifecycle>(created).call(cx)?;
+    }
     update_tags(cx, update)?;
     Ok(created.clone())
 }
@@ -179,6 +214,13 @@ fn update_tags(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<(), AwsError> {
     of::<PutBucketTagging>(update.created).with("Tagging", &Tagging { tag_set }).call(cx).map(drop)
 }
 
+/// As the API's request has it.
+#[derive(Wire)]
+struct CorsProperty {
+    #[wire("CORSConfiguration")]
+    cors_configuration: put_bucket_cors::Configuration,
+}
+
 /// `AccessControl` is not read: buckets have no ACLs, see GetBucketAcl.
 pub(super) fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
     if found(of::<HeadBucket>(created).call(cx))?.is_none() {
@@ -194,6 +236,17 @@ pub(super) fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<Stri
     }
     if let Some(tags) = found(of::<GetBucketTagging>(created).call(cx))? {
         add(properties_of(NAME, &tags, &[("Tags", "TagSet")]));
+    }
+    if let Some(got) = found(of::<GetBucketCors>(created).call(cx))? {
+        let found = CorsProperty {
+            cors_configuration: put_bucket_cors::Configuration { cors_rules: got.cors_rules },
+        };
+        properties.extend(properties_of(NAME, &found, OF_CORS));
+    }
+    if let Some(found) = found(of::<GetBucketLifecycleConfiguration>(created).call(cx))? {
+        let minimum = found.transition_default_minimum_object_size;
+        let configuration = TemplateLifecycle::from_api(found.rules, minimum);
+        wire::put(&mut properties, lifecycle::PROPERTY, &configuration);
     }
     // For a template, a bucket that was never versioned is as one whose versioning is suspended.
     let status = of::<GetBucketVersioning>(created).call(cx)?.status;

@@ -25,6 +25,23 @@ fn policy(action: &str) -> Value {
     }]})
 }
 
+fn lifecycle() -> Value {
+    json!({"TransitionDefaultMinimumObjectSize": "varies_by_storage_class", "Rules": [
+        {"Id": "a", "Status": "Enabled", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}},
+        {
+            "Id": "b", "Status": "Disabled", "Prefix": "b/", "TagFilters": [{"Key": "k", "Value": "v"}],
+            "ObjectSizeGreaterThan": "10", "ObjectSizeLessThan": "20", "ExpirationDate": "2030-01-01T00:00:00.000Z",
+            "Transitions": [{"StorageClass": "GLACIER", "TransitionInDays": 10}],
+        },
+        {
+            "Id": "c", "Status": "Enabled", "TagFilters": [{"Key": "k", "Value": "v"}],
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 3, "NewerNoncurrentVersions": 2},
+            "NoncurrentVersionTransitions": [{"StorageClass": "STANDARD_IA", "TransitionInDays": 30}],
+        },
+        {"Id": "d", "Status": "Enabled", "Prefix": "d/", "ExpiredObjectDeleteMarker": true},
+    ]})
+}
+
 #[test]
 fn updates_change_every_property() {
     let cloud = cloud();
@@ -41,6 +58,8 @@ fn updates_change_every_property() {
                 "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
                 "VersioningConfiguration": {"Status": "Enabled"}, "BucketEncryption": encryption(true),
                 "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}],
+                "CorsConfiguration": {"CorsRules": [{"Id": "r", "AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]},
+                "LifecycleConfiguration": {"Rules": [{"Id": "logs", "Status": "Enabled", "Prefix": "logs/", "ExpirationInDays": 30}]},
             }),
             changes: vec![
                 json!({"PublicAccessBlockConfiguration": block(true)}),
@@ -51,6 +70,13 @@ fn updates_change_every_property() {
                 json!({"BucketEncryption": null}),
                 json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
                 json!({"Tags": null}),
+                json!({"LifecycleConfiguration": lifecycle()}),
+                json!({"LifecycleConfiguration": null}),
+                json!({"CorsConfiguration": {"CorsRules": [{
+                    "AllowedMethods": ["PUT", "GET"], "AllowedOrigins": ["http://a.example"], "AllowedHeaders": ["*"],
+                    "ExposedHeaders": ["ETag"], "MaxAge": 60,
+                }]}}),
+                json!({"CorsConfiguration": null}),
                 json!({"AccessControl": "Private"}),
                 json!({"OwnershipControls": null}),
             ],

@@ -71,6 +71,8 @@ impl Operation for CreateBucket {
             public_access_block: Some(PublicAccessBlock::ALL),
             tags,
             bucket_key: false,
+            cors: None,
+            lifecycle: None,
             deleting: false,
         });
         Ok(Output { location: format!("/{}", input.bucket), bucket_arn: rules::bucket_arn(&input.bucket) })

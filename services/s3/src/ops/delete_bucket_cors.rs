@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketCors.html>
 //!
-//! A bucket never has a CORS configuration. Deleting a missing one succeeds on AWS, too.
+//! As on AWS, deleting a missing configuration succeeds.
 
 use crate::{Error, rules};
 use escale_base::Wire;
@@ -25,7 +25,6 @@ impl Operation for DeleteBucketCors {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        Ok(())
+        rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| b.cors = None)
     }
 }

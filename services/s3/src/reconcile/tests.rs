@@ -53,6 +53,8 @@ async fn rig(fate: Arc<dyn Fate>) -> Rig {
             public_access_block: None,
             tags: Vec::new(),
             bucket_key: false,
+            cors: None,
+            lifecycle: None,
             deleting: name != "kept",
         };
         let put = store.write(|tx| {

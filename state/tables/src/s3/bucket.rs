@@ -1,5 +1,6 @@
 //! Buckets.
 
+use super::{CorsRule, Lifecycle};
 use crate::row;
 use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,11 @@ pub struct Bucket {
     pub tags: Vec<Tag>,
     /// `BucketKeyEnabled` of the default encryption, which is stored and shown without effect.
     pub bucket_key: bool,
+    /// The rules for web pages of other origins; the first one that matches a request applies.
+    #[serde(default)]
+    pub cors: Option<Vec<CorsRule>>,
+    #[serde(default)]
+    pub lifecycle: Option<Lifecycle>,
     /// A deletion is in progress: the reconciler deletes the bucket if it is empty and clears this mark if it is not.
     pub deleting: bool,
 }

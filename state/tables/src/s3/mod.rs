@@ -1,9 +1,18 @@
 //! Buckets as they were requested, with their configuration. Objects are in the plane and in no table.
 
 mod bucket;
+mod cors;
+mod lifecycle;
 
 pub use bucket::{Bucket, BucketName, BucketSeen, PublicAccessBlock, Versioning};
+pub use cors::{CorsMethod, CorsRule, CorsRuleId, HeaderPattern, OriginPattern};
+pub use lifecycle::{
+    AbortUpload, KeyPrefix, Lifecycle, LifecycleConditions, LifecycleExpiration, LifecycleFilter,
+    LifecycleRule, LifecycleRuleId, LifecycleSeen, LifecycleStatus, NoncurrentExpiration,
+    NoncurrentTransition, Transition, TransitionClass, TransitionMinimum,
+};
 
 use escale_store::TableDef;
 
-pub const TABLES: &[TableDef] = &[TableDef::of::<Bucket>(), TableDef::of::<BucketSeen>()];
+pub const TABLES: &[TableDef] =
+    &[TableDef::of::<Bucket>(), TableDef::of::<BucketSeen>(), TableDef::of::<LifecycleSeen>()];
