@@ -299,3 +299,39 @@ def test_renamed_instance_keeps_its_rows_and_moves_its_name_and_port(rds, networ
         rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
     for name in ("old-name", "new-name"):
         wait_until_deleted(rds, name)
+
+
+def test_stack_changes_an_instance_in_place_and_takes_it_back(cloud, rds, network):
+    cfn = cloud.client("cloudformation")
+
+    def template(broken=False, **changes):
+        properties = {
+            "DBInstanceIdentifier": "of-stack", "DBInstanceClass": "db.t4g.micro", "Engine": "postgres", "AllocatedStorage": "20",
+            "EngineVersion": str(POSTGRES_MAJORS[-1]), "MasterUsername": "app", "MasterUserPassword": PASSWORD,
+            "DBSubnetGroupName": "data", "VPCSecurityGroups": [network["group"]], "BackupRetentionPeriod": 0, **changes,
+        }
+        resources = {"Db": {"Type": "AWS::RDS::DBInstance", "Properties": properties, "DeletionPolicy": "Delete"}}
+        if broken:
+            group = {"DBSubnetGroupDescription": "one zone", "SubnetIds": network["subnets"][:1]}
+            resources["Group"] = {"Type": "AWS::RDS::DBSubnetGroup", "DependsOn": "Db", "Properties": group}
+        return json.dumps({"Resources": resources})
+
+    def wait(what):
+        cfn.get_waiter(what).wait(StackName="database", WaiterConfig=SOON)
+        seen = describe(rds, "of-stack")
+        assert seen["DBInstanceStatus"] == "available"
+        return seen
+
+    cfn.create_stack(StackName="database", TemplateBody=template())
+    before = wait("stack_create_complete")
+    cfn.update_stack(StackName="database", TemplateBody=template(MultiAZ=True, BackupRetentionPeriod=3))
+    seen = wait("stack_update_complete")
+    assert (seen["MultiAZ"], seen["SecondaryAvailabilityZone"]) == (True, "eu-west-3b")
+    assert (seen["BackupRetentionPeriod"], seen["DbiResourceId"]) == (3, before["DbiResourceId"])
+    # Another resource fails, so the change is taken back. Storage never shrinks.
+    cfn.update_stack(StackName="database", TemplateBody=template(broken=True, AllocatedStorage="30", BackupRetentionPeriod=3))
+    seen = wait("stack_rollback_complete")
+    assert (seen["MultiAZ"], seen["SecondaryAvailabilityZone"], seen["AllocatedStorage"]) == (True, "eu-west-3b", 30)
+    assert seen["DbiResourceId"] == before["DbiResourceId"]
+    cfn.delete_stack(StackName="database")
+    cfn.get_waiter("stack_delete_complete").wait(StackName="database", WaiterConfig=SOON)

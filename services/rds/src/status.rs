@@ -61,7 +61,7 @@ pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
 
 /// Whether the current wish failed. An older wish that failed does not count: its correction is still to be enacted.
 fn has_failed(seen: &InstanceSeen, current: Option<&str>) -> bool {
-    seen.error.is_some() && seen.failed.as_deref() == current
+    seen.error.is_some() && current.is_some() && seen.failed.as_deref() == current
 }
 
 /// Whether a snapshot of this instance is in progress.
