@@ -251,6 +251,105 @@ def test_service_keeps_its_desired_count_and_deploys(cluster):
     assert tasks_of(cluster, "web") == []
 
 
+def test_service_changes_its_target_groups(cluster):
+    ecs, elbv2 = cluster.ecs, cluster.cloud.client("elbv2")
+    groups = []
+    for name in ("first", "second"):
+        made = elbv2.create_target_group(Name=f"{name}-{cluster.name[4:]}", Protocol="HTTP", Port=80, VpcId=cluster.vpc, TargetType="ip")
+        groups.append(made["TargetGroups"][0]["TargetGroupArn"])
+        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "0"}
+        elbv2.modify_target_group_attributes(TargetGroupArn=groups[-1], Attributes=[delay])
+    script = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
+    definition = cluster.define(cluster.container("main", script, portMappings=[{"containerPort": 80}]))
+
+    def balanced(group):
+        return [{"targetGroupArn": group, "containerName": "main", "containerPort": 80}]
+
+    def targets():
+        health = [elbv2.describe_target_health(TargetGroupArn=g)["TargetHealthDescriptions"] for g in groups]
+        return [{t["Target"]["Id"] for t in of} for of in health]
+
+    def tasks():
+        return {c["networkInterfaces"][0]["privateIpv4Address"] for t in tasks_of(cluster, "moving") for c in t["containers"]}
+
+    def update(**changes):
+        before = tasks()
+        updated = ecs.update_service(cluster=cluster.name, service="moving", **changes)["service"]
+        assert len(updated["deployments"]) == 2
+        eventually(lambda: len(service(cluster, "moving")["deployments"]) == 1, within=60)
+        assert not before & tasks(), "every task is new"
+
+    ecs.create_service(
+        cluster=cluster.name, serviceName="moving", taskDefinition=definition, desiredCount=1, launchType="FARGATE",
+        networkConfiguration=cluster.network(), loadBalancers=balanced(groups[0]),
+    )
+    try:
+        ecs.get_waiter("services_stable").wait(cluster=cluster.name, services=["moving"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        assert targets() == [tasks(), set()]
+        update(loadBalancers=balanced(groups[1]))
+        eventually(lambda: targets() == [set(), tasks()])
+        with pytest.raises(botocore.exceptions.ClientError) as e:
+            ecs.update_service(cluster=cluster.name, service="moving", loadBalancers=[{**balanced(groups[0])[0], "containerPort": 81}])
+        assert "container port 81" in str(e.value)
+        update(loadBalancers=[])
+        eventually(lambda: targets() == [set(), set()])
+        assert service(cluster, "moving")["loadBalancers"] == []
+    finally:
+        ecs.delete_service(cluster=cluster.name, service="moving", force=True)
+    eventually(lambda: service(cluster, "moving")["status"] == "INACTIVE")
+    for group in groups:
+        elbv2.delete_target_group(TargetGroupArn=group)
+
+
+def test_stack_deploys_a_service_and_rolls_a_failing_version_back(cluster):
+    cfn, name = cluster.cloud.client("cloudformation"), f"service-{cluster.name}"
+    script = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
+
+    def template(script, count=None):
+        container = cluster.container("main", script)
+        container = {k[0].upper() + k[1:]: v for k, v in container.items()}
+        log = container["LogConfiguration"]
+        container["LogConfiguration"] = {"LogDriver": log["logDriver"], "Options": log["options"]}
+        definition = {
+            "Family": name, "Cpu": "256", "Memory": "512", "NetworkMode": "awsvpc", "RequiresCompatibilities": ["FARGATE"],
+            "ExecutionRoleArn": cluster.execution, "ContainerDefinitions": [container],
+        }
+        service = {
+            "Cluster": cluster.name, "ServiceName": name, "LaunchType": "FARGATE", "TaskDefinition": {"Ref": "Definition"},
+            "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": cluster.subnets}},
+            "DeploymentConfiguration": {"DeploymentCircuitBreaker": {"Enable": True, "Rollback": True}},
+            **({"DesiredCount": count} if count else {}),
+        }
+        return json.dumps({"Resources": {
+            "Definition": {"Type": "AWS::ECS::TaskDefinition", "Properties": definition},
+            "Service": {"Type": "AWS::ECS::Service", "Properties": service},
+        }})
+
+    def wait(what):
+        cfn.get_waiter(what).wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+        return service(cluster, name)
+
+    cfn.create_stack(StackName=name, TemplateBody=template(script, 2))
+    first = wait("stack_create_complete")
+    assert (first["runningCount"], first["desiredCount"]) == (2, 2)
+    # A new version is complete when the stack is. Without a DesiredCount the service keeps its own.
+    cfn.update_stack(StackName=name, TemplateBody=template("echo new; " + script))
+    second = wait("stack_update_complete")
+    assert second["taskDefinition"] != first["taskDefinition"] and second["serviceArn"] == first["serviceArn"]
+    assert (len(second["deployments"]), second["runningCount"], second["desiredCount"]) == (1, 2, 2)
+    # A version that ends at once trips the circuit breaker; the stack's event has its last words.
+    cfn.update_stack(StackName=name, TemplateBody=template("echo no database; exit 3"))
+    third = wait("stack_rollback_complete")
+    assert third["taskDefinition"] == second["taskDefinition"]
+    assert (len(third["deployments"]), third["runningCount"]) == (1, 2)
+    events = cfn.describe_stack_events(StackName=name)["StackEvents"]
+    [failed] = [e for e in events if e["ResourceStatus"] == "UPDATE_FAILED" and e["LogicalResourceId"] == "Service"]
+    reason = failed["ResourceStatusReason"]
+    assert "Circuit Breaker" in reason and "exit code 3" in reason and "no database" in reason, reason
+    cfn.delete_stack(StackName=name)
+    cfn.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
 def test_unhealthy_task_is_replaced(cluster):
     check = {"command": ["CMD-SHELL", "test ! -e /tmp/sick"], "interval": 5, "timeout": 2, "retries": 1}
     script = "trap 'exit 0' TERM; n=0; while :; do sleep 0.1; n=$((n+1)); [ $n -lt 30 ] || touch /tmp/sick; done"

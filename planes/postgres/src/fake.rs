@@ -219,6 +219,7 @@ impl Database {
                 record.nodes.retain(|n| n.name != *name);
                 nodes.remove(name);
             }
+            Step::SetPort => record.port = spec.port,
             // A fake server answers at once.
             Step::Await(_) | Step::Promote(_) | Step::AwaitStreaming(_) => {}
         }

@@ -33,6 +33,8 @@ pub enum Step {
     Disarm,
     /// Remove a node that is no longer in the spec.
     Remove(String),
+    /// Record that the servers, none of which runs, will listen on the spec's port.
+    SetPort,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -62,10 +64,14 @@ pub(crate) fn next(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> Result<
     let primary = find(&record.primary);
     let standby = record.standby().map(|n| find(&n.name));
     let name = || record.primary.clone();
+    // The primary first: its shutdown sends all remaining WAL to the standby.
+    let up = [Some(primary), standby].into_iter().flatten().find(|n| n.running);
     if !spec.running {
-        // The primary first: its shutdown sends all remaining WAL to the standby.
-        let up = [Some(primary), standby].into_iter().flatten().find(|n| n.running);
         return Ok(up.map(|n| Step::Stop(n.name.clone())));
+    }
+    if record.port != spec.port {
+        // A server listens on its port until it ends. Both change together, or the standby would not find the primary.
+        return Ok(Some(up.map_or(Step::SetPort, |n| Step::Stop(n.name.clone()))));
     }
     if let Some(s) = standby
         && s.running

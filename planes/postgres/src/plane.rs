@@ -164,9 +164,6 @@ impl Inner {
         if old.version != spec.version {
             return cannot(format!("an upgrade from {} to {} is not supported", old.version, spec.version));
         }
-        if old.port != spec.port {
-            return cannot(format!("a change of port from {} to {} is not supported", old.port, spec.port));
-        }
         if spec.node(&old.primary).is_none() {
             return cannot(format!("node '{}' is the primary and cannot be removed", old.primary));
         }

@@ -73,6 +73,10 @@ impl Inner {
             Step::Prove => self.prove(name, &mut record).await,
             Step::Disarm => self.disarm(name, &mut record).await,
             Step::Remove(node) => self.remove(name, &mut record, node).await,
+            Step::SetPort => {
+                record.port = spec.port;
+                record.save(&self.dir(name))
+            }
         }
     }
 

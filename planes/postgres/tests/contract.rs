@@ -3,6 +3,8 @@
 // Clippy exempts only functions marked #[test]; the helpers here are part of the tests.
 #![allow(clippy::unwrap_used)]
 
+#[path = "suite/changes.rs"]
+mod changes;
 #[path = "suite/common.rs"]
 mod common;
 #[path = "suite/real.rs"]
@@ -71,6 +73,16 @@ async fn contract(plane: &dyn Postgres, tag: &str, clock: &Clock) {
     assert!(seen.nodes.iter().all(|n| n.role == NodeRole::Down));
     spec.running = true;
     plane.ensure(&spec).await.unwrap();
+
+    // The port changes: both servers restart.
+    let before = plane.observe(&spec.name).await.unwrap().unwrap();
+    spec.port = free_port();
+    plane.ensure(&spec).await.unwrap();
+    let seen = plane.observe(&spec.name).await.unwrap().unwrap();
+    assert_eq!((seen.protection, seen.writable().unwrap().name.as_str()), (Protection::Protected, "b-1"));
+    for node in ["a-1", "b-1"] {
+        assert_ne!(seen.node(node).unwrap().pid, before.node(node).unwrap().pid, "{node}");
+    }
 
     // One node is removed.
     let mut single = spec.clone();

@@ -37,6 +37,12 @@ pub(crate) fn newest(major: u32) -> String {
     format!("{major}.{}", newest_minor(major).unwrap_or(0))
 }
 
+/// Whether one full version is older than another, such as 15.4 than 15.14.
+pub(crate) fn is_older(version: &str, than: &str) -> bool {
+    let numbers = |text: &str| text.split('.').map(|part| part.parse().unwrap_or(0)).collect::<Vec<u32>>();
+    numbers(version) < numbers(than)
+}
+
 /// The major version and the full version for a request. Without a version, the newest installed one.
 pub(crate) fn version(image: &Image, engine: &str, requested: Option<&str>) -> Result<(u32, String), Error> {
     if engine != "postgres" {

@@ -13,6 +13,7 @@ mod engines;
 mod error;
 mod events;
 mod filters;
+mod network;
 mod observe;
 mod ops;
 mod parameters;

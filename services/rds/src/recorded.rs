@@ -9,6 +9,10 @@ const ENCRYPTION: &str =
 const WINDOW: &str =
     "Escale runs no maintenance: the engine changes when its package on the machine is upgraded";
 const MINOR: &str = "The installed package determines the minor version";
+const INSIGHTS: &str = "Performance Insights is a view in AWS's console; the database is the same without it";
+const LOGS: &str =
+    "The server's log stays in the database's folder; exporting it to CloudWatch Logs is not supported yet";
+const LIFECYCLE: &str = "It selects AWS's paid support for old versions";
 const CA: &str = "Connections are not encrypted: they never leave the machine";
 
 pub(crate) const RECORDED: &[Recorded] = &[
@@ -26,25 +30,28 @@ pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "CreateDBInstance.AutoMinorVersionUpgrade", reason: MINOR },
     Recorded { name: "CreateDBInstance.PreferredMaintenanceWindow", reason: WINDOW },
     Recorded { name: "CreateDBInstance.CACertificateIdentifier", reason: CA },
-    Recorded {
-        name: "CreateDBInstance.EnablePerformanceInsights",
-        reason: "Performance Insights is a view in AWS's console; the database is the same without it",
-    },
-    Recorded {
-        name: "CreateDBInstance.EnableCloudwatchLogsExports",
-        reason: "The server's log stays in the database's folder; exporting it to CloudWatch Logs is not supported yet",
-    },
+    Recorded { name: "CreateDBInstance.EnablePerformanceInsights", reason: INSIGHTS },
+    Recorded { name: "CreateDBInstance.EnableCloudwatchLogsExports", reason: LOGS },
     Recorded {
         name: "CreateDBInstance.LicenseModel",
         reason: "PostgreSQL has only one license; other values are refused",
     },
-    Recorded {
-        name: "CreateDBInstance.EngineLifecycleSupport",
-        reason: "It selects AWS's paid support for old versions",
-    },
+    Recorded { name: "CreateDBInstance.EngineLifecycleSupport", reason: LIFECYCLE },
     Recorded { name: "ModifyDBInstance.ApplyImmediately", reason: "Every change is applied immediately" },
     Recorded { name: "ModifyDBInstance.DBInstanceClass", reason: CLASS },
     Recorded { name: "ModifyDBInstance.AllocatedStorage", reason: DISK },
+    Recorded { name: "ModifyDBInstance.MaxAllocatedStorage", reason: DISK },
+    Recorded { name: "ModifyDBInstance.StorageType", reason: DISK },
+    Recorded { name: "ModifyDBInstance.Iops", reason: DISK },
+    Recorded { name: "ModifyDBInstance.StorageThroughput", reason: DISK },
+    Recorded { name: "ModifyDBInstance.MasterUserSecretKmsKeyId", reason: ENCRYPTION },
+    Recorded { name: "ModifyDBInstance.EngineVersion (after the dot)", reason: MINOR },
+    Recorded { name: "ModifyDBInstance.AutoMinorVersionUpgrade", reason: MINOR },
+    Recorded { name: "ModifyDBInstance.PreferredMaintenanceWindow", reason: WINDOW },
+    Recorded { name: "ModifyDBInstance.CACertificateIdentifier", reason: CA },
+    Recorded { name: "ModifyDBInstance.EnablePerformanceInsights", reason: INSIGHTS },
+    Recorded { name: "ModifyDBInstance.CloudwatchLogsExportConfiguration", reason: LOGS },
+    Recorded { name: "ModifyDBInstance.EngineLifecycleSupport", reason: LIFECYCLE },
     Recorded {
         name: "DeleteDBInstance.DeleteAutomatedBackups",
         reason: "true is the default and is enacted; false is refused",

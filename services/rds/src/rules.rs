@@ -216,6 +216,38 @@ pub(crate) fn refuse_if(condition: bool, what: &str) -> Result<(), Error> {
     if condition { Err(AwsError::not_supported(what).into()) } else { Ok(()) }
 }
 
+/// Parameters of which only the default is supported.
+pub(crate) struct Features<'a> {
+    pub iam_authentication: Option<bool>,
+    pub monitoring_interval: Option<i32>,
+    pub network_type: Option<&'a str>,
+    pub license_model: Option<&'a str>,
+}
+
+pub(crate) fn refuse_unsupported_features(given: Features<'_>) -> Result<(), Error> {
+    refuse_if(given.iam_authentication == Some(true), "EnableIAMDatabaseAuthentication=true")?;
+    refuse_if(given.monitoring_interval.is_some_and(|s| s > 0), "A MonitoringInterval above 0")?;
+    if let Some(other) = given.network_type.filter(|kind| *kind != "IPV4") {
+        let unsupported = AwsError::not_supported(format_args!("The NetworkType {other}"));
+        return Err(unsupported.hint("Use IPV4.").into());
+    }
+    if let Some(model) = given.license_model.filter(|model| *model != "postgresql-license") {
+        return Err(Error::Value(format!("Invalid license model '{model}' for engine 'postgres'.")));
+    }
+    Ok(())
+}
+
+/// The IOPS and the throughput in MiB/s of storage for which a request sets neither.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage>
+pub(crate) fn storage_defaults(kind: &str, size_gb: i32) -> (Option<i32>, Option<i32>) {
+    match kind {
+        "gp3" if size_gb < 400 => (Some(3_000), Some(125)),
+        "gp3" => (Some(12_000), Some(500)),
+        _ => (None, None),
+    }
+}
+
 pub(crate) fn refuse_public(publicly_accessible: Option<bool>) -> Result<(), Error> {
     match publicly_accessible {
         Some(true) => Err(AwsError::not_supported("PubliclyAccessible=true")

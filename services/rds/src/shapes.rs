@@ -5,7 +5,10 @@ use escale_base::{Tag, Timestamp, Wire};
 use escale_service::Cx;
 use escale_tables::{
     ec2::Subnet,
-    rds::{Instance, InstanceSeen, LogExport, ParameterGroup, Snapshot, SnapshotSeen, SubnetGroup},
+    rds::{
+        Instance, InstanceSeen, LifecycleSupport, LogExport, ParameterGroup, Snapshot, SnapshotSeen,
+        SubnetGroup,
+    },
 };
 
 #[derive(Debug, Wire)]
@@ -72,6 +75,7 @@ pub(crate) struct InstanceShape {
     pub tag_list: Vec<Tag>,
     pub network_type: &'static str,
     pub master_user_secret: Option<MasterSecret>,
+    pub engine_lifecycle_support: LifecycleSupport,
 }
 
 #[derive(Debug, Wire)]
@@ -112,6 +116,7 @@ pub(crate) struct StatusInfo {
 pub(crate) struct MasterSecret {
     pub secret_arn: String,
     pub secret_status: &'static str,
+    pub kms_key_id: Option<String>,
 }
 
 pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
@@ -179,11 +184,12 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
         max_allocated_storage: kept.max_allocated_storage_gb,
         tag_list: row.tags.clone(),
         network_type: "IPV4",
-        master_user_secret: row
-            .credentials
-            .secret_arn
-            .clone()
-            .map(|secret_arn| MasterSecret { secret_arn, secret_status: "active" }),
+        master_user_secret: row.credentials.secret_arn.clone().map(|secret_arn| MasterSecret {
+            secret_arn,
+            secret_status: "active",
+            kms_key_id: kept.secret_kms_key_id,
+        }),
+        engine_lifecycle_support: kept.lifecycle_support,
     }
 }
 

@@ -50,13 +50,18 @@ pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
         Some(_) if !wish.running => Status::Stopping,
         Some(last) if reconcile::is_stopped(last) => Status::Starting,
         Some(_) if !rebooted => Status::Rebooting,
-        Some(_) if !enacted && seen.error.is_some() => Status::IncompatibleParameters,
+        Some(_) if !enacted && has_failed(seen, current.as_deref()) => Status::IncompatibleParameters,
         Some(_) if !enacted => Status::Modifying,
         // The server is down or restarts.
         Some(_) if !seen.writable => Status::Rebooting,
         Some(_) if pending_snapshot(image, wish) => Status::BackingUp,
         Some(_) => Status::Available,
     }
+}
+
+/// Whether the current wish failed. An older wish that failed does not count: its correction is still to be enacted.
+fn has_failed(seen: &InstanceSeen, current: Option<&str>) -> bool {
+    seen.error.is_some() && current.is_some() && seen.failed.as_deref() == current
 }
 
 /// Whether a snapshot of this instance is in progress.
@@ -136,6 +141,7 @@ mod tests {
             pending_restart: vec![],
             rebooted: None,
             error: None,
+            failed: None,
             at: Timestamp(0),
         };
         assert_eq!(status_of(&wish, None), "creating");

@@ -24,38 +24,67 @@ impl Deref for FakeCloud {
     }
 }
 
-/// A Secrets Manager that generates an empty password.
-struct FakeSecretsManager;
+/// A Secrets Manager that stores nothing.
+struct FakeSecretsManager {
+    /// Whether it generates a password. Else it returns an empty one.
+    generates: bool,
+}
 
 impl Service for FakeSecretsManager {
     fn id(&self) -> &'static str {
         "secretsmanager"
     }
     fn operations(&self) -> Vec<Entry> {
-        vec![
-            Entry::of::<EmptyPassword>("GetRandomPassword"),
-            Entry::of::<EmptyPassword>("CreateSecret"),
-            Entry::of::<EmptyPassword>("PutSecretValue"),
-        ]
+        let random = if self.generates {
+            Entry::of::<SomePassword>("GetRandomPassword")
+        } else {
+            Entry::of::<NoPassword>("GetRandomPassword")
+        };
+        let others = ["CreateSecret", "PutSecretValue", "DeleteSecret"].map(Entry::of::<NoPassword>);
+        std::iter::once(random).chain(others).collect()
     }
 }
 
-struct EmptyPassword;
+struct SomePassword;
+struct NoPassword;
 
-impl Operation for EmptyPassword {
+fn secret(password: &str) -> Value {
+    json!({"RandomPassword": password, "ARN": "arn:aws:secretsmanager:eu-west-3:000000000000:secret:rds"})
+}
+
+impl Operation for SomePassword {
     type Input = Value;
     type Output = Value;
     type Error = AwsError;
 
     fn run(_: &mut Cx<'_>, _: Value) -> Result<Value, AwsError> {
-        Ok(json!({"RandomPassword": "", "ARN": "arn:aws:secretsmanager:eu-west-3:000000000000:secret:rds"}))
+        Ok(secret("generated-by-the-fake"))
+    }
+}
+
+impl Operation for NoPassword {
+    type Input = Value;
+    type Output = Value;
+    type Error = AwsError;
+
+    fn run(_: &mut Cx<'_>, _: Value) -> Result<Value, AwsError> {
+        Ok(secret(""))
     }
 }
 
 impl FakeCloud {
     pub(crate) fn new() -> FakeCloud {
+        FakeCloud::with(FakeSecretsManager { generates: false })
+    }
+
+    /// With passwords that RDS manages.
+    pub(crate) fn with_managed_passwords() -> FakeCloud {
+        FakeCloud::with(FakeSecretsManager { generates: true })
+    }
+
+    fn with(secrets: FakeSecretsManager) -> FakeCloud {
         let services: Vec<Arc<dyn Service>> =
-            vec![Arc::new(crate::Rds), Arc::new(FakeEc2), Arc::new(FakeSecretsManager)];
+            vec![Arc::new(crate::Rds), Arc::new(FakeEc2), Arc::new(secrets)];
         let harness = Harness::new(services);
         crate::engines::store_installed(&harness.store, &[15]).unwrap();
         let vpc = FakeEc2::vpc(&harness);

@@ -79,11 +79,14 @@ impl Harness {
             assert!(refused, "{type_name}: {property} is required");
             return;
         }
+        if removal == Removal::Keeps {
+            change(&mut changed, None);
+            return check(&changed, values[1]);
+        }
         let mut without = create(None);
         let default = self.read_resource(&without)[property].clone();
         change(&mut changed, None);
-        let expected = if removal == Removal::Keeps { values[1] } else { &default };
-        check(&changed, expected);
+        check(&changed, &default);
         change(&mut without, Some(values[0]));
         check(&without, values[0]);
     }

@@ -276,8 +276,10 @@ pub(crate) async fn nothing(simulation: &Simulation, daemon: &Daemon) -> Result<
 
 /// Tables that may have rows without any application: histories, and rows of the installation itself.
 const KEPT: &[&str] = &[
-    // Deleted stacks can be listed, with their events.
+    // Deleted stacks can be listed, with their events and templates.
+    "cloudformation_content",
     "cloudformation_event",
+    "cloudformation_event_count",
     "cloudformation_resource",
     "cloudformation_stack",
     // Deleted clusters and services stay as INACTIVE; a stack only deregisters task definitions.

@@ -8,7 +8,7 @@ use tokio_postgres::{Client, NoTls};
 pub(crate) const PASSWORD: &str = "correct horse/1";
 
 /// A port that is free on both addresses of the pair.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let port = TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap().port();
         if TcpListener::bind(("127.0.0.3", port)).is_ok() {

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-async fn seen(plane: &dyn Postgres, spec: &DatabaseSpec) -> Observed {
+pub(crate) async fn seen(plane: &dyn Postgres, spec: &DatabaseSpec) -> Observed {
     plane.observe(&spec.name).await.unwrap().unwrap()
 }
 
@@ -34,7 +34,7 @@ async fn timed(plane: &dyn Postgres, spec: &DatabaseSpec) {
 
 /// Writes through TCP without a pause to the node that accepts writes; returns the acknowledged numbers and
 /// the longest time between two acknowledgements.
-async fn write_until(spec: DatabaseSpec, stop: Arc<AtomicBool>) -> (Vec<i64>, Duration) {
+pub(crate) async fn write_until(spec: DatabaseSpec, stop: Arc<AtomicBool>) -> (Vec<i64>, Duration) {
     let (mut acknowledged, mut gap, mut last, mut n) = (vec![], Duration::ZERO, None::<Instant>, 0i64);
     while !stop.load(Ordering::SeqCst) {
         for node in ["a-1", "b-1"] {
@@ -55,7 +55,7 @@ async fn write_until(spec: DatabaseSpec, stop: Arc<AtomicBool>) -> (Vec<i64>, Du
 }
 
 /// Repeats the step as a reconciler does: a disk that other programs keep busy can delay the proof of the standby beyond its limit.
-async fn ensure_again(plane: &PostgresPlane, spec: &DatabaseSpec) {
+pub(crate) async fn ensure_again(plane: &PostgresPlane, spec: &DatabaseSpec) {
     for _ in 0..5 {
         match plane.ensure(spec).await {
             Err(error) if error.retry => println!("again: {error}"),

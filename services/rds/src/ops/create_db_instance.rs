@@ -8,7 +8,7 @@ use escale_base::{AwsError, Secret, Tag, Wire};
 use escale_service::{Also, Cx, Operation};
 use escale_tables::{
     ec2::GroupId,
-    rds::{Credentials, Instance, LogExport, Recorded},
+    rds::{Credentials, Instance, LifecycleSupport, LogExport, Recorded},
 };
 
 pub(crate) struct CreateDBInstance;
@@ -16,6 +16,7 @@ pub(crate) struct CreateDBInstance;
 pub(crate) const BACKUP_WINDOW: &str = "03:00-04:00";
 pub(crate) const MAINTENANCE_WINDOW: &str = "sun:04:30-sun:05:30";
 pub(crate) const CERTIFICATE: &str = "rds-ca-rsa2048-g1";
+pub(crate) const STORAGE_TYPE: &str = "gp3";
 
 #[derive(Wire)]
 pub(crate) struct Input {
@@ -66,7 +67,7 @@ pub(crate) struct Input {
     ca_certificate: Option<String>,
     manage_master_user_password: Option<bool>,
     master_user_secret_kms_key_id: Option<String>,
-    engine_lifecycle_support: Option<String>,
+    engine_lifecycle_support: Option<LifecycleSupport>,
 }
 
 impl Operation for CreateDBInstance {
@@ -122,20 +123,16 @@ impl Operation for CreateDBInstance {
 
 fn refuse_unsupported(input: &Input) -> Result<(), Error> {
     rules::refuse_public(input.publicly_accessible)?;
-    rules::refuse_if(input.iam_authentication == Some(true), "EnableIAMDatabaseAuthentication=true")?;
-    rules::refuse_if(input.monitoring_interval.is_some_and(|s| s > 0), "A MonitoringInterval above 0")?;
     if !input.db_security_groups.is_empty() {
         let unsupported = AwsError::not_supported("The parameter DBSecurityGroups");
         return Err(unsupported.hint("Use VpcSecurityGroupIds.").into());
     }
-    if let Some(other) = input.network_type.as_deref().filter(|t| *t != "IPV4") {
-        let unsupported = AwsError::not_supported(format_args!("The NetworkType {other}"));
-        return Err(unsupported.hint("Use IPV4.").into());
-    }
-    if let Some(model) = input.license_model.as_deref().filter(|m| *m != "postgresql-license") {
-        return Err(Error::Value(format!("Invalid license model '{model}' for engine 'postgres'.")));
-    }
-    Ok(())
+    rules::refuse_unsupported_features(rules::Features {
+        iam_authentication: input.iam_authentication,
+        monitoring_interval: input.monitoring_interval,
+        network_type: input.network_type.as_deref(),
+        license_model: input.license_model.as_deref(),
+    })
 }
 
 pub(crate) fn port(requested: Option<i32>) -> Result<u16, Error> {
@@ -168,13 +165,9 @@ pub(crate) fn backup_window(text: &str) -> Result<String, Error> {
 }
 
 fn recorded(input: &Input) -> Result<Recorded, Error> {
-    if !input.class.starts_with("db.") || input.class.split('.').count() != 3 {
-        return Err(Error::Value(format!("Invalid DB Instance class: {}", input.class)));
-    }
-    let storage_type = input.storage_type.clone().unwrap_or_else(|| "gp3".into());
-    if !["gp2", "gp3", "io1", "io2", "standard"].contains(&storage_type.as_str()) {
-        return Err(Error::Value(format!("Invalid storage type: {storage_type}")));
-    }
+    check_class(&input.class)?;
+    let storage_type = input.storage_type.clone().unwrap_or_else(|| STORAGE_TYPE.into());
+    check_storage_type(&storage_type)?;
     let allocated = input.allocated_storage.ok_or_else(|| {
         Error::Combination("The parameter AllocatedStorage must be provided and must not be blank.".into())
     })?;
@@ -187,13 +180,14 @@ fn recorded(input: &Input) -> Result<Recorded, Error> {
     if input.max_allocated_storage.is_some_and(|max| max <= allocated) {
         return Err(Error::Combination("MaxAllocatedStorage must be greater than AllocatedStorage".into()));
     }
+    let (iops, throughput) = rules::storage_defaults(&storage_type, allocated);
     Ok(Recorded {
         class: input.class.clone(),
         allocated_storage_gb: allocated,
         max_allocated_storage_gb: input.max_allocated_storage,
         storage_type,
-        iops: input.iops,
-        storage_throughput: input.storage_throughput,
+        iops: input.iops.or(iops),
+        storage_throughput: input.storage_throughput.or(throughput),
         storage_encrypted: input.storage_encrypted.unwrap_or(false),
         kms_key_id: input.kms_key_id.clone(),
         backup_window: backup_window(input.preferred_backup_window.as_deref().unwrap_or(BACKUP_WINDOW))?,
@@ -206,10 +200,26 @@ fn recorded(input: &Input) -> Result<Recorded, Error> {
         option_group: None,
         performance_insights: input.enable_performance_insights.unwrap_or(false),
         log_exports: log_exports(&input.enable_cloudwatch_logs_exports)?,
+        lifecycle_support: input.engine_lifecycle_support.unwrap_or_default(),
+        secret_kms_key_id: input.master_user_secret_kms_key_id.clone(),
     })
 }
 
-fn log_exports(requested: &[String]) -> Result<Vec<LogExport>, Error> {
+pub(super) fn check_class(class: &str) -> Result<(), Error> {
+    if !class.starts_with("db.") || class.split('.').count() != 3 {
+        return Err(Error::Value(format!("Invalid DB Instance class: {class}")));
+    }
+    Ok(())
+}
+
+pub(super) fn check_storage_type(kind: &str) -> Result<(), Error> {
+    if !["gp2", "gp3", "io1", "io2", "standard"].contains(&kind) {
+        return Err(Error::Value(format!("Invalid storage type: {kind}")));
+    }
+    Ok(())
+}
+
+pub(super) fn log_exports(requested: &[String]) -> Result<Vec<LogExport>, Error> {
     let unknown =
         |text| Error::Combination(format!("You cannot use the log type '{text}' with the engine postgres."));
     requested.iter().map(|text| text.parse().map_err(|_| unknown(text))).collect()

@@ -24,7 +24,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     marker: Option<String>,
     #[wire("DBInstances")]
-    db_instances: Vec<shapes::InstanceShape>,
+    pub(crate) db_instances: Vec<shapes::InstanceShape>,
 }
 
 impl Operation for DescribeDBInstances {

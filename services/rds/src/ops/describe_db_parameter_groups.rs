@@ -25,7 +25,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     marker: Option<String>,
     #[wire("DBParameterGroups")]
-    parameter_groups: Vec<shapes::ParameterGroupShape>,
+    pub(crate) parameter_groups: Vec<shapes::ParameterGroupShape>,
 }
 
 impl Operation for DescribeDBParameterGroups {

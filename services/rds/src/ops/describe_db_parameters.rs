@@ -25,8 +25,8 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Shown {
-    parameter_name: &'static str,
-    parameter_value: Option<String>,
+    pub(crate) parameter_name: &'static str,
+    pub(crate) parameter_value: Option<String>,
     description: &'static str,
     source: &'static str,
     apply_type: &'static str,
@@ -38,8 +38,8 @@ pub(crate) struct Shown {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    parameters: Vec<Shown>,
-    marker: Option<String>,
+    pub(crate) parameters: Vec<Shown>,
+    pub(crate) marker: Option<String>,
 }
 
 impl Operation for DescribeDBParameters {

@@ -24,7 +24,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     marker: Option<String>,
     #[wire("DBSubnetGroups")]
-    subnet_groups: Vec<shapes::SubnetGroupShape>,
+    pub(crate) subnet_groups: Vec<shapes::SubnetGroupShape>,
 }
 
 impl Operation for DescribeDBSubnetGroups {

@@ -18,7 +18,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    tag_list: Vec<Tag>,
+    pub(crate) tag_list: Vec<Tag>,
 }
 
 impl Operation for ListTagsForResource {

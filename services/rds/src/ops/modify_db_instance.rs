@@ -1,26 +1,31 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>
 
-use super::create_db_instance::backup_window;
+use super::create_db_instance::{backup_window, check_class, check_storage_type, log_exports, port};
 use crate::{
-    Error, provision, rules,
+    Error, engines, events, network, provision, rules,
     shapes::{self, InstanceAnswer},
     status::{self, Status},
 };
-use escale_base::{Secret, Wire};
-use escale_requests::ec2::ModifyNetworkInterfaceAttribute;
+use escale_base::{AwsError, Secret, Wire};
 use escale_service::{Also, Cx, Operation};
 use escale_tables::{
     ec2::GroupId,
-    rds::{Instance, InstanceSeen, Node},
+    rds::{Instance, InstanceSeen, LifecycleSupport, LogExport, RdsEndpoint, Reboot},
 };
-use std::collections::BTreeSet;
 
 pub(crate) struct ModifyDBInstance;
+
+/// AWS's alias for the key that encrypts secrets without a key of their own.
+pub(crate) const DEFAULT_SECRET_KEY: &str = "alias/aws/secretsmanager";
 
 #[derive(Wire)]
 pub(crate) struct Input {
     #[wire("DBInstanceIdentifier")]
     id: String,
+    #[wire("NewDBInstanceIdentifier")]
+    new_id: Option<String>,
+    #[wire("DBPortNumber")]
+    port: Option<i32>,
     allocated_storage: Option<i32>,
     #[wire("DBInstanceClass")]
     class: Option<String>,
@@ -47,6 +52,21 @@ pub(crate) struct Input {
     max_allocated_storage: Option<i32>,
     manage_master_user_password: Option<bool>,
     rotate_master_user_password: Option<bool>,
+    master_user_secret_kms_key_id: Option<String>,
+    engine_lifecycle_support: Option<LifecycleSupport>,
+    enable_performance_insights: Option<bool>,
+    #[wire("EnableIAMDatabaseAuthentication")]
+    iam_authentication: Option<bool>,
+    monitoring_interval: Option<i32>,
+    network_type: Option<String>,
+    license_model: Option<String>,
+    cloudwatch_logs_export_configuration: Option<LogExports>,
+}
+
+#[derive(Wire)]
+struct LogExports {
+    enable_log_types: Vec<String>,
+    disable_log_types: Vec<String>,
 }
 
 impl Operation for ModifyDBInstance {
@@ -68,48 +88,104 @@ impl Operation for ModifyDBInstance {
         if status == Status::Deleting {
             return Err(Error::InstanceState(format!("Instance {} is being deleted.", row.id)));
         }
-        rules::refuse_public(input.publicly_accessible)?;
-        let is_upgrade = input.engine_version.as_ref().is_some_and(|v| *v != row.engine_version);
-        rules::refuse_if(is_upgrade, "A change of EngineVersion")?;
+        refuse_unsupported(&input)?;
+        version(cx, &mut row, input.engine_version.as_deref())?;
         change_recorded(&mut row, &input)?;
         password(cx, &mut row, &input)?;
         if let Some(group) = &input.parameter_group {
             row.parameter_group = rules::parameter_group(cx.tx, group, row.major)?;
         }
         if !input.vpc_security_group_ids.is_empty() {
-            security_groups(cx, &mut row, input.vpc_security_group_ids)?;
+            network::security_groups(cx, &mut row, input.vpc_security_group_ids)?;
+        }
+        let when_available = |row: &Instance, what: &str| match status {
+            Status::Available | Status::BackingUp => Ok(()),
+            _ => Err(Error::InstanceState(format!(
+                "Instance {} is {status}. {what} can only be changed while it is available.",
+                row.id
+            ))),
+        };
+        let new_port = input.port.map(|given| port(Some(given))).transpose()?;
+        if let Some(port) = new_port.filter(|port| *port != row.port) {
+            when_available(&row, "DBPortNumber")?;
+            network::change_port(cx, &mut row, port)?;
+            row.revision += 1;
         }
         if let Some(multi_az) = input.multi_az.filter(|m| *m != row.multi_az) {
-            if !matches!(status, Status::Available | Status::BackingUp) {
-                let what = format!(
-                    "Instance {} is {status}. MultiAZ can only be changed while it is available.",
-                    row.id
-                );
-                return Err(Error::InstanceState(what));
-            }
-            change_zones(cx, &mut row, multi_az)?;
+            when_available(&row, "MultiAZ")?;
+            network::change_zones(cx, &mut row, multi_az)?;
             row.revision += 1;
+        }
+        let new_id = input.new_id.map(|id| rules::identifier("NewDBInstanceIdentifier", &id, 63));
+        if let Some(id) = new_id.transpose()?.filter(|id| *id != row.id) {
+            when_available(&row, "DBInstanceIdentifier")?;
+            rename(cx, &mut row, id)?;
         }
         cx.tx.put(row.clone());
         Ok(InstanceAnswer { db_instance: shapes::instance(cx, &row) })
     }
 }
 
+fn refuse_unsupported(input: &Input) -> Result<(), Error> {
+    rules::refuse_public(input.publicly_accessible)?;
+    rules::refuse_unsupported_features(rules::Features {
+        iam_authentication: input.iam_authentication,
+        monitoring_interval: input.monitoring_interval,
+        network_type: input.network_type.as_deref(),
+        license_model: input.license_model.as_deref(),
+    })
+}
+
+/// The installed package decides the minor release, so a newer one is only recorded.
+fn version(cx: &Cx<'_>, row: &mut Instance, requested: Option<&str>) -> Result<(), Error> {
+    let Some(requested) = requested.filter(|version| *version != row.engine_version) else { return Ok(()) };
+    let (major, version) = engines::version(cx.tx, "postgres", Some(requested))?;
+    if major > row.major {
+        let what = format_args!("An upgrade of PostgreSQL {} to {major}", row.major);
+        let hint = "Create another instance with the new version, and copy the data with pg_dump.";
+        return Err(AwsError::not_supported(what).hint(hint).into());
+    }
+    if engines::is_older(&version, &row.engine_version) {
+        let what = format!("Cannot upgrade postgres from {} to {version}", row.engine_version);
+        return Err(Error::Combination(what));
+    }
+    row.engine_version = version;
+    Ok(())
+}
+
+/// Moves everything that is stored under the identifier. As on AWS, the database, its resource id and its snapshots stay the same,
+/// the old DNS name is deleted, and the instance reboots, which ends the connections that were made by the old name.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_RenameInstance.html>
+fn rename(cx: &mut Cx<'_>, row: &mut Instance, id: String) -> Result<(), Error> {
+    if cx.tx.has::<Instance>(&id) {
+        return Err(Error::InstanceExists(id));
+    }
+    let old = std::mem::replace(&mut row.id, id.clone());
+    row.reboot = Some(Reboot { asked: cx.now, failover_from: None });
+    cx.tx.delete::<Instance>(&old);
+    if let Some(seen) = cx.tx.get::<InstanceSeen>(&old) {
+        cx.tx.delete::<InstanceSeen>(&old);
+        cx.tx.put(InstanceSeen { id: id.clone(), ..(*seen).clone() });
+    }
+    let names = [&old, &id].map(|id| rules::endpoint(cx.config, id));
+    if let Some(endpoint) = cx.tx.get::<RdsEndpoint>(&names[0]) {
+        cx.tx.delete::<RdsEndpoint>(&names[0]);
+        cx.tx.put(RdsEndpoint { name: names[1].clone(), ..(*endpoint).clone() });
+    }
+    let message = format!("Renamed instance from {old} to {id}");
+    events::instance(cx.tx, cx.config, cx.now, &id, "configuration change", &message);
+    Ok(())
+}
+
 /// Changes that the plane need not execute.
 fn change_recorded(row: &mut Instance, input: &Input) -> Result<(), Error> {
-    let set = |to: &mut i32, from: Option<i32>| *to = from.unwrap_or(*to);
-    if input.allocated_storage.is_some_and(|gb| gb < row.recorded.allocated_storage_gb) {
-        return Err(Error::Combination(
-            "Requested storage size must not be less than the current one".into(),
-        ));
-    }
+    storage(row, input)?;
     let kept = &mut row.recorded;
-    set(&mut kept.allocated_storage_gb, input.allocated_storage);
-    kept.class = input.class.clone().unwrap_or_else(|| kept.class.clone());
-    kept.iops = input.iops.or(kept.iops);
-    kept.storage_throughput = input.storage_throughput.or(kept.storage_throughput);
-    kept.storage_type = input.storage_type.clone().unwrap_or_else(|| kept.storage_type.clone());
-    kept.max_allocated_storage_gb = input.max_allocated_storage.or(kept.max_allocated_storage_gb);
+    if let Some(class) = &input.class {
+        check_class(class)?;
+        kept.class.clone_from(class);
+    }
     kept.ca_certificate = input.ca_certificate.clone().unwrap_or_else(|| kept.ca_certificate.clone());
     if let Some(window) = &input.preferred_backup_window {
         kept.backup_window = backup_window(window)?;
@@ -117,14 +193,58 @@ fn change_recorded(row: &mut Instance, input: &Input) -> Result<(), Error> {
     if let Some(window) = &input.preferred_maintenance_window {
         kept.maintenance_window.clone_from(window);
     }
-    if let Some(minor) = input.auto_minor_version_upgrade {
-        kept.auto_minor_version_upgrade = minor;
+    kept.auto_minor_version_upgrade =
+        input.auto_minor_version_upgrade.unwrap_or(kept.auto_minor_version_upgrade);
+    kept.performance_insights = input.enable_performance_insights.unwrap_or(kept.performance_insights);
+    kept.lifecycle_support = input.engine_lifecycle_support.unwrap_or(kept.lifecycle_support);
+    if let Some(exports) = &input.cloudwatch_logs_export_configuration {
+        let (on, off) = (log_exports(&exports.enable_log_types)?, log_exports(&exports.disable_log_types)?);
+        if on.iter().any(|log| off.contains(log)) {
+            let what = "A log type cannot be in EnableLogTypes and in DisableLogTypes.";
+            return Err(Error::Combination(what.into()));
+        }
+        let new = |log: &LogExport| !kept.log_exports.contains(log);
+        let added: Vec<LogExport> = on.into_iter().filter(new).collect();
+        kept.log_exports.retain(|log| !off.contains(log));
+        kept.log_exports.extend(added);
+    }
+    if let Some(key) = &input.master_user_secret_kms_key_id {
+        kept.secret_kms_key_id = Some(key.clone()).filter(|key| key != DEFAULT_SECRET_KEY);
     }
     if let Some(days) = input.backup_retention_period {
         row.backup_retention_days = rules::backup_retention(days)?;
     }
     row.copy_tags_to_snapshot = input.copy_tags_to_snapshot.unwrap_or(row.copy_tags_to_snapshot);
     row.deletion_protection = input.deletion_protection.unwrap_or(row.deletion_protection);
+    Ok(())
+}
+
+fn storage(row: &mut Instance, input: &Input) -> Result<(), Error> {
+    let kept = &mut row.recorded;
+    if let Some(gb) = input.allocated_storage {
+        if gb < kept.allocated_storage_gb {
+            return Err(Error::Combination(
+                "Requested storage size must not be less than the current one".into(),
+            ));
+        }
+        kept.allocated_storage_gb = gb;
+    }
+    // Other storage has other defaults.
+    let other = input.storage_type.as_ref().filter(|kind| **kind != kept.storage_type);
+    if let Some(kind) = other {
+        check_storage_type(kind)?;
+        kept.storage_type.clone_from(kind);
+        (kept.iops, kept.storage_throughput) = rules::storage_defaults(kind, kept.allocated_storage_gb);
+    }
+    kept.iops = input.iops.or(kept.iops);
+    kept.storage_throughput = input.storage_throughput.or(kept.storage_throughput);
+    let Some(most) = input.max_allocated_storage else { return Ok(()) };
+    if most < kept.allocated_storage_gb {
+        return Err(Error::Combination("MaxAllocatedStorage must not be less than AllocatedStorage".into()));
+    }
+    // The allocated size as the maximum turns the growth of the storage off:
+    // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
+    kept.max_allocated_storage_gb = Some(most).filter(|most| *most > kept.allocated_storage_gb);
     Ok(())
 }
 
@@ -172,42 +292,76 @@ fn password(cx: &mut Cx<'_>, row: &mut Instance, input: &Input) -> Result<(), Er
     Ok(())
 }
 
-fn security_groups(cx: &mut Cx<'_>, row: &mut Instance, requested: Vec<GroupId>) -> Result<(), Error> {
-    row.security_groups = rules::security_groups(cx.tx, &row.vpc, requested)?;
-    set_interface_groups(cx, row)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::tests::Fixture;
+    use serde_json::json;
 
-/// Sets the instance's groups on all its interfaces.
-fn set_interface_groups(cx: &mut Cx<'_>, row: &Instance) -> Result<(), Error> {
-    let groups = provision::groups_of(row);
-    for node in &row.nodes {
-        let network_interface_id = node.interface.clone();
-        let request = ModifyNetworkInterfaceAttribute { network_interface_id, groups: groups.clone() };
-        cx.call_as(provision::PRINCIPAL, request)?;
-    }
-    Ok(())
-}
-
-/// Adds a standby, or removes the node that is not the primary.
-fn change_zones(cx: &mut Cx<'_>, row: &mut Instance, multi_az: bool) -> Result<(), Error> {
-    row.multi_az = multi_az;
-    if multi_az {
-        let group = rules::subnet_group(cx.tx, &row.subnet_group)?;
-        let taken: BTreeSet<String> = row.nodes.iter().map(|n| n.zone.clone()).collect();
-        let subnet = provision::subnet_outside(cx.tx, &group, &taken, None)?;
-        if row.replication_group.is_none() {
-            row.replication_group = Some(provision::replication_group(cx, &row.id, &row.vpc, row.port)?);
-            set_interface_groups(cx, row)?;
+    #[tokio::test]
+    async fn renamed_instance_keeps_its_database_and_moves_its_name() {
+        let fixture = Fixture::new();
+        let cloud = &fixture.cloud;
+        let before = cloud.instance("old", true);
+        cloud.instance("taken", false);
+        let rename = |to: &str| json!({"DBInstanceIdentifier": "old", "NewDBInstanceIdentifier": to});
+        assert_eq!(cloud.error("ModifyDBInstance", rename("new")).code, "InvalidDBInstanceState");
+        fixture.settle().await;
+        assert_eq!(cloud.error("ModifyDBInstance", rename("taken")).code, "DBInstanceAlreadyExists");
+        assert_eq!(cloud.error("ModifyDBInstance", rename("a--b")).code, "InvalidParameterValue");
+        let made = cloud.ok("ModifyDBInstance", rename("New"));
+        assert_eq!(made["DBInstance"]["DBInstanceStatus"], "rebooting");
+        fixture.settle().await;
+        assert_eq!((fixture.status("new"), fixture.status("old")), ("available".into(), "DBInstanceNotFound".into()));
+        let after = cloud.store.read().get::<Instance>("new").unwrap();
+        assert_eq!((&after.resource_id, &after.nodes), (&before.resource_id, &before.nodes));
+        assert_eq!(fixture.databases().await, 2);
+        let names: Vec<String> = cloud.store.read().scan::<RdsEndpoint>().map(|e| e.name.clone()).collect();
+        assert!(names.len() == 2 && names[0].starts_with("new.") && names[1].starts_with("taken."), "{names:?}");
+        // The old name is free.
+        cloud.instance("old", false);
+        fixture.settle().await;
+        assert_eq!(fixture.databases().await, 3);
+        for id in ["new", "old", "taken"] {
+            cloud.ok("DeleteDBInstance", json!({"DBInstanceIdentifier": id, "SkipFinalSnapshot": true}));
         }
-        row.nodes.push(provision::node(cx, &row.id, &subnet, &provision::groups_of(row))?);
-        return Ok(());
+        fixture.settle().await;
+        assert_eq!((fixture.databases().await, cloud.interfaces()), (0, 0));
     }
-    // After a failover the primary is not the first node, so the observation decides which one stays.
-    let primary = cx.tx.get::<InstanceSeen>(&row.id).map(|s| s.primary.clone());
-    let (stay, leave): (Vec<Node>, Vec<Node>) =
-        std::mem::take(&mut row.nodes).into_iter().partition(|n| Some(&n.name) == primary.as_ref());
-    row.nodes = stay;
-    // The interface of a removed node must exist until the plane has stopped its server.
-    row.leaving.extend(leave);
-    Ok(())
+
+    #[tokio::test]
+    async fn port_changes_with_the_rules_between_the_nodes() {
+        let fixture = Fixture::new();
+        let cloud = &fixture.cloud;
+        let before = cloud.instance("db", true);
+        fixture.settle().await;
+        let port = |port: i32| json!({"DBInstanceIdentifier": "db", "DBPortNumber": port});
+        assert_eq!(cloud.error("ModifyDBInstance", port(80)).code, "InvalidParameterValue");
+        let made = cloud.ok("ModifyDBInstance", port(6000));
+        assert_eq!(made["DBInstance"]["DBInstanceStatus"], "modifying");
+        assert_eq!(cloud.error("ModifyDBInstance", port(6001)).code, "InvalidDBInstanceState");
+        fixture.settle().await;
+        let found = cloud.ok("DescribeDBInstances", json!({}));
+        assert_eq!(found["DBInstances"][0]["Endpoint"]["Port"], 6000);
+        let after = cloud.store.read().get::<Instance>("db").unwrap();
+        assert_ne!(after.replication_group, before.replication_group);
+    }
+
+    #[test]
+    fn minor_versions_are_recorded_and_major_ones_refused() {
+        let cloud = crate::testing::FakeCloud::new();
+        crate::engines::store_installed(&cloud.store, &[15, 16]).unwrap();
+        cloud.create("db", json!({"EngineVersion": "15.4"})).unwrap();
+        let version = |text: &str| json!({"DBInstanceIdentifier": "db", "EngineVersion": text});
+        let made = cloud.ok("ModifyDBInstance", version("15.14"));
+        assert_eq!(made["DBInstance"]["EngineVersion"], "15.14");
+        for (text, code) in [
+            ("15.4", "InvalidParameterCombination"),
+            ("15.99", "InvalidParameterValue"),
+            ("16.2", "NotImplemented"),
+            ("14.2", "InvalidParameterValue"),
+        ] {
+            assert_eq!(cloud.error("ModifyDBInstance", version(text)).code, code, "{text}");
+        }
+    }
 }

@@ -109,13 +109,16 @@ fn recorded(input: &Input, from: &Snapshot) -> Result<Recorded, Error> {
     if let Some(model) = input.license_model.as_deref().filter(|m| *m != "postgresql-license") {
         return Err(Error::Value(format!("Invalid license model '{model}' for engine 'postgres'.")));
     }
+    let storage_type = input.storage_type.clone().unwrap_or_else(|| from.storage_type.clone());
+    let allocated = input.allocated_storage.unwrap_or(from.allocated_storage_gb);
+    let (iops, throughput) = rules::storage_defaults(&storage_type, allocated);
     Ok(Recorded {
         class: input.class.clone().unwrap_or_else(|| "db.t4g.micro".into()),
-        allocated_storage_gb: input.allocated_storage.unwrap_or(from.allocated_storage_gb),
+        allocated_storage_gb: allocated,
         max_allocated_storage_gb: None,
-        storage_type: input.storage_type.clone().unwrap_or_else(|| from.storage_type.clone()),
-        iops: input.iops,
-        storage_throughput: input.storage_throughput,
+        storage_type,
+        iops: input.iops.or(iops),
+        storage_throughput: input.storage_throughput.or(throughput),
         storage_encrypted: from.encrypted,
         kms_key_id: None,
         backup_window: backup_window(input.preferred_backup_window.as_deref().unwrap_or(BACKUP_WINDOW))?,
@@ -125,6 +128,8 @@ fn recorded(input: &Input, from: &Snapshot) -> Result<Recorded, Error> {
         option_group: None,
         performance_insights: false,
         log_exports: vec![],
+        lifecycle_support: Default::default(),
+        secret_kms_key_id: None,
     })
 }
 

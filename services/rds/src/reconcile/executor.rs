@@ -60,18 +60,21 @@ impl Executor {
         Ok(())
     }
 
-    /// Records why an instance cannot be created or changed. This becomes its status, beside the engine's pending reason.
-    pub(crate) fn record_failure(&self, id: &str, why: &str) -> Result<(), StepError> {
+    /// Records why the wish with this fingerprint cannot be enacted. This becomes its status, beside the engine's pending reason.
+    pub(crate) fn record_failure(&self, id: &str, wish: &str, why: &str) -> Result<(), StepError> {
         let now = self.cloud.clock.now();
         self.store.write(|tx| {
             let Some(instance) = tx.get::<Instance>(id) else { return Ok(()) };
             let old = tx.get::<InstanceSeen>(id);
             // The engine repeats the step: record the same failure, and its event, only once.
-            if old.as_ref().is_some_and(|s| s.error.as_deref() == Some(why)) {
+            let same =
+                |s: &InstanceSeen| s.error.as_deref() == Some(why) && s.failed.as_deref() == Some(wish);
+            if old.as_deref().is_some_and(same) {
                 return Ok(());
             }
             let mut seen = old.as_deref().cloned().unwrap_or_else(|| unobserved(&instance));
             seen.error = Some(why.to_owned());
+            seen.failed = Some(wish.into());
             seen.at = now;
             tx.put(seen);
             crate::events::instance(tx, &self.cloud.config, now, id, "failure", why);
@@ -97,6 +100,7 @@ fn unobserved(instance: &Instance) -> InstanceSeen {
         pending_restart: vec![],
         rebooted: None,
         error: None,
+        failed: None,
         at: instance.created,
     }
 }

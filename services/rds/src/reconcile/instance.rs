@@ -100,8 +100,12 @@ fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
     // primary.
     if let Some(reboot) = instance.reboot.as_ref().filter(|r| seen.rebooted.is_none_or(|at| at < r.asked)) {
         let asked = reboot.asked;
+        let enacted = seen.enacted.as_ref() == Some(&fingerprint);
+        let has_failed = seen.failed.as_deref() == Some(fingerprint.as_str());
         return match reboot.failover_from.clone() {
             Some(from) if lacks_standby(seen, &from) => enact,
+            // Parameters that wait for a reboot are in effect after this one. It still happens if they are refused.
+            None if !enacted && !has_failed => enact,
             Some(from) => Plan::Step(Step::Failover { from, asked }),
             None => Plan::Step(Step::Restart { asked }),
         };
@@ -130,14 +134,14 @@ impl Instances {
         let ensured = match executor.plane() {
             Ok(plane) => plane.ensure(spec).await,
             Err(error) => {
-                executor.record_failure(id, &error.what)?;
+                executor.record_failure(id, &fingerprint, &error.what)?;
                 return Err(error);
             }
         };
         if let Err(error) = ensured {
             // A repetition would fail in the same way, so clients must see the failure in the status.
             if error.fault == Fault::Asked || !error.retry {
-                executor.record_failure(id, &error.to_string())?;
+                executor.record_failure(id, &fingerprint, &error.to_string())?;
             } else {
                 executor.observe(id, |_, _, _| {}).await?;
             }
@@ -148,7 +152,7 @@ impl Instances {
         executor
             .observe(id, |tx, instance, seen| {
                 complete = is_complete(instance, seen);
-                seen.error = None;
+                (seen.error, seen.failed) = (None, None);
                 // A creation or a new standby counts as enacted only when all servers are up.
                 let adds = |enacted: &String| wish::lacks_node(enacted, instance);
                 if !complete && seen.enacted.as_ref().is_none_or(adds) {

@@ -13,4 +13,4 @@ pub(crate) use snapshot::Snapshots;
 pub(crate) use wish::{fingerprint, is_stopped, plane_name};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

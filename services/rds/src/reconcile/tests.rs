@@ -16,15 +16,15 @@ use escale_tables::rds::{Instance, InstanceSeen, RdsEndpoint, Role, Snapshot};
 use serde_json::json;
 use std::sync::Arc;
 
-struct Fixture {
-    cloud: FakeCloud,
-    executor: Arc<Executor>,
+pub(crate) struct Fixture {
+    pub(crate) cloud: FakeCloud,
+    pub(crate) executor: Arc<Executor>,
     all: (Instances, Snapshots, Backups),
     fake: Arc<FakePostgres>,
 }
 
 impl Fixture {
-    fn new() -> Fixture {
+    pub(crate) fn new() -> Fixture {
         Fixture::with(Arc::new(FaultAt::never()))
     }
 
@@ -38,7 +38,7 @@ impl Fixture {
     }
 
     /// Executes steps of all reconcilers until none has one.
-    async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         for _ in 0..50 {
             let progress = self.run_steps(&self.all.0).await
                 | self.run_steps(&self.all.1).await
@@ -63,7 +63,12 @@ impl Fixture {
         progress
     }
 
-    fn status(&self, id: &str) -> String {
+    /// How many databases the plane has.
+    pub(crate) async fn databases(&self) -> usize {
+        self.fake.list().await.unwrap().len()
+    }
+
+    pub(crate) fn status(&self, id: &str) -> String {
         let found = self.cloud.call("DescribeDBInstances", json!({"DBInstanceIdentifier": id}));
         match found {
             Ok(found) => found["DBInstances"][0]["DBInstanceStatus"].as_str().unwrap().to_owned(),
@@ -95,7 +100,7 @@ impl Fixture {
         }
     }
 
-    fn seen(&self, id: &str) -> InstanceSeen {
+    pub(crate) fn seen(&self, id: &str) -> InstanceSeen {
         (*self.cloud.store.read().get::<InstanceSeen>(id).unwrap()).clone()
     }
 }

@@ -1,6 +1,7 @@
 //! Database instances.
 
 use crate::{
+    Fingerprint,
     ec2::{GroupId, InterfaceId, SubnetId, VpcId},
     row,
 };
@@ -101,6 +102,21 @@ pub struct Recorded {
     pub performance_insights: bool,
     #[serde(default)]
     pub log_exports: Vec<LogExport>,
+    #[serde(default)]
+    pub lifecycle_support: LifecycleSupport,
+    /// The key of the secret of a managed password.
+    #[serde(default)]
+    pub secret_kms_key_id: Option<String>,
+}
+
+escale_base::choice! {
+    /// Whether AWS supports the version beyond its end of life.
+    #[derive(Default)]
+    pub enum LifecycleSupport {
+        #[default]
+        Extended = "open-source-rds-extended-support",
+        Standard = "open-source-rds-extended-support-disabled",
+    }
 }
 
 escale_base::choice! {
@@ -131,6 +147,9 @@ pub struct InstanceSeen {
     pub rebooted: Option<Timestamp>,
     /// Why the last step failed. Cleared by the next successful step.
     pub error: Option<String>,
+    /// The wish that it failed for, if that wish was complete. A newer wish may succeed.
+    #[serde(default)]
+    pub failed: Option<Fingerprint>,
     /// When this row last changed.
     pub at: Timestamp,
 }

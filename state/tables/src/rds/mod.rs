@@ -12,8 +12,8 @@ pub use endpoint::RdsEndpoint;
 pub use engine::EngineSeen;
 pub use event::{Event, SourceType};
 pub use instance::{
-    Credentials, Deletion, Instance, InstanceSeen, LogExport, Node, NodeSeen, Reboot, Recorded, Replication,
-    Role,
+    Credentials, Deletion, Instance, InstanceSeen, LifecycleSupport, LogExport, Node, NodeSeen, Reboot,
+    Recorded, Replication, Role,
 };
 pub use parameter_group::ParameterGroup;
 pub use snapshot::{Snapshot, SnapshotKind, SnapshotSeen};

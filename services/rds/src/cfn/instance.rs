@@ -1,93 +1,81 @@
-//! CloudFormation: instances, subnet groups and parameter groups.
+//! `AWS::RDS::DBInstance`: creation and deletion continue after their transaction, and so do most changes.
 
+use super::update::update_instance;
 use crate::{
     ops::{
-        create_db_instance::CreateDBInstance,
-        create_db_parameter_group::CreateDBParameterGroup,
-        create_db_subnet_group::CreateDBSubnetGroup,
-        delete_db_instance::DeleteDBInstance,
-        delete_db_parameter_group::DeleteDBParameterGroup,
-        delete_db_subnet_group::DeleteDBSubnetGroup,
-        modify_db_parameter_group::{ModifyDBParameterGroup, Setting},
+        create_db_instance::CreateDBInstance, delete_db_instance::DeleteDBInstance,
+        describe_db_instances::DescribeDBInstances,
         restore_db_instance_from_db_snapshot::RestoreDBInstanceFromDBSnapshot,
     },
-    rules,
+    rules, shapes,
     status::{self, Status},
 };
-use escale_base::{AwsError, Wire};
-use escale_service::{Created, Cx, InputDraft, Named, PropertyChange, Props, Readiness, ResourceType};
+use escale_base::{
+    AwsError, Wire, found,
+    wire::{Map, Value},
+};
+use escale_service::{
+    Created, Cx, InputDraft, Named, PropertyChange, Props, Readiness, ResourceType, properties_of,
+};
 use escale_store::Image;
 use escale_tables::rds::{Instance, InstanceSeen};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub(crate) const INSTANCE: &str = "AWS::RDS::DBInstance";
 
-pub(crate) fn types() -> Vec<ResourceType> {
-    vec![
-        ResourceType::new(
-            INSTANCE,
-            &[
-                "AllocatedStorage",
-                "AutoMinorVersionUpgrade",
-                "AvailabilityZone",
-                "BackupRetentionPeriod",
-                "CACertificateIdentifier",
-                "CopyTagsToSnapshot",
-                "DBInstanceClass",
-                "DBInstanceIdentifier",
-                "DBName",
-                "DBParameterGroupName",
-                "DBSnapshotIdentifier",
-                "DBSubnetGroupName",
-                "DeleteAutomatedBackups",
-                "DeletionProtection",
-                "EnableCloudwatchLogsExports",
-                "EnableIAMDatabaseAuthentication",
-                "EnablePerformanceInsights",
-                "Engine",
-                "EngineLifecycleSupport",
-                "EngineVersion",
-                "Iops",
-                "KmsKeyId",
-                "LicenseModel",
-                "ManageMasterUserPassword",
-                "MasterUserPassword",
-                "MasterUserSecret",
-                "MasterUsername",
-                "MaxAllocatedStorage",
-                "MonitoringInterval",
-                "MultiAZ",
-                "NetworkType",
-                "Port",
-                "PreferredBackupWindow",
-                "PreferredMaintenanceWindow",
-                "PubliclyAccessible",
-                "StorageEncrypted",
-                "StorageThroughput",
-                "StorageType",
-                "Tags",
-                "VPCSecurityGroups",
-            ],
-            create_instance,
-            |cx, created| delete(cx, created, None),
-        )
-        .ready(instance_ready)
-        .gone(instance_gone)
-        .replaces_if(instance_is_replaced),
-        ResourceType::new(
-            "AWS::RDS::DBSubnetGroup",
-            &["DBSubnetGroupDescription", "DBSubnetGroupName", "SubnetIds", "Tags"],
-            create_subnet_group,
-            |cx, created| created.delete_by::<DeleteDBSubnetGroup>(cx, "DBSubnetGroupName"),
-        ),
-        ResourceType::new(
-            "AWS::RDS::DBParameterGroup",
-            &["DBParameterGroupName", "Description", "Family", "Parameters", "Tags"],
-            create_parameter_group,
-            |cx, created| created.delete_by::<DeleteDBParameterGroup>(cx, "DBParameterGroupName"),
-        ),
-    ]
+pub(super) fn instance_type() -> ResourceType {
+    ResourceType::new(
+        INSTANCE,
+        &[
+            "AllocatedStorage",
+            "AutoMinorVersionUpgrade",
+            "AvailabilityZone",
+            "BackupRetentionPeriod",
+            "CACertificateIdentifier",
+            "CopyTagsToSnapshot",
+            "DBInstanceClass",
+            "DBInstanceIdentifier",
+            "DBName",
+            "DBParameterGroupName",
+            "DBSnapshotIdentifier",
+            "DBSubnetGroupName",
+            "DeleteAutomatedBackups",
+            "DeletionProtection",
+            "EnableCloudwatchLogsExports",
+            "EnableIAMDatabaseAuthentication",
+            "EnablePerformanceInsights",
+            "Engine",
+            "EngineLifecycleSupport",
+            "EngineVersion",
+            "Iops",
+            "KmsKeyId",
+            "LicenseModel",
+            "ManageMasterUserPassword",
+            "MasterUserPassword",
+            "MasterUserSecret",
+            "MasterUsername",
+            "MaxAllocatedStorage",
+            "MonitoringInterval",
+            "MultiAZ",
+            "NetworkType",
+            "Port",
+            "PreferredBackupWindow",
+            "PreferredMaintenanceWindow",
+            "PubliclyAccessible",
+            "StorageEncrypted",
+            "StorageThroughput",
+            "StorageType",
+            "Tags",
+            "VPCSecurityGroups",
+        ],
+        create_instance,
+        |cx, created| delete(cx, created, None),
+    )
+    .ready(instance_ready)
+    .gone(instance_gone)
+    .update(update_instance)
+    .read(read_instance)
+    .replaces_if(instance_is_replaced)
 }
 
 /// Properties that the snapshot determines. As on AWS, the template's values are ignored.
@@ -107,18 +95,27 @@ struct SecretOfMasterUser {
     kms_key_id: Option<String>,
 }
 
-fn create_instance(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    if props.bool("DeleteAutomatedBackups") == Some(false) {
-        // Automated snapshots are always deleted with their instance.
-        return Err(AwsError::not_supported("DeleteAutomatedBackups: false")
-            .hint("Use the DeletionPolicy Snapshot to keep a snapshot."));
+/// The key that encrypts the secret of a managed password.
+pub(super) fn key_of_secret(props: &Props<'_>) -> Result<Option<String>, AwsError> {
+    Ok(props.read::<Option<SecretOfMasterUser>>("MasterUserSecret")?.and_then(|secret| secret.kms_key_id))
+}
+
+/// Automated snapshots are always deleted with their instance.
+pub(super) fn check_automated_backups(props: &Props<'_>) -> Result<(), AwsError> {
+    match props.bool("DeleteAutomatedBackups") {
+        Some(false) => Err(AwsError::not_supported("DeleteAutomatedBackups: false")
+            .hint("Use the DeletionPolicy Snapshot to keep a snapshot.")),
+        _ => Ok(()),
     }
+}
+
+fn create_instance(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
+    check_automated_backups(props)?;
     let id = props.name_or_generated("DBInstanceIdentifier", 63).to_ascii_lowercase();
     let snapshot = props.str("DBSnapshotIdentifier").filter(|s| !s.is_empty()).map(str::to_owned);
     let made = match snapshot {
         None => {
-            let secret = props.read::<Option<SecretOfMasterUser>>("MasterUserSecret")?;
-            let key = secret.and_then(|secret| secret.kms_key_id);
+            let key = key_of_secret(props)?;
             let input = instance_input::<CreateDBInstance>(props, &id, &[])?;
             input.with("MasterUserSecretKmsKeyId", &key).call(cx)?
         }
@@ -127,15 +124,25 @@ fn create_instance(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsErr
             input.with("DBSnapshotIdentifier", &snapshot).call(cx)?
         }
     };
-    let made = made.db_instance;
-    let port = cx.tx.get::<Instance>(&id).ok_or_else(AwsError::internal)?.port;
     let created = Created::new(id.as_str())
         .with("Endpoint.Address", rules::endpoint(cx.config, &id))
-        .with("Endpoint.Port", port.to_string())
-        .with("DBInstanceArn", made.arn)
-        .with("DbiResourceId", made.dbi_resource_id);
-    Ok(match made.master_user_secret {
-        Some(secret) => created.with("MasterUserSecret.SecretArn", secret.secret_arn),
+        .with("DBInstanceArn", made.db_instance.arn.as_str())
+        .with("DbiResourceId", made.db_instance.dbi_resource_id.as_str());
+    with_changeable(cx, created, &made.db_instance)
+}
+
+/// Sets the attributes that an update can change.
+pub(super) fn with_changeable(
+    cx: &Cx<'_>,
+    created: Created,
+    made: &shapes::InstanceShape,
+) -> Result<Created, AwsError> {
+    const SECRET: &str = "MasterUserSecret.SecretArn";
+    let port = cx.tx.get::<Instance>(&created.physical_id).ok_or_else(AwsError::internal)?.port;
+    let mut created = created.with("Endpoint.Port", port.to_string());
+    created.attributes.remove(SECRET);
+    Ok(match &made.master_user_secret {
+        Some(secret) => created.with(SECRET, secret.secret_arn.as_str()),
         None => created,
     })
 }
@@ -183,11 +190,43 @@ fn instance_ready(image: &Image, created: &Created) -> Readiness {
     let seen = image.get::<InstanceSeen>(&row.id);
     let why = || seen.as_ref().and_then(|s| s.error.clone()).unwrap_or_default();
     match status::instance(image, &row) {
-        Status::Available | Status::BackingUp => Readiness::Ready(BTreeMap::new()),
+        // A stopped instance has all its changes.
+        Status::Available | Status::BackingUp | Status::Stopped => Readiness::Ready(BTreeMap::new()),
         Status::Failed | Status::IncompatibleParameters => Readiness::Failed(why()),
         Status::Deleting => Readiness::Failed(format!("DB instance {} is being deleted", row.id)),
         other => Readiness::Pending(format!("DB instance {} is {other}", row.id)),
     }
+}
+
+/// Properties whose names differ from those of the API's answer.
+const RENAMED: &[(&str, &str)] = &[
+    ("EnableCloudwatchLogsExports", "EnabledCloudwatchLogsExports"),
+    ("EnableIAMDatabaseAuthentication", "IAMDatabaseAuthenticationEnabled"),
+    ("EnablePerformanceInsights", "PerformanceInsightsEnabled"),
+    ("Tags", "TagList"),
+];
+
+fn read_instance(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
+    let Some(row) = cx.tx.get::<Instance>(&created.physical_id) else { return Ok(None) };
+    let input = InputDraft::<DescribeDBInstances>::new().with("DBInstanceIdentifier", &row.id);
+    let answer = found(input.call(cx))?;
+    let instance = answer.into_iter().flat_map(|answer| answer.db_instances).next();
+    let Some(instance) = instance.filter(|instance| instance.status != Status::Deleting) else {
+        return Ok(None);
+    };
+    let mut properties = properties_of(INSTANCE, &instance, RENAMED);
+    let mut set = |property: &str, value: Value| properties.insert(property.into(), value);
+    let groups = instance.vpc_security_groups.iter();
+    set("VPCSecurityGroups", groups.map(|group| Value::from(group.vpc_security_group_id.as_str())).collect());
+    set("Port", row.port.to_string().into());
+    set("ManageMasterUserPassword", instance.master_user_secret.is_some().into());
+    if let Some(group) = instance.parameter_groups.first() {
+        set("DBParameterGroupName", group.name.as_str().into());
+    }
+    if let Some(group) = &instance.subnet_group {
+        set("DBSubnetGroupName", group.name.as_str().into());
+    }
+    Ok(Some(properties))
 }
 
 /// Deletes under `DeletionPolicy: Snapshot`. The snapshot's id is CloudFormation's name for it, with a random end.
@@ -228,36 +267,6 @@ fn instance_gone(image: &Image, created: &Created) -> Readiness {
     }
 }
 
-fn create_subnet_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let name = props.name_or_generated("DBSubnetGroupName", 255).to_ascii_lowercase();
-    let input = props.input::<CreateDBSubnetGroup>(&["DBSubnetGroupDescription", "SubnetIds"]);
-    input.with("DBSubnetGroupName", &name).with("Tags", &props.tags()?).call(cx)?;
-    Ok(Created::new(name))
-}
-
-fn create_parameter_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let name = props.name_or_generated("DBParameterGroupName", 255).to_ascii_lowercase();
-    let input = props.input::<CreateDBParameterGroup>(&["Family", "Description"]);
-    let input = input.renamed(&[("Family", "DBParameterGroupFamily")]);
-    input.with("DBParameterGroupName", &name).with("Tags", &props.tags()?).call(cx)?;
-    let settings = settings(&props.read("Parameters")?);
-    if !settings.is_empty() {
-        let input = InputDraft::<ModifyDBParameterGroup>::new().with("DBParameterGroupName", &name);
-        input.with("Parameters", &settings).call(cx)?;
-    }
-    Ok(Created::new(name.as_str()).with("DBParameterGroupName", name))
-}
-
-/// The schema does not restrict the values, so templates contain numbers and booleans too.
-fn settings(parameters: &BTreeMap<String, Value>) -> Vec<Setting> {
-    let setting = |(name, value): (&String, &Value)| Setting {
-        parameter_name: name.clone(),
-        parameter_value: Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
-        apply_method: None,
-    };
-    parameters.iter().map(setting).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,7 +274,7 @@ mod tests {
 
     #[test]
     fn update_replaces_a_database_only_where_aws_does() {
-        let instance = types().into_iter().find(|kind| kind.name == INSTANCE).unwrap();
+        let instance = instance_type();
         let check = |property: &str, before: Value, after: Value, replaces: bool| {
             let (before, after) = (before.as_object().unwrap(), after.as_object().unwrap());
             let change = PropertyChange { property, before, after };
