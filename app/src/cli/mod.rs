@@ -10,6 +10,7 @@ mod coverage;
 mod doctor;
 mod down;
 mod env;
+mod exec;
 mod history;
 mod logs;
 mod open;
@@ -20,7 +21,9 @@ mod sign;
 mod start;
 mod status;
 mod stop;
+mod tasks;
 mod template;
+mod terminal;
 mod trail;
 mod up;
 
@@ -58,6 +61,8 @@ enum Verb {
     Status(status::Status),
     /// Print the logs of an application's tasks.
     Logs(logs::Logs),
+    /// Run a command or a shell in a running task of a service.
+    Exec(exec::Exec),
     /// Print the recorded API calls: caller, source address, and the policy statement that denied the call. The last 48 MiB of
     /// calls and the last 16 MiB of denials are kept.
     Trail(trail::Trail),
@@ -128,6 +133,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Down(args) => down::run(home, &out, &args).await?,
         Verb::Status(args) => status::run(home, &out, &args).await?,
         Verb::Logs(args) => logs::run(home, &out, &args).await?,
+        Verb::Exec(args) => return exec::run(home, &args).await,
         Verb::Trail(args) => trail::run(home, &out, &args).await?,
         Verb::Open(args) => open::run(home, &out, &args)?,
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
