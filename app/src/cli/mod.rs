@@ -16,6 +16,7 @@ mod logs;
 mod open;
 mod output;
 mod reset;
+mod run;
 mod service;
 mod sign;
 mod start;
@@ -63,6 +64,9 @@ enum Verb {
     Logs(logs::Logs),
     /// Run a command or a shell in a running task of a service.
     Exec(exec::Exec),
+    /// Run a one-off task with the task definition, network and roles of a service: print its logs, return its exit code. Ctrl-C
+    /// stops it.
+    Run(run::Run),
     /// Print the recorded API calls: caller, source address, and the policy statement that denied the call. The last 48 MiB of
     /// calls and the last 16 MiB of denials are kept.
     Trail(trail::Trail),
@@ -134,6 +138,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Status(args) => status::run(home, &out, &args).await?,
         Verb::Logs(args) => logs::run(home, &out, &args).await?,
         Verb::Exec(args) => return exec::run(home, &args).await,
+        Verb::Run(args) => return run::run(home, &out, &args).await,
         Verb::Trail(args) => trail::run(home, &out, &args).await?,
         Verb::Open(args) => open::run(home, &out, &args)?,
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
