@@ -26,6 +26,7 @@ mod tasks;
 mod template;
 mod terminal;
 mod trail;
+mod tunnel;
 mod up;
 
 use crate::{daemon, home::Home, settings};
@@ -67,6 +68,8 @@ enum Verb {
     /// Run a one-off task with the task definition, network and roles of a service: print its logs, return its exit code. Ctrl-C
     /// stops it.
     Run(run::Run),
+    /// Forward a port of this machine's loopback interface to the database or to a task of a service, until Ctrl-C.
+    Tunnel(tunnel::Tunnel),
     /// Print the recorded API calls: caller, source address, and the policy statement that denied the call. The last 48 MiB of
     /// calls and the last 16 MiB of denials are kept.
     Trail(trail::Trail),
@@ -139,6 +142,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Logs(args) => logs::run(home, &out, &args).await?,
         Verb::Exec(args) => return exec::run(home, &args).await,
         Verb::Run(args) => return run::run(home, &out, &args).await,
+        Verb::Tunnel(args) => tunnel::run(home, &out, &args).await?,
         Verb::Trail(args) => trail::run(home, &out, &args).await?,
         Verb::Open(args) => open::run(home, &out, &args)?,
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
