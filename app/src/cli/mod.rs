@@ -15,6 +15,7 @@ mod history;
 mod logs;
 mod open;
 mod output;
+mod psql;
 mod reset;
 mod run;
 mod service;
@@ -70,6 +71,8 @@ enum Verb {
     Run(run::Run),
     /// Forward a port of this machine's loopback interface to the database or to a task of a service, until Ctrl-C.
     Tunnel(tunnel::Tunnel),
+    /// Run psql on the application's database, as its master user.
+    Psql(psql::Psql),
     /// Print the recorded API calls: caller, source address, and the policy statement that denied the call. The last 48 MiB of
     /// calls and the last 16 MiB of denials are kept.
     Trail(trail::Trail),
@@ -113,7 +116,7 @@ enum Verb {
 impl Arguments {
     /// Whether the verb only passes its arguments on to another program of the user.
     pub(crate) fn runs_another_program(&self) -> bool {
-        matches!(self.verb, Verb::Aws(_))
+        matches!(self.verb, Verb::Aws(_) | Verb::Psql(_))
     }
 }
 
@@ -143,6 +146,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Exec(args) => return exec::run(home, &args).await,
         Verb::Run(args) => return run::run(home, &out, &args).await,
         Verb::Tunnel(args) => tunnel::run(home, &out, &args).await?,
+        Verb::Psql(args) => return psql::run(home, &args).await,
         Verb::Trail(args) => trail::run(home, &out, &args).await?,
         Verb::Open(args) => open::run(home, &out, &args)?,
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
