@@ -18,6 +18,7 @@ mod output;
 mod psql;
 mod reset;
 mod run;
+mod secret;
 mod service;
 mod sign;
 mod start;
@@ -73,6 +74,8 @@ enum Verb {
     Tunnel(tunnel::Tunnel),
     /// Run psql on the application's database, as its master user.
     Psql(psql::Psql),
+    /// Set or list the secrets of a manifest.
+    Secret(secret::Secret),
     /// Print the recorded API calls: caller, source address, and the policy statement that denied the call. The last 48 MiB of
     /// calls and the last 16 MiB of denials are kept.
     Trail(trail::Trail),
@@ -147,6 +150,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Run(args) => return run::run(home, &out, &args).await,
         Verb::Tunnel(args) => tunnel::run(home, &out, &args).await?,
         Verb::Psql(args) => return psql::run(home, &args).await,
+        Verb::Secret(args) => secret::run(home, &out, &args).await?,
         Verb::Trail(args) => trail::run(home, &out, &args).await?,
         Verb::Open(args) => open::run(home, &out, &args)?,
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
