@@ -18,6 +18,7 @@ mod output;
 mod psql;
 mod reset;
 mod run;
+mod scale;
 mod secret;
 mod service;
 mod sign;
@@ -76,6 +77,8 @@ enum Verb {
     Psql(psql::Psql),
     /// Set or list the secrets of a manifest.
     Secret(secret::Secret),
+    /// Change how many tasks of a service run, and wait until they do.
+    Scale(scale::Scale),
     /// Print the recorded API calls: caller, source address, and the policy statement that denied the call. The last 48 MiB of
     /// calls and the last 16 MiB of denials are kept.
     Trail(trail::Trail),
@@ -151,6 +154,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Tunnel(args) => tunnel::run(home, &out, &args).await?,
         Verb::Psql(args) => return psql::run(home, &args).await,
         Verb::Secret(args) => secret::run(home, &out, &args).await?,
+        Verb::Scale(args) => scale::run(home, &out, &args).await?,
         Verb::Trail(args) => trail::run(home, &out, &args).await?,
         Verb::Open(args) => open::run(home, &out, &args)?,
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
