@@ -427,15 +427,25 @@ def test_secret_is_set_from_every_source_and_never_shown(box):
 
 
 def test_scale_waits_until_all_tasks_run(box):
-    up = "The next `escale up` keeps {0} as long as the manifest is unchanged; to keep it after a change, too, set services.web.count to {0} there.\n"
+    """And prints what the next `up` does with the count."""
+    def desired():
+        return box.cloud.client("ecs").describe_services(cluster=box.stack, services=["web"])["services"][0]["desiredCount"]
+
     done = box.escale("scale", "web", "3", check=True)
-    assert done.stdout == "web: 3 running tasks instead of 2. " + up.format(3)
+    assert done.stdout == (
+        "web: 3 running tasks instead of 2. The next `escale up` keeps 3 if it does not change this service, else it sets the "
+        "manifest's 2: set services.web.count to 3 there to keep it.\n"
+    )
     assert len([t for t in box.tasks(serviceName="web") if t["lastStatus"] == "RUNNING"]) == 3
-    # The promise of the text.
     box.escale("up", ".", check=True)
-    service = box.cloud.client("ecs").describe_services(cluster=box.stack, services=["web"])["services"][0]
-    assert service["desiredCount"] == 3
-    done = json.loads(box.escale("scale", "web", "2", "--json", check=True).stdout)
-    assert done == {"service": "web", "before": 3, "count": 2, "running": 2}
+    assert desired() == 3
+    (box.folder / "web/www/index.html").write_text("changed\n")
+    box.escale("up", ".", check=True)
+    assert desired() == 2
+    done = json.loads(box.escale("scale", "web", "1", "--json", check=True).stdout)
+    assert done == {"service": "web", "before": 2, "count": 1, "running": 1}
+    assert box.escale("scale", "web", "2", check=True).stdout == (
+        "web: 2 running tasks instead of 1. That is its count in the manifest, so `escale up` keeps it.\n"
+    )
     assert box.escale("scale", "web", "2", check=True).stdout.startswith("web: 2 running tasks as before.")
     assert "box has no service 'nosuch'" in box.escale("scale", "nosuch", "1").stderr

@@ -1,6 +1,11 @@
 //! `escale scale`: changes how many tasks of a service run.
 
-use super::{Output, application::Application, client::Client, tasks};
+use super::{
+    Output,
+    application::{Application, LOCAL, read_manifest},
+    client::Client,
+    tasks,
+};
 use crate::{home::Home, settings::Settings};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -51,24 +56,38 @@ pub(crate) async fn run(home: &Home, out: &Output, scale: &Scale) -> Result<()> 
             latest["events"][0]["message"].as_str().unwrap_or("none")
         ),
     }
-    let up = format!(
-        "The next `escale up` keeps {count} as long as the manifest is unchanged; to keep it after a change, too, set \
-         services.{service}.count to {count} there."
-    );
-    let changed = if before == i64::from(count) {
-        format!("{service}: {count} running {} as before.", noun(count))
-    } else {
-        format!("{service}: {count} running {} instead of {before}.", noun(count))
-    };
+    let changed =
+        if before == i64::from(count) { "as before".to_owned() } else { format!("instead of {before}") };
+    let up = after_up(service, count, count_in_manifest(&application, service));
+    let text =
+        format!("{service}: {count} running {} {changed}. {up}", if count == 1 { "task" } else { "tasks" });
     out.say(
-        &format!("{changed} {up}"),
+        &text,
         &json!({"service": service, "before": before, "count": count, "running": latest["runningCount"]}),
     );
     Ok(())
 }
 
-fn noun(count: u32) -> &'static str {
-    if count == 1 { "task" } else { "tasks" }
+/// The count that the manifest sets; `None` if the manifest cannot be read now.
+fn count_in_manifest(application: &Application, service: &str) -> Option<u32> {
+    let manifest = read_manifest(&application.manifest, LOCAL, &[]).ok()?;
+    manifest.services.iter().find(|s| s.name == service).map(|s| s.count)
+}
+
+/// What the next `up` does with the count. CloudFormation sets the count of the template only when it changes the service.
+fn after_up(service: &str, count: u32, in_manifest: Option<u32>) -> String {
+    match in_manifest {
+        Some(same) if same == count => {
+            "That is its count in the manifest, so `escale up` keeps it.".to_owned()
+        }
+        Some(other) => format!(
+            "The next `escale up` keeps {count} if it does not change this service, else it sets the manifest's {other}: \
+             set services.{service}.count to {count} there to keep it."
+        ),
+        None => format!(
+            "The next `escale up` keeps {count} if it does not change this service, else it sets the manifest's count."
+        ),
+    }
 }
 
 /// The condition of the AWS CLI's `wait services-stable`, and no task is starting.

@@ -298,19 +298,20 @@ async fn pass_input(messages: &mut Reader<OwnedReadHalf>, input: Input) {
         Input::Terminal(fd) => (Some(fd), true),
     };
     while let Ok(Some((kind, payload))) = messages.next().await {
-        match (kind, &to) {
-            (Kind::Input, Some(fd)) => {
-                // The command may have closed its standard input; it continues without it.
-                if write_all(fd, &payload).await.is_err() {
-                    to = None;
-                }
-            }
-            (Kind::InputEnd, Some(_)) if !is_terminal => to = None,
-            (Kind::Resize, Some(fd)) if is_terminal => {
+        let Some(fd) = &to else { continue };
+        let is_open = match kind {
+            // The command may have closed its standard input; it continues without it.
+            Kind::Input => write_all(fd, &payload).await.is_ok(),
+            Kind::InputEnd => is_terminal,
+            Kind::Resize if is_terminal => {
                 // The command may have just ended.
                 let _ = frame::json(&payload).and_then(|size| resize(fd.get_ref(), size));
+                true
             }
-            _ => {}
+            _ => true,
+        };
+        if !is_open {
+            to = None;
         }
     }
 }
