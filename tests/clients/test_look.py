@@ -274,6 +274,20 @@ def test_api_refuses_execute_command_with_the_commands_name(box):
     assert refused.value.response["Error"]["Code"] == "NotImplemented"
 
 
+def test_execute_command_is_recorded(box):
+    """By a service, for its new tasks, and by RunTask."""
+    ecs = box.cloud.client("ecs")
+    service = ecs.update_service(cluster=box.stack, service="web", enableExecuteCommand=True, forceNewDeployment=True)["service"]
+    assert service["enableExecuteCommand"] is True
+    # Tasks that ran before keep theirs.
+    eventually(lambda: (tasks := box.tasks(serviceName="web")) and all(t["enableExecuteCommand"] for t in tasks), within=60)
+    request = {k: service[k] for k in ("taskDefinition", "networkConfiguration", "launchType")}
+    [task] = ecs.run_task(cluster=box.stack, enableExecuteCommand=True, **request)["tasks"]
+    assert task["enableExecuteCommand"] is True
+    ecs.stop_task(cluster=box.stack, task=task["taskArn"])
+    ecs.get_waiter("services_stable").wait(cluster=box.stack, services=["web"], WaiterConfig={"Delay": 1})
+
+
 def test_run_prints_the_log_and_returns_the_exit_code(box):
     before = {t["taskArn"] for t in box.stopped_tasks()}
     done = box.escale("run", "web", "--", "sh", "-c", "echo key=$SESSION_KEY; echo host=$DB_HOST; exit 4")
