@@ -52,7 +52,7 @@ pub(crate) async fn run(home: &Home, out: &Output, run: &Run) -> Result<ExitCode
         out,
         task,
     };
-    one_off.to_end(&mut stops).await
+    one_off.follow(&mut stops).await
 }
 
 /// The signals that stop the task.
@@ -153,7 +153,7 @@ struct OneOff<'a> {
 
 impl OneOff<'_> {
     /// Prints the logs until the task has stopped.
-    async fn to_end(&mut self, stops: &mut Stops) -> Result<ExitCode> {
+    async fn follow(&mut self, stops: &mut Stops) -> Result<ExitCode> {
         if !self.logs.iter().any(|log| log.is_main) {
             eprintln!(
                 "The container {} has no log configuration, so its output cannot be shown.",
