@@ -40,6 +40,10 @@ pub struct AwsError {
     pub extra: Vec<(String, Value)>,
 }
 
+/// Unsupported operations for which there is a command of Escale: service, operation, and the hint that names the command.
+const INSTEAD: &[(&str, &str, &str)] =
+    &[("ecs", "ExecuteCommand", "Use `escale exec SERVICE -- COMMAND`, which needs no plugin.")];
+
 impl AwsError {
     pub fn new(kind: ErrorKind, code: &str, status: u16, message: impl Into<String>) -> AwsError {
         AwsError { kind, code: code.into(), message: message.into(), status, extra: Vec::new() }
@@ -53,8 +57,12 @@ impl AwsError {
 
     /// For an operation that AWS has and Escale does not.
     pub fn no_operation(service: &str, operation: &str) -> AwsError {
-        AwsError::not_supported(format_args!("The operation {service}:{operation}"))
-            .hint(format_args!("`escale coverage {service}` lists the supported operations."))
+        let error = AwsError::not_supported(format_args!("The operation {service}:{operation}"));
+        let instead = INSTEAD.iter().find(|(s, o, _)| (*s, *o) == (service, operation));
+        match instead {
+            Some((_, _, sentence)) => error.hint(sentence),
+            None => error.hint(format_args!("`escale coverage {service}` lists the supported operations.")),
+        }
     }
 
     /// Adds a sentence with the fix to the message: the supported values, or what to use instead.
@@ -184,5 +192,8 @@ mod tests {
         let error = AwsError::no_operation("ecs", "CreateTaskSet");
         let message = "The operation ecs:CreateTaskSet is not supported. `escale coverage ecs` lists the supported operations.";
         assert_eq!((error.message.as_str(), error.status), (message, 501));
+        let error = AwsError::no_operation("ecs", "ExecuteCommand");
+        let message = "The operation ecs:ExecuteCommand is not supported. Use `escale exec SERVICE -- COMMAND`, which needs no plugin.";
+        assert_eq!(error.message, message);
     }
 }

@@ -15,6 +15,8 @@ pub enum Package {
     Kmod,
     /// The servers of a major version; `None` means the distribution's default.
     Postgres(Option<u32>),
+    /// `psql`.
+    Psql,
     /// Resolves `*.localhost` for programs that do not do so themselves.
     MyHostname,
     AwsCli,
@@ -88,6 +90,9 @@ impl Manager {
             (Package::Crun, _) => "crun",
             (Package::Kmod, _) => "kmod",
             (Package::Postgres(version), _) => return self.postgres(version),
+            (Package::Psql, Manager::Apt | Manager::Apk) => "postgresql-client",
+            (Package::Psql, Manager::Pacman) => "postgresql-libs",
+            (Package::Psql, Manager::Dnf | Manager::Zypper) => "postgresql",
             (Package::MyHostname, _) => "libnss-myhostname",
             (Package::AwsCli, Manager::Apt) => "awscli",
             (Package::AwsCli, Manager::Dnf) => "awscli2",

@@ -370,7 +370,6 @@ def test_unhealthy_task_is_replaced(cluster):
     ({"cluster": "absent"}, "ClusterNotFoundException", "Cluster not found."),
     ({"taskDefinition": "absent"}, "InvalidParameterException", "TaskDefinition not found."),
     ({"launchType": "EC2"}, None, "EC2"),
-    ({"enableExecuteCommand": True}, "NotImplemented", "enableExecuteCommand"),
     ({"overrides": {"containerOverrides": [{"name": "absent"}]}}, "InvalidParameterException", "absent"),
     ({"overrides": {"ephemeralStorage": {"sizeInGiB": 201}}}, "ClientException", "between 21 and 200"),
 ])

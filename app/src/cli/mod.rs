@@ -10,18 +10,26 @@ mod coverage;
 mod doctor;
 mod down;
 mod env;
+mod exec;
 mod history;
 mod logs;
 mod open;
 mod output;
+mod psql;
 mod reset;
+mod run;
+mod scale;
+mod secret;
 mod service;
 mod sign;
 mod start;
 mod status;
 mod stop;
+mod tasks;
 mod template;
+mod terminal;
 mod trail;
+mod tunnel;
 mod up;
 
 use crate::{daemon, home::Home, settings};
@@ -58,6 +66,19 @@ enum Verb {
     Status(status::Status),
     /// Print the logs of an application's tasks.
     Logs(logs::Logs),
+    /// Run a command or a shell in a running task of a service.
+    Exec(exec::Exec),
+    /// Run a one-off task with the task definition, network and roles of a service: print its logs, return its exit code. Ctrl-C
+    /// stops it.
+    Run(run::Run),
+    /// Forward a port of this machine's loopback interface to the database or to a task of a service, until Ctrl-C.
+    Tunnel(tunnel::Tunnel),
+    /// Run psql on the application's database, as its master user.
+    Psql(psql::Psql),
+    /// Set or list the secrets of a manifest.
+    Secret(secret::Secret),
+    /// Change how many tasks of a service run, and wait until they do.
+    Scale(scale::Scale),
     /// Print the recorded API calls: caller, source address, and the policy statement that denied the call. The last 48 MiB of
     /// calls and the last 16 MiB of denials are kept.
     Trail(trail::Trail),
@@ -101,7 +122,7 @@ enum Verb {
 impl Arguments {
     /// Whether the verb only passes its arguments on to another program of the user.
     pub(crate) fn runs_another_program(&self) -> bool {
-        matches!(self.verb, Verb::Aws(_))
+        matches!(self.verb, Verb::Aws(_) | Verb::Psql(_))
     }
 }
 
@@ -128,6 +149,12 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Down(args) => down::run(home, &out, &args).await?,
         Verb::Status(args) => status::run(home, &out, &args).await?,
         Verb::Logs(args) => logs::run(home, &out, &args).await?,
+        Verb::Exec(args) => return exec::run(home, &args).await,
+        Verb::Run(args) => return run::run(home, &out, &args).await,
+        Verb::Tunnel(args) => tunnel::run(home, &out, &args).await?,
+        Verb::Psql(args) => return psql::run(home, &args).await,
+        Verb::Secret(args) => secret::run(home, &out, &args).await?,
+        Verb::Scale(args) => scale::run(home, &out, &args).await?,
         Verb::Trail(args) => trail::run(home, &out, &args).await?,
         Verb::Open(args) => open::run(home, &out, &args)?,
         Verb::Sign(args) => sign::run(home, &out, &args).await?,

@@ -6,6 +6,7 @@ use crate::{
     host::Host,
     limits,
     seen::{ExecOutput, GroupSeen, LogChunk, LogLine, Snapshot, State, Stats, StopReason},
+    session::{Session, SessionSpec},
     spec::GroupSpec,
     watcher::wake,
 };
@@ -68,6 +69,21 @@ impl<H: Host> Engine<H> {
         match group.spec.container(container) {
             Some(_) => Ok(group),
             None => Err(PlaneError::asked(format!("group '{id}' has no container '{container}'"))),
+        }
+    }
+
+    /// Refuses a command that cannot run, since there is none or its container does not run.
+    fn may_run(&self, id: &str, container: &str, argv: &[String]) -> Result<(), PlaneError> {
+        self.container(id, container)?;
+        if argv.is_empty() {
+            return Err(PlaneError::asked(format!("no command was given for container '{container}'")));
+        }
+        let state = self.observe(id).and_then(|g| g.containers.get(container).map(|c| c.state.clone()));
+        match state {
+            Some(State::Running(_)) => Ok(()),
+            _ => Err(PlaneError::asked(format!(
+                "container '{container}' of group '{id}' is not running, so no command can run in it"
+            ))),
         }
     }
 
@@ -226,17 +242,13 @@ impl<H: Host> Containers for Engine<H> {
         argv: &[String],
         timeout: Duration,
     ) -> Result<ExecOutput, PlaneError> {
-        self.container(id, container)?;
-        if argv.is_empty() {
-            return Err(PlaneError::asked(format!("no command was given for container '{container}'")));
-        }
-        let state = self.observe(id).and_then(|g| g.containers.get(container).map(|c| c.state.clone()));
-        match state {
-            Some(State::Running(_)) => self.host.exec(id, container, argv, timeout).await,
-            _ => Err(PlaneError::asked(format!(
-                "container '{container}' of group '{id}' is not running, so no command can run in it"
-            ))),
-        }
+        self.may_run(id, container, argv)?;
+        self.host.exec(id, container, argv, timeout).await
+    }
+
+    async fn session(&self, id: &str, container: &str, spec: &SessionSpec) -> Result<Session, PlaneError> {
+        self.may_run(id, container, &spec.argv)?;
+        self.host.session(id, container, spec).await
     }
 
     async fn power(&self, zone: &str, on: bool) -> Result<(), PlaneError> {

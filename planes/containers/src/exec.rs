@@ -18,11 +18,12 @@ use rustix::process::{PidfdFlags, pidfd_open};
 use serde_json::Value;
 use std::{
     fs, io,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, unix::AsyncFd};
+use tokio::io::{AsyncRead, AsyncReadExt, Interest, unix::AsyncFd};
 
 /// Runs a command and waits for its end.
 pub(crate) async fn run(
@@ -33,16 +34,7 @@ pub(crate) async fn run(
 ) -> Result<ExecOutput, PlaneError> {
     let place = || format!("run '{}' in {}", argv[0], dir.0.display());
     let files = Files::new(dir);
-    let config: Option<Value> = store::read_json(&dir.path("config.json"));
-    let mut process = config.and_then(|c| c.get("process").cloned()).ok_or_else(|| {
-        PlaneError::plane(format!(
-            "{} has no process to copy the settings from",
-            dir.path("config.json").display()
-        ))
-    })?;
-    // All other settings, such as user and environment, are those of the container's first process.
-    process["args"] = argv.into();
-    store::write_json(&files.process, &process, false).machine(place)?;
+    store::write_json(&files.process, &process(dir, argv)?, false).machine(place)?;
 
     let mut command = tokio::process::Command::new(&shim.program);
     command.args(&shim.arguments).arg("exec").arg(&dir.0);
@@ -68,6 +60,20 @@ pub(crate) async fn run(
     Ok(ExecOutput { code, stdout: stdout.machine(place)?, stderr: stderr.machine(place)? })
 }
 
+/// The runtime's description of a command. All other settings, such as user and environment, are those of the container's first
+/// process.
+pub(crate) fn process(dir: &ContainerDir, argv: &[String]) -> Result<Value, PlaneError> {
+    let config: Option<Value> = store::read_json(&dir.path("config.json"));
+    let mut process = config.and_then(|c| c.get("process").cloned()).ok_or_else(|| {
+        PlaneError::plane(format!(
+            "{} has no process to copy the settings from",
+            dir.path("config.json").display()
+        ))
+    })?;
+    process["args"] = argv.into();
+    Ok(process)
+}
+
 async fn gather(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut kept = Vec::new();
     if let Some(mut pipe) = pipe {
@@ -79,21 +85,22 @@ async fn gather(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
 }
 
 /// The files of one command. When it is dropped early, the process is killed too.
-struct Files {
-    process: PathBuf,
-    pid: PathBuf,
-    log: PathBuf,
+pub(crate) struct Files {
+    pub(crate) process: PathBuf,
+    pub(crate) pid: PathBuf,
+    pub(crate) log: PathBuf,
     over: std::cell::Cell<bool>,
 }
 
 impl Files {
-    fn new(dir: &ContainerDir) -> Files {
+    pub(crate) fn new(dir: &ContainerDir) -> Files {
         let name = ids::random_hex(16);
         let file = |kind: &str| dir.path("x").join(format!("{name}.{kind}"));
         Files { process: file("json"), pid: file("pid"), log: file("log"), over: false.into() }
     }
 
-    fn done(&self) {
+    /// The command has ended, or something else now ends it.
+    pub(crate) fn done(&self) {
         self.over.set(true);
     }
 }
@@ -112,7 +119,7 @@ impl Drop for Files {
     }
 }
 
-fn read_pid(path: &Path) -> Option<Pid> {
+pub(crate) fn read_pid(path: &Path) -> Option<Pid> {
     fs::read_to_string(path).ok()?.trim().parse().ok().map(Pid::from_raw)
 }
 
@@ -151,11 +158,16 @@ pub(crate) async fn end_all(pids: &[i32]) -> io::Result<()> {
     }
     let wait = Duration::from_millis(limits::KILL_WAIT_MS);
     for pidfd in open {
-        // SAFETY: an OwnedFd is one open descriptor, the same until the AsyncFd drops it.
-        let ended = unsafe { AsyncFd::register_with_interest(pidfd, tokio::io::Interest::READABLE)? };
+        let ended = watched(pidfd, Interest::READABLE)?;
         if tokio::time::timeout(wait, ended.readable()).await.is_err() {
             return Err(io::Error::other("a process still runs after SIGKILL"));
         }
     }
     Ok(())
+}
+
+/// Registers a descriptor with the reactor of tokio's runtime.
+pub(crate) fn watched(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an OwnedFd is one open descriptor, the same until the AsyncFd drops it.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, interest)? })
 }

@@ -4,6 +4,7 @@ use crate::{
     engine::Engine,
     host::Host,
     seen::{ExecOutput, Exit, ExitReason, LogChunk, LogLine, Running, Stats, Stream, Usage},
+    session::{self, Session, SessionSpec},
     spec::{ContainerSpec, GroupSpec},
     store::{Facts, Notes},
     watcher::{Wake, wake},
@@ -252,6 +253,10 @@ impl Host for FakeHost {
             Some(self.clock.now().since_ms(c.facts.running.as_ref()?.started_at) >= after)
         });
         Ok(ExecOutput { code: i32::from(healthy != Some(true)), stdout: vec![], stderr: vec![] })
+    }
+
+    async fn session(&self, _: &str, _: &str, spec: &SessionSpec) -> Result<Session, PlaneError> {
+        session::echo(spec).await
     }
 
     fn logs(&self, group: &str, container: &str, cursor: u64, _: usize) -> Result<LogChunk, PlaneError> {

@@ -2,6 +2,7 @@
 
 use crate::{
     seen::{ExecOutput, LogChunk, LogLine, Stats},
+    session::{Session, SessionSpec},
     spec::{ContainerSpec, GroupSpec},
     store::{Facts, Notes},
     watcher::Wake,
@@ -49,6 +50,7 @@ pub(crate) trait Host: Send + Sync + 'static {
         argv: &[String],
         timeout: Duration,
     ) -> Result<ExecOutput, PlaneError>;
+    async fn session(&self, group: &str, container: &str, spec: &SessionSpec) -> Result<Session, PlaneError>;
     fn logs(
         &self,
         group: &str,

@@ -32,6 +32,7 @@ mod quota;
 mod runtime;
 mod seccomp;
 mod seen;
+mod session;
 mod shim;
 mod shimlog;
 pub mod spec;
@@ -49,6 +50,9 @@ pub use overlay::probe as probe_overlay;
 pub use quota::{Accounting, storage_accounting};
 pub use runtime::{Kind, Runtime};
 pub use seen::*;
+pub use session::{
+    Session, SessionEvent, SessionInput, SessionOutput, SessionSpec, Terminal, TerminalSize, attach,
+};
 pub use shim::shim_main;
 
 use async_trait::async_trait;
@@ -107,6 +111,10 @@ pub trait Containers: Send + Sync {
         argv: &[String],
         timeout: Duration,
     ) -> Result<ExecOutput, PlaneError>;
+
+    /// Runs a command in a running container, with input and optionally on a terminal, until it ends or the session is dropped.
+    /// Survives the daemon. A process that cannot open the plane uses [`attach`].
+    async fn session(&self, group: &str, container: &str, spec: &SessionSpec) -> Result<Session, PlaneError>;
 
     /// Switches a zone off or on: off kills everything in it, and nothing starts there until it is on again. Survives
     /// the daemon. The exits of its containers do not name the cause.

@@ -47,3 +47,16 @@ pub const DEFAULT_PIDS: u32 = 4096;
 /// File descriptors that a container's processes may open, soft and hard, without a limit of its own and if the machine
 /// allows as many: Fargate's default. <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Ulimit.html>
 pub const DEFAULT_OPEN_FILES: u64 = 65_535;
+
+/// Sessions of one container at the same time. Each is a process of some 5 MiB.
+pub const SESSIONS: usize = 32;
+
+/// Largest message of a session: as much as a pipe holds.
+pub const SESSION_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Longest wait for a client's first message, in milliseconds.
+pub const SESSION_BEGIN_MS: u64 = 10_000;
+
+/// Longest wait for a client that does not read, once its command has ended, in milliseconds. A stopped client must not keep
+/// the session's process forever.
+pub const SESSION_FLUSH_MS: u64 = 60_000;

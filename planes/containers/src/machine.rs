@@ -12,6 +12,7 @@ use crate::{
     quota::{Project, Quotas},
     runtime::{self, Runtime},
     seen::{ExecOutput, Exit, ExitReason, LogChunk, LogLine, Stats},
+    session::{self, Session, SessionSpec},
     spec::{ContainerSpec, GroupSpec, MountSource, Network},
     storage::Measure,
     store::{self, ContainerDir, Facts, Notes, ShimOrder},
@@ -484,6 +485,10 @@ impl Host for RealHost {
         timeout: Duration,
     ) -> Result<ExecOutput, PlaneError> {
         exec::run(&self.settings.shim, &self.container_dir(group, container), argv, timeout).await
+    }
+
+    async fn session(&self, group: &str, container: &str, spec: &SessionSpec) -> Result<Session, PlaneError> {
+        session::attach(&self.settings.state_dir, group, container, spec).await
     }
 
     fn logs(

@@ -7,6 +7,7 @@ use crate::{
     cgroup::Cgroups,
     runtime,
     seen::{Exit, ExitReason, Running, Stream},
+    session::{self, Sessions},
     shimlog::LogWriter,
     store::{self, ContainerDir, ShimOrder},
     unpack,
@@ -34,7 +35,7 @@ use std::{
     process::ExitCode,
 };
 
-/// The entry point for a binary with the arguments `run <dir>`, or `exec <dir> <process.json> <pid file> <log>`.
+/// The entry point for a binary with the arguments `run <dir>`, `session <dir>`, or `exec <dir> <process.json> <pid file> <log>`.
 ///
 /// Must be called first of all, before any thread is started.
 pub fn shim_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -42,8 +43,9 @@ pub fn shim_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<&Path> = args.iter().map(Path::new).collect();
     let done = match words.as_slice() {
         [verb, dir] if verb.as_os_str() == "run" => run(ContainerDir(dir.to_path_buf())),
+        [verb, dir] if verb.as_os_str() == "session" => session::serve(&ContainerDir(dir.to_path_buf())),
         [verb, dir, process, pid, log] if verb.as_os_str() == "exec" => exec(dir, process, pid, log),
-        _ => Err("usage: run <dir> | exec <dir> <process.json> <pid file> <log>".into()),
+        _ => Err("usage: run <dir> | session <dir> | exec <dir> <process.json> <pid file> <log>".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -97,6 +99,7 @@ struct Kept {
     stdout: Option<PipeReader>,
     stderr: Option<PipeReader>,
     log: LogWriter,
+    sessions: Sessions,
     /// The exit status of the container's first process, once it has ended.
     status: Option<WaitStatus>,
 }
@@ -141,14 +144,16 @@ fn start(dir: &ContainerDir) -> Result<Kept, String> {
         started_at: Clock::machine().now(),
         start_ticks: start_ticks(pid.as_raw_nonzero().get()).unwrap_or(0),
     };
+    // Before the container is observed to run: from then on a client may begin a session.
+    let sessions = Sessions::open();
     store::write_json(&dir.path("running.json"), &running, false)
         .map_err(|e| format!("cannot write running.json: {e}"))?;
-    Ok(Kept { order, pid, stdout: Some(stdout), stderr: Some(stderr), log, status: None })
+    Ok(Kept { order, pid, stdout: Some(stdout), stderr: Some(stderr), log, sessions, status: None })
 }
 
 /// Sets the umask of container runtimes, which a container's processes inherit: the daemon's own is stricter. Returns the
 /// previous one.
-fn as_containers_expect() -> nix::sys::stat::Mode {
+pub(crate) fn as_containers_expect() -> nix::sys::stat::Mode {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022))
 }
 
@@ -219,6 +224,9 @@ impl Kept {
         loop {
             let mut watched = vec![PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
             watched.push(PollFd::new(children.0.as_fd(), PollFlags::POLLIN));
+            let listens = self.sessions.waiting().map(|socket| PollFd::new(socket, PollFlags::POLLIN));
+            let client_at = listens.is_some().then_some(watched.len());
+            watched.extend(listens);
             for pipe in [&self.stdout, &self.stderr].into_iter().flatten() {
                 watched.push(PollFd::new(pipe.as_fd(), PollFlags::POLLIN));
             }
@@ -226,12 +234,16 @@ impl Kept {
                 Err(nix::errno::Errno::EINTR) => continue,
                 other => other?,
             };
-            let (ended, child) = (watched[0].any() == Some(true), watched[1].any() == Some(true));
+            let ready = |at: usize| watched[at].any() == Some(true);
+            let (ended, child, client) = (ready(0), ready(1), client_at.is_some_and(ready));
             drop(watched);
             if child {
                 // Before the reaping: a child that ends in between sends a new signal.
                 children.clear()?;
                 self.reap()?;
+            }
+            if client {
+                self.sessions.accept();
             }
             // Reads what the pipes hold now; after the end of the process no more will come.
             copy(&mut self.stdout, Stream::Stdout, &mut self.log, ended);
@@ -250,7 +262,7 @@ impl Kept {
         loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) if pid == self.pid => self.status = Some(status),
-                Ok(Some(_)) => {}
+                Ok(Some((pid, _))) => self.sessions.ended(pid.as_raw_nonzero().get()),
                 Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(()),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(e.into()),

@@ -8,7 +8,7 @@
 //! groups/<group>/spec.json       the desired state
 //!               /notes.json      what must survive the daemon (stop, health, signals sent)
 //!               /volumes/<v>/
-//!               /c/<container>/  lock  shim.json  config.json  begun  running.json  exit.json
+//!               /c/<container>/  lock  shim.json  config.json  begun  running.json  exit.json  session.sock
 //!                                rootfs/ upper/ work/ l/<n>  logs/<first byte>
 //! ```
 

@@ -26,7 +26,25 @@ pub async fn forward(
     target: SocketAddr,
 ) -> Result<Forwarder, PlaneError> {
     let what = format!("to forward to {target}");
-    Forwarder::start(listen, &what, move |client| splice(client, internet.clone(), target)).await
+    Forwarder::start(listen, &what, move |client| {
+        let internet = internet.clone();
+        async move { splice(client, internet.tcp_connect_from((VISITOR, 0).into(), target).await?).await }
+    })
+    .await
+}
+
+/// As [`forward`], but `connect` opens the connection to the target for each client anew, so that the target can change. A client
+/// whose connection fails is disconnected.
+pub async fn forward_each<C, F>(listen: SocketAddr, connect: C) -> Result<Forwarder, PlaneError>
+where
+    C: Fn() -> F + Send + 'static,
+    F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+{
+    Forwarder::start(listen, "to forward connections", move |client| {
+        let server = connect();
+        async move { splice(client, server.await?).await }
+    })
+    .await
 }
 
 impl Forwarder {
@@ -105,8 +123,7 @@ where
     }
 }
 
-async fn splice(mut client: TcpStream, internet: Namespace, target: SocketAddr) -> io::Result<()> {
-    let mut server = internet.tcp_connect_from((VISITOR, 0).into(), target).await?;
+async fn splice(mut client: TcpStream, mut server: TcpStream) -> io::Result<()> {
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     copy_bidirectional(&mut client, &mut server).await.map(drop)

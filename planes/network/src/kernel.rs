@@ -46,7 +46,7 @@ impl KernelNetwork {
                 )
             })?;
         }
-        let root = state_dir.join("netns");
+        let root = root_of(state_dir);
         share(&root)?;
         let internet = Internet::open(&root).await?;
         Ok(KernelNetwork { root, internet: AsyncMutex::new(Some(internet)), routers: Mutex::default() })
@@ -58,8 +58,37 @@ impl KernelNetwork {
     }
 
     fn vpc_dir(&self, vpc: &str) -> PathBuf {
-        self.root.join("vpcs").join(vpc)
+        vpc_dir(&self.root, vpc)
     }
+}
+
+/// Opens a namespace of the networks below `state_dir`. For programs other than the one whose [`KernelNetwork`] keeps them.
+pub fn open_namespace(state_dir: &Path, place: &Place) -> Result<Namespace, PlaneError> {
+    existing(&root_of(state_dir), place)
+}
+
+fn root_of(state_dir: &Path) -> PathBuf {
+    state_dir.join("netns")
+}
+
+fn vpc_dir(root: &Path, vpc: &str) -> PathBuf {
+    root.join("vpcs").join(vpc)
+}
+
+fn path_of(root: &Path, place: &Place) -> PathBuf {
+    match place {
+        Place::Interface { vpc, interface } => vpc_dir(root, vpc).join("interfaces").join(interface),
+        Place::Router(vpc) => vpc_dir(root, vpc).join("router"),
+        Place::Internet => root.join("internet"),
+        Place::Host(name) => root.join("hosts").join(name),
+    }
+}
+
+fn existing(root: &Path, place: &Place) -> Result<Namespace, PlaneError> {
+    let path = path_of(root, place);
+    Namespace::open(&path)?.ok_or_else(|| {
+        PlaneError::asked(format!("{place} does not exist (no network namespace {})", path.display()))
+    })
 }
 
 #[async_trait]
@@ -174,19 +203,11 @@ impl Network for KernelNetwork {
     }
 
     fn namespace(&self, place: &Place) -> Result<Namespace, PlaneError> {
-        let path = self.namespace_path(place);
-        Namespace::open(&path)?.ok_or_else(|| {
-            PlaneError::asked(format!("{place} does not exist (no network namespace {})", path.display()))
-        })
+        existing(&self.root, place)
     }
 
     fn namespace_path(&self, place: &Place) -> PathBuf {
-        match place {
-            Place::Interface { vpc, interface } => self.vpc_dir(vpc).join("interfaces").join(interface),
-            Place::Router(vpc) => self.vpc_dir(vpc).join("router"),
-            Place::Internet => self.root.join("internet"),
-            Place::Host(name) => self.root.join("hosts").join(name),
-        }
+        path_of(&self.root, place)
     }
 
     async fn wipe(&self) -> Result<(), PlaneError> {

@@ -29,8 +29,8 @@ mod spec;
 
 pub use by_name::{Directory, forward_by_name};
 pub use fake::FakeNetwork;
-pub use forward::{Forwarder, forward};
-pub use kernel::KernelNetwork;
+pub use forward::{Forwarder, forward, forward_each};
+pub use kernel::{KernelNetwork, open_namespace};
 pub use namespace::Namespace;
 pub use probe::{Probe, probe};
 pub use spec::*;

@@ -103,6 +103,11 @@ impl Installed {
         self.0.keys().next_back().copied()
     }
 
+    /// A program such as `psql`, of the newest version that has it.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        self.0.values().rev().map(|folder| folder.join(name)).find(|program| program.is_file())
+    }
+
     /// The folder of a version's programs.
     pub fn folder(&self, major: u32) -> Option<&Path> {
         self.0.get(&major).map(PathBuf::as_path)
@@ -191,5 +196,18 @@ mod tests {
                 found.iter().map(|(major, dir)| (*major, root.path().join(dir))).collect();
             assert_eq!(Installed::below(root.path()).0, expected, "{dirs:?}");
         }
+    }
+
+    #[test]
+    fn program_is_of_the_newest_version_that_has_it() {
+        let root = tempfile::tempdir().unwrap();
+        install(root.path(), "usr/lib/postgresql/15/bin", "15.4");
+        install(root.path(), "usr/lib/postgresql/16/bin", "16.1");
+        let psql = root.path().join("usr/lib/postgresql/15/bin/psql");
+        assert_eq!(Installed::below(root.path()).program("psql"), None);
+        fs::write(&psql, "").unwrap();
+        assert_eq!(Installed::below(root.path()).program("psql"), Some(psql));
+        let newest = root.path().join("usr/lib/postgresql/16/bin/postgres");
+        assert_eq!(Installed::below(root.path()).program("postgres"), Some(newest));
     }
 }

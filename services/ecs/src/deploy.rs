@@ -101,13 +101,6 @@ pub(crate) fn check_controller(given: Option<&ControllerShape>) -> Result<(), Er
     }
 }
 
-pub(crate) fn check_execute_command(given: Option<bool>) -> Result<(), Error> {
-    match given {
-        Some(true) => Err(AwsError::not_supported("enableExecuteCommand: true").hint("Use false.").into()),
-        _ => Ok(()),
-    }
-}
-
 pub(crate) fn check_balancers(balancers: &[LoadBalancer], definition: &TaskDefinition) -> Result<(), Error> {
     for balancer in balancers {
         let (Some(_), Some(name), Some(port)) =

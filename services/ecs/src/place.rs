@@ -26,6 +26,7 @@ pub(crate) struct NewTask<'a> {
     pub overrides: Overrides,
     pub tags: Vec<Tag>,
     pub managed_tags: bool,
+    pub execute_command: bool,
     pub client_token: Option<String>,
 }
 
@@ -76,6 +77,7 @@ pub(crate) fn place(cx: &mut Cx<'_>, new: NewTask<'_>) -> Result<Task, Error> {
         allocation,
         overrides: new.overrides,
         credentials_id: CredentialsId(ids::random_uuid()),
+        execute_command: new.execute_command,
         client_token: new.client_token,
         stop: None,
         tags: all_tags,

@@ -8,6 +8,8 @@ const ONE_MACHINE: &str =
 const PLATFORM: &str = "The version selects a release of AWS's hosts; Escale has only one platform";
 const LABELS: &str = "Labels are read only by programs that inspect containers through Docker";
 
+const EXEC: &str = "`escale exec` opens a session in every task, for the owner of the installation only; ExecuteCommand itself is refused";
+
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "CreateCluster.settings", reason: INSIGHTS },
     Recorded { name: "UpdateCluster.settings", reason: INSIGHTS },
@@ -15,6 +17,7 @@ pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "*.capacityProviderStrategy", reason: ONE_MACHINE },
     Recorded { name: "*.defaultCapacityProviderStrategy", reason: ONE_MACHINE },
     Recorded { name: "*.platformVersion", reason: PLATFORM },
+    Recorded { name: "*.enableExecuteCommand", reason: EXEC },
     Recorded { name: "RegisterTaskDefinition.containerDefinitions.dockerLabels", reason: LABELS },
     Recorded {
         name: "RegisterTaskDefinition.containerDefinitions.portMappings",

@@ -221,7 +221,7 @@ pub(crate) fn task(image: &Image, config: &Config, row: Arc<Task>, with_tags: bo
         cpu: size.0.to_string(),
         created_at: task.created,
         desired_status: known.desired(),
-        enable_execute_command: false,
+        enable_execute_command: task.execute_command,
         ephemeral_storage: known.definition.as_ref().map(|d| ephemeral_storage(d, &task.overrides)),
         execution_stopped_at: seen.and_then(|s| s.ended),
         group: task.group.clone(),
@@ -489,7 +489,7 @@ pub(crate) fn service(image: &Image, config: &Config, row: &Service, with_tags: 
         tags: if with_tags { rules::tags_out(&row.tags) } else { Vec::new() },
         managed_tags: row.managed_tags,
         propagate_tags: row.propagate_tags,
-        enable_execute_command: false,
+        enable_execute_command: row.execute_command,
         availability_zone_rebalancing: if row.rebalance {
             AvailabilityZoneRebalancing::Enabled
         } else {

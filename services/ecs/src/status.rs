@@ -192,6 +192,7 @@ mod tests {
             allocation: None,
             overrides: Overrides::default(),
             credentials_id: "".into(),
+            execute_command: false,
             client_token: None,
             stop,
             tags: vec![],

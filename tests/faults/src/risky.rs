@@ -4,7 +4,9 @@ use crate::{Fate, Kind, MadeUp};
 use async_trait::async_trait;
 use escale_base::{PlaneError, Timestamp};
 use escale_cdn::Cdn;
-use escale_containers::{Containers, ExecOutput, GroupSeen, LogChunk, Snapshot, Stats, spec::GroupSpec};
+use escale_containers::{
+    Containers, ExecOutput, GroupSeen, LogChunk, Session, SessionSpec, Snapshot, Stats, spec::GroupSpec,
+};
 use escale_dns::Dns;
 use escale_logstore::{LogStore, Message, Page, Query, Summary};
 use escale_network::{Applied, InternetSpec, Namespace, Network, Observed, Place, VpcSpec};
@@ -209,6 +211,9 @@ impl Containers for RiskyContainers {
     ) -> Result<ExecOutput> {
         call(&*self.fate, "containers exec", Kind::Unknown, self.plane.exec(group, container, argv, timeout))
             .await
+    }
+    async fn session(&self, group: &str, container: &str, spec: &SessionSpec) -> Result<Session> {
+        self.plane.session(group, container, spec).await
     }
     async fn power(&self, zone: &str, on: bool) -> Result<()> {
         self.plane.power(zone, on).await

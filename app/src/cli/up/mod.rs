@@ -286,8 +286,8 @@ async fn refuse_missing_secrets(client: &Client, template: &Template) -> Result<
         let found = client.json("secretsmanager", "DescribeSecret", json!({"SecretId": name})).await;
         match found {
             Err(error) if client::is_code(&error, "ResourceNotFoundException") => bail!(
-                "the secret {name}, which the manifest names, does not exist. Create it: escale aws secretsmanager \
-                 create-secret --name {name} --secret-string VALUE"
+                "the secret {name}, which the manifest names, does not exist. Create it: escale secret set \
+                 {name}"
             ),
             other => other?,
         };

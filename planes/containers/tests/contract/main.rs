@@ -8,3 +8,4 @@ mod both;
 mod image;
 mod real;
 mod rig;
+mod sessions;

@@ -272,6 +272,41 @@ async fn host_reaches_in_over_loopback() {
     assert!(error.to_string().contains("not a loopback address"), "{error}");
 }
 
+/// As another process uses it: without the plane, from the directory alone.
+#[tokio::test]
+async fn each_connection_is_forwarded_to_where_the_target_is_then() {
+    let rig = open().await;
+    let inside = |name: &str| open_namespace(rig.dir.path(), &Place::interface("shop", name));
+    let targets = [(inside("app1").unwrap(), APP1), (inside("app2").unwrap(), APP2)];
+    let (place, now) = tokio::sync::watch::channel(0usize);
+    let forwarder = forward_each("127.0.0.1:0".parse().unwrap(), move || {
+        let target = targets.get(*now.borrow()).cloned();
+        async move {
+            let (namespace, address) = target.ok_or(std::io::ErrorKind::NotFound)?;
+            // No group allows this from elsewhere.
+            namespace.tcp_connect((address, 8080).into()).await
+        }
+    });
+    let forwarder = forwarder.await.unwrap();
+    let connect = || async {
+        let mut stream = tokio::net::TcpStream::connect(forwarder.local_addr()).await.unwrap();
+        let mut seen = [0; 4];
+        let read = tokio::time::timeout(ANSWERED, stream.read_exact(&mut seen)).await.unwrap();
+        (read.is_ok().then_some(Ipv4Addr::from(seen)), stream)
+    };
+    let (seen, mut first) = connect().await;
+    assert_eq!(seen, Some(APP1), "the connection comes from the target's own address");
+    place.send(1).unwrap();
+    assert_eq!(connect().await.0, Some(APP2));
+    place.send(2).unwrap();
+    assert_eq!(connect().await.0, None, "a client without a target is disconnected");
+    assert!(echoes(&mut first).await, "an open connection stays");
+    let error = inside("gone").unwrap_err();
+    assert!(error.to_string().contains("interface 'gone' of network 'shop' does not exist"), "{error}");
+    forwarder.stop().await;
+    assert!(!echoes(&mut first).await);
+}
+
 #[tokio::test]
 async fn counters_count() {
     let rig = open().await;

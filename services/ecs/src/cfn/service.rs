@@ -142,6 +142,7 @@ fn with_defaults(input: InputDraft<UpdateService>, update: &Update<'_>) -> Input
         .with("deploymentConfiguration", &is_configured.then_some(Value::Object(configuration)))
         .with("availabilityZoneRebalancing", &removed("AvailabilityZoneRebalancing").then_some(rebalancing))
         .with("enableECSManagedTags", &removed("EnableECSManagedTags").then_some(false))
+        .with("enableExecuteCommand", &removed("EnableExecuteCommand").then_some(false))
         .with("propagateTags", &removed("PropagateTags").then_some(PropagateTags::None))
 }
 

@@ -143,6 +143,7 @@ fn task(service: &Service, id: &str) -> Task {
         allocation: None,
         overrides: Default::default(),
         credentials_id: "".into(),
+        execute_command: false,
         client_token: None,
         stop: None,
         tags: vec![],
@@ -231,10 +232,11 @@ fn service_changes_every_property() {
         ("DeploymentController", json!({"Type": "ECS"}), json!({"Type": "ECS"}), Removal::Default),
         ("AvailabilityZoneRebalancing", json!("ENABLED"), json!("DISABLED"), Removal::Default),
         ("EnableECSManagedTags", json!(true), json!(false), Removal::Default),
+        ("EnableExecuteCommand", json!(true), json!(false), Removal::Default),
         ("PropagateTags", json!("SERVICE"), json!("TASK_DEFINITION"), Removal::Default),
         ("Tags", tags("a"), tags("b"), Removal::Default),
     ];
-    let others = ["HealthCheckGracePeriodSeconds", "LaunchType", "EnableExecuteCommand"];
+    let others = ["HealthCheckGracePeriodSeconds", "LaunchType"];
     let all: Vec<&str> = cases.iter().map(|(name, ..)| *name).chain(others).collect();
     shop.harness.check_updates("AWS::ECS::Service", shop.service(), &cases, &others);
     let mut base = shop.service();
@@ -264,18 +266,6 @@ fn service_changes_between_launch_type_and_strategy() {
     let mut both = strategy;
     both["LaunchType"] = json!("FARGATE");
     assert!(shop.harness.update_resource(&mut resource, both).is_err());
-}
-
-#[test]
-fn service_refuses_execute_command() {
-    let shop = Shop::new();
-    let mut resource = shop.create(shop.service());
-    let mut with = shop.service();
-    with["EnableExecuteCommand"] = json!(true);
-    let error = shop.harness.update_resource(&mut resource, with.clone()).unwrap_err();
-    assert!(error.message.contains("enableExecuteCommand"), "{error}");
-    with["EnableExecuteCommand"] = json!(false);
-    shop.harness.update_resource(&mut resource, with).unwrap();
 }
 
 /// Only a change to the tasks replaces them.

@@ -101,6 +101,7 @@ impl Operation for CreateService {
             // AWS's default for a new service is on; an update keeps the service's own value.
             rebalance: rebalance.unwrap_or(maximum_percent > 100),
             managed_tags: input.managed_tags.unwrap_or(false),
+            execute_command: input.enable_execute_command.unwrap_or(false),
             propagate_tags: input.propagate_tags.unwrap_or(PropagateTags::None),
             deployments: vec![deploy::deployment(cx.now, new)],
             deleted: None,
@@ -115,7 +116,6 @@ impl Operation for CreateService {
 }
 
 fn check(input: &Input) -> Result<(), Error> {
-    deploy::check_execute_command(input.enable_execute_command)?;
     if let Some(other) = input.scheduling_strategy.filter(|s| *s != SchedulingStrategy::Replica) {
         return Err(AwsError::not_supported(format_args!("The scheduling strategy {other}"))
             .hint("Use REPLICA.")

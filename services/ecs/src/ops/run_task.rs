@@ -7,7 +7,7 @@ use crate::{
     place::{self, NewTask},
     rules, shapes,
 };
-use escale_base::{AwsError, Wire};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ecs::{CapacityProvider, Overrides, PropagateTags, Task, TaskDefinition};
 use std::sync::Arc;
@@ -91,9 +91,6 @@ impl Operation for RunTask {
         if !(1..=10).contains(&count) {
             return Err(Error::Invalid("count must be between 1 and 10.".into()));
         }
-        if input.enable_execute_command == Some(true) {
-            return Err(AwsError::not_supported("enableExecuteCommand: true").hint("Use false.").into());
-        }
         let strategy = super::strategy(input.launch_type, input.capacity_provider_strategy, &cluster)?;
         let platform_version = rules::platform_version(input.platform_version.as_deref())?;
         let network = input.network_configuration.and_then(|n| n.awsvpc_configuration).ok_or_else(|| {
@@ -128,6 +125,7 @@ impl Operation for RunTask {
                 overrides: overrides.clone(),
                 tags: tags.clone(),
                 managed_tags: input.managed_tags == Some(true),
+                execute_command: input.enable_execute_command == Some(true),
                 client_token: input.client_token.clone(),
             };
             let task = place::place(cx, new)?;

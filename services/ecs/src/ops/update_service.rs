@@ -56,7 +56,6 @@ impl Operation for UpdateService {
         if row.deleted.is_some() {
             return Err(Error::ServiceNotActive);
         }
-        deploy::check_execute_command(input.enable_execute_command)?;
         deploy::check_controller(input.deployment_controller.as_ref())?;
         let last = row.deployments.first().cloned();
         let last = last.ok_or_else(|| Error::Invalid("The service has no deployment to update.".into()))?;
@@ -128,6 +127,8 @@ fn configure(row: &mut Service, input: Input, balancers: &[LoadBalancer]) -> Res
         row.rebalance = given;
     }
     row.managed_tags = input.managed_tags.unwrap_or(row.managed_tags);
+    // Running tasks keep theirs, as on AWS.
+    row.execute_command = input.enable_execute_command.unwrap_or(row.execute_command);
     row.propagate_tags = input.propagate_tags.unwrap_or(row.propagate_tags);
     row.desired = input.desired_count.unwrap_or(row.desired);
     Ok(())

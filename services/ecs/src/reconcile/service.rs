@@ -263,6 +263,7 @@ fn start(cx: &mut Cx<'_>, service: &Service, many: u32) -> Result<(), Error> {
             overrides: Overrides::default(),
             tags: tags.clone(),
             managed_tags: service.managed_tags,
+            execute_command: service.execute_command,
             client_token: None,
         };
         started.push(place::place(cx, new)?.id);

@@ -36,6 +36,9 @@ pub struct Service {
     /// Whether to move tasks when they are unevenly spread over zones.
     pub rebalance: bool,
     pub managed_tags: bool,
+    /// Recorded only: `ExecuteCommand` is refused.
+    #[serde(default)]
+    pub execute_command: bool,
     /// The resource whose tags the tasks get.
     pub propagate_tags: PropagateTags,
     /// The newest first. It is the PRIMARY one.

@@ -44,6 +44,9 @@ pub struct Task {
     pub allocation: Option<AllocationId>,
     pub overrides: Overrides,
     pub credentials_id: CredentialsId,
+    /// Recorded only: `ExecuteCommand` is refused.
+    #[serde(default)]
+    pub execute_command: bool,
     /// Identifies a repeated RunTask.
     pub client_token: Option<String>,
     pub stop: Option<Stop>,
