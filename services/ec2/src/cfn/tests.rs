@@ -394,7 +394,8 @@ fn group_replaces_all_rules_of_a_full_group() {
 
 #[test]
 fn deleted_resources_are_not_read() {
-    let setups: [(&str, fn() -> (Harness, Value)); 9] = [
+    type Setup = fn() -> (Harness, Value);
+    let setups: [(&str, Setup); 9] = [
         ("AWS::EC2::VPC", vpc),
         ("AWS::EC2::Subnet", subnet),
         ("AWS::EC2::NetworkInterface", interface),
