@@ -278,6 +278,8 @@ pub(crate) async fn nothing(simulation: &Simulation, daemon: &Daemon) -> Result<
 const KEPT: &[&str] = &[
     // Deleted stacks can be listed, with their events.
     "cloudformation_event",
+    "cloudformation_content",
+    "cloudformation_event_count",
     "cloudformation_resource",
     "cloudformation_stack",
     // Deleted clusters and services stay as INACTIVE; a stack only deregisters task definitions.
