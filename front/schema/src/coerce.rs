@@ -33,9 +33,20 @@ impl Schema {
     ///
     /// `null` means a value that is not known yet, and is accepted: templates cannot write it.
     pub fn coerce(&self, properties: &Map<String, Value>) -> Result<Map<String, Value>, Vec<Fault>> {
+        let (coerced, faults) = self.walk(properties);
+        if faults.is_empty() { Ok(coerced) } else { Err(faults) }
+    }
+
+    /// The same for properties that were valid when a stack applied them. A value of another type, such as the hash of a
+    /// `NoEcho` parameter that is a number, becomes `null`: it is not known.
+    pub fn coerce_stored(&self, properties: &Map<String, Value>) -> Map<String, Value> {
+        self.walk(properties).0
+    }
+
+    fn walk(&self, properties: &Map<String, Value>) -> (Map<String, Value>, Vec<Fault>) {
         let mut walk = Walk { schema: self, path: Vec::new(), faults: Vec::new() };
         let coerced = walk.object(&self.properties, &[], true, &self.required, properties);
-        if walk.faults.is_empty() { Ok(coerced) } else { Err(walk.faults) }
+        (coerced, walk.faults)
     }
 }
 

@@ -138,3 +138,15 @@ fn knows_which_properties_an_update_may_change() {
     assert!(instance.is_read_only("DBInstanceArn"));
     assert!(!instance.is_read_only("DBName"));
 }
+
+#[test]
+fn stored_values_of_another_type_are_unknown() {
+    let stored = json!({"SecurityGroupIngress": [
+        {"IpProtocol": "tcp", "FromPort": "80", "ToPort": "{{NoEcho:0123}}", "CidrIp": "{{NoEcho:0123}}"},
+    ]});
+    let coerced = schema("AWS::EC2::SecurityGroup").unwrap().coerce_stored(stored.as_object().unwrap());
+    let expected = json!({"SecurityGroupIngress": [
+        {"IpProtocol": "tcp", "FromPort": 80, "ToPort": null, "CidrIp": "{{NoEcho:0123}}"},
+    ]});
+    assert_eq!(Value::Object(coerced), expected);
+}

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 /// A resource and its properties before and after the change.
 ///
 /// `before` has the values that were applied last. A dynamic reference in it is not resolved and a value from a `NoEcho`
-/// parameter is hashed, so use [`Update::changed`] to compare, and `before` only to find what must be removed.
+/// parameter is hashed, or `null` if it is no text, so use [`Update::changed`] to compare, and `before` only to find what
+/// must be removed.
 pub struct Update<'a> {
     /// The existing resource.
     pub created: &'a Created,

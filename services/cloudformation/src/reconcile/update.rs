@@ -130,7 +130,12 @@ impl Stacks {
         let old_tags = scope::tags(stack, &row.tags, &row.logical_id);
         let new_tags = scope::tags(stack, &content.content.tags, &row.logical_id);
         let (stack_name, logical_id) = (stack.name.as_str(), row.logical_id.as_str());
-        let before = Props { values: &row.properties, stack_name, logical_id, stack_tags: &old_tags };
+        // They are stored as the template writes them, for example a port as a text.
+        let stored = match escale_schema::schema(kind.name) {
+            Some(schema) => schema.coerce_stored(&row.properties),
+            None => row.properties.clone(),
+        };
+        let before = Props { values: &stored, stack_name, logical_id, stack_tags: &old_tags };
         let after = Props { values: &evaluated.real, stack_name, logical_id, stack_tags: &new_tags };
         let there = created(&row);
         let updated =

@@ -1,10 +1,13 @@
 //! Tests of updates and reading.
 
 use crate::Ec2;
-use escale_base::wire::Value;
+use escale_base::{Timestamp, wire::Value};
 use escale_harness::{Harness, PropertyTable};
 use escale_store::Row;
-use escale_tables::ec2::{Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet};
+use escale_tables::{
+    cloudformation::{Removal, ResourceState, Role, StackResource},
+    ec2::{Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet},
+};
 use serde_json::json;
 
 fn tags(pairs: &[(&str, &str)]) -> Value {
@@ -339,6 +342,42 @@ fn group_keeps_the_rules_of_both_templates_and_of_others() {
     assert_eq!(seen["SecurityGroupEgress"], json!([{"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}]));
 }
 
+/// A template may have some rules in the group's list and others as resources of their own.
+#[test]
+fn rule_that_is_a_resource_is_not_read_with_its_group() {
+    let (cloud, mut base) = group();
+    base["SecurityGroupIngress"] = json!([tcp(80, "10.0.0.0/8")]);
+    let made = cloud.create_resource("AWS::EC2::SecurityGroup", base).unwrap();
+    let mut rule = tcp(443, "10.0.0.0/8");
+    rule["GroupId"] = made.created.physical_id.as_str().into();
+    let rule = cloud.create_resource("AWS::EC2::SecurityGroupIngress", rule).unwrap();
+    let count = || cloud.read_resource(&made)["SecurityGroupIngress"].as_array().unwrap().len();
+    assert_eq!(count(), 2, "no stack has the second rule");
+    let row = StackResource {
+        stack: "uuid".into(),
+        logical_id: "Rule".into(),
+        version: 0,
+        role: Role::Kept,
+        type_name: "AWS::EC2::SecurityGroupIngress".into(),
+        place: 0,
+        needs: Default::default(),
+        removal: Removal::Delete,
+        replaced: Removal::Delete,
+        state: ResourceState::Created,
+        pending: false,
+        applied: 1,
+        since: Timestamp(0),
+        reason: None,
+        waiting_for: None,
+        physical_id: Some(rule.created.physical_id.into()),
+        attributes: Default::default(),
+        properties: Default::default(),
+        tags: Vec::new(),
+    };
+    cloud.write(|tx| tx.put(row));
+    assert_eq!(count(), 1);
+}
+
 /// Old and new rules together may exceed the quota.
 #[test]
 fn group_replaces_all_rules_of_a_full_group() {
@@ -355,7 +394,8 @@ fn group_replaces_all_rules_of_a_full_group() {
 
 #[test]
 fn deleted_resources_are_not_read() {
-    let setups: [(&str, fn() -> (Harness, Value)); 9] = [
+    type Setup = fn() -> (Harness, Value);
+    let setups: [(&str, Setup); 9] = [
         ("AWS::EC2::VPC", vpc),
         ("AWS::EC2::Subnet", subnet),
         ("AWS::EC2::NetworkInterface", interface),

@@ -109,7 +109,8 @@ fn update_vpc(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError>
 /// AWS can change the tenancy of a VPC from `dedicated` to `default` only.
 /// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-vpc.html>
 fn tenancy_replaces(change: &PropertyChange<'_>) -> bool {
-    change.after.get(change.property).is_some_and(|tenancy| *tenancy != choices::Tenancy::Default.as_str())
+    let tenancy = change.after.get("InstanceTenancy").filter(|_| change.property == "InstanceTenancy");
+    tenancy.is_some_and(|tenancy| *tenancy != choices::Tenancy::Default.as_str())
 }
 
 fn read_vpc(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {

@@ -33,7 +33,7 @@ impl Operation for UpdateSecret {
             secret.description = Some(description).filter(|d| !d.is_empty());
         }
         if let Some(key) = input.kms_key_id {
-            // An empty text stands for AWS's own key.
+            // An empty text means AWS's own key.
             secret.kms_key_id = Some(key).filter(|k| !k.is_empty());
         }
         secret.changed = cx.now;

@@ -201,8 +201,8 @@ async fn publishes_a_new_node_once_it_is_served() {
         (name.addresses.len(), super::super::is_current(&image, &balancer))
     };
     assert_eq!(current(), (2, true));
-    let image = fixture.cloud.store.read();
-    let kept = image.get::<LoadBalancer>(&fixture.balancer).unwrap().nodes[0].subnet.clone();
+    let balancer = fixture.cloud.store.read().get::<LoadBalancer>(&fixture.balancer).unwrap();
+    let kept = balancer.nodes[0].subnet.clone();
     let subnets = json!([kept, fixture.cloud.subnet("c")]);
     fixture.cloud.ok("SetSubnets", json!({"LoadBalancerArn": fixture.balancer, "Subnets": subnets}));
     assert_eq!(current(), (1, false));
