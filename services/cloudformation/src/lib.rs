@@ -60,9 +60,6 @@ impl Service for CloudFormation {
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED
     }
-    fn incomplete(&self) -> &'static [Recorded] {
-        recorded::INCOMPLETE
-    }
     fn resource_types(&self) -> Vec<ResourceType> {
         cfn::types()
     }

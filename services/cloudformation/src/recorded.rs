@@ -16,9 +16,3 @@ pub(crate) const RECORDED: &[Recorded] = &[
         reason: "A description is stored and returned, and has no other effect",
     },
 ];
-
-/// `aws cloudformation deploy` calls it for a stack that exists, and continues if nothing changed.
-pub(crate) const INCOMPLETE: &[Recorded] = &[Recorded {
-    name: "UpdateStack",
-    reason: "It only determines whether anything changed, and refuses a change (NotImplemented)",
-}];
