@@ -106,14 +106,17 @@ fn networks_update_every_property() {
 #[test]
 fn only_a_tenancy_other_than_default_replaces_a_vpc() {
     let kind = *Harness::of(Ec2).cloud.resource_type("AWS::EC2::VPC").unwrap();
-    let replaces = |before: Value, after: Value| {
+    let of = |property: &str, before: &Value, after: &Value| {
         let (before, after) = (before.as_object().unwrap(), after.as_object().unwrap());
-        kind.replaces(&escale_service::PropertyChange { property: "InstanceTenancy", before, after })
+        kind.replaces(&escale_service::PropertyChange { property, before, after })
     };
+    let replaces = |before: Value, after: Value| of("InstanceTenancy", &before, &after);
     let with = |tenancy: &str| json!({"InstanceTenancy": tenancy});
     assert!(replaces(with("default"), with("dedicated")));
     assert!(!replaces(with("dedicated"), with("default")));
     assert!(!replaces(with("default"), json!({})));
+    let tagged = json!({"InstanceTenancy": "dedicated", "Tags": tags(&[("a", "1")])});
+    assert!(!of("Tags", &with("dedicated"), &tagged));
 }
 
 fn route_table() -> (Harness, Value) {
@@ -337,6 +340,7 @@ fn group_keeps_the_rules_of_both_templates_and_of_others() {
         all
     };
     cloud.update_resource(&mut made, egress(json!([a]))).unwrap();
+    assert_eq!(cloud.read_resource(&made)["SecurityGroupEgress"], json!([a]));
     cloud.update_resource(&mut made, egress(json!([]))).unwrap();
     let seen = cloud.read_resource(&made);
     assert_eq!(seen["SecurityGroupEgress"], json!([{"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}]));

@@ -85,6 +85,16 @@ fn changed_generator_generates_a_new_value() {
 }
 
 #[test]
+fn removed_key_returns_to_the_default() {
+    let (cloud, base) = setup();
+    let mut with_key = base.clone();
+    with_key["KmsKeyId"] = json!("alias/one");
+    let mut secret = cloud.create_resource(SECRET, with_key).unwrap();
+    cloud.update_resource(&mut secret, base).unwrap();
+    assert_eq!(cloud.ok("DescribeSecret", json!({"SecretId": "app"})).get("KmsKeyId"), None);
+}
+
+#[test]
 fn deleted_secret_is_not_read() {
     let (cloud, base) = setup();
     let secret = cloud.create_resource(SECRET, base).unwrap();
