@@ -184,13 +184,15 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
         max_allocated_storage: kept.max_allocated_storage_gb,
         tag_list: row.tags.clone(),
         network_type: "IPV4",
-        master_user_secret: row.credentials.secret_arn.clone().map(|secret_arn| MasterSecret {
-            secret_arn,
-            secret_status: "active",
-            kms_key_id: kept.secret_kms_key_id,
-        }),
+        master_user_secret: master_secret(row),
         engine_lifecycle_support: kept.lifecycle_support,
     }
+}
+
+fn master_secret(row: &Instance) -> Option<MasterSecret> {
+    let secret_arn = row.credentials.secret_arn.clone()?;
+    let kms_key_id = row.recorded.secret_kms_key_id.clone();
+    Some(MasterSecret { secret_arn, secret_status: "active", kms_key_id })
 }
 
 fn apply_status(cx: &Cx<'_>, row: &Instance, seen: Option<&InstanceSeen>) -> &'static str {

@@ -25,7 +25,7 @@ use escale_tables::ecs::{
 use std::sync::Arc;
 
 const SERVICE: &str = "AWS::ECS::Service";
-/// An attribute that no template can read: the newest deployment after the last change by the stack.
+/// An attribute that no template can read: the newest deployment after the stack's last change, unless it only changed tags.
 const DEPLOYMENT: &str = "Deployment";
 
 pub(super) fn service_type() -> ResourceType {
@@ -93,7 +93,10 @@ fn update_service(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsEr
     let Some(row) = service_of(cx.tx, created) else { return Err(Error::NoService.into()) };
     let is_only_tagged = update.changed.iter().all(|property| property == "Tags");
     if is_only_tagged {
-        return Ok(at_newest(created.clone(), &shapes::service(cx.tx, cx.config, &row, false)));
+        // There is nothing to wait for, also if a deployment that somebody else started fails.
+        let mut created = created.clone();
+        created.attributes.remove(DEPLOYMENT);
+        return Ok(created);
     }
     for (property, why) in
         [("TaskDefinition", deploy::NO_DEFINITION), ("NetworkConfiguration", deploy::NO_NETWORK)]
@@ -177,8 +180,11 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
     let Some(service) = service_of(image, created).filter(|service| service.deleted.is_none()) else {
         return Readiness::Failed("the service no longer exists".into());
     };
-    let Some(newest) = service.deployments.first() else { return Readiness::ready() };
-    if let Some(failed) = failed_deployment(&service, newest, created) {
+    let awaited = created.attributes.get(DEPLOYMENT).and_then(Value::as_str);
+    let (Some(newest), Some(awaited)) = (service.deployments.first(), awaited) else {
+        return Readiness::ready();
+    };
+    if let Some(failed) = failed_deployment(&service, newest, awaited) {
         return match failure_report::of_deployment(image, &service, &failed) {
             Ok(why) => Readiness::Failed(format!(
                 "ECS Deployment Circuit Breaker was triggered: service {}: {}{why}",
@@ -204,8 +210,7 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
 
 /// The deployment of the stack's last change, if the circuit breaker stopped it. After a rollback the service may no longer list
 /// it. A deployment that failed before the change does not count: a rollback of the stack replaces it.
-fn failed_deployment(service: &Service, newest: &Deployment, created: &Created) -> Option<DeploymentId> {
-    let awaited = created.attributes.get(DEPLOYMENT).and_then(Value::as_str).unwrap_or(&newest.id);
+fn failed_deployment(service: &Service, newest: &Deployment, awaited: &str) -> Option<DeploymentId> {
     let of_stack = service.deployments.iter().find(|d| d.id.as_str() == awaited);
     match of_stack.filter(|d| d.outcome == Outcome::Failed) {
         Some(failed) => Some(failed.id.clone()),

@@ -355,6 +355,21 @@ fn failed_deployment_fails_the_update_but_not_its_rollback() {
 }
 
 #[test]
+fn new_tags_do_not_wait_for_a_deployment() {
+    let shop = Shop::new();
+    let mut resource = shop.create(shop.service());
+    shop.complete(&resource);
+    shop.trip(&resource, false);
+    let mut after = shop.service();
+    after["Tags"] = tags("a");
+    shop.harness.update_resource(&mut resource, after.clone()).unwrap();
+    assert_eq!(shop.readiness(&resource), Readiness::ready());
+    after["DesiredCount"] = json!(2);
+    shop.harness.update_resource(&mut resource, after).unwrap();
+    assert!(matches!(shop.readiness(&resource), Readiness::Failed(_)));
+}
+
+#[test]
 fn deleted_service_is_not_read() {
     let shop = Shop::new();
     let resource = shop.create(shop.service());
