@@ -101,6 +101,9 @@ mod tests {
             {"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]},
         ]);
         cloud.ok("PutBucketCors", json!({"Bucket": "files", "CORSConfiguration": {"CORSRules": rules}}));
+        let odd = json!([{"AllowedMethods": ["PATCH"], "AllowedOrigins": ["*"]}]);
+        let odd = json!({"Bucket": "files", "CORSConfiguration": {"CORSRules": odd}});
+        assert_eq!(cloud.error("PutBucketCors", odd).code, "InvalidRequest");
         let image = cloud.store.read();
         let ask = |method, origin, headers: &[&'static str], path| {
             grant(&image, &CrossOrigin { origin, method, headers: headers.to_vec(), path })

@@ -11,7 +11,7 @@ use crate::{
         delete_bucket_encryption::DeleteBucketEncryption,
         delete_bucket_lifecycle::DeleteBucketLifecycle,
         delete_bucket_tagging::DeleteBucketTagging,
-        get_bucket_cors::GetBucketCors,
+        get_bucket_cors::{self, GetBucketCors},
         get_bucket_encryption::GetBucketEncryption,
         get_bucket_lifecycle_configuration::GetBucketLifecycleConfiguration,
         get_bucket_ownership_controls::GetBucketOwnershipControls,
@@ -20,7 +20,7 @@ use crate::{
         get_public_access_block::GetPublicAccessBlock,
         head_bucket::HeadBucket,
         put_bucket_acl::PutBucketAcl,
-        put_bucket_cors::{self, PutBucketCors},
+        put_bucket_cors::PutBucketCors,
         put_bucket_encryption::PutBucketEncryption,
         put_bucket_lifecycle_configuration::{self, PutBucketLifecycleConfiguration},
         put_bucket_ownership_controls::PutBucketOwnershipControls,
@@ -218,7 +218,7 @@ fn update_tags(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<(), AwsError> {
 #[derive(Wire)]
 struct CorsProperty {
     #[wire("CORSConfiguration")]
-    cors_configuration: put_bucket_cors::Configuration,
+    cors_configuration: get_bucket_cors::Output,
 }
 
 /// `AccessControl` is not read: buckets have no ACLs, see GetBucketAcl.
@@ -238,9 +238,7 @@ pub(super) fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<Stri
         add(properties_of(NAME, &tags, &[("Tags", "TagSet")]));
     }
     if let Some(got) = found(of::<GetBucketCors>(created).call(cx))? {
-        let found = CorsProperty {
-            cors_configuration: put_bucket_cors::Configuration { cors_rules: got.cors_rules },
-        };
+        let found = CorsProperty { cors_configuration: got };
         properties.extend(properties_of(NAME, &found, OF_CORS));
     }
     if let Some(found) = found(of::<GetBucketLifecycleConfiguration>(created).call(cx))? {

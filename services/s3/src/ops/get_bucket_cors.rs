@@ -16,7 +16,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 pub(crate) struct Output {
     #[wire("CORSRules")]
-    pub(crate) cors_rules: Vec<CorsRule>,
+    cors_rules: Vec<CorsRule>,
 }
 
 impl Operation for GetBucketCors {

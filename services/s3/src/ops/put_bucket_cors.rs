@@ -4,7 +4,7 @@ use crate::choices::ChecksumAlgorithm;
 use crate::{Error, cors, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::s3::{BucketName, CorsRule};
+use escale_tables::s3::{BucketName, CorsMethod, CorsRule, CorsRuleId, HeaderPattern, OriginPattern};
 
 pub(crate) struct PutBucketCors;
 
@@ -20,9 +20,36 @@ pub(crate) struct Input {
 }
 
 #[derive(Wire)]
-pub(crate) struct Configuration {
+struct Configuration {
     #[wire("CORSRules")]
-    pub(crate) cors_rules: Vec<CorsRule>,
+    cors_rules: Vec<Rule>,
+}
+
+/// A [`CorsRule`] as it is requested: AWS's model has no enumeration of the methods, so they are checked after the permission.
+#[derive(Wire)]
+struct Rule {
+    #[wire("ID")]
+    id: Option<CorsRuleId>,
+    allowed_headers: Option<Vec<HeaderPattern>>,
+    allowed_methods: Vec<String>,
+    allowed_origins: Vec<OriginPattern>,
+    expose_headers: Option<Vec<HeaderPattern>>,
+    max_age_seconds: Option<u32>,
+}
+
+fn rule(rule: Rule) -> Result<CorsRule, Error> {
+    let method = |name: String| {
+        let why = || format!("Found unsupported HTTP method in CORS config. Unsupported method is {name}");
+        name.parse::<CorsMethod>().map_err(|_| Error::InvalidRequest(why()))
+    };
+    Ok(CorsRule {
+        id: rule.id,
+        allowed_headers: rule.allowed_headers,
+        allowed_methods: rule.allowed_methods.into_iter().map(method).collect::<Result<_, _>>()?,
+        allowed_origins: rule.allowed_origins,
+        expose_headers: rule.expose_headers,
+        max_age_seconds: rule.max_age_seconds,
+    })
 }
 
 impl Operation for PutBucketCors {
@@ -36,6 +63,7 @@ impl Operation for PutBucketCors {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let list = input.cors_configuration.cors_rules;
+        let list = list.into_iter().map(rule).collect::<Result<Vec<_>, _>>()?;
         cors::check(&list)?;
         let owner = input.expected_bucket_owner.as_deref();
         rules::update(cx, &input.bucket, owner, |b| b.cors = Some(list))
