@@ -447,8 +447,8 @@ def test_scale_waits_until_all_tasks_run(box):
 
     done = box.escale("scale", "web", "3", check=True)
     assert done.stdout == (
-        "web: 3 running tasks instead of 2. The next `escale up` keeps 3 if it does not change this service, else it sets the "
-        "manifest's 2: set services.web.count to 3 there to keep it.\n"
+        "web: 3 running tasks instead of 2. `escale up` keeps that until it changes this service; then the manifest's count of 2 "
+        "applies again.\n"
     )
     assert len([t for t in box.tasks(serviceName="web") if t["lastStatus"] == "RUNNING"]) == 3
     box.escale("up", ".", check=True)
@@ -459,7 +459,7 @@ def test_scale_waits_until_all_tasks_run(box):
     done = json.loads(box.escale("scale", "web", "1", "--json", check=True).stdout)
     assert done == {"service": "web", "before": 2, "count": 1, "running": 1}
     assert box.escale("scale", "web", "2", check=True).stdout == (
-        "web: 2 running tasks instead of 1. That is its count in the manifest, so `escale up` keeps it.\n"
+        "web: 2 running tasks instead of 1. That is the manifest's count, so `escale up` keeps it.\n"
     )
     assert box.escale("scale", "web", "2", check=True).stdout.startswith("web: 2 running tasks as before.")
     assert "box has no service 'nosuch'" in box.escale("scale", "nosuch", "1").stderr

@@ -175,7 +175,8 @@ impl OneOff<'_> {
             tokio::select! {
                 code = stops.next() => {
                     if self.stops_at.is_some() {
-                        bail!("the task {} is still stopping, and this command no longer waits for it", self.task.id());
+                        eprintln!("The task {} is still stopping.", self.task.id());
+                        return Ok(ExitCode::from(code));
                     }
                     eprintln!("Stopping the task. Press Ctrl-C again to return without waiting for its end.");
                     self.stops_at = Some(code);

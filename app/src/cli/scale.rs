@@ -58,7 +58,7 @@ pub(crate) async fn run(home: &Home, out: &Output, scale: &Scale) -> Result<()> 
     }
     let changed =
         if before == i64::from(count) { "as before".to_owned() } else { format!("instead of {before}") };
-    let up = after_up(service, count, count_in_manifest(&application, service));
+    let up = after_up(count, count_in_manifest(&application, service));
     let text =
         format!("{service}: {count} running {} {changed}. {up}", if count == 1 { "task" } else { "tasks" });
     out.say(
@@ -75,18 +75,16 @@ fn count_in_manifest(application: &Application, service: &str) -> Option<u32> {
 }
 
 /// What the next `up` does with the count. CloudFormation sets the count of the template only when it changes the service.
-fn after_up(service: &str, count: u32, in_manifest: Option<u32>) -> String {
+fn after_up(count: u32, in_manifest: Option<u32>) -> String {
     match in_manifest {
-        Some(same) if same == count => {
-            "That is its count in the manifest, so `escale up` keeps it.".to_owned()
-        }
+        Some(same) if same == count => "That is the manifest's count, so `escale up` keeps it.".to_owned(),
         Some(other) => format!(
-            "The next `escale up` keeps {count} if it does not change this service, else it sets the manifest's {other}: \
-             set services.{service}.count to {count} there to keep it."
+            "`escale up` keeps that until it changes this service; then the manifest's count of {other} applies again."
         ),
-        None => format!(
-            "The next `escale up` keeps {count} if it does not change this service, else it sets the manifest's count."
-        ),
+        None => {
+            "`escale up` keeps that until it changes this service; then the manifest's count applies again."
+                .to_owned()
+        }
     }
 }
 

@@ -57,6 +57,6 @@ pub const SESSION_MESSAGE_BYTES: usize = 64 * 1024;
 /// Longest wait for a client's first message, in milliseconds.
 pub const SESSION_BEGIN_MS: u64 = 10_000;
 
-/// Longest wait for a client that does not read, once its command has ended, in milliseconds. A stopped client must not keep
-/// the session's process forever.
-pub const SESSION_FLUSH_MS: u64 = 60_000;
+/// Longest wait for a client that does not read, once its container has ended, in milliseconds. A stopped client must not delay
+/// the removal of everything that belongs to the plane.
+pub const SESSION_FLUSH_MS: u64 = 5_000;

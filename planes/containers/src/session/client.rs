@@ -79,13 +79,14 @@ impl From<io::Error> for Refusal {
 
 pub(crate) async fn begin(stream: UnixStream, spec: &SessionSpec) -> Result<Session, Refusal> {
     let (read, mut write) = stream.into_split();
-    frame::send_json(&mut write, Kind::Begin, spec).await?;
+    // A shim that refuses the client does not read: then this fails, and the reason is the answer below.
+    let sent = frame::send_json(&mut write, Kind::Begin, spec).await;
     let mut reader = Reader::new(read);
     match reader.next().await? {
         Some((Kind::Started, _)) => Ok(Session { output: SessionOutput(reader), input: SessionInput(write) }),
         Some((Kind::Failed, text)) => Err(Refusal::Command(String::from_utf8_lossy(&text).into_owned())),
         Some((kind, _)) => Err(Refusal::Connection(io::Error::other(format!("unexpected message {kind:?}")))),
-        None => Err(Refusal::Connection(io::ErrorKind::UnexpectedEof.into())),
+        None => Err(Refusal::Connection(sent.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))),
     }
 }
 

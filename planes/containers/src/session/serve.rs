@@ -14,7 +14,7 @@ use nix::{
         signal::{SigSet, Signal, kill},
         wait::{WaitStatus, waitpid},
     },
-    unistd::{Pid, getpgid},
+    unistd::{Pid, getpgid, getppid},
 };
 use rustix::{
     fs::OFlags,
@@ -54,6 +54,7 @@ pub(crate) fn serve(dir: &ContainerDir) -> Result<(), String> {
 
 async fn converse(dir: &ContainerDir, connection: UnixStream) -> io::Result<()> {
     connection.set_nonblocking(true)?;
+    let shim = end_of(getppid())?;
     // Wakes when the client has closed the connection, even if the command does not read and messages wait. Sockets of this kind
     // have no urgent data, so that is the only event.
     let closed = watched(connection.try_clone()?.into(), Interest::PRIORITY)?;
@@ -70,8 +71,7 @@ async fn converse(dir: &ContainerDir, connection: UnixStream) -> io::Result<()> 
     };
     client.send(Kind::Started, &[]).await?;
     let Command { pid, input, mut outputs } = command;
-    let pidfd = rustix::process::Pid::from_raw(pid.as_raw()).ok_or(Errno::SRCH)?;
-    let pidfd = watched(pidfd_open(pidfd, PidfdFlags::empty())?, Interest::READABLE)?;
+    let pidfd = end_of(pid)?;
     let ended = tokio::select! {
         _ = pidfd.readable() => true,
         _ = closed.ready(Interest::PRIORITY) => false,
@@ -89,14 +89,27 @@ async fn converse(dir: &ContainerDir, connection: UnixStream) -> io::Result<()> 
         WaitStatus::Signaled(_, signal, _) => 128 + signal as i32,
         other => return Err(io::Error::other(format!("the exit status of the command is {other:?}"))),
     };
-    let rest = async {
-        drain(&mut outputs, &mut client).await?;
-        client.send(Kind::Ended, &serde_json::to_vec(&code)?).await
-    };
-    match tokio::time::timeout(Duration::from_millis(limits::SESSION_FLUSH_MS), rest).await {
-        Ok(sent) => sent,
-        Err(_) => Err(io::Error::other("the client does not read the end of the session")),
+    // The client may read slowly, for example through a pager, as long as the container runs.
+    tokio::select! {
+        sent = async {
+            drain(&mut outputs, &mut client).await?;
+            client.send(Kind::Ended, &serde_json::to_vec(&code)?).await
+        } => sent,
+        () = too_late(&shim) => Err(io::Error::other("the client does not read the end of the session")),
     }
+}
+
+/// Waits for the end of the container's shim, and then for a client that is still reading.
+async fn too_late(shim: &AsyncFd<OwnedFd>) {
+    // If it cannot be watched, the time begins at once.
+    let _ = shim.readable().await;
+    tokio::time::sleep(Duration::from_millis(limits::SESSION_FLUSH_MS)).await;
+}
+
+/// Becomes readable at the end of a process.
+fn end_of(pid: Pid) -> io::Result<AsyncFd<OwnedFd>> {
+    let pid = rustix::process::Pid::from_raw(pid.as_raw()).ok_or(Errno::SRCH)?;
+    watched(pidfd_open(pid, PidfdFlags::empty())?, Interest::READABLE)
 }
 
 /// The connection to the client, for writing.
@@ -174,7 +187,7 @@ impl Command {
         let _ = fs::remove_file(&socket);
         started.map_err(|why| refused(&why))?;
         let pid = exec::read_pid(&files.pid).ok_or_else(|| refused(&"the runtime wrote no pid"))?;
-        let (input, outputs) = ends.opened(spec).map_err(|e| refused(&e))?;
+        let (input, outputs) = ends.opened().map_err(|e| refused(&e))?;
         files.done();
         Ok(Command { pid, input, outputs })
     }
@@ -242,7 +255,7 @@ impl Ends {
     }
 
     /// The ends that stay with this process. The others are closed here, so that the pipes end with the command.
-    fn opened(self, spec: &SessionSpec) -> io::Result<(Input, Vec<Output>)> {
+    fn opened(self) -> io::Result<(Input, Vec<Output>)> {
         match self {
             Ends::Pipes { ours: [stdin, stdout, stderr], theirs } => {
                 drop(theirs);
@@ -251,11 +264,7 @@ impl Ends {
                 Ok((Input::Pipe(register(stdin)?), outputs))
             }
             Ends::Terminal(listener) => {
-                let terminal = received(&listener.accept()?.0)?;
-                if let Some(wanted) = &spec.terminal {
-                    resize(&terminal, wanted.size)?;
-                }
-                let terminal = register(terminal)?;
+                let terminal = register(received(&listener.accept()?.0)?)?;
                 let output = Output { kind: Kind::Output, from: Some(Rc::clone(&terminal)) };
                 Ok((Input::Terminal(terminal), vec![output]))
             }

@@ -7,7 +7,11 @@ use escale_containers::{
     State,
     spec::{ContainerSpec, Dns, GroupSpec, HealthCheck, Limits, Network, Security},
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tempfile::TempDir;
 
 /// No test may hang: everything it waits for happens long before this.
@@ -46,7 +50,17 @@ impl Real {
             shim: ShimCommand { program: env!("CARGO_BIN_EXE_container-shim").into(), arguments: vec![] },
             runtime: None,
         };
-        Box::new(Machine::open(settings, Clock::machine()).unwrap())
+        // The lock of the plane before is free at once, unless another test of this process is just starting a program: until that
+        // program runs, its process has a copy of every open file.
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match Machine::open(settings.clone(), Clock::machine()) {
+                Err(e) if e.to_string().contains("in use by another daemon") && Instant::now() < deadline => {
+                    std::thread::yield_now();
+                }
+                opened => return Box::new(opened.unwrap()),
+            }
+        }
     }
 }
 

@@ -168,8 +168,9 @@ async fn output_and_errors_are_separate_and_the_exit_code_is_the_commands() {
 #[tokio::test(flavor = "multi_thread")]
 async fn terminal_has_the_clients_size_and_follows_its_changes() {
     let rig = machine().await;
-    let script = "/bin/busybox stty size; echo $TERM; tty; trap '/bin/busybox stty size; exit 5' WINCH; \
-                  echo ready; while :; do sleep 0.05; done";
+    // In a loop, because crun sets the size while it starts the command, and under load a moment later.
+    let script = "until size=$(/bin/busybox stty size 2>/dev/null); test -n \"$size\"; do sleep 0.01; done; echo $size; echo $TERM; tty; \
+                  trap '/bin/busybox stty size; exit 5' WINCH; echo ready; while :; do sleep 0.05; done";
     let mut session = begin(&rig, &on_terminal(shell(script))).await;
     let shown = until(&mut session, "ready").await;
     assert!(shown.contains("11 33\r\nvt100\r\n/dev/pts/0"), "{shown:?}");
@@ -260,6 +261,55 @@ async fn session_ends_with_its_container() {
         until(&mut session, "ready").await;
         rig.plane().remove(&id).await.unwrap();
         assert_eq!(to_end(&mut session).await.2, 137);
+    }
+    rig.done().await;
+}
+
+/// A client that does not read keeps nothing alive for long.
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_client_does_not_keep_the_session_after_its_container() {
+    let rig = machine().await;
+    let session = begin(&rig, &shell("exec dd if=/dev/zero bs=64k count=1000")).await;
+    let here = rig.machine().state().display().to_string();
+    let processes = || {
+        let is_session = |folder: &Path| {
+            let command = fs::read(folder.join("cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command).into_owned();
+            command.contains(&here) && command.contains("\0session\0")
+        };
+        fs::read_dir("/proc").unwrap().flatten().filter(|entry| is_session(&entry.path())).count()
+    };
+    // By then the session's process has filled the socket; without a limit the command would have ended, too.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!((processes(), count(&rig, "bs=64k")), (1, 1));
+    rig.plane().remove("g").await.unwrap();
+    assert_eq!(processes(), 1, "the session ended although its client has not read everything");
+    let gone = async {
+        while processes() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.expect("the session's process stays");
+    drop(session);
+    rig.done().await;
+}
+
+/// A client may read much later than the command ended, as long as the container runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn late_client_gets_the_whole_output() {
+    let rig = machine().await;
+    // Some of these fill the socket, and the rest stays in the pipe when the command ends.
+    let lengths = [180, 200, 220, 240, 260].map(|kib| kib * 1024);
+    let mut sessions = Vec::new();
+    for length in lengths {
+        let script = format!("exec dd if=/dev/zero bs={length} count=1 2>/dev/null");
+        sessions.push((length, begin(&rig, &shell(&script)).await));
+    }
+    // Longer than the session waits once its container has ended.
+    tokio::time::sleep(Duration::from_millis(escale_containers::limits::SESSION_FLUSH_MS + 500)).await;
+    for (length, mut session) in sessions {
+        let (output, _, code) = to_end(&mut session).await;
+        assert_eq!((output.len(), code), (length, 0));
     }
     rig.done().await;
 }
