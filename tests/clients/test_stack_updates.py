@@ -92,7 +92,7 @@ def outputs(cloudformation, name):
 
 def physical(cloudformation, name):
     found = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
-    return {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in found}
+    return {r["LogicalResourceId"]: r.get("PhysicalResourceId") for r in found}
 
 
 def last_events(cloudformation, name):

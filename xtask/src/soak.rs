@@ -1,5 +1,6 @@
 //! `cargo xtask soak [PART]`: tests that take too long for every change. Each part writes its section of docs/reliability.md.
 
+mod kills;
 mod memory;
 mod report;
 
@@ -36,6 +37,7 @@ const PARTS: &[Part] = &[
         run: |_| vm::suite("debian-13"),
     },
     Part { name: "fuzz", title: "Random input for parsers", shows: fuzz::SHOWS, run: |_| fuzz::soak() },
+    Part { name: "kills", title: "Kills during updates", shows: kills::SHOWS, run: |_| kills::soak() },
     Part { name: "memory", title: "Memory under a mixed load", shows: memory::SHOWS, run: memory::soak },
 ];
 
