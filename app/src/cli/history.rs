@@ -142,6 +142,14 @@ pub(crate) async fn rollback(home: &Home, out: &Output, rollback: &Rollback) -> 
     Ok(())
 }
 
+/// Returns to the release before the present one, which does not work.
+pub(crate) async fn undo(client: &Client, stack: &str, phases: &Phases) -> Result<()> {
+    let releases = releases(client, stack).await?;
+    let release = chosen(&releases, None, stack)?;
+    let Some(prepared) = content_of(client, stack, release, phases).await? else { return Ok(()) };
+    prepared.execute(client, 0, phases).await.map(drop)
+}
+
 /// The newest release that is done.
 fn present(releases: &[Release]) -> Option<usize> {
     releases.iter().rev().find(|r| r.outcome == Outcome::Done).map(|r| r.number)

@@ -71,7 +71,7 @@ fn joined(path: &str, key: &str) -> String {
 
 /// The name by which items of AWS's lists are known.
 fn key_of(item: &Value) -> Option<&str> {
-    ["Name", "Key", "Id", "PolicyName"].iter().find_map(|name| item.get(name)?.as_str())
+    ["Name", "Key", "Id", "PolicyName", "PathPattern"].iter().find_map(|name| item.get(name)?.as_str())
 }
 
 fn text(value: &Value) -> String {

@@ -17,7 +17,7 @@ pub(crate) struct Change {
     pub(crate) kind: Kind,
     pub(crate) logical: String,
     pub(crate) type_name: String,
-    physical: String,
+    pub(crate) physical: String,
     /// What happens to the resource that leaves the stack: `Delete`, `Retain`, `ReplaceAndDelete`, …
     policy: String,
     details: Vec<Detail>,
@@ -182,6 +182,11 @@ impl Kind {
 }
 
 impl Change {
+    /// The names of the properties that change.
+    pub(crate) fn properties(&self) -> impl Iterator<Item = &str> {
+        self.details.iter().map(|detail| detail.name.as_str())
+    }
+
     fn stateful(&self) -> Option<&'static str> {
         STATEFUL.iter().find(|(name, _)| *name == self.type_name).map(|(_, word)| *word)
     }

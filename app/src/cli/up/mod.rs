@@ -8,6 +8,7 @@ mod begun;
 mod buckets;
 mod diff;
 mod ecr;
+mod guard;
 mod images;
 mod keys;
 mod named;
@@ -23,7 +24,7 @@ use super::{
     ask::ask,
     changes::{Changes, Kind},
     client::{self, Client},
-    doctor, start,
+    doctor, history, start,
 };
 use crate::{home::Home, lock, settings::Settings};
 use anyhow::{Context, Result, bail};
@@ -240,6 +241,15 @@ impl Work<'_> {
         let wanted = Wanted { name: &name, template: &text, parameters };
         let agree = async |changes: &Changes| self.agree(client, changes, phases).await;
         let Deployment { outputs, changes } = stack::deploy(client, &wanted, agree, phases).await?;
+        if let Err(failure) = guard::checks_pass(client, &changes, phases).await {
+            phases.begin("undo");
+            let undone = history::undo(client, &name, phases).await;
+            let outcome = match undone {
+                Ok(()) => "The release was undone.".to_owned(),
+                Err(error) => format!("The release could not be undone: {error:#}"),
+            };
+            return Err(failure.context(outcome));
+        }
 
         phases.begin("static files");
         static_files::sync_all(client, self.folder, template, &outputs).await?;
