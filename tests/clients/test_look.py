@@ -43,7 +43,7 @@ FROM scratch
 COPY bin /bin
 COPY www /www
 ENV PATH=/bin
-CMD ["httpd", "-f", "-p", "8000", "-h", "/www"]
+CMD ["sh", "-c", "trap 'exit 0' TERM; httpd -f -p 8000 -h /www & wait"]
 """
 
 

@@ -200,10 +200,8 @@ impl Drop for Rig {
 fn script(does: &Behaviour) -> String {
     // Signals without a handler do not end pid 1; the handler makes SIGTERM end it. It is set before the first
     // line, so that a test that has read a line knows what a signal does: see `Rig::listening`.
-    let mut text = match does.ignores_stop {
-        true => "trap '' TERM\n".to_owned(),
-        false => "trap 'exit 143' TERM\n".to_owned(),
-    };
+    let trap = if does.ignores_stop { "trap '' TERM" } else { "trap 'exit 143' TERM" };
+    let mut text = format!("{trap}\n");
     if let Some(bytes) = does.stored_bytes {
         text += &format!("dd if=/dev/zero of=/written bs=1024 count={}\n", bytes / 1024);
     }
