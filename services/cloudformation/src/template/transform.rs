@@ -103,6 +103,10 @@ impl Source {
 
     fn checked(&self, root: &Node) -> Result<Template, TemplateError> {
         let template = Template { transforms: self.transforms.clone(), ..sections::read(root)? };
+        if template.resources.is_empty() {
+            let message = "At least one Resources member must be defined.";
+            return Err(TemplateError::format(message).at(root.place));
+        }
         references::check(&template)?;
         Ok(template)
     }
