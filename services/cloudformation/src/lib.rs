@@ -10,6 +10,7 @@ mod accept;
 mod begin;
 mod cfn;
 mod changes;
+pub mod check;
 mod choices;
 mod difference;
 mod error;
