@@ -41,8 +41,8 @@ def check(tmp_path):
     cloud = Cloud(tmp_path / "home")
     cloud.env["TMPDIR"] = str(tmp_path)
 
-    def run(path, text=False):
-        done = cloud.escale("check", path, *([] if text else ["--json"]), check=False)
+    def run(path, *arguments, text=False):
+        done = cloud.escale("check", path, *([] if text else ["--json"]), *arguments, check=False)
         assert done.stderr == "" or done.returncode == 1
         # Nothing is left of the trial, and no installation was created.
         assert [name for name in os.listdir(tmp_path) if name in ("home",) or name.startswith("escale-")] == []
@@ -96,6 +96,17 @@ def test_supported_templates_pass(check):
     for name in ("public-vpc.yaml", "fargate-service.yaml", "cdk-shop.json", "cdk-repository.json"):
         code, result = check(TEMPLATES / name)
         assert (code, refused(result["templates"][0])) == (0, []), name
+
+
+def test_parameters_decide_what_is_created(check):
+    path = TEMPLATES / "fargate-service.yaml"
+    code, result = check(path)
+    assert (code, len(result["templates"][0]["notes"])) == (0, 2)
+    code, result = check(path, "--parameter-overrides", "StackName=a", "ImageUrl=web:1")
+    # The exports that the names of these parameters select.
+    assert code == 0 and all("must export a:" in note["message"] for note in result["templates"][0]["notes"])
+    code, result = check(path, "--parameter-overrides", "Nope=1")
+    assert code == 1 and result["error"]["message"] == "no template has the parameter Nope"
 
 
 def test_cdk_application_with_stages(check, tmp_path):

@@ -6,13 +6,15 @@ use crate::cloud;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use escale_base::ids;
-use escale_cloudformation::check::{CheckedResource, Note, Place, Presence, Report, Support, check};
+use escale_cloudformation::check::{
+    CheckedResource, Note, Place, Presence, Report, Support, check, parameters,
+};
 use escale_service::Cloud;
 use escale_store::Store;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -32,6 +34,14 @@ pub(crate) struct Check {
     /// A CloudFormation template, or the folder of a synthesised CDK application (`cdk.out`, or its parent).
     #[arg(value_name = "TEMPLATE|FOLDER")]
     path: PathBuf,
+    /// Values of parameters, as for `aws cloudformation deploy`; the others have their defaults.
+    #[arg(long, value_name = "KEY=VALUE", num_args = 1.., value_parser = key_value)]
+    parameter_overrides: Vec<(String, String)>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    pair.map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| "write KEY=VALUE".to_owned())
 }
 
 /// One template and its report.
@@ -42,9 +52,18 @@ struct Checked {
 }
 
 pub(crate) fn run(out: &Output, args: &Check) -> Result<ExitCode> {
-    let files = templates(&args.path)?;
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok((path, text))
+    };
+    let texts = templates(&args.path)?.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+    let declared: BTreeSet<String> = texts.iter().flat_map(|(_, text)| parameters(text)).collect();
+    if let Some((key, _)) = args.parameter_overrides.iter().find(|(key, _)| !declared.contains(key)) {
+        bail!("no template has the parameter {key}");
+    }
     let cloud = cloud::services_only()?;
-    let all = files.into_iter().map(|path| checked(&cloud, &path)).collect::<Result<Vec<_>>>()?;
+    let one = |(path, text): &(PathBuf, String)| checked(&cloud, path, text, &args.parameter_overrides);
+    let all = texts.iter().map(one).collect::<Result<Vec<_>>>()?;
     let refused = all.iter().any(|one| one.report.is_refused());
     let texts: Vec<String> = all.iter().map(|one| in_words(&one.file, &one.report)).collect();
     let list: Result<Vec<Value>, _> = all.iter().map(as_json).collect();
@@ -58,12 +77,15 @@ fn as_json(one: &Checked) -> serde_json::Result<Value> {
     Ok(value)
 }
 
-fn checked(cloud: &Cloud, path: &Path) -> Result<Checked> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+fn checked(cloud: &Cloud, path: &Path, text: &str, given: &[(String, String)]) -> Result<Checked> {
+    // A parameter of another stack of the application is none of this one.
+    let declared = parameters(text);
+    let given = given.iter().filter(|(key, _)| declared.contains(key));
+    let given = given.map(|(key, value)| (key.as_str().into(), value.clone())).collect();
     let scratch = Scratch::new()?;
     let store = Store::open(&scratch.0.join("state.db"), &escale_tables::all())
         .with_context(|| format!("cannot write to {}", scratch.0.display()))?;
-    Ok(Checked { file: path.display().to_string(), report: check(cloud, &store, &text) })
+    Ok(Checked { file: path.display().to_string(), report: check(cloud, &store, text, &given) })
 }
 
 /// A folder for the trial's state, which is removed afterwards.

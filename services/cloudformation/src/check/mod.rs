@@ -17,8 +17,9 @@ use crate::{
 };
 use escale_service::{Cloud, Recorded, ResourceType};
 use escale_store::Store;
-use escale_tables::cloudformation::{StackArn, StackName};
+use escale_tables::cloudformation::{ParameterKey, StackArn, StackName};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The result for one template.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -66,13 +67,13 @@ pub struct CheckedResource {
     pub properties: Vec<CheckedProperty>,
 }
 
-/// Whether the condition of a resource holds for the defaults of the parameters.
+/// Whether the condition of a resource holds for the values of the parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
     Yes,
     No,
-    /// The condition depends on parameters without a default.
+    /// The condition depends on parameters without a value.
     Depends,
 }
 
@@ -139,9 +140,20 @@ fn note(error: TemplateError) -> Note {
 
 const LEAVE_OUT: &str = "Leave it out, or give it a Condition that is false here.";
 
-/// Checks a template with the defaults of its parameters. `store` gets the rows of the trial: it must be a new one.
-pub fn check(cloud: &Cloud, store: &Store, text: &str) -> Report {
-    match template::read(text, Origin::File).and_then(|source| Checked::of(cloud, store, &source)) {
+/// Values of parameters by name.
+pub type Given = BTreeMap<ParameterKey, String>;
+
+/// The parameters that a template declares; none if it cannot be read.
+pub fn parameters(text: &str) -> Vec<String> {
+    template::read(text, Origin::File)
+        .map(|source| source.parameters.into_keys().collect())
+        .unwrap_or_default()
+}
+
+/// Checks a template with these values of its parameters and the defaults of the others. `store` gets the rows of the trial: it must
+/// be a new one.
+pub fn check(cloud: &Cloud, store: &Store, text: &str, given: &Given) -> Report {
+    match template::read(text, Origin::File).and_then(|source| Checked::of(cloud, store, &source, given)) {
         Ok(report) => report,
         Err(error) => Report::failed(error),
     }
@@ -154,8 +166,8 @@ struct Checked<'a> {
 }
 
 impl Checked<'_> {
-    fn of(cloud: &Cloud, store: &Store, source: &Source) -> Result<Report, TemplateError> {
-        let bound = source.defaults()?;
+    fn of(cloud: &Cloud, store: &Store, source: &Source, given: &Given) -> Result<Report, TemplateError> {
+        let bound = source.bind_known(given)?;
         let environment = trial::Resources::none(&cloud.config);
         let pseudo =
             scope::pseudo(&cloud.config, &StackArn("stack/check".into()), &StackName("check".into()));
@@ -303,8 +315,9 @@ fn cdk_path(resource: &Resource) -> Option<String> {
 fn needs(source: &Source, bound: &Bound, imports: Vec<String>) -> (Vec<Note>, Vec<Note>) {
     let at = |name: &str| source.parameters.get(name).map(|p| Place::from(p.at));
     let (mut errors, mut notes) = (Vec::new(), Vec::new());
-    for (name, _) in source.parameters.iter().filter(|(_, p)| p.default.is_none()) {
-        let message = format!("Parameter {name} has no default: what depends on it is not checked.");
+    let has_value = |name: &str| bound.values.contains_key(name) || bound.ssm.contains_key(name);
+    for (name, _) in source.parameters.iter().filter(|(name, _)| !has_value(name)) {
+        let message = format!("Parameter {name} has no value: what depends on it is not checked.");
         notes.push(Note { place: at(name), message });
     }
     for (name, key) in &bound.ssm {

@@ -44,8 +44,13 @@ fn create(_: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 }
 
 fn report(text: &str) -> Report {
+    report_with(text, &[])
+}
+
+fn report_with(text: &str, given: &[(&str, &str)]) -> Report {
     let harness = Harness::new(vec![Arc::new(CloudFormation), Arc::new(Fake)]);
-    check(&harness.cloud, &harness.store, text)
+    let given = given.iter().map(|(key, value)| ((*key).into(), (*value).to_owned())).collect();
+    check(&harness.cloud, &harness.store, text, &given)
 }
 
 /// What is not enacted, one a line.
@@ -163,7 +168,7 @@ Resources:
   A: {Type: AWS::Lambda::Function, Condition: Prod}
   B: {Type: AWS::Logs::LogGroup, Properties: {KmsKeyId: !If [Prod, k, !Ref 'AWS::NoValue'], RetentionInDays: !If [Large, 1, 3]}}",
         expect![[r#"
-            note 1: Parameter Size has no default: what depends on it is not checked.
+            note 1: Parameter Size has no value: what depends on it is not checked.
             refused 4: A: Escale does not have this type. Leave it out, or give it a Condition that is false here.
             A created: No
             refused: false"#]],
@@ -175,12 +180,25 @@ Resources:
   A: {Type: AWS::Lambda::Function, Condition: Large}
   B: {Type: AWS::Logs::LogGroup, Properties: {KmsKeyId: !If [Large, k, !Ref 'AWS::NoValue']}}",
         expect![[r#"
-            note 1: Parameter Size has no default: what depends on it is not checked.
+            note 1: Parameter Size has no value: what depends on it is not checked.
             refused 4: A: Escale does not have this type. Leave it out, or give it a Condition that is false here.
             A created: Depends
             refused 5: B.KmsKeyId: Escale does not support this property. Remove it, or use Fn::If and AWS::NoValue here.
             refused: true"#]],
     );
+}
+
+#[test]
+fn given_values_replace_defaults() {
+    let text = "Parameters: {Stage: {Type: String, Default: test}, Key: {Type: String}}
+Conditions: {Prod: !Equals [!Ref Stage, prod]}
+Resources: {A: {Type: AWS::Lambda::Function, Condition: Prod}, B: {Type: AWS::Logs::LogGroup}}";
+    assert!(!report(text).is_refused());
+    let given = report_with(text, &[("Stage", "prod"), ("Key", "k")]);
+    assert!(given.is_refused() && given.notes.is_empty());
+    let wrong = report_with(text, &[("Nope", "x")]);
+    assert_eq!(wrong.errors[0].message, "Parameters: [Nope] do not exist in the template");
+    assert_eq!((parameters(text), parameters("{")), (vec!["Stage".to_owned(), "Key".to_owned()], vec![]));
 }
 
 #[test]
@@ -216,7 +234,7 @@ Resources:
         expect![[r#"
             error 3: Parameter Bootstrap reads /cdk-bootstrap/hnb659fds/version, which `cdk bootstrap` creates and Escale does not have. Use the CDK's LegacyStackSynthesizer.
             error 2: Parameter Image reads AWS's public parameter /aws/service/ami/x, which Escale does not have. Put a parameter of your own, and pass its name.
-            note 5: Parameter Free has no default: what depends on it is not checked.
+            note 5: Parameter Free has no value: what depends on it is not checked.
             note 4: Parameter Own reads the SSM parameter /own: it must exist before the deployment.
             note 0: Another stack must export shared before the deployment.
             refused: true"#]],
@@ -232,7 +250,7 @@ Resources:
   Fn::ForEach::A: [N, [a, b], {'A${N}': {Type: AWS::Logs::LogGroup, Properties: {KmsKeyId: k}}}]
   Fn::ForEach::B: [N, !Ref Names, {'B${N}': {Type: AWS::Logs::LogGroup, Properties: {KmsKeyId: k}}}]",
         expect![[r#"
-            note 2: Parameter Names has no default: what depends on it is not checked.
+            note 2: Parameter Names has no value: what depends on it is not checked.
             refused 4: Aa.KmsKeyId: Escale does not support this property. Remove it, or use Fn::If and AWS::NoValue here.
             refused 4: Ab.KmsKeyId: Escale does not support this property. Remove it, or use Fn::If and AWS::NoValue here.
             refused: true"#]],
