@@ -199,8 +199,11 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A text and, if it is a reason, what it applies to: the place, the name, and the type.
-type Entry = (String, Option<(Place, String, String)>);
+/// What a reason applies to: the place, the name, and the type.
+type Object = (Place, String, String);
+
+/// A text and, if it is a reason, what it applies to.
+type Entry = (String, Option<Object>);
 
 fn in_group(note: &Note) -> Entry {
     match note.place {
@@ -249,7 +252,7 @@ fn section(lines: &mut Vec<String>, title: &str, entries: Vec<Entry>) {
         return;
     }
     lines.push(format!("  {title}:"));
-    let mut groups: Vec<(String, Vec<(Place, String, String)>)> = Vec::new();
+    let mut groups: Vec<(String, Vec<Object>)> = Vec::new();
     for (text, place) in entries {
         match groups.iter_mut().find(|(known, _)| *known == text) {
             Some((_, places)) => places.extend(place),
