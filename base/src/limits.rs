@@ -120,6 +120,21 @@ pub mod dns {
     pub const ALIAS_LINKS: usize = 16;
 }
 
+/// Bounds of the signals of a CloudFormation wait condition; Escale's own, since AWS publishes none.
+pub mod signals {
+    /// One signal, as JSON.
+    pub const BODY_BYTES: usize = 8 * 1024;
+    /// The signals of one handle, all of which are stored.
+    pub const OF_A_HANDLE: usize = 256;
+    /// Requests whose bodies are in memory at the same time.
+    pub const AT_ONCE: usize = 64;
+    /// How long a client may take to send its signal, in milliseconds.
+    pub const WITHIN_MS: u64 = 10_000;
+    /// AWS's longest timeout.
+    /// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-waitcondition.html>
+    pub const TIMEOUT_SECS: u32 = 43_200;
+}
+
 /// Bounds of a CloudFormation template. AWS's own quotas where it publishes one.
 /// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 pub mod template {

@@ -4,6 +4,7 @@ mod application;
 mod ask;
 mod aws;
 mod changes;
+mod check;
 mod client;
 mod completions;
 mod coverage;
@@ -88,6 +89,9 @@ enum Verb {
     Sign(sign::Sign),
     /// Print the CloudFormation template of a manifest.
     Template(template::TemplateArgs),
+    /// Check which resources and properties of a CloudFormation template or CDK application are enacted, recorded only or refused.
+    /// Needs no daemon; exits with 1 if something is refused.
+    Check(check::Check),
     /// Print the environment variables that point the aws CLI and the SDKs at this cloud, with the root key: eval "$(escale
     /// env)".
     Env,
@@ -159,6 +163,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Open(args) => open::run(home, &out, &args)?,
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
         Verb::Template(args) => template::run(&out, &args)?,
+        Verb::Check(args) => return check::run(&out, &args),
         Verb::Env => env::run(home, &out)?,
         Verb::Aws(args) => return aws::run(home, &args),
         Verb::Doctor => return doctor::run(&out),

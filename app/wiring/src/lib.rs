@@ -112,7 +112,10 @@ impl Services {
 
     /// The handlers at the gate for protocols other than AWS's API.
     pub fn mounts(&self, store: &Store, cloud: &Arc<Cloud>) -> Vec<Arc<dyn Mount>> {
-        vec![escale_ecr::door(store.clone(), Arc::clone(cloud), self.ecr.repositories())]
+        vec![
+            escale_ecr::door(store.clone(), Arc::clone(cloud), self.ecr.repositories()),
+            escale_cloudformation::signals(store, cloud),
+        ]
     }
 }
 

@@ -90,7 +90,7 @@ struct File {
 macro_rules! files {
     ($($service:literal $namespace:literal;)*) => {
         /// Keyed by the middle part of a type's name.
-        static FILES: [(&str, File); 16] = [$(($namespace, File {
+        static FILES: [(&str, File); 17] = [$(($namespace, File {
             text: include_bytes!(concat!(env!("OUT_DIR"), "/", $service, ".json.z")),
             parsed: OnceLock::new(),
         })),*];
@@ -101,6 +101,7 @@ files! {
     "acm" "CertificateManager";
     "application-autoscaling" "ApplicationAutoScaling";
     "cloudformation" "CDK";
+    "cloudformation" "CloudFormation";
     "cloudfront" "CloudFront";
     "cloudwatch" "CloudWatch";
     "ec2" "EC2";

@@ -1,12 +1,14 @@
-//! `AWS::CDK::Metadata`, the only resource type that belongs to this service. It creates nothing, as on AWS.
+//! The resource types that belong to this service: wait conditions and `AWS::CDK::Metadata`, which creates nothing, as on AWS.
 
+use crate::wait;
 use escale_service::{Created, ResourceType};
 
 pub(crate) fn types() -> Vec<ResourceType> {
-    vec![ResourceType::new(
+    let metadata = ResourceType::new(
         "AWS::CDK::Metadata",
         &["Analytics"],
         |_, props| Ok(Created::new(props.name_or_generated("Name", 128))),
         |_, _| Ok(()),
-    )]
+    );
+    [wait::types(), vec![metadata]].concat()
 }

@@ -10,6 +10,7 @@ mod accept;
 mod begin;
 mod cfn;
 mod changes;
+pub mod check;
 mod choices;
 mod difference;
 mod error;
@@ -29,12 +30,13 @@ mod status;
 mod streams;
 pub mod template;
 mod update;
+mod wait;
 
 pub use error::Error;
 
 use escale_base::wire::Value;
 use escale_engine::Engine;
-use escale_service::{Also, Cloud, Entry, Recorded, ResourceType, Service, gives_tags};
+use escale_service::{Also, Cloud, Entry, Mount, Recorded, ResourceType, Service, gives_tags};
 use escale_store::Store;
 use std::sync::Arc;
 
@@ -65,7 +67,13 @@ impl Service for CloudFormation {
     }
 }
 
-/// Starts the reconciler that creates and deletes the stacks' resources.
+/// The handler at the gate for the signals of wait conditions.
+pub fn signals(store: &Store, cloud: &Cloud) -> Arc<dyn Mount> {
+    Arc::new(wait::Signals::new(store.clone(), &cloud.config))
+}
+
+/// Starts the reconcilers: that of the stacks' resources, and that of the timeouts of wait conditions.
 pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>) {
     engine.add(reconcile::Stacks::new(store.clone(), Arc::clone(cloud)));
+    engine.add(wait::Timeouts { store: store.clone() });
 }

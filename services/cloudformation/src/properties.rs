@@ -115,7 +115,7 @@ fn chosen<'e>(mut value: &'e Expression, conditions: &Conditions) -> Option<&'e 
 }
 
 /// The template's position of the faulty value, or of the innermost expression that contains it.
-fn place(properties: &Expression, fault: &Fault, conditions: &Conditions) -> Position {
+pub(crate) fn place(properties: &Expression, fault: &Fault, conditions: &Conditions) -> Position {
     let mut here = properties;
     for step in fault.path.iter().chain(&fault.member) {
         let below = match &here.form {

@@ -48,11 +48,7 @@ impl Environment for StackEnvironment<'_> {
         let Some(row) = self.created(logical) else { return Ok(None) };
         match row.attributes.get(attribute) {
             Some(value) => Ok(Some(value.clone())),
-            None => Err(TemplateError::usage(format!(
-                "resource {logical} does not support attribute type {attribute} in Fn::GetAtt ({} has: {})",
-                row.type_name,
-                row.attributes.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
-            ))),
+            None => Err(no_attribute(logical, attribute, &row.type_name, row.attributes.keys())),
         }
     }
 
@@ -64,6 +60,19 @@ impl Environment for StackEnvironment<'_> {
     fn zones(&self, region: &str) -> Vec<String> {
         if region == self.config.region { self.config.zones.clone() } else { Vec::new() }
     }
+}
+
+/// The error for an attribute that the type does not have.
+pub(crate) fn no_attribute<'n>(
+    logical: &str,
+    attribute: &str,
+    type_name: &str,
+    known: impl Iterator<Item = &'n String>,
+) -> TemplateError {
+    TemplateError::usage(format!(
+        "resource {logical} does not support attribute type {attribute} in Fn::GetAtt ({type_name} has: {})",
+        known.map(String::as_str).collect::<Vec<_>>().join(", ")
+    ))
 }
 
 pub(crate) fn pseudo(config: &Config, arn: &StackArn, name: &StackName) -> Pseudo {

@@ -15,7 +15,7 @@ pub use update::Update;
 
 use crate::{Cx, Named};
 use escale_base::{
-    AwsError, already_gone,
+    AwsError, Timestamp, already_gone,
     wire::{Map, Value},
 };
 use escale_schema::Mutability;
@@ -26,6 +26,7 @@ type Create = fn(&mut Cx<'_>, &Props<'_>) -> Result<Created, AwsError>;
 type Change = fn(&mut Cx<'_>, &Update<'_>) -> Result<Created, AwsError>;
 type Delete = fn(&mut Cx<'_>, &Created) -> Result<(), AwsError>;
 type Look = fn(&Image, &Created) -> Readiness;
+type Within = fn(&Image, &Created) -> Option<Timestamp>;
 type Read = fn(&mut Cx<'_>, &Created) -> Result<Option<Map<String, Value>>, AwsError>;
 
 /// One type, for example `AWS::EC2::VPC`. A service lists its own types in `cfn.rs`; the CloudFormation service uses them
@@ -39,6 +40,8 @@ pub struct ResourceType {
     pub create: Create,
     /// Whether the creation is complete, read from the tables.
     pub ready: Look,
+    /// The time until which the creation may wait, if it is longer than that of other resources.
+    pub within: Within,
     /// Gives the resource its new properties by calling operations, in one transaction with the record of them. The result has
     /// the same physical id, and the attributes after the change. `None`: every property is create-only.
     pub update: Option<Change>,
@@ -71,6 +74,7 @@ impl ResourceType {
             properties,
             create,
             ready: at_once,
+            within: |_, _| None,
             update: None,
             read: None,
             replaces_if: |_| false,
@@ -82,6 +86,12 @@ impl ResourceType {
     /// Sets the check for a creation that continues after its transaction.
     pub const fn ready(mut self, ready: Look) -> ResourceType {
         self.ready = ready;
+        self
+    }
+
+    /// Sets a time limit of its own for the creation.
+    pub const fn within(mut self, within: Within) -> ResourceType {
+        self.within = within;
         self
     }
 

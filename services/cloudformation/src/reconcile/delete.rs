@@ -42,7 +42,7 @@ impl Stacks {
         self.record(|cx| {
             let Some(mut row) = deletable(cx, stack, which) else { return Ok(()) };
             let tried = matches!(row.state, ResourceState::Deleting { .. });
-            again &= !(tried && cx.now >= plan::deadline(&row));
+            again &= !(tried && cx.now >= plan::deadline(&self.cloud, cx.tx, &row));
             // Nothing new to record: a write would wake the engine at once instead of after its pause.
             if again && tried && row.waiting_for.as_ref() == Some(&error.message) {
                 return Ok(());

@@ -153,7 +153,7 @@ impl Stacks {
                 _ => return Ok(()),
             };
             // Readiness is read even after the deadline: a resource that just became ready is no failure.
-            let late = now >= plan::deadline(&row);
+            let late = now >= plan::deadline(&self.cloud, cx.tx, &row);
             let after = match plan::readiness(&self.cloud, cx.tx, &row) {
                 Readiness::Ready(attributes) => {
                     row.attributes.extend(attributes);

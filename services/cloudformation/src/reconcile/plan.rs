@@ -13,6 +13,9 @@ use std::{collections::BTreeSet, sync::Arc};
 /// resource takes that long, and a user who waits at a terminal needs an answer.
 pub(super) const LIMIT_MS: i64 = 15 * 60_000;
 
+/// The time after a type's own limit in which it reports that the limit is over.
+const GRACE_MS: i64 = 60_000;
+
 /// How long a deletion is retried that the service refuses because of a dependency: long enough for dependent objects that
 /// disappear by themselves, such as the network interface of a stopped task.
 pub(super) const REFUSED_MS: i64 = 3 * 60_000;
@@ -35,9 +38,18 @@ pub(super) fn plan(cloud: &Cloud, image: &Image, key: &str, now: Timestamp) -> P
 }
 
 /// The time by which the resource's creation, change or deletion must complete.
-pub(super) fn deadline(row: &StackResource) -> Timestamp {
-    let refused = matches!(row.state, ResourceState::Deleting { asked: false });
-    row.since.plus_ms(if refused { REFUSED_MS } else { LIMIT_MS })
+pub(super) fn deadline(cloud: &Cloud, image: &Image, row: &StackResource) -> Timestamp {
+    let since = |ms| row.since.plus_ms(ms);
+    match row.state {
+        ResourceState::Deleting { asked: false } => since(REFUSED_MS),
+        ResourceState::Deleting { asked: true } => since(LIMIT_MS),
+        _ => {
+            let kind = cloud.resource_type(&row.type_name);
+            let own = kind.and_then(|kind| (kind.within)(image, &created(row)));
+            // The type itself reports the end of its own limit, with a better reason.
+            own.map_or(since(LIMIT_MS), |own| own.plus_ms(GRACE_MS).max(since(LIMIT_MS)))
+        }
+    }
 }
 
 /// The readiness of a resource that is being created, changed or deleted.
@@ -73,7 +85,7 @@ impl Waits {
 
     /// Whether the resource still waits and its row already has the reason; if so, adds it to the waits.
     fn is_waiting(&mut self, cloud: &Cloud, image: &Image, row: &StackResource, now: Timestamp) -> bool {
-        let until = deadline(row);
+        let until = deadline(cloud, image, row);
         match readiness(cloud, image, row) {
             Readiness::Pending(why) if now < until && row.waiting_for.as_ref() == Some(&why) => {
                 // Without this case a row that does not change would be observed and planned again forever.

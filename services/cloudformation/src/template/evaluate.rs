@@ -20,6 +20,10 @@ pub trait Environment {
     fn get_att(&self, logical: &str, attribute: &str) -> Result<Option<Value>, TemplateError>;
     /// The value that another stack exports under this name.
     fn export(&self, name: &str) -> Option<String>;
+    /// Whether an export that is missing now may exist later.
+    fn lacks_exports(&self) -> bool {
+        false
+    }
     /// The names of a region's availability zones, in order.
     fn zones(&self, region: &str) -> Vec<String>;
 }
@@ -126,9 +130,11 @@ impl<'a> Scope<'a> {
                 Ok(Some(known?.into_iter().flatten().collect()))
             }
             Form::Map(entries) => Ok(Some(self.foreseen_map(entries)?.into())),
-            Form::If { condition, then, otherwise } => {
-                self.foreseen(if self.holds(condition)? { then } else { otherwise })
-            }
+            Form::If { condition, then, otherwise } => match self.holds(condition) {
+                Ok(truth) => self.foreseen(if truth { then } else { otherwise }),
+                Err(EvaluateError::NotYet { .. }) => Ok(Some(Value::Null)),
+                Err(error) => Err(error),
+            },
             _ => match self.value(expression) {
                 Err(EvaluateError::NotYet { .. }) => Ok(Some(Value::Null)),
                 Ok(Some(value)) => {
@@ -223,6 +229,9 @@ impl<'a> Scope<'a> {
                 let name = self.text(name, "Fn::ImportValue")?;
                 match self.environment.export(&name) {
                     Some(value) => Ok(Some(value.into())),
+                    None if self.environment.lacks_exports() => {
+                        Err(EvaluateError::NotYet { logical: name, attribute: None })
+                    }
                     None => Err(TemplateError::plain(format!("No export named {name} found.")).into()),
                 }
             }

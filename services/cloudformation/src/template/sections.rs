@@ -92,7 +92,7 @@ pub(crate) fn read(root: &Node) -> Result<Template, TemplateError> {
             TemplateError::format("Template format version not supported: use 2010-09-09").at(version.place)
         );
     }
-    let template = Template {
+    Ok(Template {
         description: root.get("Description").map(description).transpose()?,
         metadata: root.get("Metadata").map(Node::value),
         conditions: root.get("Conditions").map(conditions).transpose()?.unwrap_or_default(),
@@ -100,11 +100,7 @@ pub(crate) fn read(root: &Node) -> Result<Template, TemplateError> {
         resources: section(root, "Resources", limits::RESOURCES, resource)?,
         outputs: section(root, "Outputs", limits::OUTPUTS, output)?,
         ..declarations(root)?
-    };
-    if template.resources.is_empty() {
-        return Err(TemplateError::format("At least one Resources member must be defined.").at(root.place));
-    }
-    Ok(template)
+    })
 }
 
 /// The sections that have no functions: parameters and mappings. All others are empty.

@@ -63,9 +63,14 @@ impl Source {
 
     /// The parameters' defaults. A parameter without a default has no value.
     pub fn defaults(&self) -> Result<Bound, TemplateError> {
-        let declared = self.parameters.iter().filter(|(_, p)| p.default.is_some());
-        let declared = declared.map(|(name, p)| (name.clone(), p.clone())).collect();
-        parameter::bind(&declared, &BTreeMap::new())
+        self.bind_known(&BTreeMap::new())
+    }
+
+    /// The given values and the defaults. Unlike [`Source::bind`], it accepts parameters without a value.
+    pub fn bind_known(&self, given: &BTreeMap<ParameterKey, String>) -> Result<Bound, TemplateError> {
+        let is_known = |name: &str, p: &Parameter| p.default.is_some() || given.contains_key(name);
+        let known = self.parameters.iter().filter(|(name, p)| is_known(name, p));
+        parameter::bind(&known.map(|(name, p)| (name.clone(), p.clone())).collect(), given)
     }
 
     /// Runs the transform, then checks everything that does not depend on parameters.
@@ -103,6 +108,10 @@ impl Source {
 
     fn checked(&self, root: &Node) -> Result<Template, TemplateError> {
         let template = Template { transforms: self.transforms.clone(), ..sections::read(root)? };
+        if template.resources.is_empty() {
+            let message = "At least one Resources member must be defined.";
+            return Err(TemplateError::format(message).at(root.place));
+        }
         references::check(&template)?;
         Ok(template)
     }

@@ -5,6 +5,7 @@ mod event;
 mod export;
 mod resource;
 mod stack;
+mod wait;
 
 pub use change_set::{ChangeSet, ChangeSetArn, ChangeSetName, ChangeSetPhase, ChangeSetUuid};
 pub use event::{EventCount, EventId, ResourceStatus, StackEvent};
@@ -14,6 +15,7 @@ pub use stack::{
     Busy, Capability, ClientRequestToken, Content, OnFailure, OutputKey, ParameterKey, Phase, Planned,
     ServiceRoleArn, Stack, StackArn, StackContent, StackName, StackOutput, StackUuid,
 };
+pub use wait::{SignalId, SignalStatus, WaitCondition, WaitHandle, WaitHandleId, WaitSignal};
 
 use escale_store::TableDef;
 
@@ -26,4 +28,6 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<EventCount>(),
     TableDef::of::<ChangeSet>(),
     TableDef::of::<Export>(),
+    TableDef::of::<WaitHandle>(),
+    TableDef::of::<WaitCondition>(),
 ];

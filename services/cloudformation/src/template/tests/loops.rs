@@ -67,17 +67,20 @@ fn loops_without_items_create_nothing() {
     );
 }
 
+/// Checks a template with a parameter `P`, a resource `R` and other resources.
+fn in_resources(resources: &str, expected: Expect) {
+    check(
+        &format!(
+            "Parameters: {{P: {{Type: String, Default: p}}}}\nResources:\n  R: {{Type: X}}\n{resources}"
+        ),
+        &[],
+        expected,
+    );
+}
+
 #[test]
 fn loops_are_checked() {
-    let check = |resources: &str, expected: Expect| {
-        check(
-            &format!(
-                "Parameters: {{P: {{Type: String, Default: p}}}}\nResources:\n  R: {{Type: X}}\n{resources}"
-            ),
-            &[],
-            expected,
-        );
-    };
+    let check = in_resources;
     check(
         "  Fn::ForEach::L: [N, [a]]",
         expect![
@@ -120,6 +123,11 @@ fn loops_are_checked() {
             "Template format error: the name of the loop Fn::ForEach::L is not unique in the template @ line 7, column 3"
         ],
     );
+}
+
+#[test]
+fn results_of_loops_are_checked() {
+    let check = in_resources;
     check(
         "  Fn::ForEach::L: [N, [a, a], {'A${N}': {Type: X}}]",
         expect![

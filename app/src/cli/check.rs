@@ -1,0 +1,291 @@
+//! `escale check`: what Escale would do with each resource and property of a template or of a synthesised CDK application. Needs no
+//! daemon and changes nothing.
+
+use super::Output;
+use crate::cloud;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use escale_base::ids;
+use escale_cloudformation::check::{
+    CheckedResource, Note, Place, Presence, Report, Support, check, parameters,
+};
+use escale_service::Cloud;
+use escale_store::Store;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// The longest line of the report for a person.
+const WIDTH: usize = 100;
+
+/// The longest name that the column of the types makes room for.
+const NAME_WIDTH: usize = 50;
+
+/// Nested assemblies (the CDK's stages) deeper than this are a mistake.
+const STAGES: usize = 16;
+
+#[derive(Args)]
+pub(crate) struct Check {
+    /// A CloudFormation template, or the folder of a synthesised CDK application (`cdk.out`, or its parent).
+    #[arg(value_name = "TEMPLATE|FOLDER")]
+    path: PathBuf,
+    /// Values of parameters, as for `aws cloudformation deploy`; the others have their defaults.
+    #[arg(long, value_name = "KEY=VALUE", num_args = 1.., value_parser = key_value)]
+    parameter_overrides: Vec<(String, String)>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    pair.map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| "write KEY=VALUE".to_owned())
+}
+
+/// One template and its report.
+struct Checked {
+    /// As the user would open it.
+    file: String,
+    report: Report,
+}
+
+pub(crate) fn run(out: &Output, args: &Check) -> Result<ExitCode> {
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok((path, text))
+    };
+    let texts = templates(&args.path)?.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+    let declared: BTreeSet<String> = texts.iter().flat_map(|(_, text)| parameters(text)).collect();
+    if let Some((key, _)) = args.parameter_overrides.iter().find(|(key, _)| !declared.contains(key)) {
+        bail!("no template has the parameter {key}");
+    }
+    let cloud = cloud::services_only()?;
+    let one = |(path, text): &(PathBuf, String)| checked(&cloud, path, text, &args.parameter_overrides);
+    let all = texts.iter().map(one).collect::<Result<Vec<_>>>()?;
+    let refused = all.iter().any(|one| one.report.is_refused());
+    let texts: Vec<String> = all.iter().map(|one| in_words(&one.file, &one.report)).collect();
+    let list: Result<Vec<Value>, _> = all.iter().map(as_json).collect();
+    out.say(&texts.join("\n\n"), &json!({"refused": refused, "templates": list?}));
+    Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn as_json(one: &Checked) -> serde_json::Result<Value> {
+    let mut value = serde_json::to_value(&one.report)?;
+    (value["file"], value["refused"]) = (one.file.as_str().into(), one.report.is_refused().into());
+    Ok(value)
+}
+
+fn checked(cloud: &Cloud, path: &Path, text: &str, given: &[(String, String)]) -> Result<Checked> {
+    // A parameter of another stack of the application is none of this one.
+    let declared = parameters(text);
+    let given = given.iter().filter(|(key, _)| declared.contains(key));
+    let given = given.map(|(key, value)| (key.as_str().into(), value.clone())).collect();
+    let scratch = Scratch::new()?;
+    let store = Store::open(&scratch.0.join("state.db"), &escale_tables::all())
+        .with_context(|| format!("cannot write to {}", scratch.0.display()))?;
+    Ok(Checked { file: path.display().to_string(), report: check(cloud, &store, text, &given) })
+}
+
+/// A folder for the trial's state, which is removed afterwards.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Scratch> {
+        let folder = std::env::temp_dir().join(format!("escale-check-{}", ids::random_hex(16)));
+        fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        Ok(Scratch(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left is a small file in the folder for temporary files.
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+/// The parts of the CDK's `manifest.json` that name templates.
+/// Source: <https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.cloud_assembly_schema.AssemblyManifest.html>
+#[derive(Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    artifacts: BTreeMap<String, Artifact>,
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    properties: ArtifactProperties,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ArtifactProperties {
+    template_file: Option<String>,
+    directory_name: Option<String>,
+}
+
+fn templates(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let inside = path.join("cdk.out");
+    let folder = if inside.join("manifest.json").is_file() { inside.as_path() } else { path };
+    let mut found = Vec::new();
+    assembly(folder, STAGES, &mut found)?;
+    if found.is_empty() {
+        bail!("{} has no stacks", folder.join("manifest.json").display());
+    }
+    Ok(found)
+}
+
+fn assembly(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
+    let path = folder.join("manifest.json");
+    let text = fs::read_to_string(&path).with_context(|| {
+        format!(
+            "{} is no synthesised CDK application: run `cdk synth` first, or name a template",
+            folder.display()
+        )
+    })?;
+    let manifest: Manifest =
+        serde_json::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
+    for (name, artifact) in manifest.artifacts {
+        match artifact.kind.as_str() {
+            "aws:cloudformation:stack" => {
+                let file = artifact.properties.template_file;
+                let file = file
+                    .with_context(|| format!("{}: the stack {name} has no templateFile", path.display()))?;
+                found.push(folder.join(file));
+            }
+            "cdk:cloud-assembly" if depth > 0 => {
+                let inner = artifact.properties.directory_name;
+                let inner = inner.with_context(|| {
+                    format!("{}: the assembly {name} has no directoryName", path.display())
+                })?;
+                assembly(&folder.join(inner), depth - 1, found)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The report for a person: the same reason is printed once, with all places that it applies to.
+fn in_words(file: &str, report: &Report) -> String {
+    let resources = &report.resources;
+    let refused = resources.iter().filter(|r| r.is_refused()).count();
+    let skipped = resources.iter().filter(|r| r.created == Presence::No).count();
+    let summary = match (report.errors.is_empty(), resources.len() - skipped, refused) {
+        (false, ..) => "Escale refuses this template".to_owned(),
+        (true, all, 0) => format!("{}, all supported", counted(all, "resource")),
+        (true, all, refused) => format!("{refused} of {} refused", counted(all, "resource")),
+    };
+    let mut lines = vec![format!("{file}: {summary}")];
+    if skipped > 0 {
+        lines.push(format!("  {} not created, because of a condition", counted(skipped, "more resource")));
+    }
+    let errors = report.errors.iter().map(in_group);
+    section(&mut lines, "Refused", errors.chain(refusals(resources)).collect());
+    section(&mut lines, "Recorded only: stored and shown, without effect here", recorded(resources));
+    section(&mut lines, "Before the deployment", report.notes.iter().map(in_group).collect());
+    lines.join("\n")
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What a reason applies to: the place, the name, and the type.
+type Object = (Place, String, String);
+
+/// A text and, if it is a reason, what it applies to.
+type Entry = (String, Option<Object>);
+
+fn in_group(note: &Note) -> Entry {
+    match note.place {
+        Some(place) => (format!("line {}: {}", place.line, note.message), None),
+        None => (note.message.clone(), None),
+    }
+}
+
+fn refusals(resources: &[CheckedResource]) -> Vec<Entry> {
+    entries(resources, |support| match support {
+        Support::Refused { reason } => Some(reason),
+        Support::Enacted | Support::Recorded { .. } => None,
+    })
+}
+
+fn recorded(resources: &[CheckedResource]) -> Vec<Entry> {
+    entries(resources, |support| match support {
+        Support::Recorded { reason } => Some(reason),
+        Support::Enacted | Support::Refused { .. } => None,
+    })
+}
+
+fn entries(resources: &[CheckedResource], reason: fn(&Support) -> Option<&String>) -> Vec<Entry> {
+    let mut all = Vec::new();
+    for resource in resources.iter().filter(|r| r.created != Presence::No) {
+        // The path of the construct says more than the logical id that the CDK makes of it.
+        let id = resource.cdk_path.as_ref().unwrap_or(&resource.logical_id);
+        if let Some(reason) = reason(&resource.support) {
+            all.push((reason.clone(), Some((resource.place, id.clone(), resource.type_name.clone()))));
+        }
+        for property in &resource.properties {
+            if let Some(reason) = reason(&property.support) {
+                let name = match property.name.as_str() {
+                    "Properties" => id.clone(),
+                    other => format!("{id}: {other}"),
+                };
+                all.push((reason.clone(), Some((property.place, name, resource.type_name.clone()))));
+            }
+        }
+    }
+    all
+}
+
+fn section(lines: &mut Vec<String>, title: &str, entries: Vec<Entry>) {
+    if entries.is_empty() {
+        return;
+    }
+    lines.push(format!("  {title}:"));
+    let mut groups: Vec<(String, Vec<Object>)> = Vec::new();
+    for (text, place) in entries {
+        match groups.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, places)) => places.extend(place),
+            None => groups.push((text, place.into_iter().collect())),
+        }
+    }
+    for (text, places) in groups {
+        lines.extend(wrapped(&text, "    "));
+        // One long name must not move the types of all others out of the window.
+        let widths =
+            places.iter().map(|(_, name, _)| name.chars().count()).filter(|width| *width <= NAME_WIDTH);
+        let width = widths.max().unwrap_or_default();
+        for (place, name, kind) in places {
+            let line = format!("line {}", place.line);
+            lines.push(format!("      {line:<9} {name:<width$}  {kind}"));
+        }
+    }
+}
+
+/// Breaks a text between words.
+fn wrapped(text: &str, indent: &str) -> Vec<String> {
+    let mut lines = vec![indent.to_owned()];
+    for word in text.split_whitespace() {
+        let last = lines.last().map_or(0, |line| line.chars().count());
+        if last > indent.len() && last + 1 + word.chars().count() > WIDTH {
+            lines.push(indent.to_owned());
+        }
+        if let Some(line) = lines.last_mut() {
+            if line.len() > indent.len() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
