@@ -206,10 +206,8 @@ impl Run<'_> {
         let mut details = Vec::new();
         for (name, certainty) in &difference.properties {
             let replacement = difference.replacement(kind, name, &row.properties, &after);
-            let target = match kind.tags_property() == Some(name) {
-                true => Target::Tags,
-                false => Target::Property(name.clone()),
-            };
+            let is_tags = kind.tags_property() == Some(name.as_str());
+            let target = if is_tags { Target::Tags } else { Target::Property(name.clone()) };
             let causes = self.causes(planned, name, environment)?;
             details.extend(causes.into_iter().map(|(cause, by_reference)| {
                 let certainty = if by_reference { Certainty::Open } else { *certainty };

@@ -54,7 +54,7 @@ pub(crate) async fn run(home: &Home, out: &Output, diff: &Diff) -> Result<()> {
     // The images are built, because only their content says whether they differ. Nothing is pushed.
     let sources = sources::sources(folder, &wanted_template, &settings.config)?;
     let own: Vec<_> = sources.iter().filter(|source| !source.own_bases.is_empty()).collect();
-    let bases = bases::pull_all(home, &client, &own, &mut phases).await?;
+    let bases = bases::pull_all(home, &client, &own, &phases).await?;
     let layouts = images::build_all(home, sources.iter().collect(), &bases, &phases)?;
     phases.begin("compare");
     let references = images::references(&client, &wanted_template, &layouts).await?;

@@ -35,8 +35,9 @@ pub(super) async fn checks_pass(client: &Client, changes: &Changes, phases: &mut
         let named = [("TargetGroupArn".to_owned(), change.physical.clone())];
         while Instant::now() < end {
             let found = client.query("elasticloadbalancing", "DescribeTargetHealth", &named).await?;
-            let health = found.list("TargetHealthDescriptions").iter().filter_map(|d| d.find("TargetHealth"));
-            if let Some(bad) = health.filter(|h| h.text_of("State") == "unhealthy").next() {
+            let mut health =
+                found.list("TargetHealthDescriptions").iter().filter_map(|d| d.find("TargetHealth"));
+            if let Some(bad) = health.find(|h| h.text_of("State") == "unhealthy") {
                 bail!(
                     "the targets of {} do not pass the new health check {}: {}",
                     change.logical,

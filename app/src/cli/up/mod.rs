@@ -144,10 +144,8 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
     };
     phases.end();
     let Deployed { url, outputs, changes } = deployed;
-    let changed = match begun.as_ref().is_some_and(Begun::existed) {
-        true => format!(" ({})", changes.summary()),
-        false => String::new(),
-    };
+    let is_update = begun.as_ref().is_some_and(Begun::existed);
+    let changed = if is_update { format!(" ({})", changes.summary()) } else { String::new() };
     let text = format!(
         "\n{} is running at {url}{changed}\nThe AWS API is at {}",
         manifest.app,

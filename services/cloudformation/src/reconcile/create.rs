@@ -2,7 +2,7 @@
 
 use super::{CHANGING, Stacks, Which, is_current, plan, refused};
 use crate::{Error, evaluation::Evaluation, events, find, properties, scope, template, update};
-use escale_base::{AwsError, ErrorKind, Tag};
+use escale_base::{AwsError, ErrorKind};
 use escale_service::{Created, Cx, Props, ResourceType};
 use escale_tables::cloudformation::{
     Content, Export, ExportName, OnFailure, Phase, ResourceState, ResourceStatus, Stack, StackContent,
@@ -47,29 +47,11 @@ impl Stacks {
         let content = find::content(cx.tx, stack)?;
         let evaluated = self.evaluated(cx, stack, &content.content, &row, &kind)?;
         events::record(cx.tx, &row, ResourceStatus::CreateInProgress, None, cx.now);
-        let created = created_by(cx, &kind, stack, &content.content.tags, &row, &evaluated.real)?;
+        let goal = Goal { stack, content: &content, kind };
+        let created = goal.create(cx, &row, &evaluated.real)?;
         row.state = ResourceState::Creating;
-        self.enter_created(cx, stack, &content, &mut row, created, evaluated);
+        goal.enter(cx, &mut row, created, evaluated);
         Ok(())
-    }
-
-    /// Records what a service has created for the row.
-    pub(super) fn enter_created(
-        &self,
-        cx: &mut Cx<'_>,
-        stack: &Stack,
-        content: &StackContent,
-        row: &mut StackResource,
-        created: Created,
-        evaluated: Evaluated,
-    ) {
-        import(cx, stack, evaluated.imports);
-        (row.since, row.applied) = (cx.now, content.number);
-        (row.physical_id, row.attributes) = (Some(created.physical_id.into()), created.attributes);
-        (row.properties, row.tags) = (evaluated.stored, content.content.tags.clone());
-        row.reason = Some("Resource creation Initiated".into());
-        cx.tx.put(row.clone());
-        events::resource(cx.tx, row, row.reason.clone(), cx.now);
     }
 
     pub(super) fn kind(&self, row: &StackResource) -> Result<ResourceType, Error> {
@@ -200,9 +182,9 @@ pub(crate) fn fail(cx: &mut Cx<'_>, stack: &Stack, why: Option<&str>) -> Result<
             _ => {}
         }
     }
-    let words = |verb: &str, failed: &[_]| match failed.is_empty() {
-        true => String::new(),
-        false => format!("The following resource(s) failed to {verb}: [{}]. ", failed.join(", ")),
+    let words = |verb: &str, failed: &[_]| match failed {
+        [] => String::new(),
+        failed => format!("The following resource(s) failed to {verb}: [{}]. ", failed.join(", ")),
     };
     let why = why.map_or_else(|| words("create", &created) + &words("update", &updated), str::to_owned);
     let enter = |cx: &mut Cx<'_>, phase, request: &str| {
@@ -219,18 +201,43 @@ pub(crate) fn fail(cx: &mut Cx<'_>, stack: &Stack, why: Option<&str>) -> Result<
     }
 }
 
-/// Lets the service create a resource with these properties.
-pub(super) fn created_by(
-    cx: &mut Cx<'_>,
-    kind: &ResourceType,
-    stack: &Stack,
-    own_tags: &[Tag],
-    row: &StackResource,
-    properties: &Map<String, Value>,
-) -> Result<Created, Error> {
-    let tags = scope::tags(stack, own_tags, &row.logical_id);
-    let (stack_name, logical_id) = (stack.name.as_str(), row.logical_id.as_str());
-    Ok((kind.create)(cx, &Props { values: properties, stack_name, logical_id, stack_tags: &tags })?)
+/// The content that a resource of a type gets.
+pub(super) struct Goal<'a> {
+    pub(super) stack: &'a Stack,
+    pub(super) content: &'a StackContent,
+    pub(super) kind: ResourceType,
+}
+
+impl Goal<'_> {
+    /// Lets the service create the resource with these properties.
+    pub(super) fn create(
+        &self,
+        cx: &mut Cx<'_>,
+        row: &StackResource,
+        properties: &Map<String, Value>,
+    ) -> Result<Created, Error> {
+        let tags = scope::tags(self.stack, &self.content.content.tags, &row.logical_id);
+        let (stack_name, logical_id) = (self.stack.name.as_str(), row.logical_id.as_str());
+        let props = Props { values: properties, stack_name, logical_id, stack_tags: &tags };
+        Ok((self.kind.create)(cx, &props)?)
+    }
+
+    /// Records what the service has created for the row.
+    pub(super) fn enter(
+        &self,
+        cx: &mut Cx<'_>,
+        row: &mut StackResource,
+        created: Created,
+        evaluated: Evaluated,
+    ) {
+        import(cx, self.stack, evaluated.imports);
+        (row.since, row.applied) = (cx.now, self.content.number);
+        (row.physical_id, row.attributes) = (Some(created.physical_id.into()), created.attributes);
+        (row.properties, row.tags) = (evaluated.stored, self.content.content.tags.clone());
+        row.reason = Some("Resource creation Initiated".into());
+        cx.tx.put(row.clone());
+        events::resource(cx.tx, row, row.reason.clone(), cx.now);
+    }
 }
 
 /// Notes that the stack uses these exports, so that no other stack removes them.

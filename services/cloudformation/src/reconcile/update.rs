@@ -2,7 +2,7 @@
 
 use super::{
     Stacks, Which,
-    create::{Evaluated, created_by, import, may_go_on, reason},
+    create::{Evaluated, Goal, import, may_go_on, reason},
     created, plan,
 };
 use crate::{
@@ -11,10 +11,8 @@ use crate::{
     error, events, find, scope,
 };
 use escale_base::{AwsError, ErrorKind};
-use escale_service::{Cx, Props, Readiness, ResourceType, Update};
-use escale_tables::cloudformation::{
-    Phase, ResourceState, ResourceStatus, Role, Stack, StackContent, StackResource,
-};
+use escale_service::{Cx, Props, Readiness, Update};
+use escale_tables::cloudformation::{Phase, ResourceState, ResourceStatus, Role, Stack, StackResource};
 
 impl Stacks {
     /// Gives a resource its new properties. The service's rows and the resource's row change in one commit.
@@ -63,97 +61,88 @@ impl Stacks {
         }
         let evaluated = self.evaluated(cx, stack, &content.content, &row, &kind)?;
         let effect = difference.effect(&kind, &row.properties, &stored);
+        let goal = Goal { stack, content: &content, kind };
         // A rollback never replaces: the resource that it returns to exists, and a new one would be without its data.
         if effect == Replacement::True && stack.phase == Phase::Updating {
-            return self.replace(cx, stack, &content, &row, &kind, evaluated);
+            return replace(cx, &goal, &row, evaluated);
         }
-        self.change(cx, stack, &content, row, &kind, (evaluated, &difference))
+        change(cx, &goal, row, evaluated, &difference)
     }
+}
 
-    /// Creates the successor of a resource. The old one stays until all resources have the new content.
-    fn replace(
-        &self,
-        cx: &mut Cx<'_>,
-        stack: &Stack,
-        content: &StackContent,
-        row: &StackResource,
-        kind: &ResourceType,
-        evaluated: Evaluated,
-    ) -> Result<(), Error> {
-        let created = created_by(cx, kind, stack, &content.content.tags, row, &evaluated.real).map_err(|error| {
-            let error = AwsError::from(error);
-            match (error.kind, &row.physical_id) {
-                // The old resource still has the name that the template gives to the new one.
-                (ErrorKind::AlreadyExists, Some(name)) => Error::invalid(format!(
-                    "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {name} \
-                     and update the stack again."
-                )),
-                _ => error.into(),
-            }
-        })?;
-        let why = "Requested update requires the creation of a new physical resource; hence creating one.";
-        events::record(cx.tx, row, ResourceStatus::UpdateInProgress, Some(why.into()), cx.now);
-        crate::update::retire(cx.tx, row);
-        let mut new = StackResource {
-            version: row.version + 1,
-            role: Role::New,
-            state: ResourceState::Updating,
-            pending: false,
-            waiting_for: None,
-            ..row.clone()
-        };
-        self.enter_created(cx, stack, content, &mut new, created, evaluated);
-        Ok(())
-    }
+/// Creates the successor of a resource. The old one stays until all resources have the new content.
+fn replace(cx: &mut Cx<'_>, goal: &Goal<'_>, row: &StackResource, evaluated: Evaluated) -> Result<(), Error> {
+    let created = goal.create(cx, row, &evaluated.real).map_err(|error| {
+        let error = AwsError::from(error);
+        match (error.kind, &row.physical_id) {
+            // The old resource still has the name that the template gives to the new one.
+            (ErrorKind::AlreadyExists, Some(name)) => Error::invalid(format!(
+                "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {name} \
+                 and update the stack again."
+            )),
+            _ => error.into(),
+        }
+    })?;
+    let why = "Requested update requires the creation of a new physical resource; hence creating one.";
+    events::record(cx.tx, row, ResourceStatus::UpdateInProgress, Some(why.into()), cx.now);
+    crate::update::retire(cx.tx, row);
+    let mut new = StackResource {
+        version: row.version + 1,
+        role: Role::New,
+        state: ResourceState::Updating,
+        pending: false,
+        waiting_for: None,
+        ..row.clone()
+    };
+    goal.enter(cx, &mut new, created, evaluated);
+    Ok(())
+}
 
-    /// Changes a resource in place.
-    fn change(
-        &self,
-        cx: &mut Cx<'_>,
-        stack: &Stack,
-        content: &StackContent,
-        mut row: StackResource,
-        kind: &ResourceType,
-        (evaluated, difference): (Evaluated, &Difference),
-    ) -> Result<(), Error> {
-        let names = difference.names();
-        let Some(update) = kind.update else {
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let what = format!("An update of {} of {}", names.join(", "), row.type_name);
-            return Err(AwsError::not_supported(what)
-                .hint("Give the resource another logical id in the template, so that a new one replaces it.")
-                .into());
-        };
-        if row.waiting_for.is_none() {
-            events::record(cx.tx, &row, ResourceStatus::UpdateInProgress, None, cx.now);
-        }
-        let old_tags = scope::tags(stack, &row.tags, &row.logical_id);
-        let new_tags = scope::tags(stack, &content.content.tags, &row.logical_id);
-        let (stack_name, logical_id) = (stack.name.as_str(), row.logical_id.as_str());
-        // They are stored as the template writes them, for example a port as a text.
-        let stored = match escale_schema::schema(kind.name) {
-            Some(schema) => schema.coerce_stored(&row.properties),
-            None => row.properties.clone(),
-        };
-        let before = Props { values: &stored, stack_name, logical_id, stack_tags: &old_tags };
-        let after = Props { values: &evaluated.real, stack_name, logical_id, stack_tags: &new_tags };
-        let there = created(&row);
-        let updated =
-            update(cx, &Update { created: &there, before: &before, after: &after, changed: &names })?;
-        import(cx, stack, evaluated.imports);
-        row.attributes = updated.attributes;
-        (row.properties, row.tags) = (evaluated.stored, content.content.tags.clone());
-        (row.pending, row.applied, row.since) = (false, content.number, cx.now);
-        (row.state, row.reason, row.waiting_for) = (ResourceState::Updating, None, None);
-        // Most changes are complete at once, which saves a transaction.
-        if let Readiness::Ready(attributes) = (kind.ready)(cx.tx, &created(&row)) {
-            row.attributes.extend(attributes);
-            row.state = ResourceState::Updated;
-            events::resource(cx.tx, &row, None, cx.now);
-        }
-        cx.tx.put(row);
-        Ok(())
+/// Changes a resource in place.
+fn change(
+    cx: &mut Cx<'_>,
+    goal: &Goal<'_>,
+    mut row: StackResource,
+    evaluated: Evaluated,
+    difference: &Difference,
+) -> Result<(), Error> {
+    let Goal { stack, content, kind } = goal;
+    let names = difference.names();
+    let Some(update) = kind.update else {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let what = format!("An update of {} of {}", names.join(", "), row.type_name);
+        return Err(AwsError::not_supported(what)
+            .hint("Give the resource another logical id in the template, so that a new one replaces it.")
+            .into());
+    };
+    if row.waiting_for.is_none() {
+        events::record(cx.tx, &row, ResourceStatus::UpdateInProgress, None, cx.now);
     }
+    let old_tags = scope::tags(stack, &row.tags, &row.logical_id);
+    let new_tags = scope::tags(stack, &content.content.tags, &row.logical_id);
+    let (stack_name, logical_id) = (stack.name.as_str(), row.logical_id.as_str());
+    // They are stored as the template writes them, for example a port as a text.
+    let stored = match escale_schema::schema(kind.name) {
+        Some(schema) => schema.coerce_stored(&row.properties),
+        None => row.properties.clone(),
+    };
+    let before = Props { values: &stored, stack_name, logical_id, stack_tags: &old_tags };
+    let after = Props { values: &evaluated.real, stack_name, logical_id, stack_tags: &new_tags };
+    let there = created(&row);
+    let updated = update(cx, &Update { created: &there, before: &before, after: &after, changed: &names })?;
+    import(cx, stack, evaluated.imports);
+    row.attributes = updated.attributes;
+    (row.properties, row.tags) = (evaluated.stored, content.content.tags.clone());
+    (row.pending, row.applied, row.since) = (false, content.number, cx.now);
+    (row.state, row.reason, row.waiting_for) = (ResourceState::Updating, None, None);
+    // Most changes are complete at once, which saves a transaction.
+    if let Readiness::Ready(attributes) = (kind.ready)(cx.tx, &created(&row)) {
+        row.attributes.extend(attributes);
+        row.state = ResourceState::Updated;
+        events::resource(cx.tx, &row, None, cx.now);
+    }
+    cx.tx.put(row);
+    Ok(())
 }
 
 /// Marks a resource that already has the content's properties.
