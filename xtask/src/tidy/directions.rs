@@ -38,7 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("app/wiring", &["front/service", "services", "state", "engine", "planes"]),
     ("app", &["app/wiring", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
     ("tests/faults", &["state", "engine", "planes"]),
-    ("tests/harness", &["front/service", "front/requests", "state"]),
+    ("tests/harness", &["front/schema", "front/service", "front/requests", "state"]),
     (
         "tests/fuzz",
         &["front/model", "front/schema", "front/wire", "services/cloudformation", "planes", "blueprint"],
