@@ -9,7 +9,7 @@ use super::{
     changes::Changes,
     client::{Client, is_code},
     start,
-    up::{Given, Phases, Prepared, RELEASE, Wanted, prepare},
+    up::{Given, Phases, Prepared, RELEASE, Wanted, describe, prepare},
 };
 use crate::{home::Home, lock, settings::Settings};
 use anyhow::{Context, Result, bail};
@@ -181,13 +181,15 @@ async fn content_of(
     let named = named(stack, &release.change_set);
     let template = client.query("cloudformation", "GetTemplate", &named).await.with_context(gone)?;
     let described = client.query("cloudformation", "DescribeChangeSet", &named).await.with_context(gone)?;
+    let now = describe(client, stack).await?;
+    let pair = |p: &Element| (p.text_of("ParameterKey").to_owned(), p.text_of("ParameterValue").to_owned());
+    let present: Vec<_> = now.iter().flat_map(|stack| stack.list("Parameters")).map(pair).collect();
     let given = |parameter: &Element| {
-        let key = parameter.text_of("ParameterKey").to_owned();
-        match parameter.text_of("ParameterValue") {
-            // Secret values are not shown. They belong to the application, not to a release.
-            "****" => Given::Previous(key),
-            value => Given::Value(key, value.to_owned()),
-        }
+        let (key, value) = pair(parameter);
+        // Secret values are not shown. They belong to the application, not to a release. An equal value stays as it is, because
+        // an answer in XML may have lost its last line break.
+        let is_kept = value == "****" || present.contains(&(key.clone(), value.clone()));
+        if is_kept { Given::Previous(key) } else { Given::Value(key, value) }
     };
     let parameters = described.list("Parameters").iter().map(given).collect();
     let wanted = Wanted { name: stack, template: template.text_of("TemplateBody"), parameters };

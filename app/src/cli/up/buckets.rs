@@ -17,7 +17,16 @@ pub(crate) async fn empty_buckets(client: &Client, stack: &str) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn empty(client: &Client, bucket: &str) -> Result<()> {
+/// Deletes a bucket with its objects, if it exists.
+pub(super) async fn delete(client: &Client, bucket: &str) -> Result<()> {
+    empty(client, bucket).await?;
+    match client.rest("s3", Method::DELETE, &format!("/{bucket}"), &[], Bytes::new()).await {
+        Err(error) if !is_code(&error, "NoSuchBucket") => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn empty(client: &Client, bucket: &str) -> Result<()> {
     // Lists the first page until it is empty: each pass deletes what the page names.
     loop {
         let answer = client.rest("s3", Method::GET, &format!("/{bucket}?versions="), &[], Bytes::new()).await;

@@ -29,12 +29,12 @@ pub(super) async fn checks_pass(client: &Client, changes: &Changes, phases: &mut
         phases.begin("health checks");
         phases.set_message(format!("waiting for the new checks of {}", change.logical));
         let named = [("TargetGroupArns.member.1".to_owned(), change.physical.clone())];
-        let found = client.query("elasticloadbalancing", "DescribeTargetGroups", &named).await?;
+        let found = client.query("elbv2", "DescribeTargetGroups", &named).await?;
         let Some(group) = found.list("TargetGroups").first() else { continue };
         let end = Instant::now() + Duration::from_secs(decided_after(group));
         let named = [("TargetGroupArn".to_owned(), change.physical.clone())];
         while Instant::now() < end {
-            let found = client.query("elasticloadbalancing", "DescribeTargetHealth", &named).await?;
+            let found = client.query("elbv2", "DescribeTargetHealth", &named).await?;
             let mut health =
                 found.list("TargetHealthDescriptions").iter().filter_map(|d| d.find("TargetHealth"));
             if let Some(bad) = health.find(|h| h.text_of("State") == "unhealthy") {

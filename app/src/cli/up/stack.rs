@@ -198,7 +198,6 @@ async fn wait_until_made(
     phases: &Phases,
 ) -> Result<BTreeMap<String, String>> {
     let mut reports = Reports::default();
-    let mut emptied = false;
     loop {
         let Some(stack) = describe(client, name).await? else {
             bail!(
@@ -206,7 +205,14 @@ async fn wait_until_made(
             )
         };
         match stack.text_of("StackStatus") {
-            "CREATE_COMPLETE" | "UPDATE_COMPLETE" => return Ok(outputs(&stack)),
+            "CREATE_COMPLETE" => return Ok(outputs(&stack)),
+            "UPDATE_COMPLETE" => {
+                // CloudFormation deletes only empty buckets. The user has agreed to the loss of what is in the others.
+                for bucket in changes.deleted_buckets() {
+                    super::buckets::delete(client, bucket).await?;
+                }
+                return Ok(outputs(&stack));
+            }
             "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_COMPLETE" => {
                 let why = failures(client, name).await?;
                 bail!("the stack {name} could not be created:\n{why}{}", reports.missing_in(&why));
@@ -221,13 +227,6 @@ async fn wait_until_made(
                     "the stack {name} could not be updated and {outcome}:\n{why}{}",
                     reports.missing_in(&why)
                 );
-            }
-            // S3 deletes only empty buckets. The user has agreed to the loss of what is in them.
-            "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" if !emptied => {
-                for bucket in changes.deleted_buckets() {
-                    super::buckets::empty(client, bucket).await?;
-                }
-                emptied = true;
             }
             _ => {
                 let resources = resources(client, name).await?;
