@@ -6,6 +6,7 @@
 //! Start at [`schema`] and `coerce.rs`.
 
 mod coerce;
+mod drift;
 mod fit;
 mod node;
 
@@ -33,6 +34,10 @@ pub struct Schema {
     create_only_properties: Vec<String>,
     #[serde(default)]
     conditional_create_only_properties: Vec<String>,
+    #[serde(default)]
+    write_only_properties: Vec<String>,
+    #[serde(default)]
+    primary_identifier: Vec<String>,
 }
 
 /// The effect of an update that changes a property.

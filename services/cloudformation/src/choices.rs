@@ -22,6 +22,11 @@ choice! {
     pub(crate) enum DeletionMode { Standard = "STANDARD", ForceDeleteStack = "FORCE_DELETE_STACK" }
 }
 choice! {
+    pub(crate) enum DetectionStatus {
+        InProgress = "DETECTION_IN_PROGRESS", Failed = "DETECTION_FAILED", Complete = "DETECTION_COMPLETE",
+    }
+}
+choice! {
     pub(crate) enum ExecutionStatus {
         Unavailable = "UNAVAILABLE", Available = "AVAILABLE", ExecuteInProgress = "EXECUTE_IN_PROGRESS",
         ExecuteComplete = "EXECUTE_COMPLETE", ExecuteFailed = "EXECUTE_FAILED", Obsolete = "OBSOLETE",

@@ -78,7 +78,7 @@ impl Evaluation {
 }
 
 /// The begin of a hash in a stored property.
-const MARK: &str = "{{NoEcho:";
+pub(crate) const MARK: &str = "{{NoEcho:";
 
 fn hash(salt: &StackUuid, value: &Value) -> Value {
     match value {

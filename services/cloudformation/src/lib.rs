@@ -13,6 +13,7 @@ mod changes;
 pub mod check;
 mod choices;
 mod difference;
+mod drift;
 mod error;
 mod evaluation;
 mod events;

@@ -2,14 +2,17 @@
 
 use crate::{
     choices::{StackDriftStatus, StackResourceDriftStatus, StackStatus},
-    status,
+    drift, status,
     template::{Parameter, Template},
 };
 use escale_base::{Tag, Timestamp, Wire};
+use escale_store::Image;
 use escale_tables::cloudformation::{
-    Capability, ChangeSetArn, Content, ExportName, OnFailure, OutputKey, ParameterKey, ServiceRoleArn, Stack,
-    StackArn, StackName,
+    Capability, ChangeSetArn, Content, DifferenceType, ExportName, Finding, LogicalId, OnFailure, OutputKey,
+    ParameterKey, PhysicalId, PropertyDifference, PropertyPath, ServiceRoleArn, Stack, StackArn, StackName,
+    StackResource, TypeName,
 };
+use serde_json::{Map, Value};
 
 #[derive(Clone, Debug, Default, Wire)]
 pub(crate) struct ParameterShape {
@@ -41,23 +44,85 @@ pub(crate) struct OutputShape {
     export_name: Option<ExportName>,
 }
 
-/// Drift is never detected.
 #[derive(Wire)]
 pub(crate) struct Drift {
     stack_drift_status: StackDriftStatus,
+    last_check_timestamp: Option<Timestamp>,
 }
 
-pub(crate) fn drift() -> Drift {
-    Drift { stack_drift_status: StackDriftStatus::NotChecked }
+pub(crate) fn drift(image: &Image, stack: &Stack) -> Drift {
+    let (stack_drift_status, last_check_timestamp) = drift::stack_status(image, &stack.uuid);
+    Drift { stack_drift_status, last_check_timestamp }
 }
 
 #[derive(Wire)]
 pub(crate) struct ResourceDrift {
     stack_resource_drift_status: StackResourceDriftStatus,
+    last_check_timestamp: Option<Timestamp>,
 }
 
-pub(crate) fn resource_drift() -> ResourceDrift {
-    ResourceDrift { stack_resource_drift_status: StackResourceDriftStatus::NotChecked }
+pub(crate) fn resource_drift(image: &Image, row: &StackResource) -> ResourceDrift {
+    let drift = drift::of(image, row);
+    let not_checked = StackResourceDriftStatus::NotChecked;
+    ResourceDrift {
+        stack_resource_drift_status: drift.as_ref().map_or(not_checked, |d| drift::resource_status(d)),
+        last_check_timestamp: drift.map(|drift| drift.at),
+    }
+}
+
+#[derive(Wire)]
+pub(crate) struct PropertyDifferenceShape {
+    property_path: PropertyPath,
+    expected_value: String,
+    actual_value: String,
+    difference_type: DifferenceType,
+}
+
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackResourceDrift.html>
+#[derive(Wire)]
+pub(crate) struct StackResourceDrift {
+    stack_id: StackArn,
+    logical_resource_id: LogicalId,
+    physical_resource_id: PhysicalId,
+    resource_type: TypeName,
+    expected_properties: Option<String>,
+    actual_properties: Option<String>,
+    property_differences: Vec<PropertyDifferenceShape>,
+    stack_resource_drift_status: StackResourceDriftStatus,
+    timestamp: Timestamp,
+    drift_status_reason: Option<String>,
+}
+
+pub(crate) fn stack_resource_drift(
+    stack: &Stack,
+    row: &escale_tables::cloudformation::ResourceDrift,
+) -> StackResourceDrift {
+    let json = |properties: &Map<String, Value>| Some(Value::Object(properties.clone()).to_string());
+    let (expected, actual, differences, reason) = match &row.finding {
+        Finding::Compared { expected, actual, differences } => {
+            (json(expected), json(actual), differences.as_slice(), None)
+        }
+        Finding::Deleted { expected } => (json(expected), None, [].as_slice(), None),
+        Finding::Unreadable(why) => (None, None, [].as_slice(), Some(why.clone())),
+    };
+    let difference = |d: &PropertyDifference| PropertyDifferenceShape {
+        property_path: d.path.clone(),
+        expected_value: drift::text(&d.expected),
+        actual_value: drift::text(&d.actual),
+        difference_type: d.kind,
+    };
+    StackResourceDrift {
+        stack_id: stack.arn.clone(),
+        logical_resource_id: row.logical_id.clone(),
+        physical_resource_id: row.physical_id.clone(),
+        resource_type: row.type_name.clone(),
+        expected_properties: expected,
+        actual_properties: actual,
+        property_differences: differences.iter().map(difference).collect(),
+        stack_resource_drift_status: drift::resource_status(row),
+        timestamp: row.at,
+        drift_status_reason: reason,
+    }
 }
 
 #[derive(Wire)]
@@ -87,7 +152,7 @@ pub(crate) struct StackShape {
     retain_except_on_create: Option<bool>,
 }
 
-pub(crate) fn stack(row: &Stack, content: &Content) -> StackShape {
+pub(crate) fn stack(image: &Image, row: &Stack, content: &Content) -> StackShape {
     let outputs = row.outputs.iter().map(|o| OutputShape {
         output_key: o.key.clone(),
         output_value: o.value.clone(),
@@ -114,7 +179,7 @@ pub(crate) fn stack(row: &Stack, content: &Content) -> StackShape {
         tags: content.tags.clone(),
         enable_termination_protection: row.termination_protection,
         role_arn: row.role.clone(),
-        drift_information: drift(),
+        drift_information: drift(image, row),
         retain_except_on_create: row.retain_except_on_create.then_some(true),
     }
 }

@@ -1,7 +1,7 @@
 //! The first transactions of a stack's update and of its rollback.
 
 use crate::{
-    Error, begin, events, find,
+    Error, begin, drift, events, find,
     predict::{self, Effect, Predicted},
 };
 use escale_service::{Cloud, Cx};
@@ -18,6 +18,7 @@ pub(crate) fn apply(cloud: &Cloud, cx: &mut Cx<'_>, mut stack: Stack, content: C
     let predicted = predict::predict(cloud, cx.tx, cx.config, &stack, &content)?;
     stack.executed = Some(cx.now);
     obsolete(cx, &stack.uuid);
+    drift::reset(cx.tx, &stack.uuid);
     start(cx, stack, content, &predicted);
     Ok(())
 }

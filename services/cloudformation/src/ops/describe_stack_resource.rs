@@ -63,7 +63,7 @@ impl Operation for DescribeStackResource {
             resource_status,
             resource_status_reason: status::why(&row),
             metadata: metadata(&find::content(cx.tx, &stack)?.content, &row.logical_id)?,
-            drift_information: shapes::resource_drift(),
+            drift_information: shapes::resource_drift(cx.tx, &row),
         };
         Ok(Output { stack_resource_detail })
     }

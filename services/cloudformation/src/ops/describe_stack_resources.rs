@@ -4,6 +4,7 @@ use crate::{Error, find, shapes, status};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudformation::{LogicalId, PhysicalId, ResourceStatus, StackArn, StackName, TypeName};
+use escale_store::Image;
 use escale_tables::cloudformation::{Stack, StackResource};
 
 pub(crate) struct DescribeStackResources;
@@ -58,7 +59,7 @@ impl Operation for DescribeStackResources {
         let wanted =
             |r: &StackResource| input.logical_resource_id.as_ref().is_none_or(|l| *l == r.logical_id);
         let rows = find::listed(cx.tx, &stack.uuid);
-        let stack_resources = rows.iter().filter(|r| wanted(r)).filter_map(|r| shape(&stack, r)).collect();
+        let stack_resources = rows.iter().filter(|r| wanted(r)).filter_map(|r| shape(cx.tx, &stack, r)).collect();
         Ok(Output { stack_resources })
     }
 }
@@ -69,7 +70,7 @@ fn owner(cx: &Cx<'_>, physical: &PhysicalId) -> Result<std::sync::Arc<Stack>, Er
         .ok_or_else(|| Error::invalid(format!("Stack for {physical} does not exist")))
 }
 
-fn shape(stack: &Stack, row: &StackResource) -> Option<Shape> {
+fn shape(image: &Image, stack: &Stack, row: &StackResource) -> Option<Shape> {
     Some(Shape {
         stack_name: stack.name.clone(),
         stack_id: stack.arn.clone(),
@@ -79,6 +80,6 @@ fn shape(stack: &Stack, row: &StackResource) -> Option<Shape> {
         timestamp: row.since,
         resource_status: status::resource(row.state)?,
         resource_status_reason: status::why(row),
-        drift_information: shapes::resource_drift(),
+        drift_information: shapes::resource_drift(image, row),
     })
 }

@@ -50,5 +50,5 @@ impl Operation for DescribeStacks {
 }
 
 fn shape(cx: &Cx<'_>, row: &Stack) -> Result<shapes::StackShape, Error> {
-    Ok(shapes::stack(row, &find::content(cx.tx, row)?.content))
+    Ok(shapes::stack(cx.tx, row, &find::content(cx.tx, row)?.content))
 }

@@ -3,6 +3,7 @@
 use crate::{Error, find, shapes, status};
 use escale_base::{Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
+use escale_store::Image;
 use escale_tables::cloudformation::StackResource;
 use escale_tables::cloudformation::{LogicalId, PhysicalId, ResourceStatus, TypeName};
 
@@ -44,14 +45,14 @@ impl Operation for ListStackResources {
         let stack = find::stack(cx.tx, &input.stack_name)?;
         let mut rows = find::listed(cx.tx, &stack.uuid);
         rows.sort_by(|a, b| a.logical_id.cmp(&b.logical_id));
-        let rows = rows.iter().filter_map(|r| summary(r));
+        let rows = rows.iter().filter_map(|r| summary(cx.tx, r));
         let key = |s: &Summary| s.logical_resource_id.to_string();
         let page = paging::page(rows, key, input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
         Ok(Output { stack_resource_summaries: page.items, next_token: page.next })
     }
 }
 
-fn summary(row: &StackResource) -> Option<Summary> {
+fn summary(image: &Image, row: &StackResource) -> Option<Summary> {
     Some(Summary {
         logical_resource_id: row.logical_id.clone(),
         physical_resource_id: row.physical_id.clone(),
@@ -59,6 +60,6 @@ fn summary(row: &StackResource) -> Option<Summary> {
         last_updated_timestamp: row.since,
         resource_status: status::resource(row.state)?,
         resource_status_reason: status::why(row),
-        drift_information: shapes::resource_drift(),
+        drift_information: shapes::resource_drift(image, row),
     })
 }

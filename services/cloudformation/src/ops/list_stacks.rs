@@ -61,6 +61,6 @@ fn summary(cx: &Cx<'_>, row: &Stack) -> Result<Summary, Error> {
         deletion_time: row.deleted,
         stack_status: status::stack(row.phase),
         stack_status_reason: row.reason.clone(),
-        drift_information: shapes::drift(),
+        drift_information: shapes::drift(cx.tx, row),
     })
 }

@@ -1,7 +1,7 @@
 //! The steps of a stack's deletion or rollback.
 
 use super::{DELETING, Stacks, Which, created, is_current, plan, refused};
-use crate::{error, events, find};
+use crate::{drift, error, events, find};
 use escale_base::{AwsError, Timestamp};
 use escale_service::Cx;
 use escale_store::Row;
@@ -153,6 +153,7 @@ fn purge_deleted(cx: &mut Cx<'_>) {
         for content in cx.tx.prefix::<StackContent>(&below).collect::<Vec<_>>() {
             cx.tx.delete::<StackContent>(&content.key());
         }
+        drift::purge(cx.tx, &stack.uuid);
         cx.tx.delete::<EventCount>(&stack.uuid);
         cx.tx.delete::<Stack>(&stack.uuid);
     }

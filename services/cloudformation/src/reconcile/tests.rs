@@ -9,9 +9,10 @@ use escale_store::{Row, TableDef};
 use escale_tables::cloudformation::Phase;
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, json};
 use std::{collections::BTreeMap, ops::Deref};
 
+mod drift;
 mod error;
 mod outside;
 mod random;
@@ -54,7 +55,7 @@ impl Service for Things {
         let properties = &["Name", "Of", "Slow", "Fail", "Held", "Kind", "Broken", "Tags"];
         let things = ["Test::Thing", KEPT].map(|name| {
             let kind = ResourceType::new(name, properties, create, delete).ready(ready).gone(gone);
-            kind.update(update).replaces_if(|change| change.property == "Kind")
+            kind.update(update).read(read).replaces_if(|change| change.property == "Kind")
         });
         let with_schema =
             ResourceType::new(WITH_SCHEMA, &["LogGroupName", "RetentionInDays", "Tags"], create, delete);
@@ -109,6 +110,15 @@ fn put(cx: &mut Cx<'_>, props: &Props<'_>, id: &str, updates: u32) -> Result<Cre
         Some(why) => Err(error::limit(why)),
         None => Ok(made),
     }
+}
+
+/// Shows `Of` only.
+fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
+    let Some(thing) = cx.tx.get::<Thing>(&created.physical_id) else { return Ok(None) };
+    if thing.of == "secret" {
+        return Err(error::limit("it is secret"));
+    }
+    Ok(json!({"Of": thing.of}).as_object().cloned())
 }
 
 fn ready(image: &Image, created: &Created) -> Readiness {

@@ -1,6 +1,7 @@
 //! The rows of CloudFormation.
 
 mod change_set;
+mod drift;
 mod event;
 mod export;
 mod resource;
@@ -8,6 +9,10 @@ mod stack;
 mod wait;
 
 pub use change_set::{ChangeSet, ChangeSetArn, ChangeSetName, ChangeSetPhase, ChangeSetUuid};
+pub use drift::{
+    DifferenceType, DriftDetection, DriftDetectionId, Finding, PropertyDifference, PropertyPath,
+    ResourceDrift,
+};
 pub use event::{EventCount, EventId, ResourceStatus, StackEvent};
 pub use export::{Export, ExportName};
 pub use resource::{LogicalId, PhysicalId, Removal, ResourceState, Role, StackResource, TypeName};
@@ -30,4 +35,6 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<Export>(),
     TableDef::of::<WaitHandle>(),
     TableDef::of::<WaitCondition>(),
+    TableDef::of::<ResourceDrift>(),
+    TableDef::of::<DriftDetection>(),
 ];
