@@ -1,7 +1,9 @@
 //! Checks a template and its parameters before any resource is created. After that, only a resource's own service can fail.
 
 use crate::{
-    Error, properties, scope,
+    Error,
+    nested::Templates,
+    properties, scope,
     shapes::ParameterShape,
     template::{
         self, Conditions, EvaluateError, Known, Origin, Processed, RemovalPolicy, Resource, Scope, Template,
@@ -15,6 +17,7 @@ use escale_tables::cloudformation::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A template and the other content of the request.
+#[derive(Clone)]
 pub(crate) struct Wanted {
     pub(crate) template: String,
     pub(crate) origin: Origin,
@@ -24,14 +27,16 @@ pub(crate) struct Wanted {
     pub(crate) for_change_set: bool,
 }
 
-/// Checks the whole content. `previous` is the stack's content, for requests that can reuse previous values.
+/// Checks the whole content. `previous` is the stack's content, for requests that can reuse previous values; `templates` has
+/// those of nested stacks.
 pub(crate) fn content(
-    cloud: &Cloud,
     cx: &mut Cx<'_>,
     wanted: Wanted,
+    templates: &Templates,
     stack: (&StackArn, &StackName),
     previous: Option<&Content>,
 ) -> Result<(Content, BTreeSet<ExportName>), Error> {
+    let cloud = cx.cloud();
     let source = template::read(&wanted.template, wanted.origin)?;
     let given = parameters(&wanted.parameters, previous)?;
     if let Some(tag) = wanted.tags.iter().find(|t| t.key.starts_with("aws:")) {
@@ -68,6 +73,7 @@ pub(crate) fn content(
     let plan = parsed.plan(scope.conditions())?;
     properties::check(cloud, &parsed, &scope, plan.dependencies.keys())?;
     outputs(&scope)?;
+    let templates = templates.reachable(cx.tx, cx.config, &parsed, &scope)?;
     let resources = plan
         .dependencies
         .into_iter()
@@ -86,6 +92,7 @@ pub(crate) fn content(
         tags: wanted.tags,
         capabilities: wanted.capabilities,
         resources,
+        templates,
         original: processed.is_some().then(|| wanted.template.clone()),
         template: processed.unwrap_or(wanted.template),
     };
@@ -98,6 +105,7 @@ pub(crate) fn is_same(new: &Content, old: &Content) -> bool {
     let tags = |c: &Content| c.tags.iter().cloned().collect::<BTreeSet<_>>();
     new.parameters == old.parameters
         && new.resolved == old.resolved
+        && new.templates == old.templates
         && tags(new) == tags(old)
         // Equal texts need no parsing.
         && (new.template == old.template || matches!((tree(new), tree(old)), (Ok(a), Ok(b)) if a == b))

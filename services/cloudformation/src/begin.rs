@@ -20,6 +20,7 @@ pub(crate) fn stack(cx: &Cx<'_>, (uuid, arn, name): (StackUuid, StackArn, StackN
         uuid,
         arn,
         name,
+        nested: None,
         content: 0,
         stable: None,
         phase: Phase::Review,

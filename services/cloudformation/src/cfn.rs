@@ -1,6 +1,7 @@
-//! The resource types that belong to this service: wait conditions and `AWS::CDK::Metadata`, which creates nothing, as on AWS.
+//! The resource types that belong to this service: wait conditions, nested stacks and `AWS::CDK::Metadata`, which creates nothing, as
+//! on AWS.
 
-use crate::wait;
+use crate::{nested, wait};
 use escale_service::{Created, ResourceType};
 
 pub(crate) fn types() -> Vec<ResourceType> {
@@ -10,5 +11,5 @@ pub(crate) fn types() -> Vec<ResourceType> {
         |_, props| Ok(Created::new(props.name_or_generated("Name", 128))),
         |_, _| Ok(()),
     );
-    [wait::types(), vec![metadata]].concat()
+    [wait::types(), vec![metadata, nested::resource_type()]].concat()
 }

@@ -6,7 +6,7 @@ use crate::{
         ReplacementShape, RequiresRecreation, ResourceAttribute,
     },
     difference::{Certainty, Replacement},
-    evaluation,
+    evaluation, nested,
     predict::{Cause, Detail, Effect, Predicted, Target},
 };
 use escale_base::{
@@ -146,6 +146,7 @@ fn detail(
         Replacement::True => RequiresRecreation::Always,
     };
     let (change_source, causing_entity) = match &detail.cause {
+        Cause::Automatic => (ChangeSource::Automatic, None),
         Cause::Template => (ChangeSource::DirectModification, None),
         Cause::Parameter(name) => (ChangeSource::ParameterReference, Some(name.clone())),
         Cause::Reference(name) => (ChangeSource::ResourceReference, Some(name.clone())),
@@ -172,7 +173,7 @@ fn detail(
 
 fn attribute(target: &Target) -> ResourceAttribute {
     match target {
-        Target::Property(_) => ResourceAttribute::Properties,
+        Target::Property(_) | Target::Content => ResourceAttribute::Properties,
         Target::Tags => ResourceAttribute::Tags,
         Target::Metadata => ResourceAttribute::Metadata,
         Target::DeletionPolicy => ResourceAttribute::DeletionPolicy,
@@ -197,8 +198,11 @@ fn at_replacement(replaced: Removal) -> PolicyAction {
 }
 
 fn context(properties: &Map<String, Value>) -> String {
-    let properties: Map<String, Value> =
-        properties.iter().map(|(name, value)| (name.clone(), readable(value))).collect();
+    let properties: Map<String, Value> = properties
+        .iter()
+        .filter(|(name, _)| *name != nested::DIGEST)
+        .map(|(name, value)| (name.clone(), readable(value)))
+        .collect();
     json!({ "Properties": properties }).to_string()
 }
 

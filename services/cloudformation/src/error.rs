@@ -22,6 +22,9 @@ pub enum Error {
     Capabilities(String),
     #[error("{0}")]
     Invalid(String),
+    /// A retry may succeed.
+    #[error("{0}")]
+    Busy(String),
     #[error("{0} does not exist yet")]
     NotYet(String),
     #[error(
@@ -60,6 +63,7 @@ impl From<Error> for AwsError {
             }
             Error::NoChangeSet(_) => (ErrorKind::NotFound, "ChangeSetNotFound", 404),
             Error::ChangeSetStatus(..) => (ErrorKind::InUse, "InvalidChangeSetStatus", 400),
+            Error::Busy(_) => (ErrorKind::InUse, "ValidationError", 400),
             Error::Capabilities(_) => (ErrorKind::Invalid, "InsufficientCapabilitiesException", 400),
             // The state is damaged: no other request of the client would help.
             Error::UnreadablePrincipal(..) => (ErrorKind::Internal, "InternalFailure", 500),

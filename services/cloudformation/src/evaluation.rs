@@ -4,7 +4,7 @@
 //! `NoEcho` parameter becomes a hash.
 
 use crate::{
-    Error, scope,
+    Error, events, nested, scope,
     template::{self, Environment, EvaluateError, Parameters, Pseudo, Scope, Template},
 };
 use escale_tables::cloudformation::{Content, StackUuid};
@@ -20,6 +20,8 @@ pub(crate) struct Evaluation {
     masked: Parameters,
     /// Makes equal secrets of different stacks different hashes.
     salt: StackUuid,
+    /// Of the templates of nested stacks.
+    digest: Value,
 }
 
 impl Evaluation {
@@ -35,7 +37,7 @@ impl Evaluation {
                 *value = hash(stack, value);
             }
         }
-        Ok(Evaluation { template, values, masked, salt: stack.clone() })
+        Ok(Evaluation { template, values, masked, salt: stack.clone(), digest: nested::digest(content) })
     }
 
     /// Parses the content's template.
@@ -66,6 +68,9 @@ impl Evaluation {
             // With the hash the evaluation may fail, for example if the secret is a key of a mapping. Then all is hashed.
             let shown = masked.foreseen(expression).ok().flatten();
             stored.insert(name.clone(), shown.unwrap_or_else(|| hash(&self.salt, &value)));
+        }
+        if self.template.resources.get(logical).is_some_and(|resource| resource.type_name == events::STACK) {
+            stored.insert(nested::DIGEST.to_owned(), self.digest.clone());
         }
         Ok(stored)
     }

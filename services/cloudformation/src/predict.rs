@@ -7,7 +7,7 @@ use crate::{
     Error,
     difference::{Certainty, Difference, Replacement},
     evaluation::{self, Evaluation},
-    find, scope,
+    find, nested, scope,
     template::{Environment, Scope, TemplateError, references},
 };
 use escale_base::AwsError;
@@ -53,6 +53,8 @@ pub(crate) struct Detail {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Property(String),
+    /// The templates of nested stacks.
+    Content,
     Tags,
     Metadata,
     DeletionPolicy,
@@ -62,6 +64,8 @@ pub(crate) enum Target {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
     Template,
+    /// A nested stack's template may have changed at its URL.
+    Automatic,
     Parameter(String),
     Reference(String),
     Attribute(String),
@@ -108,7 +112,9 @@ pub(crate) fn predict(
         };
         let fate = predicted.as_ref().map_or(Fate::Unchanged, |p| match &p.effect {
             Effect::Modify { replacement: Replacement::False, details, .. }
-                if details.iter().all(|d| !matches!(d.target, Target::Property(_) | Target::Tags)) =>
+                if details
+                    .iter()
+                    .all(|d| !matches!(d.target, Target::Property(_) | Target::Content | Target::Tags)) =>
             {
                 Fate::Unchanged
             }
@@ -206,9 +212,15 @@ impl Run<'_> {
         let mut details = Vec::new();
         for (name, certainty) in &difference.properties {
             let replacement = difference.replacement(kind, name, &row.properties, &after);
-            let is_tags = kind.tags_property() == Some(name.as_str());
-            let target = if is_tags { Target::Tags } else { Target::Property(name.clone()) };
-            let causes = self.causes(planned, name, environment)?;
+            let target = match name.as_str() {
+                nested::DIGEST => Target::Content,
+                name if kind.tags_property() == Some(name) => Target::Tags,
+                name => Target::Property(name.to_owned()),
+            };
+            let causes = match target {
+                Target::Content => vec![(Cause::Automatic, true)],
+                _ => self.causes(planned, name, environment)?,
+            };
             details.extend(causes.into_iter().map(|(cause, by_reference)| {
                 let certainty = if by_reference { Certainty::Open } else { *certainty };
                 Detail { target: target.clone(), replacement, certainty, cause }

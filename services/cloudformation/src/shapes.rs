@@ -2,7 +2,7 @@
 
 use crate::{
     choices::{StackDriftStatus, StackResourceDriftStatus, StackStatus},
-    drift, status,
+    drift, nested, status,
     template::{Parameter, Template},
 };
 use escale_base::{Tag, Timestamp, Wire};
@@ -13,6 +13,7 @@ use escale_tables::cloudformation::{
     StackResource, TypeName,
 };
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 #[derive(Clone, Debug, Default, Wire)]
 pub(crate) struct ParameterShape {
@@ -150,9 +151,11 @@ pub(crate) struct StackShape {
     role_arn: Option<ServiceRoleArn>,
     drift_information: Drift,
     retain_except_on_create: Option<bool>,
+    parent_id: Option<StackArn>,
+    root_id: Option<StackArn>,
 }
 
-pub(crate) fn stack(image: &Image, row: &Stack, content: &Content) -> StackShape {
+pub(crate) fn stack(image: &Image, row: &Arc<Stack>, content: &Content) -> StackShape {
     let outputs = row.outputs.iter().map(|o| OutputShape {
         output_key: o.key.clone(),
         output_value: o.value.clone(),
@@ -177,10 +180,12 @@ pub(crate) fn stack(image: &Image, row: &Stack, content: &Content) -> StackShape
         capabilities: content.capabilities.clone(),
         outputs: outputs.collect(),
         tags: content.tags.clone(),
-        enable_termination_protection: row.termination_protection,
+        enable_termination_protection: nested::root(image, row).termination_protection,
         role_arn: row.role.clone(),
         drift_information: drift(image, row),
         retain_except_on_create: row.retain_except_on_create.then_some(true),
+        parent_id: row.nested.as_ref().map(|nested| nested.parent.clone()),
+        root_id: row.nested.as_ref().map(|nested| nested.root.clone()),
     }
 }
 

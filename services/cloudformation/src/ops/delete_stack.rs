@@ -1,12 +1,10 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>
 
 use crate::choices::DeletionMode;
-use crate::{Error, begin, events, find, role};
+use crate::{Error, begin, deletion, events, find, nested, role};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::{
-    ClientRequestToken, LogicalId, Phase, ResourceState, ServiceRoleArn, Stack, StackName, StackResource,
-};
+use escale_tables::cloudformation::{ClientRequestToken, LogicalId, Phase, ServiceRoleArn, Stack};
 
 pub(crate) struct DeleteStack;
 
@@ -45,7 +43,8 @@ impl Operation for DeleteStack {
             let status = crate::status::stack(stack.phase);
             return Err(Error::invalid(format!("Stack [{name}] cannot be deleted while in status {status}")));
         }
-        if stack.termination_protection {
+        // Of a nested stack, the root has the protection.
+        if nested::root(cx.tx, &stack).termination_protection {
             return Err(Error::invalid(format!(
                 "Stack [{name}] cannot be deleted while TerminationProtection is enabled"
             )));
@@ -57,18 +56,8 @@ impl Operation for DeleteStack {
                 stack.arn
             )));
         }
-        for output in &stack.outputs {
-            let Some(export) = &output.export else { continue };
-            let users: Vec<StackName> =
-                // A stack that imports its own export does not block its deletion.
-                find::importers(cx.tx, export).into_iter().filter(|user| user != name).collect();
-            if let Some(user) = users.first() {
-                return Err(Error::invalid(format!(
-                    "Export {export} cannot be deleted as it is in use by {user}"
-                )));
-            }
-        }
-        retry_failed(cx, &stack, &input.retain_resources)?;
+        deletion::unused(cx, &stack)?;
+        deletion::retry_failed(cx, &stack, &input.retain_resources)?;
         // The deletion has the permissions of its own caller or role, not those of the stack's creator.
         let mut changed = Stack { token: input.client_request_token, ..(*stack).clone() };
         role::act(cx, &mut changed, input.role_arn)?;
@@ -76,27 +65,4 @@ impl Operation for DeleteStack {
         events::enter(cx.tx, &stack.uuid, Phase::Deleting, Some(begin::BY_USER.into()), cx.now);
         Ok(())
     }
-}
-
-/// Marks resources whose deletion failed for another attempt, or as retained if the caller lists them.
-fn retry_failed(cx: &mut Cx<'_>, stack: &Stack, retain: &[LogicalId]) -> Result<(), Error> {
-    let rows = find::resources(cx.tx, &stack.uuid);
-    for named in retain {
-        if !rows.iter().any(|r| r.logical_id == *named && r.state == ResourceState::DeleteFailed) {
-            return Err(Error::invalid(format!(
-                "The specified resources to retain must be in a valid state. Resource [{named}] is not in DELETE_FAILED"
-            )));
-        }
-    }
-    for row in rows.iter().filter(|r| r.state == ResourceState::DeleteFailed) {
-        let mut row = StackResource::clone(row);
-        let kept = retain.contains(&row.logical_id);
-        row.state = if kept { ResourceState::Retained } else { ResourceState::Created };
-        (row.since, row.reason) = (cx.now, None);
-        cx.tx.put(row.clone());
-        if kept {
-            events::resource(cx.tx, &row, None, cx.now);
-        }
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use crate::{Error, find, shapes};
 use escale_base::{Wire, limits, paging};
 use escale_service::{Also, Cx, Operation};
 use escale_tables::cloudformation::{Phase, Stack};
+use std::sync::Arc;
 
 pub(crate) struct DescribeStacks;
 
@@ -49,6 +50,6 @@ impl Operation for DescribeStacks {
     }
 }
 
-fn shape(cx: &Cx<'_>, row: &Stack) -> Result<shapes::StackShape, Error> {
+fn shape(cx: &Cx<'_>, row: &Arc<Stack>) -> Result<shapes::StackShape, Error> {
     Ok(shapes::stack(cx.tx, row, &find::content(cx.tx, row)?.content))
 }

@@ -31,6 +31,8 @@ pub(crate) struct Summary {
     stack_status: StackStatus,
     stack_status_reason: Option<String>,
     drift_information: shapes::Drift,
+    parent_id: Option<StackArn>,
+    root_id: Option<StackArn>,
 }
 
 impl Operation for ListStacks {
@@ -62,5 +64,7 @@ fn summary(cx: &Cx<'_>, row: &Stack) -> Result<Summary, Error> {
         stack_status: status::stack(row.phase),
         stack_status_reason: row.reason.clone(),
         drift_information: shapes::drift(cx.tx, row),
+        parent_id: row.nested.as_ref().map(|nested| nested.parent.clone()),
+        root_id: row.nested.as_ref().map(|nested| nested.root.clone()),
     })
 }

@@ -35,6 +35,13 @@ impl Operation for UpdateTerminationProtection {
                 "Stack [{name}] is deleted or being deleted, so its termination protection cannot be changed"
             )));
         }
+        // <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-protect-stacks.html>
+        if let Some(nested) = &stack.nested {
+            return Err(Error::invalid(format!(
+                "The termination protection of the nested stack [{}] is that of its root {}",
+                stack.name, nested.root
+            )));
+        }
         cx.tx.update::<Stack, _>(&stack.uuid, |s| {
             s.termination_protection = input.enable_termination_protection;
         });

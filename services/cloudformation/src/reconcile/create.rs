@@ -102,7 +102,12 @@ impl Stacks {
             let content = find::content(cx.tx, stack)?;
             let (outputs, imports) = self.outputs(cx, stack, &content.content)?;
             cx.tx.update::<Stack, _>(&stack.uuid, |s| {
-                (s.outputs, s.imports, s.stable) = (outputs, imports, Some(s.content));
+                (s.outputs, s.imports) = (outputs, imports);
+                // After an update the old content stays the stable one until the clean-up: the parent of a nested stack may
+                // return to it.
+                if stack.phase != Phase::Updating {
+                    s.stable = Some(s.content);
+                }
             });
             let phase = match stack.phase {
                 Phase::Updating => Phase::UpdateCleanup,

@@ -122,6 +122,7 @@ fn clean_up(cx: &mut Cx<'_>, stack: &Stack) {
             cx.tx.delete::<StackContent>(&old.key());
         }
     }
+    cx.tx.update::<Stack, _>(&stack.uuid, |s| s.stable = Some(s.content));
     let (phase, what) = match stack.phase {
         Phase::UpdateCleanup => (Phase::Updated, "Update successful."),
         _ => (Phase::UpdateRolledBack, "Rollback successful."),

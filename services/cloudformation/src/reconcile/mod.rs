@@ -159,6 +159,8 @@ impl Stacks {
                     row.attributes.extend(attributes);
                     Ok(())
                 }
+                // The reason of another stack needs no wrapping.
+                Readiness::Failed(why) if row.type_name == events::STACK => Err(why),
                 Readiness::Failed(why) => Err(handler_message(&why, "NotStabilized")),
                 Readiness::Pending(why) if late => {
                     let waited = plan::LIMIT_MS / 60_000;

@@ -1,7 +1,7 @@
 //! Plans the actions that are possible for a stack now. Pure.
 
 use super::{Action, Which, created};
-use crate::find;
+use crate::{events, find, nested};
 use escale_base::Timestamp;
 use escale_engine::Plan;
 use escale_service::{Cloud, Readiness};
@@ -16,6 +16,9 @@ pub(super) const LIMIT_MS: i64 = 15 * 60_000;
 /// The time after a type's own limit in which it reports that the limit is over.
 const GRACE_MS: i64 = 60_000;
 
+/// The time limit for a nested stack.
+const NESTED_MS: i64 = 24 * 3_600_000;
+
 /// How long a deletion is retried that the service refuses because of a dependency: long enough for dependent objects that
 /// disappear by themselves, such as the network interface of a stopped task.
 pub(super) const REFUSED_MS: i64 = 3 * 60_000;
@@ -29,11 +32,30 @@ pub(super) fn plan(cloud: &Cloud, image: &Image, key: &str, now: Timestamp) -> P
             change(cloud, image, &stack, &current, now)
         }
         Phase::Deleting | Phase::RollingBack => deletion(cloud, image, &rows, now),
-        Phase::UpdateCleanup | Phase::UpdateRollbackCleanup => {
-            let left: Vec<_> = rows.into_iter().filter(|row| !row.is_current()).collect();
-            deletion(cloud, image, &left, now)
+        Phase::UpdateCleanup if nested::is_held(image, &stack) => {
+            Plan::Wait { why: "the update of the parent stack".into(), until: None }
         }
+        Phase::UpdateCleanup | Phase::UpdateRollbackCleanup => clean_up(cloud, image, &stack, rows, now),
         _ => Plan::Done,
+    }
+}
+
+/// Deletes what is no longer part of the stack. Nested stacks do the same at the same time.
+fn clean_up(
+    cloud: &Cloud,
+    image: &Image,
+    stack: &Stack,
+    rows: Vec<Arc<StackResource>>,
+    now: Timestamp,
+) -> Plan<Vec<Action>> {
+    let has_nested = rows.iter().any(|row| row.type_name == events::STACK);
+    let left: Vec<_> = rows.into_iter().filter(|row| !row.is_current()).collect();
+    let plan = deletion(cloud, image, &left, now);
+    let is_last = matches!(&plan, Plan::Step(actions) if actions.contains(&Action::Finish));
+    match has_nested.then(|| nested::busy_child(image, stack)).flatten() {
+        // The next update needs nested stacks that are complete.
+        Some(child) if is_last => Plan::Wait { why: format!("the clean-up of {}", child.name), until: None },
+        _ => plan,
     }
 }
 
@@ -42,6 +64,8 @@ pub(super) fn deadline(cloud: &Cloud, image: &Image, row: &StackResource) -> Tim
     let since = |ms| row.since.plus_ms(ms);
     match row.state {
         ResourceState::Deleting { asked: false } => since(REFUSED_MS),
+        // Each of its own resources has a limit.
+        _ if row.type_name == events::STACK => since(NESTED_MS),
         ResourceState::Deleting { asked: true } => since(LIMIT_MS),
         _ => {
             let kind = cloud.resource_type(&row.type_name);

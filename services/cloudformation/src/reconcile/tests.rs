@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, ops::Deref};
 
 mod drift;
 mod error;
+mod nested;
 mod outside;
 mod random;
 mod stories;

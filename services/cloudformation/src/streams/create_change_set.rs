@@ -4,7 +4,9 @@ use crate::choices::ChangeSetType;
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
-    begin, changes, events, fetch, find, predict, role,
+    begin, changes, events, fetch, find,
+    nested::{Templates, with_templates},
+    predict, role,
     shapes::ParameterShape,
     template::Origin,
     update,
@@ -77,15 +79,18 @@ impl StreamOperation<CloudFormation> for CreateChangeSet {
             tags: tags.or_else(|| there.map(|s| s.content.tags.clone())).unwrap_or_default(),
             for_change_set: true,
         };
-        let cloud = Arc::clone(&cx.cloud);
-        let made = cx
-            .cloud
-            .transact(&cx.store, &cx.caller, |cx| create(&cloud, cx, &input, wanted).map_err(AwsError::from));
-        Ok(made.map_err(|failed| failed.0)?.into())
+        let made = with_templates(&cx, |cx, templates| create(cx, &input, wanted.clone(), templates)).await;
+        Ok(made?.into())
     }
 }
 
-fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Result<Output, Error> {
+fn create(
+    cx: &mut Cx<'_>,
+    input: &Input,
+    wanted: Wanted,
+    templates: &Templates,
+) -> Result<Output, Error> {
+    let cloud = cx.cloud();
     begin::name_form("changeSetName", &input.change_set_name)?;
     if input.import_existing_resources == Some(true) {
         return Err(AwsError::not_supported("The parameter ImportExistingResources").into());
@@ -115,7 +120,7 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
                 Some(stack) => (stack.uuid.clone(), stack.arn.clone(), stack.name.clone()),
                 None => begin::identity(cx, &input.stack_name.as_str().into())?,
             };
-            let (content, _) = accept::content(cloud, cx, wanted, (&identity.1, &identity.2), None)?;
+            let (content, _) = accept::content(cx, wanted, templates, (&identity.1, &identity.2), None)?;
             let uuid = identity.0.clone();
             if there.is_none() {
                 review(cx, identity, &content);
@@ -126,7 +131,7 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
             update::updatable(&stack)?;
             let of = (&stack.arn, &stack.name);
             let old = find::content(cx.tx, &stack)?;
-            let (content, _) = accept::content(cloud, cx, wanted, of, Some(&old.content))?;
+            let (content, _) = accept::content(cx, wanted, templates, of, Some(&old.content))?;
             update::same_types(cx, &stack, &content)?;
             if update::is_to_repeat(stack.phase) || !accept::is_same(&content, &old.content) {
                 return put(cloud, cx, input, &stack.uuid, content, ChangeSetPhase::Available);

@@ -3,10 +3,12 @@
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
-    begin, fetch, find, role,
+    begin, fetch, find,
+    nested::{Templates, with_templates},
+    role,
     shapes::ParameterShape,
 };
-use escale_base::{AwsError, Tag, Wire};
+use escale_base::{Tag, Wire};
 use escale_service::{Body, Cx, StreamCx, StreamOperation, StreamReply};
 use escale_tables::cloudformation::{ClientRequestToken, OnFailure, ServiceRoleArn, StackArn, StackName};
 use std::sync::Arc;
@@ -62,20 +64,17 @@ impl StreamOperation<CloudFormation> for CreateStack {
             tags: std::mem::take(&mut input.tags),
             for_change_set: false,
         };
-        let cloud = Arc::clone(&cx.cloud);
-        let made = cx
-            .cloud
-            .transact(&cx.store, &cx.caller, |cx| create(&cloud, cx, input, wanted).map_err(AwsError::from));
-        let stack_id = made.map_err(|failed| failed.0)?;
+        let stack_id =
+            with_templates(&cx, |cx, templates| create(cx, &input, wanted.clone(), templates)).await?;
         Ok(Output { stack_id }.into())
     }
 }
 
 fn create(
-    cloud: &escale_service::Cloud,
     cx: &mut Cx<'_>,
-    input: Input,
+    input: &Input,
     wanted: Wanted,
+    templates: &Templates,
 ) -> Result<StackArn, Error> {
     let identity = begin::identity(cx, &input.stack_name)?;
     if let Some(there) = find::stack_if_any(cx.tx, &input.stack_name) {
@@ -83,16 +82,16 @@ fn create(
         if input.client_request_token.is_some() && there.creation_token == input.client_request_token {
             return Ok(there.arn.clone());
         }
-        return Err(Error::StackExists(input.stack_name));
+        return Err(Error::StackExists(input.stack_name.clone()));
     }
-    let on_failure = on_failure(&input)?;
+    let on_failure = on_failure(input)?;
     if input.timeout_in_minutes == Some(0) {
         return Err(Error::invalid(
             "1 validation error detected: Value '0' at 'timeoutInMinutes' failed to satisfy constraint: Member must \
              have value greater than or equal to 1",
         ));
     }
-    let (content, imports) = accept::content(cloud, cx, wanted, (&identity.1, &identity.2), None)?;
+    let (content, imports) = accept::content(cx, wanted, templates, (&identity.1, &identity.2), None)?;
     let mut stack = begin::stack(cx, identity);
     stack.imports = imports;
     stack.on_failure = on_failure;
@@ -100,8 +99,8 @@ fn create(
     stack.timeout_minutes = input.timeout_in_minutes;
     stack.termination_protection = input.enable_termination_protection.unwrap_or(false);
     stack.creation_token.clone_from(&input.client_request_token);
-    stack.token = input.client_request_token;
-    role::act(cx, &mut stack, input.role_arn)?;
+    stack.token.clone_from(&input.client_request_token);
+    role::act(cx, &mut stack, input.role_arn.clone())?;
     let arn = stack.arn.clone();
     begin::creation(cx, stack, content);
     Ok(arn)

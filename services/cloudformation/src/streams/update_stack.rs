@@ -3,13 +3,15 @@
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
-    fetch, find, role,
+    fetch, find,
+    nested::{Templates, with_templates},
+    role,
     shapes::ParameterShape,
     template::Origin,
     update,
 };
-use escale_base::{AwsError, Tag, Wire};
-use escale_service::{Body, Cloud, Cx, StreamCx, StreamOperation, StreamReply};
+use escale_base::{Tag, Wire};
+use escale_service::{Body, Cx, StreamCx, StreamOperation, StreamReply};
 use escale_tables::cloudformation::{
     ClientRequestToken, OnFailure, ServiceRoleArn, Stack, StackArn,
 };
@@ -73,20 +75,17 @@ impl StreamOperation<CloudFormation> for UpdateStack {
             Some(previous) => (previous, origin),
             None => fetch::template(&cx, input.template_body.take(), input.template_url.take()).await?,
         };
-        let cloud = Arc::clone(&cx.cloud);
-        let started = cx.cloud.transact(&cx.store, &cx.caller, |cx| {
-            start(&cloud, cx, input, template, origin).map_err(AwsError::from)
-        });
-        Ok(Output { stack_id: started.map_err(|failed| failed.0)? }.into())
+        let stack_id =
+            with_templates(&cx, |cx, templates| start(cx, &input, (&template, origin), templates)).await?;
+        Ok(Output { stack_id }.into())
     }
 }
 
 fn start(
-    cloud: &Cloud,
     cx: &mut Cx<'_>,
-    input: Input,
-    template: String,
-    origin: Origin,
+    input: &Input,
+    (template, origin): (&str, Origin),
+    templates: &Templates,
 ) -> Result<StackArn, Error> {
     // Read again: the stack may have changed while the template was fetched.
     let stack = find::created(cx.tx, &input.stack_name)?;
@@ -97,14 +96,14 @@ fn start(
     update::updatable(&stack)?;
     let old = find::content(cx.tx, &stack)?;
     let wanted = Wanted {
-        template,
+        template: template.to_owned(),
         origin,
-        parameters: input.parameters,
-        capabilities: input.capabilities,
-        tags: input.tags.unwrap_or_else(|| old.content.tags.clone()),
+        parameters: input.parameters.clone(),
+        capabilities: input.capabilities.clone(),
+        tags: input.tags.clone().unwrap_or_else(|| old.content.tags.clone()),
         for_change_set: false,
     };
-    let (content, _) = accept::content(cloud, cx, wanted, (&stack.arn, &stack.name), Some(&old.content))?;
+    let (content, _) = accept::content(cx, wanted, templates, (&stack.arn, &stack.name), Some(&old.content))?;
     if !update::is_to_repeat(stack.phase) && accept::is_same(&content, &old.content) {
         return Err(Error::invalid("No updates are to be performed."));
     }
@@ -115,11 +114,11 @@ fn start(
     let mut stack = Stack {
         on_failure,
         retain_except_on_create: input.retain_except_on_create.unwrap_or(false),
-        token: input.client_request_token,
+        token: input.client_request_token.clone(),
         ..(*stack).clone()
     };
     let arn = stack.arn.clone();
-    role::act(cx, &mut stack, input.role_arn)?;
-    update::apply(cloud, cx, stack, content)?;
+    role::act(cx, &mut stack, input.role_arn.clone())?;
+    update::apply(cx.cloud(), cx, stack, content)?;
     Ok(arn)
 }

@@ -17,8 +17,8 @@ pub use event::{EventCount, EventId, ResourceStatus, StackEvent};
 pub use export::{Export, ExportName};
 pub use resource::{LogicalId, PhysicalId, Removal, ResourceState, Role, StackResource, TypeName};
 pub use stack::{
-    Busy, Capability, ClientRequestToken, Content, OnFailure, OutputKey, ParameterKey, Phase, Planned,
-    ServiceRoleArn, Stack, StackArn, StackContent, StackName, StackOutput, StackUuid,
+    Busy, Capability, ClientRequestToken, Content, Nested, OnFailure, OutputKey, ParameterKey, Phase,
+    Planned, ServiceRoleArn, Stack, StackArn, StackContent, StackName, StackOutput, StackUuid, TemplateUrl,
 };
 pub use wait::{SignalId, SignalStatus, WaitCondition, WaitHandle, WaitHandleId, WaitSignal};
 

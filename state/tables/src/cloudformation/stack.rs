@@ -19,6 +19,8 @@ escale_base::name! {
     ParameterKey;
     /// The name of an output in its template.
     OutputKey;
+    /// The URL of a nested stack's template in S3.
+    TemplateUrl;
     /// The ARN of a role that CloudFormation assumes for a stack.
     ServiceRoleArn;
 }
@@ -29,6 +31,9 @@ pub struct Stack {
     pub uuid: StackUuid,
     pub arn: StackArn,
     pub name: StackName,
+    /// Its place, if it is a resource of another stack.
+    #[serde(default)]
+    pub nested: Option<Nested>,
     /// The number of the content that the resources have or get: see [`StackContent`].
     pub content: u32,
     /// The number of the content to which a failed update returns. `None` until the stack has been created.
@@ -60,6 +65,14 @@ pub struct Stack {
     pub deleted: Option<Timestamp>,
 }
 row!(Stack, "cloudformation_stack", |r| r.uuid.to_string());
+
+/// The place of a nested stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nested {
+    pub parent: StackArn,
+    /// The stack above all.
+    pub root: StackArn,
+}
 
 /// One content of a stack. During an update there are two: the one to reach, and the one to which a failure returns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,6 +108,9 @@ pub struct Content {
     pub tags: Vec<Tag>,
     pub capabilities: Vec<Capability>,
     pub resources: Vec<Planned>,
+    /// The templates of the nested stacks at all depths, as they were when the content was accepted.
+    #[serde(default)]
+    pub templates: BTreeMap<TemplateUrl, String>,
 }
 
 impl Content {

@@ -84,6 +84,16 @@ impl Operation for GetParameter {
     }
 }
 
+thread_local! {
+    /// The objects of the bucket `nested`. The fake service runs on its test's thread.
+    static OBJECTS: std::cell::RefCell<BTreeMap<String, String>> = std::cell::RefCell::default();
+}
+
+/// Puts a template into the bucket `nested`.
+pub(super) fn put_template(key: &str, text: &str) {
+    OBJECTS.with_borrow_mut(|all| all.insert(key.to_owned(), text.to_owned()));
+}
+
 struct Objects;
 
 impl Service for Objects {
@@ -111,6 +121,10 @@ impl StreamOperation<Objects> for GetObject {
         let text = match (at.bucket.as_str(), at.key.as_str()) {
             ("b", "dir/t.yaml") => "Resources: { A: { Type: Test::Thing } }".to_owned(),
             ("b", "big") => "#".repeat(2_000_000),
+            ("nested", key) => match OBJECTS.with_borrow(|all| all.get(key).cloned()) {
+                Some(text) => text,
+                None => return Err(error::no_key()),
+            },
             _ => return Err(error::no_key()),
         };
         let body = http_body_util::Full::new(text.into()).map_err(|never| match never {}).boxed_unsync();
