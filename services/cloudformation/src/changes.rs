@@ -13,8 +13,9 @@ use escale_base::{
     Wire,
     wire::{Map, Value},
 };
-use escale_tables::cloudformation::{LogicalId, PhysicalId, Removal, TypeName};
+use escale_tables::cloudformation::{ChangeSetArn, LogicalId, PhysicalId, Removal, TypeName};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// AWS's mark for a value that depends on a resource that does not exist yet.
 const LATER: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
@@ -66,6 +67,19 @@ pub(crate) fn of(predicted: &[Predicted]) -> Vec<Value> {
         .iter()
         .map(|p| Wire::write(&Change { kind: ChangeType::Resource, resource_change: change(p) }))
         .collect()
+}
+
+/// Adds the change sets of nested stacks to stored changes.
+pub(crate) fn link(stored: &mut [Value], nested: &BTreeMap<LogicalId, ChangeSetArn>) {
+    for change in stored {
+        let Some(resource) = change.get_mut("ResourceChange").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        let set = resource.get("LogicalResourceId").and_then(Value::as_str).and_then(|id| nested.get(id));
+        if let Some(set) = set {
+            resource.insert("ChangeSetId".into(), set.write());
+        }
+    }
 }
 
 /// Stored changes for a response. Property values are only part of it if the request asks for them.

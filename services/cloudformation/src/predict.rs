@@ -7,7 +7,7 @@ use crate::{
     Error,
     difference::{Certainty, Difference, Replacement},
     evaluation::{self, Evaluation},
-    find, nested, scope,
+    events, find, nested, scope,
     template::{Environment, Scope, TemplateError, references},
 };
 use escale_base::AwsError;
@@ -32,6 +32,8 @@ pub(crate) struct Predicted {
     /// The stored properties before and after.
     pub(crate) before: Option<Map<String, Value>>,
     pub(crate) after: Option<Map<String, Value>>,
+    /// The new properties of a nested stack, with secrets. `null` is a value that is not known yet.
+    pub(crate) nested: Option<Map<String, Value>>,
 }
 
 #[derive(Clone, Debug)]
@@ -136,6 +138,7 @@ pub(crate) fn predict(
         effect: Effect::Remove(row.removal),
         before: Some(row.properties.clone()),
         after: None,
+        nested: None,
     }));
     Ok(all)
 }
@@ -195,7 +198,13 @@ impl Run<'_> {
             effect: Effect::Add,
             before: None,
             after: Some(self.after.stored(self.scope, &planned.logical_id)?),
+            nested: self.nested(planned)?,
         })
+    }
+
+    fn nested(&self, planned: &Planned) -> Result<Option<Map<String, Value>>, Error> {
+        let is_stack = planned.type_name == events::STACK;
+        Ok(is_stack.then(|| self.scope.known_properties(&planned.logical_id)).transpose()?)
     }
 
     fn modified(
@@ -241,6 +250,7 @@ impl Run<'_> {
             },
             before: Some(row.properties.clone()),
             after: Some(after),
+            nested: self.nested(planned)?,
         }))
     }
 

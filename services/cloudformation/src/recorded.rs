@@ -4,10 +4,6 @@ use escale_service::Recorded;
 
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded {
-        name: "CreateChangeSet.IncludeNestedStacks",
-        reason: "There are no nested stacks: the type AWS::CloudFormation::Stack is refused",
-    },
-    Recorded {
         name: "AWS::CDK::Metadata.Analytics",
         reason: "The CDK reports to AWS which constructs are in use; the property creates nothing here or on AWS",
     },

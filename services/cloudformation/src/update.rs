@@ -2,13 +2,14 @@
 
 use crate::{
     Error, begin, drift, events, find,
+    nested::change_sets,
     predict::{self, Effect, Predicted},
 };
 use escale_service::{Cloud, Cx};
 use escale_store::{Row, Tx};
 use escale_tables::cloudformation::{
-    ChangeSet, ChangeSetPhase, Content, LogicalId, Phase, Planned, ResourceState, Role, Stack, StackContent,
-    StackResource, StackUuid,
+    ChangeSet, ChangeSetArn, ChangeSetPhase, Content, LogicalId, Phase, Planned, ResourceState, Role, Stack,
+    StackContent, StackResource, StackUuid,
 };
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ pub(crate) fn apply(cloud: &Cloud, cx: &mut Cx<'_>, mut stack: Stack, content: C
     same_types(cx, &stack, &content)?;
     let predicted = predict::predict(cloud, cx.tx, cx.config, &stack, &content)?;
     stack.executed = Some(cx.now);
-    obsolete(cx, &stack.uuid);
+    obsolete(cx, &stack.uuid, stack.change_set.as_ref());
     drift::reset(cx.tx, &stack.uuid);
     start(cx, stack, content, &predicted);
     Ok(())
@@ -193,12 +194,16 @@ pub(crate) fn rollback(cx: &mut Cx<'_>, stack: &Stack, why: String) -> Result<()
 const EXECUTED_KEPT: usize = 20;
 
 /// Removes the stack's other change sets: they describe changes of a content that it no longer has.
-pub(crate) fn obsolete(cx: &mut Cx<'_>, stack: &StackUuid) {
+/// Those of nested stacks are removed with them, except those of `current`, which is being executed.
+pub(crate) fn obsolete(cx: &mut Cx<'_>, stack: &StackUuid, current: Option<&ChangeSetArn>) {
     let all = cx.tx.prefix::<ChangeSet>(&format!("{stack}/")).collect::<Vec<_>>();
     let (mut executed, open): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|set| set.phase == ChangeSetPhase::Executed);
     executed.sort_by_key(|set| std::cmp::Reverse(set.created));
     for set in open.iter().chain(executed.iter().skip(EXECUTED_KEPT)) {
-        cx.tx.delete::<ChangeSet>(&ChangeSet::key_of(stack, &set.name));
+        change_sets::discard(cx.tx, set);
+    }
+    for set in executed.iter().take(EXECUTED_KEPT).filter(|set| Some(&set.arn) != current) {
+        change_sets::discard_below(cx.tx, set);
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-nested-stacks.html>
 
+pub(crate) mod change_sets;
 mod templates;
 
 pub(crate) use templates::{Templates, with_templates};
@@ -23,7 +24,8 @@ use escale_base::{AwsError, Tag, wire::Value};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType, Update};
 use escale_store::Image;
 use escale_tables::cloudformation::{
-    Content, Nested, OnFailure, ParameterKey, Phase, ResourceState, Role, Stack, StackName, TemplateUrl,
+    Content, Nested, OnFailure, ParameterKey, Phase, ResourceState, Role, Stack, StackArn, StackName,
+    StackUuid, TemplateUrl,
 };
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, sync::Arc};
@@ -89,17 +91,15 @@ fn parent(cx: &Cx<'_>, props: &Props<'_>) -> Result<Arc<Stack>, Error> {
 }
 
 /// The content of a nested stack by its properties and its parent's content.
-fn wanted(cx: &Cx<'_>, parent: &Stack, props: &Props<'_>) -> Result<(Wanted, Templates), Error> {
-    let above = find::content(cx.tx, parent)?;
-    let templates = &above.content.templates;
+fn wanted(above: &Content, props: &Props<'_>, for_change_set: bool) -> Result<(Wanted, Templates), Error> {
+    let templates = &above.templates;
     let url = TemplateUrl(props.text("TemplateURL")?.to_owned());
     let template = templates.get(&url).ok_or_else(|| {
-        let what = format_args!(
+        AwsError::not_supported(format_args!(
             "The TemplateURL {url}, which was not known when the template of stack {} was accepted,",
-            parent.name
-        );
-        AwsError::not_supported(what)
-            .hint("Use a URL of literals, parameters, mappings and pseudo parameters.")
+            props.stack_name
+        ))
+        .hint("Use a URL of literals, parameters, mappings and pseudo parameters.")
     })?;
     let mut tags: Vec<Tag> = props.tags()?;
     tags.retain(|tag| !tag.key.starts_with("aws:"));
@@ -121,9 +121,9 @@ fn wanted(cx: &Cx<'_>, parent: &Stack, props: &Props<'_>) -> Result<(Wanted, Tem
         template: template.clone(),
         origin: Origin::File,
         parameters: given.into_iter().map(parameter).collect::<Result<_, Error>>()?,
-        capabilities: above.content.capabilities.clone(),
+        capabilities: above.capabilities.clone(),
         tags,
-        for_change_set: false,
+        for_change_set,
     };
     Ok((wanted, Templates::of(templates.clone())))
 }
@@ -134,14 +134,16 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 
 fn create_in(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, Error> {
     let parent = parent(cx, props)?;
-    let (wanted, templates) = wanted(cx, &parent, props)?;
-    // No property names a nested stack, so its name is always generated.
-    let identity = begin::identity(cx, &StackName(props.name_or_generated("StackName", 128)))?;
+    let (wanted, templates) = wanted(&find::content(cx.tx, &parent)?.content, props, false)?;
+    let (identity, change_set) = match change_sets::executed(cx, &parent, props.logical_id) {
+        Some((set, made)) => ((made.uuid.clone(), made.arn.clone(), made.name.clone()), Some(set)),
+        None => (new_identity(cx, props)?, None),
+    };
     let (content, imports) = accept::content(cx, wanted, &templates, (&identity.1, &identity.2), None)?;
-    let root = parent.nested.as_ref().map_or(&parent.arn, |nested| &nested.root).clone();
     let stack = Stack {
         imports,
-        nested: Some(Nested { parent: parent.arn.clone(), root }),
+        nested: Some(place_below(&parent)),
+        change_set,
         // What a failed creation leaves is deleted by the parent, if it rolls back.
         on_failure: OnFailure::DoNothing,
         retain_except_on_create: parent.retain_except_on_create,
@@ -154,6 +156,16 @@ fn create_in(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, Error> {
     let arn = stack.arn.clone();
     begin::creation(cx, stack, content);
     Ok(Created::new(arn))
+}
+
+/// No property names a nested stack, so its name is always generated.
+fn new_identity(cx: &Cx<'_>, props: &Props<'_>) -> Result<(StackUuid, StackArn, StackName), Error> {
+    begin::identity(cx, &StackName(props.name_or_generated("StackName", 128)))
+}
+
+fn place_below(parent: &Stack) -> Nested {
+    let root = parent.nested.as_ref().map_or(&parent.arn, |nested| &nested.root).clone();
+    Nested { parent: parent.arn.clone(), root }
 }
 
 fn change(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
@@ -178,18 +190,20 @@ fn go_on(cx: &mut Cx<'_>, parent: &Stack, stack: &Stack, props: &Props<'_>) -> R
         return Err(Error::Busy(format!("Stack:{} is in {status} state and can not be updated.", stack.arn)));
     }
     update::updatable(stack)?;
-    let (wanted, templates) = wanted(cx, parent, props)?;
+    let (wanted, templates) = wanted(&find::content(cx.tx, parent)?.content, props, false)?;
     let old = find::content(cx.tx, stack)?;
     let (content, _) = accept::content(cx, wanted, &templates, (&stack.arn, &stack.name), None)?;
     if !update::is_to_repeat(stack.phase) && accept::is_same(&content, &old.content) {
         return Ok(());
     }
+    let change_set = change_sets::executed(cx, parent, props.logical_id).map(|(set, _)| set);
     let on_failure = match parent.on_failure {
         OnFailure::DoNothing => OnFailure::DoNothing,
         OnFailure::Rollback | OnFailure::Delete => OnFailure::Rollback,
     };
     let stack = Stack {
         on_failure,
+        change_set: change_set.or_else(|| stack.change_set.clone()),
         retain_except_on_create: parent.retain_except_on_create,
         token: parent.token.clone(),
         principal: begin::principal(cx.caller),

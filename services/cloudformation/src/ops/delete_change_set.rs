@@ -1,9 +1,8 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html>
 
-use crate::{Error, find};
+use crate::{Error, find, nested::change_sets};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::ChangeSet;
 
 pub(crate) struct DeleteChangeSet;
 
@@ -25,8 +24,14 @@ impl Operation for DeleteChangeSet {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         // Deleting a change set that does not exist succeeds; its stack must exist.
         match find::change_set(cx.tx, &input.change_set_name, input.stack_name.as_deref()) {
-            Ok((stack, found)) => {
-                cx.tx.delete::<ChangeSet>(&ChangeSet::key_of(&stack.uuid, &found.name));
+            Ok((_, found)) => {
+                if let Some(above) = &found.above {
+                    return Err(Error::invalid(format!(
+                        "ChangeSet [{}] belongs to a nested stack: delete the change set of its root, {}",
+                        found.arn, above.root
+                    )));
+                }
+                change_sets::discard(cx.tx, &found);
             }
             Err(Error::NoChangeSet(_)) => {}
             Err(other) => return Err(other),

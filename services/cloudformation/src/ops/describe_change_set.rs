@@ -41,6 +41,8 @@ pub(crate) struct Output {
     tags: Vec<Tag>,
     changes: Vec<Value>,
     include_nested_stacks: bool,
+    parent_change_set_id: Option<ChangeSetArn>,
+    root_change_set_id: Option<ChangeSetArn>,
     on_stack_failure: Option<OnFailure>,
 }
 
@@ -84,6 +86,8 @@ fn output(stack: &Stack, row: &ChangeSet, with_values: bool) -> Output {
         tags: row.content.tags.clone(),
         changes: changes::shown(&row.changes, with_values),
         include_nested_stacks: row.include_nested_stacks,
+        parent_change_set_id: row.above.as_ref().map(|above| above.parent.clone()),
+        root_change_set_id: row.above.as_ref().map(|above| above.root.clone()),
         on_stack_failure: row.on_failure,
     }
 }

@@ -36,6 +36,12 @@ impl Operation for ExecuteChangeSet {
             // A retry of a client that did not receive the answer.
             return Ok(());
         }
+        if let Some(above) = &set.above {
+            return Err(Error::invalid(format!(
+                "ChangeSet [{}] belongs to a nested stack: execute the change set of its root, {}",
+                set.arn, above.root
+            )));
+        }
         let is_creation = stack.phase == Phase::Review;
         if set.phase != ChangeSetPhase::Available || !(is_creation || updatable(&stack).is_ok()) {
             let (status, execution) = status::change_set(&set);
@@ -56,7 +62,7 @@ impl Operation for ExecuteChangeSet {
             (None, _) => OnFailure::Rollback,
         };
         cx.tx.put(ChangeSet { phase: ChangeSetPhase::Executed, ..(*set).clone() });
-        obsolete(cx, &stack.uuid);
+        obsolete(cx, &stack.uuid, Some(&set.arn));
         let mut stack = Stack {
             on_failure,
             retain_except_on_create: input.retain_except_on_create.unwrap_or(false),

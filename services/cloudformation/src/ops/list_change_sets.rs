@@ -34,6 +34,8 @@ pub(crate) struct Summary {
     creation_time: Timestamp,
     description: Option<String>,
     include_nested_stacks: bool,
+    parent_change_set_id: Option<ChangeSetArn>,
+    root_change_set_id: Option<ChangeSetArn>,
 }
 
 impl Operation for ListChangeSets {
@@ -73,5 +75,7 @@ fn summary(stack: &Stack, row: &ChangeSet) -> Summary {
         creation_time: row.created,
         description: row.description.clone(),
         include_nested_stacks: row.include_nested_stacks,
+        parent_change_set_id: row.above.as_ref().map(|above| above.parent.clone()),
+        root_change_set_id: row.above.as_ref().map(|above| above.root.clone()),
     }
 }

@@ -1,7 +1,7 @@
 //! The steps of a stack's deletion or rollback.
 
 use super::{DELETING, Stacks, Which, created, is_current, plan, refused};
-use crate::{drift, error, events, find};
+use crate::{drift, error, events, find, nested::change_sets};
 use escale_base::{AwsError, Timestamp};
 use escale_service::Cx;
 use escale_store::Row;
@@ -82,6 +82,9 @@ impl Stacks {
                 let mine: Vec<_> = cx.tx.scan::<Export>().filter(|e| e.stack == stack.uuid).collect();
                 for export in mine {
                     cx.tx.delete::<Export>(&export.name);
+                }
+                for set in cx.tx.prefix::<ChangeSet>(&format!("{}/", stack.uuid)).collect::<Vec<_>>() {
+                    change_sets::discard_below(cx.tx, &set);
                 }
                 cx.tx.update::<Stack, _>(&stack.uuid, |s| s.deleted = Some(cx.now));
                 purge_deleted(cx);

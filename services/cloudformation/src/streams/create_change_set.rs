@@ -4,8 +4,8 @@ use crate::choices::ChangeSetType;
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
-    begin, changes, events, fetch, find,
-    nested::{Templates, with_templates},
+    begin, changes, fetch, find,
+    nested::{Templates, change_sets, with_templates},
     predict, role,
     shapes::ParameterShape,
     template::Origin,
@@ -18,7 +18,7 @@ use escale_tables::cloudformation::{
     ChangeSet, ChangeSetArn, ChangeSetName, ChangeSetPhase, ChangeSetUuid, ClientRequestToken, Content,
     OnFailure, Phase, ServiceRoleArn, Stack, StackArn, StackContent, StackName, StackUuid,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) struct CreateChangeSet;
 
@@ -154,13 +154,8 @@ fn create(
 
 /// Writes the stack in REVIEW_IN_PROGRESS that holds its first change set.
 fn review(cx: &mut Cx<'_>, identity: (StackUuid, StackArn, StackName), content: &Content) {
-    let uuid = identity.0.clone();
-    // The template stays in the change set until it is executed.
-    let shown = Content { description: content.description.clone(), ..Content::default() };
     let stack = begin::stack(cx, identity);
-    begin::put_content(cx.tx, &stack, shown);
-    cx.tx.put(stack);
-    events::enter(cx.tx, &uuid, Phase::Review, Some(begin::BY_USER.into()), cx.now);
+    change_sets::review(cx, &stack, content);
 }
 
 /// The content of the stack of this name, if there is one.
@@ -181,24 +176,30 @@ fn put(
     let arn = ChangeSetArn(cx.arn("cloudformation", format!("changeSet/{name}/{uuid}")).to_string());
     let row = cx.tx.get::<Stack>(stack).ok_or_else(AwsError::internal)?;
     let stack_id = row.arn.clone();
-    let changes = match phase {
+    let predicted = match phase {
         ChangeSetPhase::Failed(_) => Vec::new(),
-        _ => changes::of(&predict::predict(cloud, cx.tx, cx.config, &row, &content)?),
+        _ => predict::predict(cloud, cx.tx, cx.config, &row, &content)?,
     };
-    cx.tx.put(ChangeSet {
+    let mut set = ChangeSet {
         uuid,
         arn: arn.clone(),
         name,
         stack: stack.clone(),
         description: input.description.clone(),
         content,
-        changes,
+        changes: changes::of(&predicted),
         phase,
         on_failure: input.on_stack_failure,
         include_nested_stacks: input.include_nested_stacks.unwrap_or(false),
+        above: None,
+        nested: BTreeMap::new(),
         role: input.role_arn.clone(),
         token: input.client_token.clone(),
         created: cx.now,
-    });
+    };
+    if set.include_nested_stacks {
+        change_sets::add(cx, &mut set, &predicted)?;
+    }
+    cx.tx.put(set);
     Ok(Output { id: arn, stack_id })
 }

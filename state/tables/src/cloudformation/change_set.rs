@@ -1,9 +1,10 @@
 //! Change sets.
 
-use super::{ClientRequestToken, Content, StackUuid};
+use super::{ClientRequestToken, Content, LogicalId, StackUuid};
 use crate::row;
 use escale_base::{Timestamp, wire::Value};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 escale_base::name! {
     /// The last part of a change set's ARN.
@@ -28,6 +29,12 @@ pub struct ChangeSet {
     /// `OnStackFailure`.
     pub on_failure: Option<super::OnFailure>,
     pub include_nested_stacks: bool,
+    /// The change set of the parent, if the stack is nested and that one has made this one.
+    #[serde(default)]
+    pub above: Option<ChangeSetAbove>,
+    /// The change sets of nested stacks.
+    #[serde(default)]
+    pub nested: BTreeMap<LogicalId, ChangeSetArn>,
     /// The role that the change set's execution gives to the stack.
     pub role: Option<super::ServiceRoleArn>,
     pub token: Option<ClientRequestToken>,
@@ -39,6 +46,13 @@ impl ChangeSet {
     pub fn key_of(stack: &StackUuid, name: &ChangeSetName) -> String {
         format!("{stack}/{name}")
     }
+}
+
+/// The place of a change set of a nested stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeSetAbove {
+    pub parent: ChangeSetArn,
+    pub root: ChangeSetArn,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ mod resource;
 mod stack;
 mod wait;
 
-pub use change_set::{ChangeSet, ChangeSetArn, ChangeSetName, ChangeSetPhase, ChangeSetUuid};
+pub use change_set::{ChangeSet, ChangeSetAbove, ChangeSetArn, ChangeSetName, ChangeSetPhase, ChangeSetUuid};
 pub use drift::{
     DifferenceType, DriftDetection, DriftDetectionId, Finding, PropertyDifference, PropertyPath,
     ResourceDrift,

@@ -346,3 +346,76 @@ fn nested_stacks_are_protected_by_their_root_and_can_be_deleted_directly() {
     env.settle();
     assert!(env.things().is_empty());
 }
+
+fn change_set(env: &TestEnv, name: &str, template: &str, kind: &str) -> Value {
+    let input = json!({"StackName": "shop", "ChangeSetName": name, "ChangeSetType": kind, "TemplateBody": template,
+        "IncludeNestedStacks": true});
+    env.call("CreateChangeSet", input).unwrap();
+    env.call("DescribeChangeSet", json!({"StackName": "shop", "ChangeSetName": name})).unwrap()
+}
+
+/// The change set of the nested stack `Inner`, as the parent's names it.
+fn below(env: &TestEnv, set: &Value) -> Option<Value> {
+    let changes = set["Changes"].as_array().unwrap();
+    let inner = changes.iter().find(|c| c["ResourceChange"]["LogicalResourceId"] == "Inner")?;
+    let arn = inner["ResourceChange"]["ChangeSetId"].as_str()?;
+    Some(env.call("DescribeChangeSet", json!({"ChangeSetName": arn})).unwrap())
+}
+
+/// All values are known before the stack exists.
+fn known(of: &str) -> String {
+    PARENT.replace("!GetAtt A.Of", of)
+}
+
+#[test]
+fn a_change_set_includes_those_of_nested_stacks() {
+    let env = with_child(CHILD);
+    let set = change_set(&env, "s", &known("one"), "CREATE");
+    let inner = below(&env, &set).unwrap();
+    let review = env.shown(inner["StackId"].as_str().unwrap());
+    assert_eq!(review["StackStatus"], "REVIEW_IN_PROGRESS");
+    assert_eq!(
+        (&inner["ParentChangeSetId"], &inner["RootChangeSetId"]),
+        (&set["ChangeSetId"], &set["ChangeSetId"])
+    );
+    assert!(inner["ChangeSetName"].as_str().unwrap().starts_with("s-Inner-"));
+    let by_itself = env.call("ExecuteChangeSet", json!({"ChangeSetName": inner["ChangeSetId"]})).unwrap_err();
+    assert!(by_itself.message.contains("belongs to a nested stack"));
+    env.call("ExecuteChangeSet", json!({"StackName": "shop", "ChangeSetName": "s"})).unwrap();
+    env.settle();
+    assert_eq!(env.status("shop"), "CREATE_COMPLETE");
+    // It is the stack that was reviewed.
+    assert_eq!(env.inner(), inner["StackId"]);
+    assert_eq!(env.shown(&env.inner())["ChangeSetId"], inner["ChangeSetId"]);
+
+    let set = change_set(&env, "t", &known("two"), "UPDATE");
+    let inner = below(&env, &set).unwrap();
+    let changed: Vec<&Value> = inner["Changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| &c["ResourceChange"]["LogicalResourceId"])
+        .collect();
+    assert_eq!(changed, ["C", "D"]);
+    env.call("ExecuteChangeSet", json!({"StackName": "shop", "ChangeSetName": "t"})).unwrap();
+    env.settle();
+    assert_eq!(env.thing("thing-C").of, "two");
+    let executed = env.call("DescribeChangeSet", json!({"ChangeSetName": inner["ChangeSetId"]})).unwrap();
+    assert_eq!(executed["ExecutionStatus"], "EXECUTE_COMPLETE");
+    // Of a stack whose parameters are not known yet there is none.
+    assert_eq!(below(&env, &change_set(&env, "u", &PARENT.replace("Of: one", "Of: three"), "UPDATE")), None);
+}
+
+#[test]
+fn change_sets_of_nested_stacks_are_deleted_with_their_root() {
+    let env = with_child(CHILD);
+    let inner = below(&env, &change_set(&env, "s", &known("one"), "CREATE")).unwrap();
+    let delete = |set: &Value| env.call("DeleteChangeSet", json!({"ChangeSetName": set}));
+    assert!(delete(&inner["ChangeSetId"]).unwrap_err().message.contains("belongs to a nested stack"));
+    env.call("DeleteChangeSet", json!({"StackName": "shop", "ChangeSetName": "s"})).unwrap();
+    assert!(env.call("DescribeStacks", json!({"StackName": inner["StackId"]})).is_err());
+    change_set(&env, "s", &known("one"), "CREATE");
+    env.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    env.settle();
+    assert_eq!(env.call("DescribeStacks", json!({})).unwrap()["Stacks"], json!([]));
+}
