@@ -153,7 +153,9 @@ impl Search<'_> {
                 None => drop(unknown.insert(ParameterKey(name.clone()))),
             }
         }
-        let Ok(bound) = source.bind_known(&values, &unknown) else { return Ok(()) };
+        let Ok(mut bound) = source.bind_known(&values) else { return Ok(()) };
+        // A value that is not known yet replaces the default.
+        bound.values.retain(|name, _| !unknown.contains(name.as_str()));
         let environment = scope::StackEnvironment::new(self.image, self.config, None);
         let pseudo = scope::pseudo(self.config, &StackArn::default(), &StackName::default());
         let known = Known { parameters: &bound.values, pseudo: &pseudo, environment: &environment };

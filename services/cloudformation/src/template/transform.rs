@@ -13,7 +13,7 @@ use super::{TemplateError, json, references};
 use escale_base::limits::template as limits;
 use escale_tables::cloudformation::ParameterKey;
 use indexmap::IndexMap;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
 
@@ -71,19 +71,6 @@ impl Source {
         let is_known = |name: &str, p: &Parameter| p.default.is_some() || given.contains_key(name);
         let known = self.parameters.iter().filter(|(name, p)| is_known(name, p));
         parameter::bind(&known.map(|(name, p)| (name.clone(), p.clone())).collect(), given)
-    }
-
-    /// As [`Source::bind`], for values of which some are not known: parameters of those have no value, not even their default.
-    pub(crate) fn bind_known(
-        &self,
-        given: &BTreeMap<ParameterKey, String>,
-        unknown: &BTreeSet<ParameterKey>,
-    ) -> Result<Bound, TemplateError> {
-        let has_value = |name: &str, p: &Parameter| {
-            !unknown.contains(name) && (given.contains_key(name) || p.default.is_some())
-        };
-        let declared = self.parameters.iter().filter(|(name, p)| has_value(name, p));
-        parameter::bind(&declared.map(|(name, p)| (name.clone(), p.clone())).collect(), given)
     }
 
     /// Runs the transform, then checks everything that does not depend on parameters.
