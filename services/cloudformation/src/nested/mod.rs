@@ -25,7 +25,7 @@ use escale_service::{Created, Cx, Props, Readiness, ResourceType, Update};
 use escale_store::Image;
 use escale_tables::cloudformation::{
     Content, Nested, OnFailure, ParameterKey, Phase, ResourceState, Role, Stack, StackArn, StackName,
-    StackUuid, TemplateUrl,
+    StackResource, StackUuid, TemplateUrl,
 };
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, sync::Arc};
@@ -182,6 +182,15 @@ fn change(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
     Ok(created)
 }
 
+/// Whether a resource is a nested stack that is between two contents.
+pub(crate) fn is_between(image: &Image, row: &StackResource) -> bool {
+    let stack = || find::stack_if_any(image, row.physical_id.as_deref()?);
+    let is_between = |phase: Phase| {
+        phase.is_updating() || matches!(phase, Phase::UpdateFailed | Phase::UpdateRollbackFailed)
+    };
+    row.type_name == events::STACK && stack().is_some_and(|stack| is_between(stack.phase))
+}
+
 /// Starts an update to the content that the parent has now.
 fn go_on(cx: &mut Cx<'_>, parent: &Stack, stack: &Stack, props: &Props<'_>) -> Result<(), Error> {
     if stack.phase.is_busy() {
@@ -233,7 +242,7 @@ fn go_back(cx: &mut Cx<'_>, parent: &Stack, stack: &Stack, props: &Props<'_>) ->
     }
 }
 
-fn is_partly_cleaned(row: &escale_tables::cloudformation::StackResource) -> bool {
+fn is_partly_cleaned(row: &StackResource) -> bool {
     row.role == Role::Old
         && matches!(
             row.state,

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Error,
     difference::{Difference, Replacement},
-    error, events, find, scope,
+    error, events, find, nested, scope,
 };
 use escale_base::{AwsError, ErrorKind};
 use escale_service::{Cx, Props, Readiness, Update};
@@ -54,7 +54,9 @@ impl Stacks {
         let (_, stored, imports) = self.stored(cx, stack, &content.content, &row)?;
         let tags = &content.content.tags;
         let difference = Difference::new(&kind, (&row.properties, &row.tags), (&stored, tags));
-        if difference.is_empty() {
+        // A rollback that is repeated has the old properties already, but the nested stack may not have its old content yet.
+        let goes_back = stack.phase == Phase::UpdateRollingBack && nested::is_between(cx.tx, &row);
+        if difference.is_empty() && !goes_back {
             import(cx, stack, imports);
             settle(cx, stack, &mut row);
             return Ok(());

@@ -419,3 +419,78 @@ fn change_sets_of_nested_stacks_are_deleted_with_their_root() {
     env.settle();
     assert_eq!(env.call("DescribeStacks", json!({})).unwrap()["Stacks"], json!([]));
 }
+
+#[test]
+fn a_rollback_that_fails_in_the_nested_stack_continues_with_its_parent() {
+    let env = created();
+    let before = env.contents();
+    let failing = "  Last: { Type: Test::Thing, DependsOn: Z, Properties: { Fail: why } }\n";
+    env.update("shop", &(PARENT.replace("Of: one", "Of: two") + failing)).unwrap();
+    while env.thing("thing-Z").of != "thing-C-two" {
+        assert!(env.step());
+    }
+    let lost = env.thing("thing-C");
+    env.write(|tx| tx.delete::<Thing>("thing-C"));
+    env.settle();
+    assert_eq!(env.status("shop"), "UPDATE_ROLLBACK_FAILED");
+    assert_eq!(env.shown(&env.inner())["StackStatus"], "UPDATE_ROLLBACK_FAILED");
+    let events = env.events("shop").join("\n");
+    assert!(events.contains("Currently in UPDATE_ROLLBACK_FAILED with reason:"), "{events}");
+    env.write(|tx| tx.put((*lost).clone()));
+    env.call("ContinueUpdateRollback", json!({"StackName": "shop"})).unwrap();
+    env.settle();
+    assert_eq!(env.status("shop"), "UPDATE_ROLLBACK_COMPLETE");
+    assert_eq!(env.contents(), before);
+}
+
+#[test]
+fn a_cancelled_update_cancels_that_of_the_nested_stack() {
+    let env = with_child(&CHILD.replace("Of: !Ref Of }", "Of: !Ref Of, Slow: true }"));
+    env.create("shop", PARENT).unwrap();
+    env.settle();
+    let before = env.contents();
+    env.update("shop", &PARENT.replace("Of: one", "Of: two")).unwrap();
+    // The nested stack waits for its slow thing.
+    env.run();
+    assert_eq!(env.shown(&env.inner())["StackStatus"], "UPDATE_IN_PROGRESS");
+    env.call("CancelUpdateStack", json!({"StackName": "shop"})).unwrap();
+    env.settle();
+    assert_eq!(env.status("shop"), "UPDATE_ROLLBACK_COMPLETE");
+    assert_eq!(env.shown(&env.inner())["StackStatus"], "UPDATE_ROLLBACK_COMPLETE");
+    assert_eq!(env.contents(), before);
+}
+
+#[test]
+fn a_failed_deletion_of_the_nested_stack_fails_that_of_its_parent() {
+    let env = with_child(&CHILD.replace("Of: !Ref Of }", "Of: !Ref Of, Held: AccessDenied }"));
+    env.create("shop", PARENT).unwrap();
+    env.settle();
+    env.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    env.settle();
+    assert_eq!(env.status("shop"), "DELETE_FAILED");
+    let events = env.events("shop").join("\n");
+    assert!(events.contains("Inner DELETE_FAILED Embedded stack arn:aws:"), "{events}");
+    env.write(|tx| tx.update::<Thing, _>("thing-C", |thing| thing.held = None));
+    env.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    env.settle();
+    assert!(env.things().is_empty());
+}
+
+#[test]
+fn a_retained_nested_stack_stays_with_its_resources() {
+    let env = with_child(CHILD);
+    let retained = PARENT.replace(
+        "    Type: AWS::CloudFormation::Stack",
+        "    Type: AWS::CloudFormation::Stack\n    DeletionPolicy: Retain",
+    );
+    env.create("shop", &retained).unwrap();
+    env.settle();
+    let inner = env.inner();
+    env.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    env.settle();
+    assert_eq!(env.shown(&inner)["StackStatus"], "CREATE_COMPLETE");
+    assert_eq!(env.things(), ["thing-C", "thing-D-one"]);
+    env.call("DeleteStack", json!({"StackName": inner})).unwrap();
+    env.settle();
+    assert!(env.things().is_empty());
+}
