@@ -190,7 +190,8 @@ async fn content_of(
         }
     };
     let parameters = described.list("Parameters").iter().map(given).collect();
-    let wanted = Wanted { name: stack, template: template.text_of("TemplateBody"), parameters };
+    let wanted =
+        Wanted { name: stack, template: template.text_of("TemplateBody"), parameters, prefix: RELEASE };
     prepare(client, &wanted, phases).await
 }
 
