@@ -1,10 +1,15 @@
-"""`escale up` of an application that runs: release commands, and what services of one application share."""
+"""`escale up` of an application that runs: `--watch`, release commands, and what services of one application share."""
 
+import queue
 import shutil
+import signal
+import subprocess
+import threading
 
 import pytest
 import requests
 
+from conftest import ESCALE, eventually
 from images import busybox, push, token
 
 SERVER = """FROM scratch
@@ -48,6 +53,88 @@ def definitions(cloud):
     """The task definition of each service."""
     found = cloud.client("ecs").describe_services(cluster="notes-local", services=["web", "api"])["services"]
     return {s["serviceName"]: s["taskDefinition"] for s in found}
+
+
+class Watching:
+    """`escale up --watch`, line by line."""
+
+    def __init__(self, cloud, folder):
+        self.process = subprocess.Popen(
+            [ESCALE, "up", folder, "--watch"], env=cloud.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.lines = queue.Queue()
+        threading.Thread(target=lambda: [self.lines.put(line.strip()) for line in self.process.stdout], daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def line(self, within=120):
+        return self.lines.get(timeout=within)
+
+    def until(self, start):
+        while not (line := self.line()).startswith(start):
+            pass
+        return line
+
+
+def test_watch_rolls_out_only_what_changed(own_cloud, tmp_path):
+    web, _ = service(tmp_path, "web", "first"), service(tmp_path, "api", "of the api")
+    (web / ".dockerignore").write_text("out\n")
+    (tmp_path / "files/deep").mkdir(parents=True)
+    (tmp_path / "files/deep/a.txt").write_text("old")
+    services = [
+        "web: { build: ./web, port: 3000, path: /, count: 1, deploy: { healthy: 0% } }",
+        "api: { build: ./api, port: 3000, path: /api/*, health: /, count: 1 }",
+    ]
+    buckets = "buckets: { files: { path: /files/*, sync: ./files } }\n" + AT_ONCE
+    manifest(tmp_path, services, buckets)
+    with Watching(own_cloud, tmp_path) as watch:
+        watch.until("Watching notes for changes.")
+        before = definitions(own_cloud)
+
+        # What .dockerignore excludes starts no round: the next line is about the page.
+        (web / "out").mkdir()
+        (web / "out/built").write_text("by a compiler")
+        (web / "page").write_text("second")
+        line = watch.line()
+        assert line.startswith("web (web/page): ") and " failed" not in line, line
+        eventually(lambda: get(own_cloud).text == "second")
+        after = definitions(own_cloud)
+        assert after["web"] != before["web"] and after["api"] == before["api"]
+
+        # A failed build ends nothing. A new folder is watched, too.
+        (web / "Dockerfile").write_text(SERVER + "COPY missing /\n")
+        assert "web (web/Dockerfile): failed: the image of the service web could not be built" in watch.line()
+        assert get(own_cloud).text == "second"
+        (web / "more").mkdir()
+        (web / "Dockerfile").write_text(SERVER + "COPY more /www/more\n")
+        assert "failed" not in watch.line()
+        (web / "more/x").write_text("added")
+        assert watch.line().startswith("web (web/more/x): ")
+        assert eventually(lambda: get(own_cloud, "/more/x").text == "added")
+
+        (tmp_path / "files/deep/a.txt").write_text("new")
+        assert watch.line().startswith("files (files/deep/a.txt): files uploaded")
+        assert eventually(lambda: get(own_cloud, "/files/deep/a.txt").text == "new")
+
+        manifest(tmp_path, [services[0].replace("count: 1", "count: 1, env: { A: b }"), services[1]], buckets + "nonsense: 1\n")
+        assert "failed: unknown key `nonsense`" in watch.line()
+        manifest(tmp_path, [services[0].replace("count: 1", "count: 1, env: { A: b }"), services[1]], buckets)
+        line = watch.until("escale.yaml (escale.yaml): ")
+        assert "failed" not in line, line
+        ecs = own_cloud.client("ecs")
+        now = ecs.describe_task_definition(taskDefinition=definitions(own_cloud)["web"])["taskDefinition"]
+        assert {"name": "A", "value": "b"} in now["containerDefinitions"][0]["environment"]
+
+        watch.process.send_signal(signal.SIGINT)
+        watch.until("The watch has ended. notes keeps running.")
+        assert watch.process.wait(timeout=20) == 0
+    assert get(own_cloud).text == "second"
 
 
 def test_release_commands_run_before_services_move(own_cloud, tmp_path):

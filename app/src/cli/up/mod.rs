@@ -18,6 +18,7 @@ mod removal;
 mod sources;
 mod stack;
 mod static_files;
+mod watch;
 
 use super::{
     Concluded, Output,
@@ -48,6 +49,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use watch::Watch;
 
 #[derive(Args)]
 pub(crate) struct Up {
@@ -61,6 +63,10 @@ pub(crate) struct Up {
     /// replaced or removed.
     #[arg(long)]
     yes: bool,
+    /// After the deployment, watch the manifest, the folders of services with `build:` and those that buckets `sync`, and roll
+    /// out what changes, until Ctrl-C.
+    #[arg(long)]
+    watch: bool,
 }
 
 pub(crate) use buckets::empty_buckets;
@@ -77,6 +83,8 @@ const PLAN_LINES: usize = 16;
 const INTERRUPTED: u8 = 130;
 
 pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> {
+    // Begun before the deployment, so that no change during it is missed.
+    let watch = if up.watch { Some(Watch::begin(home, out, up)?) } else { None };
     let mut phases = Phases::new(out);
     let Some(deployed) = once(home, out, up, &mut phases).await? else {
         return Ok(ExitCode::from(INTERRUPTED));
@@ -91,7 +99,10 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
         "seconds": phases.seconds(),
     });
     out.say(&text, &value);
-    Ok(ExitCode::SUCCESS)
+    match watch {
+        Some(watch) => watch.follow().await,
+        None => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// One deployment. `None` after Ctrl-C, which is reported.
@@ -241,7 +252,7 @@ impl Work<'_> {
             let agree = async |changes: &Changes| self.agree(client, changes, phases).await;
             stack::deploy(client, &wanted, agree, phases).await?;
         }
-        let references = images::push_all(client, template, &layouts, phases).await?;
+        let references = images::push_all(client, &template.images, &layouts, phases).await?;
 
         phases.begin("stack");
         let parameters = parameters(home, &name, template, &references, &url)?;

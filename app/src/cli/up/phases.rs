@@ -37,6 +37,17 @@ impl Phases {
         }
     }
 
+    /// For the rounds of a watch: nothing is shown.
+    pub(crate) fn silent() -> Phases {
+        Phases {
+            bar: None,
+            quiet: true,
+            started: Instant::now(),
+            done: Mutex::default(),
+            current: Mutex::default(),
+        }
+    }
+
     pub(crate) fn begin(&mut self, name: &'static str) {
         self.close();
         if let Ok(mut current) = self.current.lock() {
