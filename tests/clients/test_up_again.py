@@ -158,6 +158,9 @@ def test_release_commands_run_before_services_move(own_cloud, tmp_path):
     assert all(task["createdAt"] >= released["stoppedAt"] for task in tasks("RUNNING")) and len(tasks("RUNNING")) == 2
     before = definitions(own_cloud)
 
+    # Something else runs in the cloud, so `down` below does not end the daemon.
+    own_cloud.client("ec2").create_vpc(CidrBlock="10.10.0.0/16")
+
     # A failed command leaves all services as they were, and the error shows its output.
     (web / "page").write_text("wrong")
     (tmp_path / "api/page").write_text("of the new api")
@@ -186,6 +189,13 @@ def test_release_commands_run_before_services_move(own_cloud, tmp_path):
     own_cloud.escale("up", tmp_path, "--set", "services.api.count=2")
     assert "nothing changed" in own_cloud.escale("up", tmp_path, "--set", "services.api.count=2").stdout
     assert len(tasks("STOPPED", startedBy="release")) == commands and definitions(own_cloud) == after
+
+    # `down` removes the definition, too, that a failed release has left.
+    (web / "page").write_text("wrong")
+    assert own_cloud.escale("up", tmp_path, check=False).returncode == 1
+    assert len(ecs.list_task_definitions(familyPrefix="notes-local-web", status="ACTIVE")["taskDefinitionArns"]) == 2
+    own_cloud.escale("down", "--yes")
+    assert ecs.list_task_definitions(status="ACTIVE")["taskDefinitionArns"] == []
 
 
 ANSWER = """#!/bin/sh

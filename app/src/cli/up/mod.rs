@@ -70,6 +70,7 @@ pub(crate) struct Up {
 }
 
 pub(crate) use buckets::empty_buckets;
+pub(crate) use release::{families, forget_retained};
 pub(crate) use removal::{in_bucket, losses};
 pub(crate) use stack::{Given, Prepared, RELEASE, Wanted, describe, prepare, remove};
 

@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail};
 use escale_blueprint::{Held, RUNS_NEW, RUNS_NOTHING, Template};
 use escale_wire::Element;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// Pause between two requests for the state of a task.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -189,12 +189,41 @@ async fn last_lines(client: &Client, group: &str, stream: &str) -> Result<String
 /// Deregisters the earlier task definitions of a service. The template retains them when they are replaced, because services run
 /// them until the release commands have succeeded.
 async fn forget_earlier(client: &Client, stack: &str, held: &Held) -> Result<()> {
-    let Some(service) = service(client, stack, held).await? else { return Ok(()) };
-    let request = json!({"familyPrefix": format!("{stack}-{}", held.service), "status": "ACTIVE"});
+    match service(client, stack, held).await? {
+        Some(service) => {
+            let present = service["taskDefinition"].as_str().unwrap_or_default();
+            forget_family(client, &format!("{stack}-{}", held.service), present).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// Deregisters the active task definitions of a family, except one.
+async fn forget_family(client: &Client, family: &str, except: &str) -> Result<()> {
+    let request = json!({"familyPrefix": family, "status": "ACTIVE"});
     let found = client.json("ecs", "ListTaskDefinitions", request).await?;
     let all = found["taskDefinitionArns"].as_array().into_iter().flatten();
-    for earlier in all.filter(|arn| **arn != service["taskDefinition"]) {
+    for earlier in all.filter(|arn| *arn != except) {
         client.json("ecs", "DeregisterTaskDefinition", json!({"taskDefinition": earlier})).await?;
+    }
+    Ok(())
+}
+
+/// The families of a stack's task definitions.
+pub(crate) async fn families(client: &Client, stack: &str) -> Result<BTreeSet<String>> {
+    let resources = stack::resources(client, stack).await?;
+    let definitions = resources.iter().filter(|r| r.text_of("ResourceType") == "AWS::ECS::TaskDefinition");
+    let family = |r: &Element| {
+        let (_, name) = r.text_of("PhysicalResourceId").rsplit_once('/')?;
+        Some(name.split(':').next()?.to_owned())
+    };
+    Ok(definitions.filter_map(family).collect())
+}
+
+/// Deregisters what a removed stack has retained: services ran it when the last release command failed.
+pub(crate) async fn forget_retained(client: &Client, families: &BTreeSet<String>) -> Result<()> {
+    for family in families {
+        forget_family(client, family, "").await?;
     }
     Ok(())
 }

@@ -323,7 +323,7 @@ pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<Eleme
     }
 }
 
-async fn resources(client: &Client, name: &str) -> Result<Vec<Element>> {
+pub(super) async fn resources(client: &Client, name: &str) -> Result<Vec<Element>> {
     let request = [("StackName".into(), name.into())];
     match client.query("cloudformation", "DescribeStackResources", &request).await {
         // The stack was deleted since the last request; the caller's next `describe` finds that out.

@@ -156,6 +156,7 @@ impl Notifications {
     /// Adds these folders; a folder that is watched already is not watched twice.
     pub(super) fn add(&self, folders: &BTreeSet<PathBuf>) -> Result<()> {
         let what = WatchFlags::CREATE
+            | WatchFlags::MODIFY
             | WatchFlags::CLOSE_WRITE
             | WatchFlags::DELETE
             | WatchFlags::DELETE_SELF
@@ -179,9 +180,8 @@ impl Notifications {
         Ok(())
     }
 
-    /// Waits for a change, and then until the changes pause.
-    pub(super) async fn next(&self) -> Result<()> {
-        self.one().await?;
+    /// Waits until the changes pause.
+    pub(super) async fn pause(&self) -> Result<()> {
         for _ in 0..MOST_PAUSES {
             match tokio::time::timeout(QUIET, self.one()).await {
                 Ok(one) => one?,
@@ -192,7 +192,7 @@ impl Notifications {
     }
 
     /// Waits for notifications and discards them.
-    async fn one(&self) -> Result<()> {
+    pub(super) async fn one(&self) -> Result<()> {
         let mut ready = self.0.readable().await?;
         let mut buffer = [0; 4096];
         loop {

@@ -61,10 +61,10 @@ impl<'a> Watch<'a> {
         let app = self.manifest.app.clone();
         self.say(&format!("Watching {app} for changes. Press Ctrl-C to end."), "watching");
         loop {
-            let changed = self.look()?;
+            let mut changed = self.look()?;
             if changed.is_empty() {
                 tokio::select! {
-                    next = self.notifications.next() => next?,
+                    one = self.notifications.one() => one?,
                     () = any(&mut stopped) => {
                         self.say(&format!("The watch has ended. {app} keeps running."), "ended");
                         return Ok(ExitCode::SUCCESS);
@@ -72,6 +72,9 @@ impl<'a> Watch<'a> {
                 }
                 continue;
             }
+            // An editor or a compiler may be in the middle of writing.
+            self.notifications.pause().await?;
+            changed.extend(self.look()?);
             self.pending.extend(changed);
             let names: BTreeSet<&str> = self.pending.keys().map(Part::name).collect();
             let what = format!("{} ({})", Vec::from_iter(names).join(", "), self.one_file());
