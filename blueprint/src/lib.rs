@@ -18,10 +18,11 @@ mod yaml;
 
 pub use graph::{Component, ComponentKind, Edge, EdgeKind, Graph, graph};
 pub use manifest::{
-    Bucket, Cidr, Database, Days, Deploy, Engine, Environment, Health, Image, Manifest, Nat, Network,
-    Override, Service, Size, Storage,
+    Bucket, Cidr, Database, Days, Dependency, Deploy, Egress, Engine, Environment, Health, Image, Manifest,
+    Nat, Network, Override, Service, Sidecar, Size, Storage, Until,
 };
 pub use problem::{Place, Problem};
 pub use template::{
-    ImageNeeded, Parameter, Purpose, Sync, TEMPLATE_BODY_BYTES, Template, registry_template, template,
+    Held, ImageNeeded, Parameter, Purpose, RUNS_NEW, RUNS_NOTHING, Sync, TEMPLATE_BODY_BYTES, Template,
+    registry_template, template,
 };

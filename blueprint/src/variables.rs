@@ -5,11 +5,12 @@
 //! | `port` | `PORT` |
 //! | a database `db` | `DB_HOST` `DB_PORT` `DB_NAME` `DB_USER` `DB_PASSWORD` |
 //! | a bucket `media` | `MEDIA_BUCKET` `MEDIA_PREFIX` (the prefix of all keys: `media/`) `MEDIA_URL` (the URL that replaces this prefix: `https://shop.example.com/media`) |
+//! | another service `api` | `API_URL` (`http://api.shop.internal:8000`) |
 //! | any signed bucket | `CDN_KEY_ID` `CDN_PRIVATE_KEY` (PEM), to sign URLs with |
 
 use crate::{
     manifest::{Bucket, Database, Manifest, Service},
-    template::{get_att, pascal, reference, site_url, sub},
+    template::{get_att, internal::host, pascal, reference, site_url, sub},
 };
 use serde_json::Value;
 
@@ -43,6 +44,10 @@ pub(crate) fn injected(manifest: &Manifest, service: &Service) -> Vec<Variable> 
         all.push(plain(format!("{prefix}_BUCKET"), reference(&format!("{}Bucket", pascal(&bucket.name)))));
         all.push(plain(format!("{prefix}_PREFIX"), bucket.prefix()));
         all.push(plain(format!("{prefix}_URL"), site_url(manifest, path)));
+    }
+    for used in service.uses.iter().filter_map(|name| manifest.service(name)) {
+        let (host, port) = (host(manifest, used), used.port.unwrap_or_default());
+        all.push(plain(format!("{}_URL", screaming(&used.name)), format!("http://{host}:{port}")));
     }
     if buckets.iter().any(|b| b.signed) {
         let key = reference("CdnSigningKey");

@@ -39,7 +39,7 @@ impl Context {
     }
 
     /// Everything below a folder of the context that is not ignored, sorted by path. Links stay links.
-    pub(crate) fn below(&self, path: &str) -> Result<Vec<(String, Entry)>, FileError> {
+    pub fn below(&self, path: &str) -> Result<Vec<(String, Entry)>, FileError> {
         let mut found = Vec::new();
         self.walk(path, &mut found)?;
         found.sort_by(|a, b| a.0.cmp(&b.0));

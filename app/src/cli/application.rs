@@ -121,7 +121,13 @@ pub(crate) fn read_manifest(path: &Path, environment: &str, settings: &[String])
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let shown =
         path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let read = move |named: &str| {
+        let text = fs::read(folder.join(named)).map_err(|error| error.to_string())?;
+        String::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())
+    };
     let manifest = Manifest::parse(&text, &shown)
+        .map(|m| m.with_files(read))
         .and_then(|m| m.for_environment(environment))
         .and_then(|m| m.set(settings));
     let mut manifest = manifest.map_err(|problems| {

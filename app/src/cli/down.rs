@@ -76,7 +76,9 @@ pub(crate) async fn remove(
     phases.begin("remove stack");
     let before = snapshots(client, &application.stack).await?;
     up::empty_buckets(client, &application.stack).await?;
+    let families = up::families(client, &application.stack).await?;
     up::remove(client, &application.stack, phases).await?;
+    up::forget_retained(client, &families).await?;
     if images == Images::Remove {
         phases.begin("remove images");
         up::remove(client, &application.registry_stack, phases).await?;

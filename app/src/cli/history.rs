@@ -192,7 +192,8 @@ async fn content_of(
         if is_kept { Given::Previous(key) } else { Given::Value(key, value) }
     };
     let parameters = described.list("Parameters").iter().map(given).collect();
-    let wanted = Wanted { name: stack, template: template.text_of("TemplateBody"), parameters };
+    let wanted =
+        Wanted { name: stack, template: template.text_of("TemplateBody"), parameters, prefix: RELEASE };
     prepare(client, &wanted, phases).await
 }
 

@@ -27,6 +27,7 @@ To deploy it with AWS's own tools, on AWS, or here after `eval \"$(escale env)\"
        CdnPublicKeyPem=\"$(openssl rsa -in key.pem -pubout)\" CdnPrivateKeyPem=\"$(cat key.pem)\"
   4. Upload the folders that buckets `sync`, below the path at which they are served:
      aws s3 sync frontend/dist s3://BUCKET/static/
+If a service has a `release` command, docs/manifest.md has the steps: two deployments of the template, with a task between them.
 The template begins with its parameters; the stack's outputs name its buckets.";
 
 #[derive(Args)]

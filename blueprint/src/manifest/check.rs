@@ -1,7 +1,7 @@
 //! Checks that need the whole manifest: duplicate names, references to nothing, overlapping paths, and settings that this cloud
 //! cannot run.
 
-use super::{Cidr, Manifest, Nat, Network, reader::Reader};
+use super::{Cidr, Manifest, Nat, Network, Service, reader::Reader};
 use crate::{
     problem::{Place, Problem, nearest},
     template::pascal,
@@ -42,6 +42,7 @@ impl Network {
 pub(crate) fn references(r: &mut Reader, root: &Node, manifest: &Manifest) {
     names(r, root);
     uses(r, root, manifest);
+    ports(r, root, manifest);
     injected(r, root, manifest);
     paths(r, root, manifest);
     addresses(r, root, manifest);
@@ -128,7 +129,9 @@ fn names(r: &mut Reader, root: &Node) {
 
 fn uses(r: &mut Reader, root: &Node, manifest: &Manifest) {
     let databases = manifest.databases.iter().map(|d| d.name.as_str());
-    let known: Vec<&str> = databases.chain(manifest.buckets.iter().map(|b| b.name.as_str())).collect();
+    let others = manifest.buckets.iter().map(|b| b.name.as_str());
+    let services = manifest.services.iter().map(|s| s.name.as_str());
+    let known: Vec<&str> = databases.chain(others).chain(services).collect();
     for service in &manifest.services {
         for (i, name) in service.uses.iter().enumerate() {
             let place = item_place(root, &service.name, "uses", i);
@@ -137,16 +140,39 @@ fn uses(r: &mut Reader, root: &Node, manifest: &Manifest) {
             } else if !known.contains(&name.as_str()) {
                 let hint = match nearest(name, known.iter().copied()) {
                     Some(word) => format!("did you mean `{word}`?"),
-                    None if known.is_empty() => "declare it under `database` or `buckets`".to_owned(),
                     None => format!("the known names are {}", known.join(", ")),
                 };
-                r.fault_hint(place, format!("`{name}` is neither a database nor a bucket"), hint);
+                r.fault_hint(
+                    place,
+                    format!("`{name}` is neither a database nor a bucket nor a service"),
+                    hint,
+                );
+            } else if *name == service.name {
+                r.fault(place, format!("`{name}` cannot use itself"));
+            } else if manifest.service(name).is_some_and(|used| used.port.is_none()) {
+                let message = format!("the service `{name}` cannot be used, because it has no `port`");
+                r.fault_hint(place, message, "add the `port` on which it listens");
             }
         }
     }
 }
 
-/// A variable has one source: `env`, `secrets` or `uses`.
+/// Services that others use share a load balancer, which distinguishes them by their ports. A rule for a port therefore allows
+/// connections to one service only.
+fn ports(r: &mut Reader, root: &Node, manifest: &Manifest) {
+    let mut seen: Vec<&Service> = Vec::new();
+    for service in manifest.used_services().filter(|s| s.port.is_some()) {
+        if let Some(other) = seen.iter().find(|other| other.port == service.port) {
+            let place = section(root, &service.name, "port").map_or(root.place, |n| n.place);
+            let (name, other) = (&service.name, &other.name);
+            let message = format!("`{name}` and `{other}` are used by other services and have the same port");
+            r.fault_hint(place, message, "give one of them another port");
+        }
+        seen.push(service);
+    }
+}
+
+/// A variable has one source: `env`, `env_file`, `secrets` or `uses`.
 fn injected(r: &mut Reader, root: &Node, manifest: &Manifest) {
     for service in &manifest.services {
         let given = crate::variables::injected(manifest, service);
@@ -159,8 +185,19 @@ fn injected(r: &mut Reader, root: &Node, manifest: &Manifest) {
                 continue;
             };
             let entries = section(root, &service.name, "env").map(Node::entries).unwrap_or_default();
-            let place = entries.iter().find(|(k, _)| k.text == *name).map_or(root.place, |(k, _)| k.place);
-            r.fault(place, format!("`{name}` is already set by {source}: leave it out of `env`"));
+            match (entries.iter().find(|(k, _)| k.text == *name), service.from_files.get(name)) {
+                (None, Some(given)) => {
+                    let message = format!(
+                        "`{name}` is already set by {source}: leave it out of the file of service `{}`",
+                        service.name
+                    );
+                    r.problems.push(Problem::new(&given.source, given.place, message));
+                }
+                (found, _) => {
+                    let place = found.map_or(root.place, |(k, _)| k.place);
+                    r.fault(place, format!("`{name}` is already set by {source}: leave it out of `env`"));
+                }
+            }
         }
         for (i, name) in service.secrets.iter().enumerate() {
             if given.iter().any(|v| v.name == *name) || service.secrets[..i].contains(name) {

@@ -97,7 +97,7 @@ pub(crate) fn with_settings(origin: &Origin, name: &str, settings: &[String]) ->
     let mut root = (*origin.root).clone();
     let environments = entry(&mut root, "environments", line(0));
     append(entry(environments, name, line(0)), added);
-    Ok(Origin { source, root: Arc::new(root) })
+    Ok(Origin { source, root: Arc::new(root), files: origin.files.clone() })
 }
 
 fn append(node: &mut Node, added: Vec<(Key, Node)>) {

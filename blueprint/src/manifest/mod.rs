@@ -4,18 +4,21 @@
 //! one environment.
 
 pub(crate) mod check;
+mod containers;
+mod dotenv;
 mod environments;
 mod read;
 mod reader;
+mod service;
 mod units;
 
-pub use units::{Cidr, Days, Engine, Size, Storage};
+pub use units::{Cidr, Days, Egress, Engine, Size, Storage};
 
 use crate::{
     problem::{Place, Problem, Source},
     yaml::{self, Node},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// One application, in one environment.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +45,25 @@ pub struct Manifest {
 pub(crate) struct Origin {
     pub(crate) source: Arc<Source>,
     pub(crate) root: Arc<Node>,
+    pub(crate) files: Option<Files>,
+}
+
+/// Reads a file that the manifest names, by its path as the manifest writes it; or returns why it cannot be read.
+#[derive(Clone)]
+pub(crate) struct Files(Arc<ReadFile>);
+
+type ReadFile = dyn Fn(&str) -> Result<String, String> + Send + Sync;
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Files")
+    }
+}
+
+impl PartialEq for Files {
+    fn eq(&self, other: &Files) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// The environment in which an application is deployed.
@@ -69,12 +91,55 @@ pub struct Service {
     pub size: Size,
     /// How many tasks.
     pub count: u32,
+    /// With the variables of `env_file`, which `env` overrides.
     pub env: BTreeMap<String, String>,
+    /// Paths of dotenv files, as the manifest writes them.
+    pub env_file: Vec<String>,
+    /// The variables that come from these files.
+    pub(crate) from_files: BTreeMap<String, dotenv::Given>,
     /// Secrets Manager `<app>/<environment>/<NAME>`, each an environment variable of that name.
     pub secrets: Vec<String>,
-    /// Names of databases and buckets.
+    /// Names of databases, buckets and other services.
     pub uses: Vec<String>,
+    /// Connections out of the VPC that are allowed.
+    pub egress: Vec<Egress>,
+    /// A command that must succeed before the services of a new release run.
+    pub release: Option<Vec<String>>,
+    /// Further containers of each task.
+    pub sidecars: Vec<Sidecar>,
+    /// The sidecars that the service's own container waits for.
+    pub depends: Vec<Dependency>,
     pub deploy: Deploy,
+}
+
+/// A further container in the tasks of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sidecar {
+    pub name: String,
+    /// A reference in some registry.
+    pub image: String,
+    /// Replaces the image's `CMD`.
+    pub command: Option<Vec<String>>,
+    pub env: BTreeMap<String, String>,
+    /// Whether the task ends when this container ends.
+    pub essential: bool,
+    pub depends: Vec<Dependency>,
+}
+
+/// A container starts when another one of its task has reached a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    pub container: String,
+    pub until: Until,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    Started,
+    /// It has ended.
+    Completed,
+    /// It has ended with exit code 0.
+    Succeeded,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,11 +222,12 @@ pub struct Override {
 
 impl Manifest {
     /// Reads `escale.yaml`; `file` is the name that errors call it by. Every environment's overlay is checked; the
-    /// manifest returned is that of `local`.
+    /// manifest returned is that of `local`. No other file is read, so the variables of `env_file` are missing: see
+    /// [`Manifest::with_files`].
     pub fn parse(text: &str, file: &str) -> Result<Manifest, Vec<Problem>> {
         let source = Arc::new(Source { file: file.to_owned(), text: text.to_owned() });
         let root = Arc::new(yaml::parse(&source).map_err(|p| vec![p])?);
-        let origin = Origin { source, root };
+        let origin = Origin { source, root, files: None };
         let local = read::manifest(&origin, "local");
         if let Ok(manifest) = &local {
             let mut problems: Vec<Problem> = Vec::new();
@@ -177,6 +243,16 @@ impl Manifest {
             }
         }
         local
+    }
+
+    /// Lets [`Manifest::for_environment`] read the files that `env_file` names.
+    #[must_use]
+    pub fn with_files(
+        mut self,
+        read: impl Fn(&str) -> Result<String, String> + Send + Sync + 'static,
+    ) -> Manifest {
+        self.origin.files = Some(Files(Arc::new(read)));
+        self
     }
 
     /// The manifest as it is in an environment that it names; `local` is always there.
@@ -196,6 +272,16 @@ impl Manifest {
 
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|s| s.name == name)
+    }
+
+    /// The services that use another one, which is not necessarily reachable for users.
+    pub(crate) fn users_of(&self, name: &str) -> impl Iterator<Item = &Service> {
+        self.services.iter().filter(move |s| s.uses.iter().any(|used| used == name))
+    }
+
+    /// The services that other services use.
+    pub(crate) fn used_services(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter().filter(|s| self.users_of(&s.name).next().is_some())
     }
 
     pub fn database(&self, name: &str) -> Option<&Database> {

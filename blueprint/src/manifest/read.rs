@@ -1,25 +1,21 @@
 //! From the YAML tree to the typed manifest: one function a section.
 
 use super::{
-    Bucket, Database, Deploy, Health, Image, Manifest, Nat, Network, Origin, Override, Service, check,
-    environments,
+    Bucket, Database, Manifest, Nat, Network, Origin, Override, check, environments,
     reader::{Fields, Reader},
-    units::{Cidr, Days, Engine, Percent, Seconds, Size, Storage},
+    service::service,
+    units::{Cidr, Days, Engine, Storage},
 };
 use crate::{
     problem::{Problem, nearest},
     yaml::{Key, Kind, Node},
 };
 use escale_base::path::RawPath;
-use std::{collections::BTreeMap, net::Ipv4Addr};
-
-/// The default of how long a task may take to start: enough for large programs on a quarter of a CPU. A deployment whose tasks
-/// fail their health checks fails after twice this time.
-const GRACE_SECS: u32 = 60;
+use std::net::Ipv4Addr;
 
 /// Reads the whole manifest in one environment.
 pub(crate) fn manifest(origin: &Origin, environment: &str) -> Result<Manifest, Vec<Problem>> {
-    let mut r = Reader { source: origin.source.clone(), problems: Vec::new() };
+    let mut r = Reader { source: origin.source.clone(), problems: Vec::new(), files: origin.files.clone() };
     let names = environments::names(&origin.root);
     if !names.iter().any(|n| n == environment) {
         let place = origin.root.get("environments").map_or(origin.root.place, |n| n.place);
@@ -89,126 +85,6 @@ fn named<T>(
         all.push(read(r, name, fields));
     }
     all
-}
-
-fn service(r: &mut Reader, name: String, mut f: Fields<'_>) -> Service {
-    let image = match (f.take("build"), f.take_entry("image")) {
-        (Some(build), None) => r.text(build, "`build`").map(Image::Build),
-        (None, Some((_, image))) => r.text(image, "`image`").map(Image::Reference),
-        (Some(_), Some((key, _))) => {
-            r.fault(key.place, format!("{} has both `build` and `image`: keep one", f.what()));
-            None
-        }
-        (None, None) => {
-            let hint = "add `build: ./folder` with a Dockerfile, or `image: repository:tag`";
-            r.fault_hint(f.place(), format!("{} needs an image", f.what()), hint);
-            None
-        }
-    };
-    let port = f.take("port").and_then(|n| r.number(n, "`port`", 1..=65535)).map(|n| n as u16);
-    let path = f.take("path").and_then(|n| path_pattern(r, n, "`path`"));
-    if path.is_some() && port.is_none() {
-        r.fault(f.place(), format!("{} has a `path` but no `port` to send it to", f.what()));
-    }
-    let service = Service {
-        name,
-        image: image.unwrap_or(Image::Reference(String::new())),
-        port,
-        path,
-        health: health(r, f.take("health")),
-        size: f.take("size").map_or(Size::SMALLEST, |n| size(r, n)),
-        count: f.take("count").and_then(|n| r.number(n, "`count`", 0..=100)).unwrap_or(2),
-        env: f.take("env").map(|n| env(r, n)).unwrap_or_default(),
-        secrets: f.take("secrets").map(|n| variable_names(r, n)).unwrap_or_default(),
-        uses: f.take("uses").map(|n| r.words(n, "`uses`")).unwrap_or_default(),
-        deploy: deploy(r, f.take("deploy")),
-    };
-    f.refuse(r, "scale", "leave it out: `count: N` sets a fixed number of tasks");
-    f.refuse(r, "release", "leave it out, and run migrations when the service starts");
-    f.refuse(r, "jobs", "leave it out: Escale runs no scheduled tasks");
-    f.refuse(r, "sidecars", "leave it out: each task runs one container");
-    f.finish(r);
-    service
-}
-
-fn health(r: &mut Reader, node: Option<&Node>) -> Health {
-    let mut health = Health { path: "/".into(), grace_s: GRACE_SECS };
-    let Some(node) = node else { return health };
-    let mut path = Some(node);
-    if matches!(node.kind, Kind::Map(_)) {
-        let mut f = r.fields(node, "`health`");
-        path = f.take("path");
-        if let Some(grace) = f.take("grace").and_then(|n| r.parsed::<Seconds>(n, "`grace`", "`60s` or `2m`"))
-        {
-            health.grace_s = grace.0;
-        }
-        f.finish(r);
-    }
-    if let Some(node) = path
-        && let Some(text) = r.text(node, "`health`")
-    {
-        if !text.starts_with('/') {
-            r.fault(node.place, format!("the health path `{text}` must start with `/`"));
-        }
-        health.path = text;
-    }
-    health
-}
-
-fn size(r: &mut Reader, node: &Node) -> Size {
-    let mut f = r.fields(node, "`size`");
-    let cpu = f.take("cpu").and_then(|n| r.number(n, "`cpu`", 1..=16384));
-    let memory = f.take("memory").and_then(|n| r.number(n, "`memory`", 1..=122880));
-    f.refuse(r, "arch", "leave it out: tasks run on x86_64");
-    f.finish(r);
-    let cpu = cpu.unwrap_or(Size::SMALLEST.cpu);
-    let Some((least, most, step)) = Size::memory_of(cpu) else {
-        let known: Vec<_> = Size::CPUS.iter().map(u32::to_string).collect();
-        r.fault_hint(
-            node.place,
-            format!("Fargate has no CPU size {cpu}"),
-            format!("the CPU sizes are {}", known.join(", ")),
-        );
-        return Size::SMALLEST;
-    };
-    let size = Size { cpu, memory_mib: memory.unwrap_or(least) };
-    if !size.is_sold() {
-        let hint = match cpu {
-            256 => "use 512, 1024 or 2048 MiB".to_owned(),
-            _ => format!("use {least} to {most} MiB, in steps of {step}"),
-        };
-        r.fault_hint(
-            node.place,
-            format!("Fargate does not offer {} MiB of memory with CPU {cpu}", size.memory_mib),
-            hint,
-        );
-    }
-    size
-}
-
-fn deploy(r: &mut Reader, node: Option<&Node>) -> Deploy {
-    let mut deploy = Deploy { healthy_percent: 100, surge_percent: 200 };
-    let Some(node) = node else { return deploy };
-    let mut f = r.fields(node, "`deploy`");
-    if let Some(p) = f.take("healthy").and_then(|n| r.parsed::<Percent>(n, "`healthy`", "`100%`")) {
-        deploy.healthy_percent = p.0;
-    }
-    if let Some(p) = f.take("surge").and_then(|n| r.parsed::<Percent>(n, "`surge`", "`200%`")) {
-        deploy.surge_percent = p.0;
-    }
-    f.refuse(
-        r,
-        "rollback_after",
-        "leave it out: ECS's own threshold decides when a deployment is rolled back",
-    );
-    f.refuse(r, "alarms", "leave it out: Escale has no CloudWatch alarms");
-    f.finish(r);
-    if deploy.healthy_percent > 100 || deploy.surge_percent < 100 || deploy.surge_percent > 200 {
-        r.fault(node.place, "`healthy` must be at most 100%, and `surge` from 100% to 200%");
-    } else if deploy.healthy_percent == 100 && deploy.surge_percent == 100 {
-        r.fault(node.place, "with `healthy` and `surge` both at 100%, no task could ever be replaced");
-    }
-    deploy
 }
 
 fn database(r: &mut Reader, name: String, mut f: Fields<'_>) -> Database {
@@ -322,7 +198,7 @@ fn domain(r: &mut Reader, node: &Node) -> Option<String> {
 }
 
 /// Reads a path pattern of the load balancer and the CDN: `/`, `/api/*`.
-fn path_pattern(r: &mut Reader, node: &Node, what: &str) -> Option<String> {
+pub(super) fn path_pattern(r: &mut Reader, node: &Node, what: &str) -> Option<String> {
     let text = r.text(node, what)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.$/~\"'@:+*?&".contains(c);
     if !text.starts_with('/') || !text.chars().all(allowed) || text.len() > 128 {
@@ -339,28 +215,6 @@ fn path_pattern(r: &mut Reader, node: &Node, what: &str) -> Option<String> {
         );
     }
     Some(text)
-}
-
-fn env(r: &mut Reader, node: &Node) -> BTreeMap<String, String> {
-    let mut env = BTreeMap::new();
-    r.fields(node, "`env`");
-    for (key, value) in node.entries() {
-        r.variable(&key.text, key.place);
-        if value.is_null() {
-            env.insert(key.text.clone(), String::new());
-        } else if let Some(text) = r.text(value, &format!("`{}`", key.text)) {
-            env.insert(key.text.clone(), text);
-        }
-    }
-    env
-}
-
-fn variable_names(r: &mut Reader, node: &Node) -> Vec<String> {
-    let words = r.words(node, "`secrets`");
-    for (word, item) in words.iter().zip(r.list(node, "`secrets`")) {
-        r.variable(word, item.place);
-    }
-    words
 }
 
 fn overrides(r: &mut Reader, node: &Node) -> Vec<Override> {

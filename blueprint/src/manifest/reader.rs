@@ -1,5 +1,6 @@
 //! Reads typed values from the YAML tree, and collects all errors instead of stopping at the first.
 
+use super::Files;
 use crate::{
     problem::{Place, Problem, Source, nearest},
     yaml::{Key, Kind, Node, Scalar},
@@ -9,6 +10,8 @@ use std::{str::FromStr, sync::Arc};
 pub(crate) struct Reader {
     pub(crate) source: Arc<Source>,
     pub(crate) problems: Vec<Problem>,
+    /// `None` while a manifest is only checked: then no file is read.
+    pub(crate) files: Option<Files>,
 }
 
 impl Reader {
@@ -115,9 +118,7 @@ impl Reader {
 
     /// Checks the name of an environment variable.
     pub(crate) fn variable(&mut self, name: &str, place: Place) {
-        let fits = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !fits {
+        if !is_variable_name(name) {
             self.fault_hint(
                 place,
                 format!("`{name}` is not the name of an environment variable"),
@@ -145,6 +146,11 @@ impl Reader {
         }
         text.clone()
     }
+}
+
+pub(crate) fn is_variable_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// A map that is being read. It records the keys that were taken, so that the rest can be reported as unknown.

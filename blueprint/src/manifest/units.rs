@@ -153,6 +153,52 @@ impl FromStr for Cidr {
     }
 }
 
+/// Connections that may leave the VPC: `587`, `53/udp`, `203.0.113.0/24:5432`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Egress {
+    pub to: Cidr,
+    pub port: u16,
+    pub udp: bool,
+}
+
+impl Egress {
+    pub(crate) const ANYWHERE: Cidr = Cidr { address: Ipv4Addr::UNSPECIFIED, prefix: 0 };
+
+    pub(crate) const fn tcp(port: u16) -> Egress {
+        Egress { to: Egress::ANYWHERE, port, udp: false }
+    }
+}
+
+impl FromStr for Egress {
+    type Err = NotInForm;
+    fn from_str(text: &str) -> Result<Egress, NotInForm> {
+        let (to, port) = match text.rsplit_once(':') {
+            Some((to, port)) => (Some(to), port),
+            None => (None, text),
+        };
+        let (port, udp) = match port.strip_suffix("/udp") {
+            Some(port) => (port, true),
+            None => (port, false),
+        };
+        let port = port.parse().ok().filter(|p| *p > 0).ok_or(NotInForm)?;
+        let Some(to) = to else { return Ok(Egress { to: Egress::ANYWHERE, port, udp }) };
+        let (address, prefix) = to.split_once('/').unwrap_or((to, "32"));
+        let address: Ipv4Addr = address.parse().map_err(|_| NotInForm)?;
+        let prefix: u32 = prefix.parse().ok().filter(|p| *p <= 32).ok_or(NotInForm)?;
+        let has_host_bits = u64::from(address.to_bits()) & (u64::from(u32::MAX) >> prefix) != 0;
+        if has_host_bits { Err(NotInForm) } else { Ok(Egress { to: Cidr { address, prefix }, port, udp }) }
+    }
+}
+
+impl fmt::Display for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.to != Egress::ANYWHERE {
+            write!(f, "{}:", self.to)?;
+        }
+        write!(f, "{}{}", self.port, if self.udp { "/udp" } else { "" })
+    }
+}
+
 impl Cidr {
     /// Whether the two blocks overlap.
     pub(crate) fn meets(self, other: Cidr) -> bool {
@@ -180,6 +226,13 @@ mod tests {
         assert_eq!("10.0.0.0/16".parse::<Cidr>().unwrap().to_string(), "10.0.0.0/16");
         for bad in ["10.0.0.1/16", "10.0.0.0/8", "10.0.0.0", "10.0.0.0/x", "300.0.0.0/16"] {
             assert!(bad.parse::<Cidr>().is_err(), "{bad}");
+        }
+        for good in ["587", "53/udp", "203.0.113.0/24:5432", "0.0.0.0/1:9/udp"] {
+            assert_eq!(good.parse::<Egress>().unwrap().to_string(), good);
+        }
+        assert_eq!("203.0.113.7:1".parse::<Egress>().unwrap().to_string(), "203.0.113.7/32:1");
+        for bad in ["0", "65536", "53/tcp", "10.0.0.1/24:5", "10.0.0.0/33:5", "10.0.0.0/8", "x:5", ":5", ""] {
+            assert!(bad.parse::<Egress>().is_err(), "{bad}");
         }
         assert_eq!("postgres 15".parse::<Engine>().unwrap().major(), 15);
         assert!("postgres".parse::<Engine>().is_err() && "mysql 8".parse::<Engine>().is_err());

@@ -23,7 +23,12 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
     // AWS refuses an internet-facing load balancer in subnets without a route to the Internet
     sheet.attribute("LoadBalancer", "DependsOn", "PublicDefaultRoute");
     let routed: Vec<&Service> = manifest.services.iter().filter(|s| s.path.is_some()).collect();
-    routed.iter().for_each(|service| target_group(sheet, service));
+    for service in &routed {
+        let id = format!("{}TargetGroup", pascal(&service.name));
+        target_group(sheet, &id, service);
+        let what = format!("Target group of {}", service.name);
+        sheet.output(&format!("{id}Arn"), &what, reference(&id));
+    }
     sheet.add(
         "Listener",
         "AWS::ElasticLoadBalancingV2::Listener",
@@ -49,18 +54,20 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
     sheet.output("LoadBalancerDns", "The load balancer's DNS name", get_att("LoadBalancer", "DNSName"));
 }
 
-/// The resource that connects a service's target group to the load balancer. ECS refuses a service before that.
-pub(super) fn attached_by(service: &Service) -> Option<String> {
-    service.path.as_ref().map(|path| match path.as_str() {
+/// The resource that connects a service's target group to the load balancer, and the target group. ECS refuses a service before
+/// that.
+pub(super) fn attached_by(service: &Service) -> Option<(String, String)> {
+    let name = pascal(&service.name);
+    let attached_by = match service.path.as_deref()? {
         "/" => "Listener".to_owned(),
-        _ => format!("{}Rule", pascal(&service.name)),
-    })
+        _ => format!("{name}Rule"),
+    };
+    Some((attached_by, format!("{name}TargetGroup")))
 }
 
-fn target_group(sheet: &mut Sheet, service: &Service) {
-    let id = format!("{}TargetGroup", pascal(&service.name));
+pub(super) fn target_group(sheet: &mut Sheet, id: &str, service: &Service) {
     sheet.add(
-        &id,
+        id,
         "AWS::ElasticLoadBalancingV2::TargetGroup",
         json!({
             "VpcId": reference("Vpc"),
@@ -77,8 +84,6 @@ fn target_group(sheet: &mut Sheet, service: &Service) {
             "Tags": name_tag(&service.name),
         }),
     );
-    let what = format!("Target group of {}", service.name);
-    sheet.output(&format!("{id}Arn"), &what, reference(&id));
 }
 
 fn default_action(routed: &[&Service]) -> Value {

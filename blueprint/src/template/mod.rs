@@ -4,7 +4,9 @@
 
 mod balancer;
 mod cdn;
+mod containers;
 mod database;
+pub(crate) mod internal;
 mod network;
 mod overrides;
 mod security;
@@ -30,7 +32,24 @@ pub struct Template {
     pub syncs: Vec<Sync>,
     /// Names in Secrets Manager that must exist beforehand: `shop/prod/STRIPE_KEY`.
     pub secrets: Vec<String>,
+    /// Every service, if any has a release command; otherwise none.
+    pub held: Vec<Held>,
 }
+
+/// A service that keeps what it runs until the release commands have succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub service: String,
+    /// The parameter with what it runs: [`RUNS_NEW`], [`RUNS_NOTHING`], or the ARN of the task definition that it keeps.
+    pub parameter: String,
+    /// The logical id of the task definition of its release command.
+    pub release: Option<String>,
+}
+
+/// The service runs the template's own task definition.
+pub const RUNS_NEW: &str = "new";
+/// The service runs no task: before the release commands of the first deployment.
+pub const RUNS_NOTHING: &str = "nothing";
 
 /// A parameter of the template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +66,8 @@ pub enum Purpose {
     Environment,
     /// The image that a service runs.
     Image { service: String },
+    /// What a service runs, see [`Held`].
+    Runs { service: String },
     /// The site's URL before the path: `https://shop.example.com`. Signed URLs start with it.
     SiteUrl,
     /// The RSA key pair that signs media URLs: the public half (PEM, SubjectPublicKeyInfo) …
@@ -58,6 +79,7 @@ pub enum Purpose {
 /// An image that must be in a registry before the stack is created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageNeeded {
+    /// The service, or `service/sidecar`.
     pub service: String,
     /// The parameter that takes its reference.
     pub parameter: String,
@@ -111,13 +133,16 @@ pub fn template(manifest: &Manifest) -> Result<Template, Vec<Problem>> {
     only_there(&mut sheet, manifest);
     let mut images = Vec::new();
     for service in &manifest.services {
-        images.push(services::image(&mut sheet, manifest, service));
+        images.push(containers::image(&mut sheet, manifest, service));
+        images.extend(containers::sidecar_images(&mut sheet, service));
     }
+    let held = services::held(&mut sheet, manifest);
     network::resources(&mut sheet, manifest);
     security::resources(&mut sheet, manifest);
     database::resources(&mut sheet, manifest);
     storage::resources(&mut sheet, manifest);
     balancer::resources(&mut sheet, manifest);
+    internal::resources(&mut sheet, manifest);
     cdn::resources(&mut sheet, manifest);
     services::resources(&mut sheet, manifest);
     let meeting = check::meeting(manifest, &sheet.twice);
@@ -146,6 +171,7 @@ pub fn template(manifest: &Manifest) -> Result<Template, Vec<Problem>> {
         images,
         syncs: manifest.buckets.iter().filter_map(sync).collect(),
         secrets,
+        held,
         value: sheet.finish(&format!("{} ({})", manifest.app, manifest.environment.name)),
     })
 }
@@ -182,7 +208,7 @@ pub fn registry_template(manifest: &Manifest) -> Option<Template> {
         return None;
     }
     let value = sheet.finish(&format!("{}: image repositories", manifest.app));
-    Some(Template { value, parameters: vec![], images: vec![], syncs: vec![], secrets: vec![] })
+    Some(Template { value, parameters: vec![], images: vec![], syncs: vec![], secrets: vec![], held: vec![] })
 }
 
 /// A template that is being built.
@@ -194,7 +220,7 @@ pub(crate) struct Sheet {
     conditions: Map<String, Value>,
     outputs: Map<String, Value>,
     needed: Vec<Parameter>,
-    /// Logical ids that two parts have added.
+    /// Logical ids that two parts have added, and parameters.
     twice: Vec<String>,
 }
 
@@ -224,7 +250,9 @@ impl Sheet {
         if let Some(default) = &default {
             body["Default"] = default.clone().into();
         }
-        self.parameters.insert(name.to_owned(), body);
+        if self.parameters.insert(name.to_owned(), body).is_some() {
+            self.twice.push(name.to_owned());
+        }
         self.needed.push(Parameter { name: name.to_owned(), purpose, default });
     }
 

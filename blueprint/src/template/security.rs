@@ -1,8 +1,8 @@
 //! Security groups: one for the load balancer, one for each service and each database. Rules between them name a group, never
 //! an address. These rules are separate resources, so that the groups do not depend on each other in a circle.
 
-use super::{Sheet, get_att, name_tag, pascal, reference};
-use crate::manifest::{Manifest, Service};
+use super::{Sheet, get_att, internal, name_tag, pascal, reference};
+use crate::manifest::{Egress, Manifest, Service};
 use serde_json::{Value, json};
 
 /// PostgreSQL's port.
@@ -20,9 +20,20 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
     );
     for service in &manifest.services {
         let name = pascal(&service.name);
-        group(sheet, &name, &format!("Tasks of {}", service.name), service_egress());
+        group(sheet, &name, &format!("Tasks of {}", service.name), service_egress(service));
         if let (Some(port), Some(_)) = (service.port, &service.path) {
             allow(sheet, "LoadBalancer", &name, port);
+        }
+    }
+    if manifest.used_services().next().is_some() {
+        group(sheet, "InternalLoadBalancer", "Services to services", no_egress());
+    }
+    for (service, port) in manifest.used_services().filter_map(|s| Some((s, s.port?))) {
+        let name = pascal(&service.name);
+        allow(sheet, "InternalLoadBalancer", &name, port);
+        for user in manifest.users_of(&service.name) {
+            let user = pascal(&user.name);
+            rules(sheet, [&user, &name], [&user, "InternalLoadBalancer"], port);
         }
     }
     for database in &manifest.databases {
@@ -35,7 +46,7 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
     }
 }
 
-/// The rules that must exist before a task's first connection works: both ends of each connection.
+/// The rules that must exist before a task's first connection works, both ends of each connection, and the names that it uses.
 pub(super) fn rules_of(manifest: &Manifest, service: &Service) -> Vec<String> {
     let name = pascal(&service.name);
     let mut pairs = Vec::new();
@@ -44,7 +55,14 @@ pub(super) fn rules_of(manifest: &Manifest, service: &Service) -> Vec<String> {
     }
     let databases = manifest.databases.iter().filter(|d| service.uses.contains(&d.name));
     pairs.extend(databases.map(|d| (name.clone(), pascal(&d.name))));
-    pairs.iter().flat_map(|(from, to)| [format!("{from}To{to}"), format!("{to}From{from}")]).collect()
+    if manifest.users_of(&service.name).next().is_some() {
+        pairs.push(("InternalLoadBalancer".to_owned(), name.clone()));
+    }
+    let used: Vec<&Service> = service.uses.iter().filter_map(|used| manifest.service(used)).collect();
+    pairs.extend(used.iter().map(|used| (name.clone(), pascal(&used.name))));
+    let records = used.iter().map(|used| internal::record(used));
+    let rules = pairs.iter().flat_map(|(from, to)| [format!("{from}To{to}"), format!("{to}From{from}")]);
+    rules.chain(records).collect()
 }
 
 pub(super) fn id(name: &str) -> Value {
@@ -70,25 +88,35 @@ fn no_egress() -> Value {
     json!([{"IpProtocol": "-1", "CidrIp": "127.0.0.1/32", "Description": "Nowhere"}])
 }
 
-/// Egress to the web and to DNS. Rules between groups allow everything else.
-fn service_egress() -> Value {
+/// Egress out of the VPC and to DNS. Rules between groups allow everything else.
+fn service_egress(service: &Service) -> Value {
     let to = |protocol, port: u16, cidr: Value, description: &str| {
         json!({
             "IpProtocol": protocol, "FromPort": port, "ToPort": port, "CidrIp": cidr,
             "Description": description,
         })
     };
+    let out = |egress: &Egress| {
+        let description = match (egress.port, egress.udp) {
+            (443, false) => "HTTPS",
+            (80, false) => "HTTP",
+            _ => "Out of the VPC",
+        };
+        let protocol = if egress.udp { "udp" } else { "tcp" };
+        to(protocol, egress.port, egress.to.to_string().into(), description)
+    };
     let vpc = || get_att("Vpc", "CidrBlock");
-    json!([
-        to("tcp", 443, "0.0.0.0/0".into(), "HTTPS"),
-        to("tcp", 80, "0.0.0.0/0".into(), "HTTP"),
-        to("udp", 53, vpc(), "DNS"),
-        to("tcp", 53, vpc(), "DNS"),
-    ])
+    let dns = [to("udp", 53, vpc(), "DNS"), to("tcp", 53, vpc(), "DNS")];
+    service.egress.iter().map(out).chain(dns).collect()
 }
 
 /// Lets members of one group open connections to a port of another's members.
 fn allow(sheet: &mut Sheet, from: &str, to: &str, port: u16) {
+    rules(sheet, [from, to], [from, to], port);
+}
+
+/// The two rules between two groups, named after the parts that they connect.
+fn rules(sheet: &mut Sheet, [from, to]: [&str; 2], [source, target]: [&str; 2], port: u16) {
     let rule = |own: &str, other: &str, other_is: &str, description: String| {
         let mut rule = json!({
             "GroupId": id(own), "IpProtocol": "tcp", "FromPort": port, "ToPort": port,
@@ -100,11 +128,11 @@ fn allow(sheet: &mut Sheet, from: &str, to: &str, port: u16) {
     sheet.add(
         &format!("{from}To{to}"),
         "AWS::EC2::SecurityGroupEgress",
-        rule(from, to, "DestinationSecurityGroupId", format!("To {to}")),
+        rule(source, target, "DestinationSecurityGroupId", format!("To {to}")),
     );
     sheet.add(
         &format!("{to}From{from}"),
         "AWS::EC2::SecurityGroupIngress",
-        rule(to, from, "SourceSecurityGroupId", format!("From {from}")),
+        rule(target, source, "SourceSecurityGroupId", format!("From {from}")),
     );
 }

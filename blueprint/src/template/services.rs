@@ -1,23 +1,14 @@
 //! The ECS cluster, and for each service its task definition, roles, log group and count.
 
-use super::{ImageNeeded, Purpose, Sheet, balancer, get_att, network, pascal, reference, security, sub};
+use super::{
+    Held, Purpose, RUNS_NEW, RUNS_NOTHING, Sheet, balancer, containers, containers::secret_arn, get_att,
+    internal, network, pascal, reference, security, sub,
+};
 use crate::{
     manifest::{Image, Manifest, Service},
     variables::{self, Source},
 };
 use serde_json::{Value, json};
-
-/// The parameter that takes a service's image.
-pub(super) fn image(sheet: &mut Sheet, manifest: &Manifest, service: &Service) -> ImageNeeded {
-    let parameter = format!("{}Image", pascal(&service.name));
-    let (default, repository) = match &service.image {
-        Image::Reference(reference) => (Some(reference.clone()), None),
-        Image::Build(_) => (None, Some(manifest.repository(service))),
-    };
-    let body = json!({"Description": format!("The image that {} runs", service.name)});
-    sheet.parameter(&parameter, Purpose::Image { service: service.name.clone() }, default, body);
-    ImageNeeded { service: service.name.clone(), parameter, image: service.image.clone(), repository }
-}
 
 pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
     sheet.add("Cluster", "AWS::ECS::Cluster", json!({"ClusterName": reference("AWS::StackName")}));
@@ -36,9 +27,40 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
         execution_role(sheet, manifest, service);
     }
     for service in &manifest.services {
-        task_definition(sheet, manifest, service);
+        containers::task_definitions(sheet, manifest, service);
         ecs_service(sheet, manifest, service);
     }
+}
+
+/// Whether services keep what they run until release commands have succeeded.
+pub(super) fn holds(manifest: &Manifest) -> bool {
+    manifest.services.iter().any(|s| s.release.is_some())
+}
+
+/// The parameters by which services keep what they run. All services keep it while any release command runs: they may depend on
+/// the same database.
+pub(super) fn held(sheet: &mut Sheet, manifest: &Manifest) -> Vec<Held> {
+    if !holds(manifest) {
+        return Vec::new();
+    }
+    let one = |service: &Service| {
+        let name = pascal(&service.name);
+        let parameter = format!("{name}Runs");
+        let body = json!({"Description": format!(
+            "What {} runs: `{RUNS_NEW}`, `{RUNS_NOTHING}` before the first release command, or the ARN of the task definition \
+             that it keeps while a release command runs",
+            service.name
+        )});
+        let purpose = Purpose::Runs { service: service.name.clone() };
+        sheet.parameter(&parameter, purpose, Some(RUNS_NEW.to_owned()), body);
+        let is = |value: &str| json!({"Fn::Equals": [reference(&parameter), value]});
+        sheet.condition(&format!("{name}IsNew"), is(RUNS_NOTHING));
+        let either = json!({"Fn::Or": [is(RUNS_NEW), is(RUNS_NOTHING)]});
+        sheet.condition(&format!("{name}IsHeld"), json!({"Fn::Not": [either]}));
+        let release = service.release.as_ref().map(|_| format!("{name}ReleaseTask"));
+        Held { service: service.name.clone(), parameter, release }
+    };
+    manifest.services.iter().map(one).collect()
 }
 
 /// The execution role: ECS uses it to pull the image, write logs and read secrets. Each service has its own, so that no service
@@ -46,8 +68,8 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
 fn execution_role(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
     let name = pascal(&service.name);
     let repository = match &service.image {
-        Image::Build(_) => manifest.repository(service),
-        Image::Reference(_) => "*".into(),
+        Image::Build(_) if service.sidecars.is_empty() => manifest.repository(service),
+        _ => "*".into(),
     };
     let repository = sub(format!(
         "arn:${{AWS::Partition}}:ecr:${{AWS::Region}}:${{AWS::AccountId}}:repository/{repository}"
@@ -109,65 +131,21 @@ fn role(sheet: &mut Sheet, id: &str, policy: &str, statements: Vec<Value>) {
     sheet.add(id, "AWS::IAM::Role", properties);
 }
 
-fn task_definition(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
-    let name = pascal(&service.name);
-    let mut environment: Vec<Value> =
-        service.env.iter().map(|(name, value)| json!({"Name": name, "Value": value})).collect();
-    let mut secrets: Vec<Value> = Vec::new();
-    for variable in variables::injected(manifest, service) {
-        match variable.source {
-            Source::Plain(value) => environment.push(json!({"Name": variable.name, "Value": value})),
-            Source::Secret { value_from, .. } => {
-                secrets.push(json!({"Name": variable.name, "ValueFrom": value_from}));
-            }
-        }
-    }
-    let own = |s: &String| json!({"Name": s, "ValueFrom": sub(secret_arn(manifest, s))});
-    secrets.extend(service.secrets.iter().map(own));
-    let mut container = json!({
-        "Name": service.name,
-        "Image": reference(&format!("{name}Image")),
-        "Essential": true,
-        "LogConfiguration": {"LogDriver": "awslogs", "Options": {
-            "awslogs-group": reference(&format!("{name}Logs")),
-            "awslogs-region": reference("AWS::Region"),
-            "awslogs-stream-prefix": service.name,
-        }},
-    });
-    if let Some(port) = service.port {
-        container["PortMappings"] = json!([{"ContainerPort": port, "Protocol": "tcp"}]);
-    }
-    if !environment.is_empty() {
-        container["Environment"] = environment.into();
-    }
-    if !secrets.is_empty() {
-        container["Secrets"] = secrets.into();
-    }
-    sheet.add(
-        &format!("{name}Task"),
-        "AWS::ECS::TaskDefinition",
-        json!({
-            "Family": sub(format!("${{AWS::StackName}}-{}", service.name)),
-            "RequiresCompatibilities": ["FARGATE"],
-            "NetworkMode": "awsvpc",
-            "Cpu": service.size.cpu.to_string(),
-            "Memory": service.size.memory_mib.to_string(),
-            "ExecutionRoleArn": get_att(&format!("{name}ExecutionRole"), "Arn"),
-            "TaskRoleArn": get_att(&format!("{name}Role"), "Arn"),
-            "ContainerDefinitions": [container],
-        }),
-    );
-}
-
 fn ecs_service(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
     let name = pascal(&service.name);
     let id = format!("{name}Service");
+    let (mut definition, mut count) = (reference(&format!("{name}Task")), json!(service.count));
+    if holds(manifest) {
+        definition =
+            json!({"Fn::If": [format!("{name}IsHeld"), reference(&format!("{name}Runs")), definition]});
+        count = json!({"Fn::If": [format!("{name}IsNew"), 0, count]});
+    }
     let mut properties = json!({
         "ServiceName": service.name,
         "Cluster": reference("Cluster"),
         "LaunchType": "FARGATE",
-        "TaskDefinition": reference(&format!("{name}Task")),
-        "DesiredCount": service.count,
+        "TaskDefinition": definition,
+        "DesiredCount": count,
         "DeploymentConfiguration": {
             "MinimumHealthyPercent": service.deploy.healthy_percent,
             "MaximumPercent": service.deploy.surge_percent,
@@ -180,24 +158,23 @@ fn ecs_service(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
         }},
     });
     let mut after = security::rules_of(manifest, service);
-    if let (Some(attached_by), Some(port)) = (balancer::attached_by(service), service.port) {
-        properties["HealthCheckGracePeriodSeconds"] = service.health.grace_s.into();
-        properties["LoadBalancers"] = json!([{
+    let attached = [balancer::attached_by(service), internal::attached_by(manifest, service)];
+    let mut targets = Vec::new();
+    for (attached_by, target_group) in attached.into_iter().flatten() {
+        targets.push(json!({
             "ContainerName": service.name,
-            "ContainerPort": port,
-            "TargetGroupArn": reference(&format!("{name}TargetGroup")),
-        }]);
+            "ContainerPort": service.port,
+            "TargetGroupArn": reference(&target_group),
+        }));
         after.push(attached_by);
+    }
+    if !targets.is_empty() {
+        properties["HealthCheckGracePeriodSeconds"] = service.health.grace_s.into();
+        properties["LoadBalancers"] = targets.into();
     }
     after.extend(network::ways_out(manifest));
     sheet.add(&id, "AWS::ECS::Service", properties);
     sheet.attribute(&id, "DependsOn", after);
-}
-
-/// The ARN of an application's own secret, without the six characters that Secrets Manager adds, for `Fn::Sub`.
-fn secret_arn(manifest: &Manifest, name: &str) -> String {
-    let place = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}";
-    format!("{place}:secret:{}/${{Environment}}/{name}", manifest.app)
 }
 
 fn allow(action: Value, resource: Value) -> Value {

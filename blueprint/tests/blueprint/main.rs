@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by it; clippy only knows of #[test] functions")]
 
 mod problems;
+mod services;
 mod template;
 
 use escale_blueprint::{Manifest, Problem};

@@ -2,13 +2,13 @@ use super::{all, shop};
 use escale_blueprint::{Manifest, Nat};
 use expect_test::{Expect, expect};
 
-fn check(manifest: &str, expected: Expect) {
+pub(super) fn check(manifest: &str, expected: Expect) {
     let problems = Manifest::parse(manifest, "escale.yaml").err().unwrap_or_default();
     expected.assert_eq(&all(&problems));
 }
 
 /// A valid manifest with `service` added to its only service.
-fn with(service: &str) -> String {
+pub(super) fn with(service: &str) -> String {
     format!("app: shop\nservices:\n  web:\n    image: web:1\n    port: 80\n    path: /\n{service}")
 }
 
@@ -45,9 +45,7 @@ fn unknown_key_without_a_similar_one_lists_the_known_keys() {
 #[test]
 fn refuses_unsupported_keys_by_name() {
     check(
-        &with(
-            "    scale: { min: 2 }\n    release: ./x\n    jobs: {}\n    sidecars: {}\n    deploy: { alarms: [5xx] }\n",
-        ),
+        &with("    scale: { min: 2 }\n    jobs: {}\n    deploy: { alarms: [5xx] }\n"),
         expect![[r#"
             `scale` is not supported yet in service `web`
              --> escale.yaml:7:5
@@ -56,33 +54,19 @@ fn refuses_unsupported_keys_by_name() {
               |     ^^^^^
               = leave it out: `count: N` sets a fixed number of tasks
 
-            `release` is not supported yet in service `web`
+            `jobs` is not supported yet in service `web`
              --> escale.yaml:8:5
               |
-            8 |     release: ./x
-              |     ^^^^^^^
-              = leave it out, and run migrations when the service starts
-
-            `jobs` is not supported yet in service `web`
-             --> escale.yaml:9:5
-              |
-            9 |     jobs: {}
+            8 |     jobs: {}
               |     ^^^^
               = leave it out: Escale runs no scheduled tasks
 
-            `sidecars` is not supported yet in service `web`
-              --> escale.yaml:10:5
-               |
-            10 |     sidecars: {}
-               |     ^^^^^^^^
-               = leave it out: each task runs one container
-
             `alarms` is not supported yet in `deploy`
-              --> escale.yaml:11:15
-               |
-            11 |     deploy: { alarms: [5xx] }
-               |               ^^^^^^
-               = leave it out: Escale has no CloudWatch alarms
+             --> escale.yaml:9:15
+              |
+            9 |     deploy: { alarms: [5xx] }
+              |               ^^^^^^
+              = leave it out: Escale has no CloudWatch alarms
         "#]],
     );
     check(
@@ -110,13 +94,13 @@ fn refuses_references_to_unknown_names() {
     check(
         &with("    uses: [dd]\ndatabase:\n  db: { engine: postgres 15 }\n"),
         expect![[r#"
-        `dd` is neither a database nor a bucket
-         --> escale.yaml:7:12
-          |
-        7 |     uses: [dd]
-          |            ^^
-          = did you mean `db`?
-    "#]],
+            `dd` is neither a database nor a bucket nor a service
+             --> escale.yaml:7:12
+              |
+            7 |     uses: [dd]
+              |            ^^
+              = did you mean `db`?
+        "#]],
     );
     check(
         &with("    uses: [db, db]\ndatabase:\n  db: { engine: postgres 15 }\n"),
@@ -669,7 +653,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &services("a1 a-1"),
         expect![[r#"
-            `a1` and `a-1` would both have the logical id `A1SecurityGroup` in the template
+            `a1` and `a-1` would both have the logical id `A1Image` in the template
              --> escale.yaml:4:3
               |
             4 |   a-1: { image: x, port: 80, path: /a-1 }

@@ -198,7 +198,17 @@ environments: { local: { nat: single }, far: {} }
 services:
   web: { build: web, port: 80, path: /web/*, secrets: [API_KEY], uses: [main-db, other-db] }
   api: { build: api, port: 81, path: /web/api/*, uses: [uploads], count: 3 }
-  worker: { build: worker, uses: [main-db, uploads], env: { A: 1 } }
+  worker: { build: worker, uses: [main-db, uploads, api, hub], env: { A: 1 }, egress: [587, 53/udp, \"203.0.113.0/24:5432\"] }
+  hub:
+    image: \"hub:1\"
+    port: 82
+    path: /hub
+    uses: [api]
+    release: ./manage migrate
+    depends: { init: succeeded }
+    sidecars:
+      init: { image: \"tool:1\", command: [sh, -c, \"true\"], essential: false }
+      agent: { image: \"agent:1\", env: { A: b }, depends: { init: completed } }
 database:
   main-db: { engine: postgres 17, size: db.m6g.large, storage: 50GB, multi_az: false, backups: 0d }
   other-db: { engine: postgres 16 }
@@ -260,4 +270,85 @@ fn region_and_account_are_rules_of_the_template() {
     let prod = region("the environment prod is for the region eu-west-3");
     let account = only("AWS::AccountId", "123456789012", description);
     assert_eq!(rules("prod"), serde_json::json!({"OnlyRegion": prod, "OnlyAccountId": account}));
+}
+
+/// A small application with each way in which services depend on something.
+fn connected() -> Manifest {
+    let text = "app: shop
+services:
+  web: { image: web:1, port: 80, path: /, uses: [api], release: ./manage 'migrate all', egress: [\"192.0.2.0/24:5432\"] }
+  api: { image: api:1, port: 81, count: 3 }
+";
+    Manifest::parse(text, "escale.yaml").unwrap_or_else(|problems| panic!("{}", all(&problems)))
+}
+
+#[test]
+fn used_service_is_reached_through_its_own_port_of_the_internal_load_balancer() {
+    let template = of(&connected());
+    let resources = template.resources();
+    let variables = &resources["WebTask"]["Properties"]["ContainerDefinitions"][0]["Environment"];
+    assert!(
+        variables.to_string().contains(r#"{"Name":"API_URL","Value":"http://api.shop.internal:81"}"#),
+        "{variables}"
+    );
+    let groups = |rule: &str, other: &str| {
+        let rule = &resources[rule]["Properties"];
+        let group = |value: &serde_json::Value| value["Fn::GetAtt"][0].as_str().unwrap().to_owned();
+        (group(&rule["GroupId"]), group(&rule[other]), rule["FromPort"].as_u64().unwrap())
+    };
+    let (web, api, balancer) = ("WebSecurityGroup", "ApiSecurityGroup", "InternalLoadBalancerSecurityGroup");
+    let text = |(own, other, port): (&str, &str, u64)| (own.to_owned(), other.to_owned(), port);
+    assert_eq!(groups("WebToApi", "DestinationSecurityGroupId"), text((web, balancer, 81)));
+    assert_eq!(groups("ApiFromWeb", "SourceSecurityGroupId"), text((balancer, web, 81)));
+    assert_eq!(groups("InternalLoadBalancerToApi", "DestinationSecurityGroupId"), text((balancer, api, 81)));
+    assert_eq!(groups("ApiFromInternalLoadBalancer", "SourceSecurityGroupId"), text((api, balancer, 81)));
+    assert!(!resources.keys().any(|id| id.starts_with("WebInternal") || id == "WebFromInternalLoadBalancer"));
+    let depends = resources["WebService"]["DependsOn"].to_string();
+    assert!(
+        ["WebToApi", "ApiFromWeb", "ApiInternalRecord"].iter().all(|id| depends.contains(id)),
+        "{depends}"
+    );
+    let alone =
+        Manifest::parse("app: a\nservices: { web: { image: x, port: 80, path: / } }", "escale.yaml").unwrap();
+    assert!(!of(&alone).to_json_min().contains("Internal\""), "nothing internal without a user");
+}
+
+#[test]
+fn services_keep_what_they_run_until_the_release_commands_have_succeeded() {
+    let template = of(&connected());
+    let held: Vec<(&str, &str, Option<&str>)> = template
+        .held
+        .iter()
+        .map(|held| (held.service.as_str(), held.parameter.as_str(), held.release.as_deref()))
+        .collect();
+    assert_eq!(held, [("web", "WebRuns", Some("WebReleaseTask")), ("api", "ApiRuns", None)]);
+    let service = &template.resources()["ApiService"]["Properties"];
+    let expected = serde_json::json!({"Fn::If": ["ApiIsHeld", {"Ref": "ApiRuns"}, {"Ref": "ApiTask"}]});
+    assert_eq!(service["TaskDefinition"], expected);
+    assert_eq!(service["DesiredCount"], serde_json::json!({"Fn::If": ["ApiIsNew", 0, 3]}));
+    assert_eq!(template.resources()["ApiTask"]["UpdateReplacePolicy"], "Retain");
+    let container = &template.resources()["WebReleaseTask"]["Properties"]["ContainerDefinitions"][0];
+    assert_eq!(container["Command"], serde_json::json!(["./manage", "migrate all"]));
+    assert_eq!(
+        container["Environment"],
+        template.resources()["WebTask"]["Properties"]["ContainerDefinitions"][0]["Environment"]
+    );
+    assert!(
+        of(&shop()).held.is_empty()
+            && of(&shop()).resources()["BackendTask"]["UpdateReplacePolicy"].is_null()
+    );
+}
+
+#[test]
+fn variables_of_env_win_over_those_of_files() {
+    let text = "app: shop\nservices: { web: { image: x, port: 80, path: /, env_file: [a.env, b.env], env: { C: own } } }\n";
+    let manifest = Manifest::parse(text, "escale.yaml")
+        .unwrap()
+        .with_files(|named| Ok(if named == "a.env" { "A=1\nB=1\nC=1\n" } else { "B=2\nC=2\n" }.to_owned()));
+    let manifest =
+        manifest.for_environment("local").unwrap().set(&["services.web.count=1".to_owned()]).unwrap();
+    let given: Vec<(&str, &str)> =
+        manifest.services[0].env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(given, [("A", "1"), ("B", "2"), ("C", "own")]);
+    assert_eq!(manifest.services[0].env_file, ["a.env", "b.env"]);
 }

@@ -88,7 +88,7 @@ impl Shop {
         let mut given = Vec::new();
         for parameter in &self.template.parameters {
             let value = match &parameter.purpose {
-                Purpose::Environment => continue,
+                Purpose::Environment | Purpose::Runs { .. } => continue,
                 Purpose::Image { service } => {
                     let repository = self.repositories.get(service).context("it has one")?;
                     format!("{}/{repository}:{TAG}", client.cloud.config.endpoint)

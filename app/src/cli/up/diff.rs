@@ -66,7 +66,7 @@ pub(crate) async fn run(home: &Home, out: &Output, diff: &Diff) -> Result<()> {
     for (name, text, parameters) in
         stacks.into_iter().chain([(name, wanted_template.to_json_min(), parameters)])
     {
-        let wanted = Wanted { name: &name, template: &text, parameters };
+        let wanted = Wanted { name: &name, template: &text, parameters, prefix: stack::RELEASE };
         if let Some(prepared) = stack::prepare(&client, &wanted, &phases).await? {
             prepared.discard(&client).await?;
             changes.0.extend(prepared.changes.0);

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{cli::client::Client, home::Home};
 use anyhow::{Context, Result, bail};
-use escale_blueprint::{Image, Template};
+use escale_blueprint::{Image, ImageNeeded, Template};
 use escale_imagebuild::{Context as BuildContext, Layout, Progress, Recipe, build, build_with, push};
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
@@ -72,16 +72,16 @@ fn make(source: &Source<'_>, bases: &Bases, to: &PathBuf) -> Result<Layout> {
     }
 }
 
-/// Pushes the built images and returns each service's image reference.
+/// Pushes the built ones of these images and returns each service's image reference.
 pub(crate) async fn push_all(
     client: &Client,
-    template: &Template,
+    images: impl IntoIterator<Item = &ImageNeeded>,
     layouts: &BTreeMap<String, Layout>,
     phases: &Phases,
 ) -> Result<BTreeMap<String, String>> {
     let mut references = BTreeMap::new();
     let mut login = None;
-    for needed in &template.images {
+    for needed in images {
         let service = &needed.service;
         let reference = match (&needed.image, &needed.repository, layouts.get(service)) {
             (Image::Reference(reference), ..) => reference.clone(),
@@ -106,7 +106,7 @@ pub(crate) async fn references(
     layouts: &BTreeMap<String, Layout>,
 ) -> Result<BTreeMap<String, String>> {
     let login = Login::new(client).await?;
-    let reference = |needed: &escale_blueprint::ImageNeeded| match &needed.image {
+    let reference = |needed: &ImageNeeded| match &needed.image {
         Image::Reference(reference) => Some(reference.clone()),
         Image::Build(_) => {
             let (repository, layout) = (needed.repository.as_ref()?, layouts.get(&needed.service)?);

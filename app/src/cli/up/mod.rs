@@ -13,10 +13,12 @@ mod images;
 mod keys;
 mod named;
 mod phases;
+mod release;
 mod removal;
 mod sources;
 mod stack;
 mod static_files;
+mod watch;
 
 use super::{
     Concluded, Output,
@@ -47,6 +49,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use watch::Watch;
 
 #[derive(Args)]
 pub(crate) struct Up {
@@ -60,9 +63,14 @@ pub(crate) struct Up {
     /// replaced or removed.
     #[arg(long)]
     yes: bool,
+    /// After the deployment, watch the manifest, the folders of services with `build:` and those that buckets `sync`, and roll
+    /// out what changes, until Ctrl-C.
+    #[arg(long)]
+    watch: bool,
 }
 
 pub(crate) use buckets::empty_buckets;
+pub(crate) use release::{families, forget_retained};
 pub(crate) use removal::{in_bucket, losses};
 pub(crate) use stack::{Given, Prepared, RELEASE, Wanted, describe, prepare, remove};
 
@@ -76,6 +84,30 @@ const PLAN_LINES: usize = 16;
 const INTERRUPTED: u8 = 130;
 
 pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> {
+    // Begun before the deployment, so that no change during it is missed.
+    let watch = if up.watch { Some(Watch::begin(home, out, up)?) } else { None };
+    let mut phases = Phases::new(out);
+    let Some(deployed) = once(home, out, up, &mut phases).await? else {
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    phases.end();
+    let Deployed { app, stack, url, outputs, changes, existed } = deployed;
+    let changed = if existed { format!(" ({})", changes.summary()) } else { String::new() };
+    let endpoint = Settings::of(home)?.endpoint_url();
+    let text = format!("\n{app} is running at {url}{changed}\nThe AWS API is at {endpoint}");
+    let value = json!({
+        "app": app, "stack": stack, "url": url, "endpoint": endpoint, "outputs": outputs, "changes": changes.json(),
+        "seconds": phases.seconds(),
+    });
+    out.say(&text, &value);
+    match watch {
+        Some(watch) => watch.follow().await,
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// One deployment. `None` after Ctrl-C, which is reported.
+async fn once(home: &Home, out: &Output, up: &Up, phases: &mut Phases) -> Result<Option<Deployed>> {
     let path = manifest_path(&up.manifest)?;
     let manifest = read_manifest(&path, LOCAL, &up.set)?;
     let folder = path.parent().context("a file has a folder")?;
@@ -89,16 +121,15 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
     let (later, first): (Vec<_>, Vec<_>) = sources.iter().partition(|source| !source.own_bases.is_empty());
 
     let _alone = lock::alone(home)?;
-    let mut phases = Phases::new(out);
     // Built before anything is started, so that a failed build leaves nothing behind.
     phases.begin("build");
-    let layouts = images::build_all(home, first, &Bases::default(), &phases)?;
+    let layouts = images::build_all(home, first, &Bases::default(), phases)?;
 
     let daemon_is_ours = lock::running(home)?.is_none();
     let settings = Settings::of(home)?;
     let client = Client::new(home, &settings);
     let mut begun = None;
-    let mut stopped = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    let mut stopped = stop_signals()?;
     let work = Work {
         home,
         out,
@@ -110,28 +141,25 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
         settings: &settings,
     };
     let done = tokio::select! {
-        done = work.deploy(&client, layouts, later, &mut begun, &mut phases) => done,
+        done = work.deploy(&client, layouts, later, &mut begun, phases) => done,
         () = any(&mut stopped) => {
-            drop(phases);
+            phases.hide();
             let error = begun::interrupted(home, begun.as_ref(), &client, &up.manifest).await;
             super::report(&error, out.json);
-            return Ok(ExitCode::from(INTERRUPTED));
+            return Ok(None);
         }
     };
-    let deployed = match (done, &begun) {
-        (Ok(deployed), _) => deployed,
+    match (done, &begun) {
+        (Ok(deployed), _) => Ok(Some(deployed)),
         // Nothing of the application was created yet. The usual cause is a missing secret or image, and the commands that
         // create it need the daemon, so the daemon keeps running.
         (Err(error), None) if daemon_is_ours && matches!(lock::running(home), Ok(Some(_))) => {
-            return Err(Concluded::of(
-                error,
-                "The daemon keeps running. Run `escale stop` to stop it.".to_owned(),
-            ));
+            Err(Concluded::of(error, "The daemon keeps running. Run `escale stop` to stop it.".to_owned()))
         }
-        (Err(error), None) => return Err(error),
+        (Err(error), None) => Err(error),
         (Err(error), Some(begun)) => {
             let outcome = tokio::select! {
-                outcome = begun.undo(home, &client, daemon_is_ours, &mut phases) => outcome,
+                outcome = begun.undo(home, &client, daemon_is_ours, phases) => outcome,
                 () = any(&mut stopped) => {
                     format!(
                         "The rollback was interrupted. Run `escale down {}` to remove the resources that are left.",
@@ -139,24 +167,13 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
                     )
                 }
             };
-            return Err(Concluded::of(error, outcome));
+            Err(Concluded::of(error, outcome))
         }
-    };
-    phases.end();
-    let Deployed { url, outputs, changes } = deployed;
-    let is_update = begun.as_ref().is_some_and(Begun::existed);
-    let changed = if is_update { format!(" ({})", changes.summary()) } else { String::new() };
-    let text = format!(
-        "\n{} is running at {url}{changed}\nThe AWS API is at {}",
-        manifest.app,
-        settings.endpoint_url()
-    );
-    let value = json!({
-        "app": manifest.app, "stack": manifest.stack_name(), "url": url, "endpoint": settings.endpoint_url(),
-        "outputs": outputs, "changes": changes.json(), "seconds": phases.seconds(),
-    });
-    out.say(&text, &value);
-    Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn stop_signals() -> Result<[Signal; 2]> {
+    Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?])
 }
 
 /// Waits for the first of these signals. A closed signal stream is the same as no signal.
@@ -182,9 +199,13 @@ struct Work<'a> {
 
 /// The result of an `up`.
 struct Deployed {
+    app: String,
+    stack: String,
     url: String,
     outputs: BTreeMap<String, String>,
     changes: Changes,
+    /// Whether it was deployed before.
+    existed: bool,
 }
 
 impl Work<'_> {
@@ -227,18 +248,20 @@ impl Work<'_> {
         *begun = Some(Begun::now(home, client, application).await?);
         if let Some(registry) = registry_template(manifest) {
             let text = registry.to_json_min();
-            let wanted = Wanted { name: &registry_stack, template: &text, parameters: Vec::new() };
+            let wanted =
+                Wanted { name: &registry_stack, template: &text, parameters: Vec::new(), prefix: RELEASE };
             let agree = async |changes: &Changes| self.agree(client, changes, phases).await;
             stack::deploy(client, &wanted, agree, phases).await?;
         }
-        let references = images::push_all(client, template, &layouts, phases).await?;
+        let references = images::push_all(client, &template.images, &layouts, phases).await?;
 
         phases.begin("stack");
         let parameters = parameters(home, &name, template, &references, &url)?;
         let text = template.to_json_min();
-        let wanted = Wanted { name: &name, template: &text, parameters };
-        let agree = async |changes: &Changes| self.agree(client, changes, phases).await;
-        let Deployment { outputs, changes } = stack::deploy(client, &wanted, agree, phases).await?;
+        let wanted = Wanted { name: &name, template: &text, parameters, prefix: RELEASE };
+        let agree = async |changes: &Changes, phases: &Phases| self.agree(client, changes, phases).await;
+        let Deployment { outputs, changes } =
+            release::deploy(client, template, wanted, agree, phases).await?;
         if let Err(failure) = guard::checks_pass(client, &changes, phases).await {
             phases.begin("undo");
             let undone = history::undo(client, &name, phases).await;
@@ -254,7 +277,8 @@ impl Work<'_> {
 
         phases.begin("first answer");
         first_answer(&url).await?;
-        Ok(Deployed { url, outputs, changes })
+        let existed = begun.as_ref().is_some_and(Begun::existed);
+        Ok(Deployed { app: manifest.app.clone(), stack: name, url, outputs, changes, existed })
     }
 
     /// Shows what an update changes, and asks before data is deleted.
@@ -314,6 +338,7 @@ fn parameters(
     for parameter in &template.parameters {
         let value = match &parameter.purpose {
             Purpose::Environment => continue,
+            Purpose::Runs { .. } => None,
             Purpose::Image { service } => images.get(service).cloned(),
             Purpose::SiteUrl => Some(url.to_owned()),
             Purpose::CdnPublicKey => Some(keys::pair(home, stack)?.public_pem),

@@ -37,6 +37,17 @@ impl Phases {
         }
     }
 
+    /// For the rounds of a watch: nothing is shown.
+    pub(crate) fn silent() -> Phases {
+        Phases {
+            bar: None,
+            quiet: true,
+            started: Instant::now(),
+            done: Mutex::default(),
+            current: Mutex::default(),
+        }
+    }
+
     pub(crate) fn begin(&mut self, name: &'static str) {
         self.close();
         if let Ok(mut current) = self.current.lock() {
@@ -57,10 +68,15 @@ impl Phases {
 
     pub(crate) fn end(&mut self) {
         self.close();
+        self.hide();
+        self.line(&format!("  {:<14} {:>6.1} s", "total", self.started.elapsed().as_secs_f64()));
+    }
+
+    /// Clears the bar for good, so that later output starts on a new line.
+    pub(crate) fn hide(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        self.line(&format!("  {:<14} {:>6.1} s", "total", self.started.elapsed().as_secs_f64()));
     }
 
     fn close(&mut self) {
@@ -102,10 +118,7 @@ impl Phases {
 }
 
 impl Drop for Phases {
-    /// Clears the bar, so that later output starts on a new line.
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.hide();
     }
 }

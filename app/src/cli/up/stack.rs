@@ -28,13 +28,24 @@ pub(crate) struct Wanted<'a> {
     pub(crate) name: &'a str,
     pub(crate) template: &'a str,
     pub(crate) parameters: Vec<Given>,
+    /// The beginning of the change set's name: [`RELEASE`] or [`HOLD`].
+    pub(crate) prefix: &'static str,
 }
 
 /// The value of a parameter.
+#[derive(Clone)]
 pub(crate) enum Given {
     Value(String, String),
     /// The value that the stack has.
     Previous(String),
+}
+
+impl Given {
+    pub(super) fn key(&self) -> &str {
+        match self {
+            Given::Value(key, _) | Given::Previous(key) => key,
+        }
+    }
 }
 
 impl Wanted<'_> {
@@ -76,7 +87,7 @@ pub(crate) async fn prepare(
         None => "CREATE",
         Some(_) => "UPDATE",
     };
-    let name = format!("{RELEASE}{}", escale_base::ids::random_hex(12));
+    let name = format!("{}{}", wanted.prefix, escale_base::ids::random_hex(12));
     client.query("cloudformation", "CreateChangeSet", &wanted.request(&name, kind)).await?;
     let named = [
         ("StackName".to_owned(), wanted.name.to_owned()),
@@ -127,6 +138,8 @@ impl Prepared {
 
 /// The prefix of the names of this program's change sets.
 pub(crate) const RELEASE: &str = "release-";
+/// The prefix of change sets that come before a release: they create what its release commands need.
+pub(crate) const HOLD: &str = "hold-";
 
 /// Deploys the stack. `agree` decides about the changes before they are made.
 pub(crate) async fn deploy(
@@ -135,13 +148,24 @@ pub(crate) async fn deploy(
     agree: impl AsyncFnOnce(&Changes) -> Result<()>,
     phases: &Phases,
 ) -> Result<Deployment> {
-    let body: serde_json::Value = serde_json::from_str(wanted.template)?;
-    let all = body["Resources"].as_object().map_or(0, serde_json::Map::len);
     let Some(prepared) = prepare(client, wanted, phases).await? else {
         let stack = describe(client, wanted.name).await?;
         let outputs = stack.as_ref().map(outputs).unwrap_or_default();
         return Ok(Deployment { outputs, changes: Changes::default() });
     };
+    execute(client, prepared, wanted.template, agree, phases).await
+}
+
+/// Makes prepared changes, if `agree` agrees.
+pub(super) async fn execute(
+    client: &Client,
+    prepared: Prepared,
+    template: &str,
+    agree: impl AsyncFnOnce(&Changes) -> Result<()>,
+    phases: &Phases,
+) -> Result<Deployment> {
+    let body: serde_json::Value = serde_json::from_str(template)?;
+    let all = body["Resources"].as_object().map_or(0, serde_json::Map::len);
     if let Err(refusal) = agree(&prepared.changes).await {
         prepared.discard(client).await?;
         return Err(refusal);
@@ -150,7 +174,7 @@ pub(crate) async fn deploy(
 }
 
 /// Brings the stack into a state from which it can be deployed. `None` if it does not exist.
-async fn settle(client: &Client, name: &str, phases: &Phases) -> Result<Option<Element>> {
+pub(super) async fn settle(client: &Client, name: &str, phases: &Phases) -> Result<Option<Element>> {
     loop {
         let Some(stack) = describe(client, name).await? else { return Ok(None) };
         match stack.text_of("StackStatus") {
@@ -176,7 +200,7 @@ async fn settle(client: &Client, name: &str, phases: &Phases) -> Result<Option<E
     }
 }
 
-fn outputs(stack: &Element) -> BTreeMap<String, String> {
+pub(super) fn outputs(stack: &Element) -> BTreeMap<String, String> {
     let outputs = stack.list("Outputs").iter();
     outputs.map(|o| (o.text_of("OutputKey").to_owned(), o.text_of("OutputValue").to_owned())).collect()
 }
@@ -298,7 +322,7 @@ pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<Eleme
     }
 }
 
-async fn resources(client: &Client, name: &str) -> Result<Vec<Element>> {
+pub(super) async fn resources(client: &Client, name: &str) -> Result<Vec<Element>> {
     let request = [("StackName".into(), name.into())];
     match client.query("cloudformation", "DescribeStackResources", &request).await {
         // The stack was deleted since the last request; the caller's next `describe` finds that out.

@@ -1,0 +1,206 @@
+//! From the YAML tree to a service of the manifest.
+
+use super::{
+    Deploy, Health, Image, Service, containers, dotenv,
+    read::path_pattern,
+    reader::{Fields, Reader},
+    units::{Egress, Percent, Seconds, Size},
+};
+use crate::yaml::{Kind, Node};
+use std::collections::BTreeMap;
+
+/// The default of how long a task may take to start: enough for large programs on a quarter of a CPU. A deployment whose tasks
+/// fail their health checks fails after twice this time.
+const GRACE_SECS: u32 = 60;
+
+pub(super) fn service(r: &mut Reader, name: String, mut f: Fields<'_>) -> Service {
+    let image = match (f.take("build"), f.take_entry("image")) {
+        (Some(build), None) => r.text(build, "`build`").map(Image::Build),
+        (None, Some((_, image))) => r.text(image, "`image`").map(Image::Reference),
+        (Some(_), Some((key, _))) => {
+            r.fault(key.place, format!("{} has both `build` and `image`: keep one", f.what()));
+            None
+        }
+        (None, None) => {
+            let hint = "add `build: ./folder` with a Dockerfile, or `image: repository:tag`";
+            r.fault_hint(f.place(), format!("{} needs an image", f.what()), hint);
+            None
+        }
+    };
+    let port = f.take("port").and_then(|n| r.number(n, "`port`", 1..=65535)).map(|n| n as u16);
+    let path = f.take("path").and_then(|n| path_pattern(r, n, "`path`"));
+    if path.is_some() && port.is_none() {
+        r.fault(f.place(), format!("{} has a `path` but no `port` to send it to", f.what()));
+    }
+    let (paths, from_files) = env_files(r, f.take("env_file"));
+    let mut env: BTreeMap<String, String> =
+        from_files.iter().map(|(name, given)| (name.clone(), given.value.clone())).collect();
+    env.extend(f.take("env").map(|n| containers::env(r, n)).unwrap_or_default());
+    let sidecars = f.take("sidecars").map(|n| containers::sidecars(r, n, &name)).unwrap_or_default();
+    let service = Service {
+        name,
+        image: image.unwrap_or(Image::Reference(String::new())),
+        port,
+        path,
+        health: health(r, f.take("health")),
+        size: f.take("size").map_or(Size::SMALLEST, |n| size(r, n)),
+        count: f.take("count").and_then(|n| r.number(n, "`count`", 0..=100)).unwrap_or(2),
+        env,
+        env_file: paths,
+        from_files,
+        secrets: f.take("secrets").map(|n| variable_names(r, n)).unwrap_or_default(),
+        uses: f.take("uses").map(|n| r.words(n, "`uses`")).unwrap_or_default(),
+        egress: f.take("egress").map_or_else(default_egress, |n| egress(r, n)),
+        release: f.take("release").and_then(|n| containers::command(r, n, "`release`")),
+        depends: f.take("depends").map(|n| containers::depends(r, n, &sidecars)).unwrap_or_default(),
+        sidecars,
+        deploy: deploy(r, f.take("deploy")),
+    };
+    f.refuse(r, "scale", "leave it out: `count: N` sets a fixed number of tasks");
+    f.refuse(r, "jobs", "leave it out: Escale runs no scheduled tasks");
+    f.finish(r);
+    service
+}
+
+fn health(r: &mut Reader, node: Option<&Node>) -> Health {
+    let mut health = Health { path: "/".into(), grace_s: GRACE_SECS };
+    let Some(node) = node else { return health };
+    let mut path = Some(node);
+    if matches!(node.kind, Kind::Map(_)) {
+        let mut f = r.fields(node, "`health`");
+        path = f.take("path");
+        if let Some(grace) = f.take("grace").and_then(|n| r.parsed::<Seconds>(n, "`grace`", "`60s` or `2m`"))
+        {
+            health.grace_s = grace.0;
+        }
+        f.finish(r);
+    }
+    if let Some(node) = path
+        && let Some(text) = r.text(node, "`health`")
+    {
+        if !text.starts_with('/') {
+            r.fault(node.place, format!("the health path `{text}` must start with `/`"));
+        }
+        health.path = text;
+    }
+    health
+}
+
+fn size(r: &mut Reader, node: &Node) -> Size {
+    let mut f = r.fields(node, "`size`");
+    let cpu = f.take("cpu").and_then(|n| r.number(n, "`cpu`", 1..=16384));
+    let memory = f.take("memory").and_then(|n| r.number(n, "`memory`", 1..=122880));
+    f.refuse(r, "arch", "leave it out: tasks run on x86_64");
+    f.finish(r);
+    let cpu = cpu.unwrap_or(Size::SMALLEST.cpu);
+    let Some((least, most, step)) = Size::memory_of(cpu) else {
+        let known: Vec<_> = Size::CPUS.iter().map(u32::to_string).collect();
+        r.fault_hint(
+            node.place,
+            format!("Fargate has no CPU size {cpu}"),
+            format!("the CPU sizes are {}", known.join(", ")),
+        );
+        return Size::SMALLEST;
+    };
+    let size = Size { cpu, memory_mib: memory.unwrap_or(least) };
+    if !size.is_sold() {
+        let hint = match cpu {
+            256 => "use 512, 1024 or 2048 MiB".to_owned(),
+            _ => format!("use {least} to {most} MiB, in steps of {step}"),
+        };
+        r.fault_hint(
+            node.place,
+            format!("Fargate does not offer {} MiB of memory with CPU {cpu}", size.memory_mib),
+            hint,
+        );
+    }
+    size
+}
+
+fn deploy(r: &mut Reader, node: Option<&Node>) -> Deploy {
+    let mut deploy = Deploy { healthy_percent: 100, surge_percent: 200 };
+    let Some(node) = node else { return deploy };
+    let mut f = r.fields(node, "`deploy`");
+    if let Some(p) = f.take("healthy").and_then(|n| r.parsed::<Percent>(n, "`healthy`", "`100%`")) {
+        deploy.healthy_percent = p.0;
+    }
+    if let Some(p) = f.take("surge").and_then(|n| r.parsed::<Percent>(n, "`surge`", "`200%`")) {
+        deploy.surge_percent = p.0;
+    }
+    f.refuse(
+        r,
+        "rollback_after",
+        "leave it out: ECS's own threshold decides when a deployment is rolled back",
+    );
+    f.refuse(r, "alarms", "leave it out: Escale has no CloudWatch alarms");
+    f.finish(r);
+    if deploy.healthy_percent > 100 || deploy.surge_percent < 100 || deploy.surge_percent > 200 {
+        r.fault(node.place, "`healthy` must be at most 100%, and `surge` from 100% to 200%");
+    } else if deploy.healthy_percent == 100 && deploy.surge_percent == 100 {
+        r.fault(node.place, "with `healthy` and `surge` both at 100%, no task could ever be replaced");
+    }
+    deploy
+}
+
+/// Reads the files of `env_file`, one path or a list. A later file wins over an earlier one.
+fn env_files(r: &mut Reader, node: Option<&Node>) -> (Vec<String>, BTreeMap<String, dotenv::Given>) {
+    let (mut paths, mut all) = (Vec::new(), BTreeMap::new());
+    for item in node.map(one_or_list).unwrap_or_default() {
+        let Some(path) = r.text(item, "`env_file`") else { continue };
+        paths.push(path.clone());
+        let Some(files) = r.files.clone() else { continue };
+        match (files.0)(&path) {
+            Ok(text) => match dotenv::read(&text, &path) {
+                Ok(given) => all.extend(given),
+                Err(problems) => r.problems.extend(problems),
+            },
+            Err(why) => {
+                let hint = "create it; its path is relative to the manifest's folder";
+                r.fault_hint(item.place, format!("the file `{path}` cannot be read: {why}"), hint);
+            }
+        }
+    }
+    (paths, all)
+}
+
+fn one_or_list(node: &Node) -> &[Node] {
+    match &node.kind {
+        Kind::List(items) => items,
+        _ => std::slice::from_ref(node),
+    }
+}
+
+/// HTTPS and HTTP to anywhere.
+fn default_egress() -> Vec<Egress> {
+    vec![Egress::tcp(443), Egress::tcp(80)]
+}
+
+/// Reads the allowed connections out of the VPC. HTTPS is always among them, because tasks pull images and reach AWS by it.
+fn egress(r: &mut Reader, node: &Node) -> Vec<Egress> {
+    let mut all = vec![Egress::tcp(443)];
+    for item in r.list(node, "`egress`") {
+        let form = "`587`, `53/udp` or `203.0.113.0/24:5432` (without host bits)";
+        let Some(one) = r.parsed::<Egress>(item, "`egress`", form) else { continue };
+        if all[1..].contains(&one) {
+            r.fault(item.place, format!("`{one}` is in `egress` twice"));
+        } else if one != all[0] {
+            all.push(one);
+        }
+    }
+    // AWS allows 60 rules a group and direction; the others are those to the VPC.
+    if all.len() > 40 {
+        r.fault(
+            node.place,
+            "`egress` has more than 40 entries, and a security group has a limit of 60 rules",
+        );
+    }
+    all
+}
+
+fn variable_names(r: &mut Reader, node: &Node) -> Vec<String> {
+    let words = r.words(node, "`secrets`");
+    for (word, item) in words.iter().zip(r.list(node, "`secrets`")) {
+        r.variable(word, item.place);
+    }
+    words
+}

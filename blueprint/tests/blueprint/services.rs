@@ -1,0 +1,220 @@
+use super::{
+    all,
+    problems::{check, with},
+};
+use escale_blueprint::Manifest;
+use expect_test::{Expect, expect};
+
+#[test]
+fn refuses_commands_that_need_a_shell() {
+    check(
+        &with(
+            "    release: ./manage migrate && ./manage seed\n    sidecars: { a: { image: x, command: echo 'x } }\n",
+        ),
+        expect![[r#"
+            `release` is run without a shell, so `&` would have no meaning
+             --> escale.yaml:7:14
+              |
+            7 |     release: ./manage migrate && ./manage seed
+              |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+              = write it as a list, with a shell of the image if it is needed: `[sh, -c, "…"]`
+
+            `command` has a quote that is not closed
+             --> escale.yaml:8:41
+              |
+            8 |     sidecars: { a: { image: x, command: echo 'x } }
+              |                                         ^^^^^^^
+        "#]],
+    );
+    check(
+        &with("    release: []\n    sidecars: { a: { image: x, command: \"\" } }\n"),
+        expect![[r#"
+        `release` names no program
+         --> escale.yaml:7:14
+          |
+        7 |     release: []
+          |              ^
+
+        `command` names no program
+         --> escale.yaml:8:41
+          |
+        8 |     sidecars: { a: { image: x, command: "" } }
+          |                                         ^^^
+    "#]],
+    );
+}
+
+#[test]
+fn refuses_sidecars_that_cannot_start() {
+    check(
+        &with(
+            "    depends: [inti, init]\n    sidecars:\n      init: { command: x, essential: maybe }\n      web: { image: x, depends: { init: completed } }\n      a: { image: x, depends: [b] }\n      b: { image: x, depends: { a: ended, init: started } }\n",
+        ),
+        expect![[r#"
+            `inti` is not a sidecar of this service
+             --> escale.yaml:7:15
+              |
+            7 |     depends: [inti, init]
+              |               ^^^^
+              = did you mean `init`?
+
+            sidecar `init` needs `image`
+             --> escale.yaml:9:7
+              |
+            9 |       init: { command: x, essential: maybe }
+              |       ^^^^
+
+            `essential` must be `true` or `false`
+             --> escale.yaml:9:38
+              |
+            9 |       init: { command: x, essential: maybe }
+              |                                      ^^^^^
+
+            `web` is the name of the service's own container
+              --> escale.yaml:10:7
+               |
+            10 |       web: { image: x, depends: { init: completed } }
+               |       ^^^
+
+            `init` is essential: when it ends, the whole task ends
+              --> escale.yaml:10:35
+               |
+            10 |       web: { image: x, depends: { init: completed } }
+               |                                   ^^^^
+               = set `essential: false` for it
+
+            `depends` cannot be `ended`
+              --> escale.yaml:12:36
+               |
+            12 |       b: { image: x, depends: { a: ended, init: started } }
+               |                                    ^^^^^
+               = use one of `started`, `completed`, `succeeded`
+        "#]],
+    );
+    check(
+        &with("    sidecars:\n      a: { image: x, depends: [b] }\n      b: { image: x, depends: [a] }\n"),
+        expect![[r#"
+            these sidecars wait for each other: a, b
+             --> escale.yaml:8:7
+              |
+            8 |       a: { image: x, depends: [b] }
+              |       ^
+        "#]],
+    );
+}
+
+#[test]
+fn refuses_uses_of_services_that_cannot_be_called() {
+    check(
+        &with(
+            "    uses: [web, worker, api, other, apj]\n  worker: { image: x }\n  api: { image: x, port: 8000 }\n  other: { image: x, port: 8000 }\n",
+        ),
+        expect![[r#"
+            `web` cannot use itself
+             --> escale.yaml:7:12
+              |
+            7 |     uses: [web, worker, api, other, apj]
+              |            ^^^
+
+            the service `worker` cannot be used, because it has no `port`
+             --> escale.yaml:7:17
+              |
+            7 |     uses: [web, worker, api, other, apj]
+              |                 ^^^^^^
+              = add the `port` on which it listens
+
+            `apj` is neither a database nor a bucket nor a service
+             --> escale.yaml:7:37
+              |
+            7 |     uses: [web, worker, api, other, apj]
+              |                                     ^^^
+              = did you mean `api`?
+
+            `other` and `api` are used by other services and have the same port
+              --> escale.yaml:10:28
+               |
+            10 |   other: { image: x, port: 8000 }
+               |                            ^^^^
+               = give one of them another port
+        "#]],
+    );
+}
+
+#[test]
+fn refuses_egress_outside_its_grammar() {
+    check(
+        &with("    egress: [587, 443, 587, 10.0.0.1/8:5, 53/tcp]\n"),
+        expect![[r#"
+        `587` is in `egress` twice
+         --> escale.yaml:7:24
+          |
+        7 |     egress: [587, 443, 587, 10.0.0.1/8:5, 53/tcp]
+          |                        ^^^
+
+        `egress` cannot be `10.0.0.1/8:5`
+         --> escale.yaml:7:29
+          |
+        7 |     egress: [587, 443, 587, 10.0.0.1/8:5, 53/tcp]
+          |                             ^^^^^^^^^^^^
+          = write it like `587`, `53/udp` or `203.0.113.0/24:5432` (without host bits)
+
+        `egress` cannot be `53/tcp`
+         --> escale.yaml:7:43
+          |
+        7 |     egress: [587, 443, 587, 10.0.0.1/8:5, 53/tcp]
+          |                                           ^^^^^^
+          = write it like `587`, `53/udp` or `203.0.113.0/24:5432` (without host bits)
+    "#]],
+    );
+}
+
+/// The problems of a manifest whose service reads this dotenv file.
+fn check_file(service: &str, file: &'static str, expected: Expect) {
+    let manifest = Manifest::parse(&with(service), "escale.yaml").unwrap_or_else(|p| panic!("{}", all(&p)));
+    let read = move |named: &str| match named {
+        "web.env" => Ok(file.to_owned()),
+        _ => Err("No such file or directory (os error 2)".to_owned()),
+    };
+    let problems = manifest.with_files(read).for_environment("local").err().unwrap_or_default();
+    expected.assert_eq(&all(&problems));
+}
+
+#[test]
+fn errors_in_dotenv_files_name_the_file_and_the_line() {
+    check_file(
+        "    env_file: [web.env, other.env]\n",
+        "A=1\nB C=secret\n",
+        expect![[r#"
+            `B C` is not the name of an environment variable
+             --> web.env:2:1
+              |
+            2 | B C
+              | ^^^
+              = use letters, digits and underscores, like `LOG_LEVEL`
+
+            the file `other.env` cannot be read: No such file or directory (os error 2)
+             --> escale.yaml:7:25
+              |
+            7 |     env_file: [web.env, other.env]
+              |                         ^^^^^^^^^
+              = create it; its path is relative to the manifest's folder
+        "#]],
+    );
+    check_file(
+        "    env_file: web.env\n    secrets: [KEY]\n",
+        "PORT=1\nKEY=secret\n",
+        expect![[r#"
+        `PORT` is already set by Escale (by `port` and `uses`): leave it out of the file of service `web`
+         --> web.env:1:1
+          |
+        1 | PORT
+          | ^^^^
+
+        `KEY` is already set by `secrets`: leave it out of the file of service `web`
+         --> web.env:2:1
+          |
+        2 | KEY
+          | ^^^
+    "#]],
+    );
+}
