@@ -33,6 +33,8 @@ pub struct Schema {
     create_only_properties: Vec<String>,
     #[serde(default)]
     conditional_create_only_properties: Vec<String>,
+    #[serde(default)]
+    primary_identifier: Vec<String>,
 }
 
 /// The effect of an update that changes a property.
@@ -65,6 +67,12 @@ impl Schema {
         } else {
             Mutability::Updatable
         }
+    }
+
+    /// The property that identifies a resource of the type alone, for example `BucketName`.
+    pub fn identifier(&self) -> Option<&str> {
+        let [path] = self.primary_identifier.as_slice() else { return None };
+        path.strip_prefix("/properties/")
     }
 
     /// The members of a property that only a new resource can get, although the property itself can be changed.

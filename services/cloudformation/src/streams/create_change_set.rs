@@ -4,7 +4,9 @@ use crate::choices::ChangeSetType;
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
-    begin, changes, events, fetch, find, predict, role,
+    begin, changes,
+    deployment::{self, DeploymentConfig},
+    events, fetch, find, imports, predict, role,
     shapes::ParameterShape,
     template::Origin,
     update,
@@ -39,6 +41,7 @@ pub(crate) struct Input {
     on_stack_failure: Option<OnFailure>,
     #[wire("RoleARN")]
     role_arn: Option<ServiceRoleArn>,
+    deployment_config: Option<DeploymentConfig>,
 }
 
 #[derive(Wire)]
@@ -86,10 +89,8 @@ impl StreamOperation<CloudFormation> for CreateChangeSet {
 }
 
 fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Result<Output, Error> {
+    deployment::check(input.deployment_config.as_ref())?;
     begin::name_form("changeSetName", &input.change_set_name)?;
-    if input.import_existing_resources == Some(true) {
-        return Err(AwsError::not_supported("The parameter ImportExistingResources").into());
-    }
     role::pass(cx, input.role_arn.as_ref())?;
     // Read again: the stack may have changed while the template was fetched.
     let there = find::stack_if_any(cx.tx, &input.stack_name);
@@ -178,7 +179,13 @@ fn put(
     let stack_id = row.arn.clone();
     let changes = match phase {
         ChangeSetPhase::Failed(_) => Vec::new(),
-        _ => changes::of(&predict::predict(cloud, cx.tx, cx.config, &row, &content)?),
+        _ => {
+            let predicted = predict::predict(cloud, cx.tx, cx.config, &row, &content)?;
+            if input.import_existing_resources == Some(true) {
+                imports::refuse(cloud, cx, &predicted)?;
+            }
+            changes::of(&predicted)
+        }
     };
     cx.tx.put(ChangeSet {
         uuid,

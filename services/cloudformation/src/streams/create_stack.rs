@@ -3,7 +3,9 @@
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
-    begin, fetch, find, role,
+    begin,
+    deployment::{self, DeploymentConfig},
+    fetch, find, role,
     shapes::ParameterShape,
 };
 use escale_base::{AwsError, Tag, Wire};
@@ -30,6 +32,7 @@ pub(crate) struct Input {
     retain_except_on_create: Option<bool>,
     #[wire("RoleARN")]
     role_arn: Option<ServiceRoleArn>,
+    deployment_config: Option<DeploymentConfig>,
 }
 
 #[derive(Wire)]
@@ -77,6 +80,7 @@ fn create(
     input: Input,
     wanted: Wanted,
 ) -> Result<StackArn, Error> {
+    deployment::check(input.deployment_config.as_ref())?;
     let identity = begin::identity(cx, &input.stack_name)?;
     if let Some(there) = find::stack_if_any(cx.tx, &input.stack_name) {
         // A retry of a client that did not receive the answer.
