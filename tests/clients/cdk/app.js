@@ -13,8 +13,8 @@ class Files extends cdk.Stack {
     const page = new assets.Asset(this, 'Page', { path: process.env.PAGE });
     const greeting = new ssm.StringParameter(this, 'Greeting', { parameterName: '/greeting', stringValue: process.env.GREETING });
     if (process.env.BROKEN) {
-      // Its value does not match its pattern: the creation fails, and only after the greeting has changed.
-      const broken = new ssm.CfnParameter(this, 'Broken', { name: '/broken', type: 'String', value: 'a', allowedPattern: '^b$' });
+      // The bootstrap stack has a parameter of this name: the creation fails, and only after the greeting has changed.
+      const broken = new ssm.CfnParameter(this, 'Broken', { name: '/cdk-bootstrap/hnb659fds/version', type: 'String', value: 'a' });
       broken.node.addDependency(greeting);
     }
     new cdk.CfnOutput(this, 'Bucket', { value: page.s3BucketName });
