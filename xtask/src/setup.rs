@@ -198,9 +198,7 @@ fn cdk() -> Result<()> {
     for file in ["package.json", lock] {
         fs::copy(from.join(file), place.join(file)).with_context(|| format!("tests/clients/cdk/{file}"))?;
     }
-    run_command(
-        Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&place),
-    )?;
+    run_command(Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&place))?;
     fs::write(stamp, wanted)?;
     Ok(())
 }

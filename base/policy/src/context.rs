@@ -104,7 +104,9 @@ const PRINCIPAL_TAG: &str = "aws:principaltag/";
 pub(crate) fn is_known(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let of_absent = key.split_once(':').is_some_and(|(service, _)| ABSENT.contains(&service));
-    of_absent || KEYS.contains(&key.as_str()) || key.strip_prefix(PRINCIPAL_TAG).is_some_and(|tag| !tag.is_empty())
+    of_absent
+        || KEYS.contains(&key.as_str())
+        || key.strip_prefix(PRINCIPAL_TAG).is_some_and(|tag| !tag.is_empty())
 }
 
 impl Question<'_> {

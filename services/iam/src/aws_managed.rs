@@ -142,7 +142,8 @@ mod tests {
     #[test]
     fn documents_are_refused_only_for_parts_that_are_not_evaluated() {
         let text = escale_model::unpack(FILE);
-        let documents: Vec<_> = lines(&text).map(|line| read::<WithDocument>(line).document.to_string()).collect();
+        let documents: Vec<_> =
+            lines(&text).map(|line| read::<WithDocument>(line).document.to_string()).collect();
         let errors: Vec<_> =
             documents.iter().filter_map(|d| Document::parse(d, Kind::Identity).err()).collect();
         for error in &errors {

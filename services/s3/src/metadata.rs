@@ -87,9 +87,8 @@ pub(crate) fn refuse(
             .hint("Use STANDARD.")
             .into());
     }
-    let is_recorded = |e: &ServerSideEncryption| {
-        matches!(e, ServerSideEncryption::Aes256 | ServerSideEncryption::AwsKms)
-    };
+    let is_recorded =
+        |e: &ServerSideEncryption| matches!(e, ServerSideEncryption::Aes256 | ServerSideEncryption::AwsKms);
     if let Some(encryption) = encryption.filter(|e| !is_recorded(e)) {
         return Err(AwsError::not_supported(format_args!("The server-side encryption {encryption}"))
             .hint("Use AES256 or aws:kms.")
