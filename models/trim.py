@@ -1,26 +1,29 @@
 #!/usr/bin/env python3
 """Makes models/*.json: botocore's API models, cut down to the operations that Escale answers; and models/cfn/*.json: the
-schemas of CloudFormation's resource types, as the package cfn-lint ships them.
+schemas of CloudFormation's resource types, as the package cfn-lint ships them; and models/iam/managed-policies.json: the AWS
+managed policies, as the package moto ships them.
 
     python3 models/trim.py            # writes the files
     python3 models/trim.py --check    # fails if a file is not what it would write
 
 models/operations.json is {service id: [operation, ...]}: which operations a complete Escale answers. models/types.json is
-{service id: [type, ...]}: which resource types. botocore and cfn-lint must be installed at the versions pinned below.
+{service id: [type, ...]}: which resource types. botocore, cfn-lint and moto must be installed at the versions pinned below.
 Of every other operation of these services the name is kept (`others`), and of every
 other service its names (models/services.json), so that Escale can say what it does not do. What is
 left out: prose, deprecation notes, endpoint rules, waiters, paginators, and every shape that no kept operation reaches.
-What is kept is byte-for-byte botocore's wording (Apache-2.0, see NOTICE) and that of the public schemas (MIT-0).
+What is kept is byte-for-byte botocore's wording (Apache-2.0, see NOTICE) and that of the public schemas (MIT-0);
+the policies are AWS's (moto, Apache-2.0).
 The output is deterministic.
 """
 
+import datetime
 import gzip
 import importlib.metadata
 import json
 import os
 import sys
 
-PINNED = {"botocore": "1.44.8", "cfn-lint": "1.58.0"}
+PINNED = {"botocore": "1.44.8", "cfn-lint": "1.58.0", "moto": "5.2.5"}
 
 METADATA = (
     "apiVersion protocol protocols jsonVersion targetPrefix xmlNamespace endpointPrefix signingName serviceId "
@@ -194,6 +197,20 @@ def trim(model, names):
     return {"metadata": metadata, "operations": operations, "others": others, "shapes": dict(sorted(reached.items()))}
 
 
+def managed_policies():
+    """The AWS managed policies in the order of their names, a line each."""
+    from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+    def seconds(date):
+        return int(datetime.datetime.fromisoformat(date).timestamp())
+
+    policies = json.loads(aws_managed_policies_data)
+    for name, policy in sorted(policies.items()):
+        yield text_of({"Name": name, "Path": policy["Path"], "DefaultVersionId": policy["DefaultVersionId"],
+                       "CreateDate": seconds(policy["CreateDate"]), "UpdateDate": seconds(policy["UpdateDate"]),
+                       "Document": policy["Document"]}).rstrip()
+
+
 def everything(here):
     """Every file, by its path below models/."""
     with open(os.path.join(here, "operations.json"), encoding="utf-8") as file:
@@ -201,6 +218,7 @@ def everything(here):
     for service, names in operations.items():
         yield f"{service}.json", text_of(trim(model_of(service), names))
     yield "services.json", text_of(other_services(operations), indent=0)
+    yield "iam/managed-policies.json", "[\n" + ",\n".join(managed_policies()) + "\n]\n"
     with open(os.path.join(here, "types.json"), encoding="utf-8") as file:
         types = json.load(file)
     for service, names in types.items():

@@ -92,7 +92,7 @@ def test_role_is_created_and_deleted_with_its_policies(aws, name):
         ("{", "Json"),
         (document({"Effect": "Allow", "Action": "s3:*"}), "resources"),
         (document(allow("GetObject")), "vendor"),
-        (document(allow("s3:*", Condition={"ForAllValues:StringEquals": {"aws:TagKeys": "a"}})), "ForAllValues"),
+        (document(allow("s3:*", Condition={"ForAllValues:StringEquals": {"aws:TagKeys": "a"}})), "aws:TagKeys"),
         (document(allow("s3:*", "arn:aws:s3:::${saml:sub}/*")), "saml:sub"),
     ],
 )
@@ -101,10 +101,42 @@ def test_policy_that_cannot_be_evaluated_is_refused(aws, user, text, named):
     assert code == "MalformedPolicyDocument" and named in message
 
 
-def test_unknown_aws_managed_policy_is_refused_by_name(aws, user):
-    arn = "arn:aws:iam::aws:policy/AmazonBraketFullAccess"
-    code, message = refused(aws("iam").attach_user_policy, UserName=user.name, PolicyArn=arn)
-    assert code == "NotImplemented" and arn in message
+def test_aws_managed_policies_are_listed_attached_and_not_changed(aws, user):
+    iam, arn = aws("iam"), "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    pages = iam.get_paginator("list_policies").paginate(Scope="AWS")
+    listed = {policy["Arn"]: policy for page in pages for policy in page["Policies"]}
+    assert len(listed) > 1000 and listed[arn]["IsAttachable"]
+    policy = iam.get_policy(PolicyArn=arn)["Policy"]
+    version = iam.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
+    actions = [a for s in version["Document"]["Statement"] for a in s["Action"]]
+    assert "ec2:Describe*" in actions and "s3:PutObject" not in actions
+
+    iam.attach_user_policy(UserName=user.name, PolicyArn=arn)
+    assert user("ec2").describe_vpcs()["Vpcs"]
+    assert refused(user("ec2").create_vpc, CidrBlock="10.8.0.0/16")[0] == "UnauthorizedOperation"
+    assert iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 1
+    iam.detach_user_policy(UserName=user.name, PolicyArn=arn)
+    for change, values in [
+        (iam.delete_policy, {}),
+        (iam.tag_policy, {"Tags": [{"Key": "a", "Value": "b"}]}),
+        (iam.create_policy_version, {"PolicyDocument": document(allow("*"))}),
+    ]:
+        refused(change, PolicyArn=arn, **values)
+    assert iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"] == policy["DefaultVersionId"]
+
+
+@pytest.mark.parametrize(
+    "policy, code, named",
+    [
+        ("NoSuchPolicy", "NoSuchEntity", "NoSuchPolicy"),
+        ("AmazonBraketFullAccess", "NotImplemented", "AmazonBraketFullAccess"),
+        ("aws-service-role/AmazonECSServiceRolePolicy", "PolicyNotAttachable", "Service Role"),
+    ],
+)
+def test_aws_managed_policy_that_cannot_be_attached_is_refused(aws, user, policy, code, named):
+    arn = f"arn:aws:iam::aws:policy/{policy}"
+    found, message = refused(aws("iam").attach_user_policy, UserName=user.name, PolicyArn=arn)
+    assert found == code and named in message
 
 
 def test_policy_allows_only_the_actions_that_it_names(aws, user):

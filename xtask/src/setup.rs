@@ -43,6 +43,8 @@ const TESTS: &[Package] = &[
     Package { name: "dnsutils", shows: "/usr/bin/dig", why: "asks the DNS servers" },
     Package { name: "busybox-static", shows: "/bin/busybox", why: "is the content of test images" },
     Package { name: "curl", shows: "/usr/bin/curl", why: "is the most common client" },
+    Package { name: "nodejs", shows: "/usr/bin/node", why: "runs the AWS CDK" },
+    Package { name: "npm", shows: "/usr/bin/npm", why: "installs the AWS CDK" },
     Package { name: "chromium", shows: "/usr/bin/chromium", why: "opens the pages" },
 ];
 
@@ -63,7 +65,7 @@ pub(crate) fn all() -> Result<()> {
     runtime()?;
     packages(TESTS)?;
     clients()?;
-    Ok(())
+    cdk()
 }
 
 pub(crate) fn runtime() -> Result<()> {
@@ -178,6 +180,25 @@ fn clients() -> Result<()> {
         &pip,
         &["install", "--quiet", "--disable-pip-version-check", "-r", "tests/clients/requirements.txt"],
     )?;
+    fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+/// The AWS CDK in target/cdk, made from the lock file in tests/clients/cdk and again when that changes.
+fn cdk() -> Result<()> {
+    let (from, place) = (root().join("tests/clients/cdk"), root().join("target/cdk"));
+    let lock = "package-lock.json";
+    let wanted = fs::read_to_string(from.join(lock)).context("tests/clients/cdk/package-lock.json")?;
+    let stamp = place.join("installed.json");
+    if fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(());
+    }
+    println!("The npm packages of tests/clients/cdk/package.json will be installed into target/cdk.");
+    fs::create_dir_all(&place)?;
+    for file in ["package.json", lock] {
+        fs::copy(from.join(file), place.join(file)).with_context(|| format!("tests/clients/cdk/{file}"))?;
+    }
+    run_command(Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&place))?;
     fs::write(stamp, wanted)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `Condition` blocks: operators over context keys.
 
 use crate::{
+    Question,
     context::{self, Context},
     pattern,
 };
@@ -8,8 +9,8 @@ use escale_base::Timestamp;
 use serde_json::{Map, Value};
 use std::{cmp::Ordering, net::IpAddr};
 
-/// Operators that are evaluated; a document with another is refused when it is stored. The set operators (`ForAllValues:`,
-/// `ForAnyValue:`) are not among them, because no supported key has several values.
+/// Operators that are evaluated, each also with `ForAllValues:` or `ForAnyValue:`; a document with another is refused when it is
+/// stored.
 const OPERATORS: &[&str] = &[
     "StringEquals",
     "StringNotEquals",
@@ -39,9 +40,9 @@ const OPERATORS: &[&str] = &[
     "DateGreaterThanEquals",
 ];
 
-/// Whether a condition operator, with or without `IfExists`, is supported.
+/// Whether a condition operator, with or without `IfExists` and a set operator, is supported.
 pub fn is_operator(name: &str) -> bool {
-    OPERATORS.contains(&bare(name).0)
+    OPERATORS.contains(&Operator::of(name).bare)
 }
 
 /// Reads a block whose operators, keys and variables are all supported; `Err` names the first that is not.
@@ -49,7 +50,7 @@ pub(crate) fn read(block: Option<&Value>, variables: bool) -> Result<Map<String,
     let Some(block) = block else { return Ok(Map::new()) };
     let block = block.as_object().ok_or("Syntax errors in policy: Condition is not an object")?;
     for (operator, keys) in block {
-        let name = bare(operator).0;
+        let name = Operator::of(operator).bare;
         if !is_operator(operator) {
             return Err(format!("The condition operator {name} is not supported"));
         }
@@ -81,38 +82,56 @@ pub(crate) fn read(block: Option<&Value>, variables: bool) -> Result<Map<String,
 }
 
 /// Whether every operator of the block holds. An absent key fails all but the negated and `…IfExists` operators.
-pub(crate) fn holds(block: &Map<String, Value>, context: &Context, variables: bool) -> bool {
+pub(crate) fn holds(block: &Map<String, Value>, question: &Question<'_>, variables: bool) -> bool {
     block.iter().all(|(name, keys)| {
-        let (operator, if_exists) = bare(name);
+        let operator = Operator::of(name);
         keys.as_object().is_some_and(|keys| {
             keys.iter().all(|(key, wanted)| {
-                let test = Test { operator, if_exists, context, variables };
-                test.holds(context.value(key).as_deref(), &texts(wanted))
+                let test = Test { operator, context: question.context, variables };
+                test.holds(question.value(key).as_deref(), &texts(wanted))
             })
         })
     })
 }
 
-fn bare(name: &str) -> (&str, bool) {
-    match name.strip_suffix("IfExists") {
-        Some(operator) => (operator, true),
-        None => (name, false),
+/// An operator's name without its parts that say what happens if the key is absent.
+#[derive(Clone, Copy)]
+struct Operator<'a> {
+    bare: &'a str,
+    /// The result for an absent key, if the name decides it. `IfExists` and `ForAllValues:` hold then, `ForAnyValue:` does not.
+    /// No supported key has several values, so these set operators differ from the bare operator in nothing else.
+    ///
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>
+    if_absent: Option<bool>,
+}
+
+impl Operator<'_> {
+    fn of(name: &str) -> Operator<'_> {
+        let all = name.strip_prefix("ForAllValues:");
+        let any = name.strip_prefix("ForAnyValue:");
+        let rest = all.or(any).unwrap_or(name);
+        let existing = rest.strip_suffix("IfExists");
+        let if_absent = match (existing, all, any) {
+            (Some(_), ..) | (_, Some(_), _) => Some(true),
+            (.., Some(_)) => Some(false),
+            _ => None,
+        };
+        Operator { bare: existing.unwrap_or(rest), if_absent }
     }
 }
 
 struct Test<'a> {
-    operator: &'a str,
-    if_exists: bool,
+    operator: Operator<'a>,
     context: &'a Context,
     variables: bool,
 }
 
 impl Test<'_> {
     fn holds(&self, found: Option<&str>, wanted: &[String]) -> bool {
-        if self.operator == "Null" {
+        if self.operator.bare == "Null" {
             return wanted.iter().any(|w| w.eq_ignore_ascii_case("true") == found.is_none());
         }
-        let (positive, negated) = match self.operator {
+        let (positive, negated) = match self.operator.bare {
             "StringNotEquals" => ("StringEquals", true),
             "StringNotEqualsIgnoreCase" => ("StringEqualsIgnoreCase", true),
             "StringNotLike" => ("StringLike", true),
@@ -124,7 +143,7 @@ impl Test<'_> {
         };
         match found {
             // IAM evaluates a negated operator to true when the key is absent.
-            None => negated || self.if_exists,
+            None => self.operator.if_absent.unwrap_or(negated),
             Some(found) => wanted.iter().any(|w| self.fits(positive, w, found)) != negated,
         }
     }
@@ -248,6 +267,13 @@ mod tests {
             (json!({"StringEqualsIfExists": {"aws:SourceAccount": "1"}}), true),
             (json!({"StringNotEquals": {"aws:SourceAccount": "1"}}), true),
             (json!({"Null": {"aws:SourceAccount": "true"}}), true),
+            (json!({"ForAllValues:StringEquals": {"aws:SourceAccount": "1"}}), true),
+            (json!({"ForAllValues:StringEquals": {"aws:username": "bob"}}), false),
+            (json!({"ForAnyValue:StringNotEquals": {"aws:SourceAccount": "1"}}), false),
+            (json!({"ForAnyValue:StringEquals": {"aws:username": ["ada", "bob"]}}), true),
+            (json!({"StringEquals": {"aws:ResourceAccount": "000000000000"}}), true),
+            (json!({"StringNotEquals": {"s3:ResourceAccount": "000000000000"}}), false),
+            (json!({"StringEquals": {"kms:ViaService": "s3.eu-west-3.amazonaws.com"}}), false),
             (json!({"Bool": {"aws:SecureTransport": false}}), false),
             (
                 json!({"Bool": {"aws:SecureTransport": "true"}, "StringEquals": {"aws:username": "bob"}}),
@@ -255,14 +281,15 @@ mod tests {
             ),
         ] {
             let read = read(Some(&block), true).unwrap();
-            assert_eq!(holds(&read, &context, true), expected, "{block}");
+            let question = Question { context: &context, action: "s3:GetObject", resource: "*" };
+            assert_eq!(holds(&read, &question, true), expected, "{block}");
         }
     }
 
     #[test]
     fn refuses_operators_and_keys_that_are_not_evaluated() {
         for (block, named) in [
-            (json!({"ForAllValues:StringEquals": {"aws:TagKeys": "a"}}), "ForAllValues:StringEquals"),
+            (json!({"ForAllValues:StringEquals": {"aws:TagKeys": "a"}}), "aws:TagKeys"),
             (json!({"BinaryEquals": {"aws:username": "a"}}), "BinaryEquals"),
             (json!({"StringEquals": {"s3:prefix": "a"}}), "s3:prefix"),
             (json!({"StringEquals": {"aws:username": "${saml:sub}"}}), "saml:sub"),

@@ -77,6 +77,7 @@ const KEYS: &[&str] = &[
     "aws:principalservicename",
     "aws:principaltype",
     "aws:requestedregion",
+    "aws:resourceaccount",
     "aws:securetransport",
     "aws:sourceaccount",
     "aws:sourcearn",
@@ -88,20 +89,36 @@ const KEYS: &[&str] = &[
     "ecs:create-action",
     "elasticloadbalancing:createaction",
     "iam:passedtoservice",
+    "s3:resourceaccount",
     "sts:externalid",
     "sts:rolesessionname",
 ];
+
+/// Services that Escale does not have. A key of theirs is only in requests to them (a request to S3 has no `kms:ViaService`), so
+/// no request here has it, as none but theirs has it on AWS.
+const ABSENT: &[&str] = &["devops-guru", "kms", "s3express"];
 
 const PRINCIPAL_TAG: &str = "aws:principaltag/";
 
 /// Whether a condition may use this key.
 pub(crate) fn is_known(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    KEYS.contains(&key.as_str()) || key.strip_prefix(PRINCIPAL_TAG).is_some_and(|tag| !tag.is_empty())
+    let of_absent = key.split_once(':').is_some_and(|(service, _)| ABSENT.contains(&service));
+    of_absent
+        || KEYS.contains(&key.as_str())
+        || key.strip_prefix(PRINCIPAL_TAG).is_some_and(|tag| !tag.is_empty())
+}
+
+impl Question<'_> {
+    /// The value of a condition key; `None` when this request has none.
+    pub(crate) fn value(&self, key: &str) -> Option<String> {
+        let is_of_s3 = key.eq_ignore_ascii_case("s3:ResourceAccount");
+        if is_of_s3 && !self.action.starts_with("s3:") { None } else { self.context.value(key) }
+    }
 }
 
 impl Context {
-    /// The value of a condition key; `None` when this request has none.
+    /// The value of a condition key or policy variable, whatever the action.
     pub(crate) fn value(&self, key: &str) -> Option<String> {
         let lower = key.to_ascii_lowercase();
         if lower.starts_with(PRINCIPAL_TAG) {
@@ -119,6 +136,8 @@ impl Context {
             },
             "aws:principaltype" => Some(self.principal_type().to_owned()),
             "aws:requestedregion" => Some(self.region.clone()),
+            // An installation has one account, which owns all of its resources.
+            "aws:resourceaccount" | "s3:resourceaccount" => Some(self.account.clone()),
             // The API has no TLS yet: it is served in plain HTTP on loopback and inside the cloud's own network. Policies that
             // require TLS protect against an untrusted network, which does not exist here, and would otherwise deny every
             // request. Listed as recorded only (`services/iam/src/recorded.rs`) until the API has TLS.

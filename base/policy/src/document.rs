@@ -104,7 +104,7 @@ impl Statement {
                 .resource
                 .as_ref()
                 .is_none_or(|r| r.fits(question.resource, |p, t| pattern::matches(p, t, context)))
-            && condition::holds(&self.condition, question.context, variables);
+            && condition::holds(&self.condition, question, variables);
         match (applies, self.allows, naming) {
             (false, ..) => Verdict::Silent,
             // A `Deny` that names only the account denies each of its principals as well.

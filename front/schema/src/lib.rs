@@ -72,6 +72,12 @@ impl Schema {
         }
     }
 
+    /// The property that identifies a resource of the type alone, for example `BucketName`.
+    pub fn identifier(&self) -> Option<&str> {
+        let [path] = self.primary_identifier.as_slice() else { return None };
+        path.strip_prefix("/properties/")
+    }
+
     /// The members of a property that only a new resource can get, although the property itself can be changed.
     pub fn create_only_members<'a>(&'a self, property: &'a str) -> impl Iterator<Item = &'a str> {
         let below = move |path: &'a String| {

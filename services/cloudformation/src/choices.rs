@@ -69,6 +69,7 @@ choice! {
         ImportRollbackComplete = "IMPORT_ROLLBACK_COMPLETE",
     }
 }
+choice! { pub(crate) enum DeploymentConfigMode { Standard = "STANDARD", Express = "EXPRESS" } }
 choice! { pub(crate) enum TemplateStage { Original = "Original", Processed = "Processed" } }
 choice! { pub(crate) enum EvaluationType { Static = "Static", Dynamic = "Dynamic" } }
 choice! { pub(crate) enum ReplacementShape { True = "True", False = "False", Conditional = "Conditional" } }

@@ -26,6 +26,7 @@ pub enum Kind {
     NetworkAcl,
     Instance,
     DhcpOptions,
+    VpnGateway,
     Region,
     Zone,
     /// A resource of any type, in the tag operations.
@@ -52,6 +53,7 @@ impl Kind {
             Kind::NetworkAcl => ("InvalidNetworkAclID.NotFound", "networkAcl ID"),
             Kind::Instance => ("InvalidInstanceID.NotFound", "instance ID"),
             Kind::DhcpOptions => ("InvalidDhcpOptionsID.NotFound", "dhcpOptions ID"),
+            Kind::VpnGateway => ("InvalidVpnGatewayID.NotFound", "vpnGateway ID"),
             Kind::Region => ("InvalidParameterValue", "region"),
             Kind::Zone => ("InvalidParameterValue", "availability zone"),
             Kind::Any => ("InvalidID", "ID"),

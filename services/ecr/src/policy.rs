@@ -47,7 +47,7 @@ mod tests {
             ("Effect", json!("Maybe")),
             ("Principle", json!("*")),
             ("NotAction", json!("x")),
-            ("Condition", json!({"ForAnyValue:StringLike": {"aws:username": "x"}})),
+            ("Condition", json!({"BinaryEquals": {"aws:username": "x"}})),
             ("Condition", json!({"StringEquals": {"aws:Moon": "full"}})),
             ("Condition", json!({"DateGreaterThan": {"aws:CurrentTime": "x"}})),
         ] {

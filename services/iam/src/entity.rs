@@ -1,7 +1,8 @@
 //! Users and roles, which IAM calls entities: both have inline policies, attached policies and tags.
 
 use crate::{
-    Error, aws_managed,
+    Error,
+    aws_managed::{self, AwsManaged},
     paging::{self, Cut},
 };
 use escale_base::{AwsError, Tag};
@@ -175,14 +176,9 @@ fn no_inline<E: Entity>(policy: &PolicyName) -> Error {
 
 pub(crate) fn attach<E: Entity>(cx: &mut Cx<'_>, name: &E::Name, policy: PolicyArn) -> Result<(), Error> {
     get::<E>(cx.tx, name)?;
-    if !cx.tx.has::<Policy>(&policy) && aws_managed::find(&policy).is_none() {
-        // The policy may exist on AWS, so the error says that Escale does not have it.
-        if policy.starts_with(aws_managed::PREFIX) {
-            return Err(AwsError::not_supported(format_args!("The AWS managed policy {policy}"))
-                .hint("Create a policy with the same document, and use that one.")
-                .into());
-        }
-        return Err(Error::NoSuch(format!("Policy {policy} does not exist or is not attachable.")));
+    if !cx.tx.has::<Policy>(&policy) {
+        let absent = || Error::NoSuch(format!("Policy {policy} does not exist or is not attachable."));
+        check_attachable(aws_managed::find(&policy).ok_or_else(absent)?)?;
     }
     change::<E, _>(cx, name, |row| {
         // As on AWS, attaching a policy again succeeds.
@@ -194,6 +190,18 @@ pub(crate) fn attach<E: Entity>(cx: &mut Cx<'_>, name: &E::Name, policy: PolicyA
         }
         row.attached_mut().push(policy);
         Ok(())
+    })
+}
+
+/// Refuses an AWS managed policy that only service-linked roles can have, or that cannot be evaluated.
+fn check_attachable(managed: &AwsManaged) -> Result<(), Error> {
+    if managed.is_of_service() {
+        return Err(Error::NotAttachable("Cannot attach a Service Role Policy to a Customer Role."));
+    }
+    managed.parse().map(drop).map_err(|part| {
+        AwsError::not_supported(format_args!("The AWS managed policy {}", managed.name))
+            .hint(format_args!("{part}. Create a policy without it, and attach that one."))
+            .into()
     })
 }
 

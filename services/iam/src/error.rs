@@ -27,6 +27,8 @@ pub enum Error {
     Invalid(String),
     #[error("{0}")]
     Validation(String),
+    #[error("{0}")]
+    NotAttachable(&'static str),
     #[error("Cannot perform the operation on the protected role '{0}' - this role is only modifiable by AWS")]
     Protected(String),
     #[error(transparent)]
@@ -45,6 +47,7 @@ impl From<Error> for AwsError {
             Error::Quota { .. } | Error::Limit(_) => (ErrorKind::LimitExceeded, "LimitExceeded", 409),
             Error::Invalid(_) => (ErrorKind::Invalid, "InvalidInput", 400),
             Error::Validation(_) => (ErrorKind::Invalid, "ValidationError", 400),
+            Error::NotAttachable(_) => (ErrorKind::Invalid, "PolicyNotAttachable", 400),
             Error::Protected(_) => (ErrorKind::Invalid, "UnmodifiableEntity", 400),
             Error::Aws(e) => return e.clone(),
         };

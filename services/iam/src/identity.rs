@@ -202,12 +202,14 @@ pub(crate) fn documents<E: Entity>(image: &Image, row: &E) -> Option<Vec<Documen
 }
 
 fn named_documents<'a, E: Entity>(image: &Image, row: &'a E) -> Option<Vec<(Named<'a>, Document)>> {
-    let inline = row.inline().iter().map(|(name, text)| (Named::Inline(name), Some(text.clone())));
+    let parse = |text: &str| Document::parse(text, Kind::Identity).ok();
+    let inline = row.inline().iter().map(|(name, text)| Some((Named::Inline(name), parse(text)?)));
     let managed = row.attached().iter().map(|arn| {
-        let own = image.get::<Policy>(arn).map(|p| p.document().to_owned());
-        let text = own.or_else(|| aws_managed::find(arn).map(|p| p.document.to_owned()));
-        (Named::Managed(arn), text)
+        let document = match image.get::<Policy>(arn) {
+            Some(own) => parse(own.document())?,
+            None => aws_managed::find(arn)?.parse().ok()?,
+        };
+        Some((Named::Managed(arn), document))
     });
-    let all = inline.chain(managed);
-    all.map(|(name, text)| Some((name, Document::parse(&text?, Kind::Identity).ok()?))).collect()
+    inline.chain(managed).collect()
 }

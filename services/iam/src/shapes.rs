@@ -94,27 +94,34 @@ pub(crate) fn policy(row: &Policy, image: &Image) -> PolicyShape {
     }
 }
 
-/// An AWS managed policy. Its id and its dates are not known here and are omitted.
-pub(crate) fn aws_policy(managed: AwsManaged, image: &Image) -> PolicyShape {
+/// An AWS managed policy. Its id is not known here and is omitted.
+pub(crate) fn aws_policy(managed: &AwsManaged, image: &Image) -> PolicyShape {
     let arn = managed.arn();
     PolicyShape {
-        policy_name: managed.name().into(),
+        policy_name: managed.name.clone(),
         policy_id: None,
         attachment_count: attachments(image, &arn),
         arn,
-        path: managed.path().into(),
-        default_version_id: AWS_VERSION.into(),
+        path: managed.path.clone(),
+        default_version_id: managed.default_version_id.clone(),
         permissions_boundary_usage_count: 0,
         is_attachable: true,
         description: None,
-        create_date: None,
-        update_date: None,
+        create_date: Some(managed.created()),
+        update_date: Some(managed.updated()),
         tags: None,
     }
 }
 
-/// The only version of an AWS managed policy here.
-pub(crate) const AWS_VERSION: &str = "v1";
+/// The version of an AWS managed policy, without its document.
+pub(crate) fn aws_version(managed: &AwsManaged) -> VersionShape {
+    VersionShape {
+        document: None,
+        version_id: managed.default_version_id.clone(),
+        is_default_version: true,
+        create_date: Some(managed.updated()),
+    }
+}
 
 fn attachments(image: &Image, arn: &PolicyArn) -> usize {
     let roles = image.scan::<Role>().filter(|r| r.attached.contains(arn)).count();

@@ -87,9 +87,11 @@ pub(crate) fn refuse(
             .hint("Use STANDARD.")
             .into());
     }
-    if let Some(encryption) = encryption.filter(|e| *e != ServerSideEncryption::Aes256) {
+    let is_recorded =
+        |e: &ServerSideEncryption| matches!(e, ServerSideEncryption::Aes256 | ServerSideEncryption::AwsKms);
+    if let Some(encryption) = encryption.filter(|e| !is_recorded(e)) {
         return Err(AwsError::not_supported(format_args!("The server-side encryption {encryption}"))
-            .hint("Use AES256.")
+            .hint("Use AES256 or aws:kms.")
             .into());
     }
     // Buckets are BucketOwnerEnforced. As on AWS, they accept only the two ACLs that grant the owner full control.

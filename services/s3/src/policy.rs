@@ -250,7 +250,7 @@ mod tests {
         check(&twice, "duplicate key \"Effect\"");
         check(r#"{"Version": "2012-10-17"}"#, "Statement");
         check(&allow(json!("somebody"), json!({})), "principal");
-        check(&allow(json!("*"), json!({"ForAnyValue:StringLike": {"aws:username": "x"}})), "ForAnyValue");
+        check(&allow(json!("*"), json!({"BinaryEquals": {"aws:username": "x"}})), "BinaryEquals");
         check(&allow(json!("*"), json!({"StringEquals": {"aws:Moon": "full"}})), "aws:Moon");
         check(&allow(json!("*"), json!({"DateGreaterThan": {"aws:CurrentTime": "x"}})), "DateGreaterThan");
         let other = allow(json!("*"), json!({})).replace(":media/", ":media2/");

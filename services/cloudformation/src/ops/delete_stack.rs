@@ -1,6 +1,7 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>
 
 use crate::choices::DeletionMode;
+use crate::deployment::{self, DeploymentConfig};
 use crate::{Error, begin, deletion, events, find, nested, role};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
@@ -16,6 +17,7 @@ pub(crate) struct Input {
     deletion_mode: Option<DeletionMode>,
     #[wire("RoleARN")]
     role_arn: Option<ServiceRoleArn>,
+    deployment_config: Option<DeploymentConfig>,
 }
 
 impl Operation for DeleteStack {
@@ -28,6 +30,7 @@ impl Operation for DeleteStack {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        deployment::check(input.deployment_config.as_ref())?;
         // Deleting a stack that does not exist succeeds, as on AWS.
         let Some(stack) = find::stack_if_any(cx.tx, &input.stack_name) else { return Ok(()) };
         if let Some(mode) = input.deletion_mode.filter(|m| *m != DeletionMode::Standard) {

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html>
 
+use crate::deployment::{self, DeploymentConfig};
 use crate::{Error, begin, find, role, status, update};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -15,6 +16,7 @@ pub(crate) struct Input {
     retain_except_on_create: Option<bool>,
     #[wire("RoleARN")]
     role_arn: Option<ServiceRoleArn>,
+    deployment_config: Option<DeploymentConfig>,
 }
 
 #[derive(Wire)]
@@ -32,6 +34,7 @@ impl Operation for RollbackStack {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        deployment::check(input.deployment_config.as_ref())?;
         let stack = find::created(cx.tx, &input.stack_name)?;
         if !matches!(stack.phase, Phase::CreateFailed | Phase::UpdateFailed) {
             let status = status::stack(stack.phase);

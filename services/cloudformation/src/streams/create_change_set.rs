@@ -4,7 +4,9 @@ use crate::choices::ChangeSetType;
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
-    begin, changes, fetch, find,
+    begin, changes,
+    deployment::{self, DeploymentConfig},
+    fetch, find, imports,
     nested::{Templates, change_sets, with_templates},
     predict, role,
     shapes::ParameterShape,
@@ -41,6 +43,7 @@ pub(crate) struct Input {
     on_stack_failure: Option<OnFailure>,
     #[wire("RoleARN")]
     role_arn: Option<ServiceRoleArn>,
+    deployment_config: Option<DeploymentConfig>,
 }
 
 #[derive(Wire)]
@@ -91,10 +94,8 @@ fn create(
     templates: &Templates,
 ) -> Result<Output, Error> {
     let cloud = cx.cloud();
+    deployment::check(input.deployment_config.as_ref())?;
     begin::name_form("changeSetName", &input.change_set_name)?;
-    if input.import_existing_resources == Some(true) {
-        return Err(AwsError::not_supported("The parameter ImportExistingResources").into());
-    }
     role::pass(cx, input.role_arn.as_ref())?;
     // Read again: the stack may have changed while the template was fetched.
     let there = find::stack_if_any(cx.tx, &input.stack_name);
@@ -178,7 +179,13 @@ fn put(
     let stack_id = row.arn.clone();
     let predicted = match phase {
         ChangeSetPhase::Failed(_) => Vec::new(),
-        _ => predict::predict(cloud, cx.tx, cx.config, &row, &content)?,
+        _ => {
+            let predicted = predict::predict(cloud, cx.tx, cx.config, &row, &content)?;
+            if input.import_existing_resources == Some(true) {
+                imports::refuse(cloud, cx, &predicted)?;
+            }
+            predicted
+        }
     };
     let mut set = ChangeSet {
         uuid,

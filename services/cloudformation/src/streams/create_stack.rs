@@ -3,7 +3,9 @@
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
-    begin, fetch, find,
+    begin,
+    deployment::{self, DeploymentConfig},
+    fetch, find,
     nested::{Templates, with_templates},
     role,
     shapes::ParameterShape,
@@ -32,6 +34,7 @@ pub(crate) struct Input {
     retain_except_on_create: Option<bool>,
     #[wire("RoleARN")]
     role_arn: Option<ServiceRoleArn>,
+    deployment_config: Option<DeploymentConfig>,
 }
 
 #[derive(Wire)]
@@ -76,6 +79,7 @@ fn create(
     wanted: Wanted,
     templates: &Templates,
 ) -> Result<StackArn, Error> {
+    deployment::check(input.deployment_config.as_ref())?;
     let identity = begin::identity(cx, &input.stack_name)?;
     if let Some(there) = find::stack_if_any(cx.tx, &input.stack_name) {
         // A retry of a client that did not receive the answer.

@@ -3,6 +3,7 @@
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
+    deployment::{self, DeploymentConfig},
     fetch, find,
     nested::{Templates, with_templates},
     role,
@@ -34,6 +35,7 @@ pub(crate) struct Input {
     retain_except_on_create: Option<bool>,
     #[wire("RoleARN")]
     role_arn: Option<ServiceRoleArn>,
+    deployment_config: Option<DeploymentConfig>,
 }
 
 #[derive(Wire)]
@@ -87,6 +89,7 @@ fn start(
     (template, origin): (&str, Origin),
     templates: &Templates,
 ) -> Result<StackArn, Error> {
+    deployment::check(input.deployment_config.as_ref())?;
     // Read again: the stack may have changed while the template was fetched.
     let stack = find::created(cx.tx, &input.stack_name)?;
     if input.client_request_token.is_some() && stack.token == input.client_request_token && stack.stable.is_some() {

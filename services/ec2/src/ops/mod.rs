@@ -49,6 +49,7 @@ escale_service::operations! { "ec2";
     DescribeVpcAttribute => describe_vpc_attribute,
     DescribeVpcEndpoints => describe_vpc_endpoints,
     DescribeVpcs => describe_vpcs,
+    DescribeVpnGateways => describe_vpn_gateways,
     DetachInternetGateway => detach_internet_gateway,
     DisassociateAddress => disassociate_address,
     DisassociateRouteTable => disassociate_route_table,

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicyVersion.html>
 
 use crate::{Error, aws_managed, shapes};
-use escale_base::{Wire, path};
+use escale_base::{AwsError, Wire, path};
 use escale_service::{Cx, Operation};
 use escale_tables::iam::{PolicyArn, PolicyVersionId};
 
@@ -28,16 +28,17 @@ impl Operation for GetPolicyVersion {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        if let Some(managed) =
-            aws_managed::find(&input.policy_arn).filter(|_| input.version_id == shapes::AWS_VERSION)
-        {
-            let policy_version = shapes::VersionShape {
-                document: Some(path::percent_encode(managed.document)),
-                version_id: input.version_id,
-                is_default_version: true,
-                create_date: None,
-            };
-            return Ok(Output { policy_version });
+        if let Some(managed) = aws_managed::find(&input.policy_arn) {
+            // AWS may have it.
+            if input.version_id != managed.default_version_id {
+                return Err(AwsError::not_supported(format_args!("The version {}", input.version_id))
+                    .hint(format_args!("Use the default version {}.", managed.default_version_id))
+                    .into());
+            }
+            let document = Some(path::percent_encode(managed.document()));
+            return Ok(Output {
+                policy_version: shapes::VersionShape { document, ..shapes::aws_version(managed) },
+            });
         }
         let policy = super::policy(cx, &input.policy_arn)?;
         let version = super::version(&policy, &input.version_id)?;

@@ -32,12 +32,7 @@ impl Operation for ListPolicyVersions {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let all = match aws_managed::find(&input.policy_arn) {
-            Some(_) => vec![shapes::VersionShape {
-                document: None,
-                version_id: shapes::AWS_VERSION.into(),
-                is_default_version: true,
-                create_date: None,
-            }],
+            Some(managed) => vec![shapes::aws_version(managed)],
             None => {
                 let policy = super::policy(cx, &input.policy_arn)?;
                 policy.versions.iter().map(|v| shapes::version(v, &policy)).collect()

@@ -4,7 +4,7 @@ use crate::choices::{BucketCannedAcl, ObjectOwnership};
 use crate::{Error, metadata, rules};
 use escale_base::{AwsError, Tag, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::s3::{Bucket, BucketName, BucketSeen, PublicAccessBlock, Versioning};
+use escale_tables::s3::{Bucket, BucketName, BucketSeen, DefaultEncryption, PublicAccessBlock, Versioning};
 
 pub(crate) struct CreateBucket;
 
@@ -70,6 +70,7 @@ impl Operation for CreateBucket {
             policy: None,
             public_access_block: Some(PublicAccessBlock::ALL),
             tags,
+            encryption: DefaultEncryption::Aes256,
             bucket_key: false,
             cors: None,
             lifecycle: None,

@@ -5,7 +5,7 @@
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::s3::BucketName;
+use escale_tables::s3::{BucketName, DefaultEncryption};
 
 pub(crate) struct DeleteBucketEncryption;
 
@@ -25,6 +25,8 @@ impl Operation for DeleteBucketEncryption {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| b.bucket_key = false)
+        rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| {
+            (b.encryption, b.bucket_key) = (DefaultEncryption::Aes256, false);
+        })
     }
 }

@@ -1,10 +1,9 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketEncryption.html>
 
-use crate::choices::ServerSideEncryption;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::s3::BucketName;
+use escale_tables::s3::{BucketName, DefaultEncryption};
 
 pub(crate) struct GetBucketEncryption;
 
@@ -33,7 +32,7 @@ struct Rule {
 #[derive(Wire)]
 struct ByDefault {
     #[wire("SSEAlgorithm")]
-    sse_algorithm: ServerSideEncryption,
+    sse_algorithm: DefaultEncryption,
 }
 
 impl Operation for GetBucketEncryption {
@@ -47,7 +46,7 @@ impl Operation for GetBucketEncryption {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let bucket = rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        let by_default = ByDefault { sse_algorithm: ServerSideEncryption::Aes256 };
+        let by_default = ByDefault { sse_algorithm: bucket.encryption };
         let rule = Rule {
             apply_server_side_encryption_by_default: by_default,
             bucket_key_enabled: Some(bucket.bucket_key),

@@ -4,7 +4,7 @@ use crate::choices::{ChecksumAlgorithm, ServerSideEncryption};
 use crate::{Error, rules};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::s3::BucketName;
+use escale_tables::s3::{BucketName, DefaultEncryption};
 
 pub(crate) struct PutBucketEncryption;
 
@@ -51,19 +51,28 @@ impl Operation for PutBucketEncryption {
         let [rule] = input.server_side_encryption_configuration.rules.as_slice() else {
             return Err(Error::MalformedXml);
         };
-        if let Some(by_default) = &rule.apply_server_side_encryption_by_default {
-            let algorithm = by_default.sse_algorithm;
-            if algorithm != ServerSideEncryption::Aes256 {
-                return Err(AwsError::not_supported(format_args!("The server-side encryption {algorithm}"))
-                    .hint("Use AES256.")
-                    .into());
-            }
-            if by_default.kms_master_key_id.is_some() {
-                let why = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms";
-                return Err(Error::InvalidRequest(why.into()));
-            }
-        }
+        let encryption =
+            rule.apply_server_side_encryption_by_default.as_ref().map_or(Ok(DefaultEncryption::Aes256), chosen)?;
         let key = rule.bucket_key_enabled.unwrap_or(false);
-        rules::update(cx, &input.bucket, None, |b| b.bucket_key = key)
+        rules::update(cx, &input.bucket, None, |b| (b.encryption, b.bucket_key) = (encryption, key))
+    }
+}
+
+/// `aws:kms` without a key's id selects the key that AWS manages for S3.
+fn chosen(by_default: &ByDefault) -> Result<DefaultEncryption, Error> {
+    let has_key = by_default.kms_master_key_id.is_some();
+    match by_default.sse_algorithm {
+        ServerSideEncryption::Aes256 if has_key => {
+            let why = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms";
+            Err(Error::InvalidRequest(why.into()))
+        }
+        ServerSideEncryption::Aes256 => Ok(DefaultEncryption::Aes256),
+        ServerSideEncryption::AwsKms if has_key => Err(AwsError::not_supported("The parameter KMSMasterKeyID")
+            .hint("Leave it out to use the key that AWS manages for S3.")
+            .into()),
+        ServerSideEncryption::AwsKms => Ok(DefaultEncryption::AwsKms),
+        other => Err(AwsError::not_supported(format_args!("The server-side encryption {other}"))
+            .hint("Use AES256 or aws:kms.")
+            .into()),
     }
 }

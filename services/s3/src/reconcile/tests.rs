@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use escale_faults::{Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat};
 use escale_objects::{Fake, Limits, Objects as _, Put};
 use escale_store::StoreError;
-use escale_tables::s3::Versioning;
+use escale_tables::s3::{DefaultEncryption, Versioning};
 
 struct Rig {
     store: Store,
@@ -52,6 +52,7 @@ async fn rig(fate: Arc<dyn Fate>) -> Rig {
             policy: None,
             public_access_block: None,
             tags: Vec::new(),
+            encryption: DefaultEncryption::Aes256,
             bucket_key: false,
             cors: None,
             lifecycle: None,

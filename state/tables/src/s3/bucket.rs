@@ -10,6 +10,18 @@ escale_base::choice! {
     pub enum Versioning { Off = "Off", Enabled = "Enabled", Suspended = "Suspended" }
 }
 
+escale_base::choice! {
+    /// The encryption of a bucket's objects, which is stored and shown without effect.
+    pub enum DefaultEncryption { Aes256 = "AES256", AwsKms = "aws:kms" }
+}
+
+impl Default for DefaultEncryption {
+    /// The encryption of a new bucket.
+    fn default() -> DefaultEncryption {
+        DefaultEncryption::Aes256
+    }
+}
+
 /// The settings that prevent public access to a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicAccessBlock {
@@ -44,6 +56,8 @@ pub struct Bucket {
     pub policy: Option<String>,
     pub public_access_block: Option<PublicAccessBlock>,
     pub tags: Vec<Tag>,
+    #[serde(default)]
+    pub encryption: DefaultEncryption,
     /// `BucketKeyEnabled` of the default encryption, which is stored and shown without effect.
     pub bucket_key: bool,
     /// The rules for web pages of other origins; the first one that matches a request applies.

@@ -4,7 +4,7 @@ mod bucket;
 mod cors;
 mod lifecycle;
 
-pub use bucket::{Bucket, BucketName, BucketSeen, PublicAccessBlock, Versioning};
+pub use bucket::{Bucket, BucketName, BucketSeen, DefaultEncryption, PublicAccessBlock, Versioning};
 pub use cors::{CorsMethod, CorsRule, CorsRuleId, HeaderPattern, OriginPattern};
 pub use lifecycle::{
     AbortUpload, KeyPrefix, Lifecycle, LifecycleConditions, LifecycleExpiration, LifecycleFilter,
