@@ -20,7 +20,7 @@ static FILE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/managed-policies.
 /// In the order of their names. Without their documents, which have several megabytes.
 static ALL: LazyLock<Vec<AwsManaged>> = LazyLock::new(|| {
     let text = escale_model::unpack(FILE);
-    lines(&text).map(|line| read::<AwsManaged>(line)).collect()
+    lines(&text).map(read::<AwsManaged>).collect()
 });
 
 /// An AWS managed policy.
