@@ -33,8 +33,9 @@ fn print(node: &Node, depth: usize, out: &mut String) {
                 || serde_json::from_str::<Value>(text).is_ok_and(|v| v.is_number() || v.is_boolean());
             if scalar.plain && is_json() {
                 out.push_str(text);
-            } else if scalar.value().is_null() {
-                out.push_str("null");
+            } else if let value @ (Value::Null | Value::Number(_) | Value::Bool(_)) = scalar.value() {
+                // YAML's forms that JSON does not have: `~`, `0.`, `yes`.
+                out.push_str(&value.to_string());
             } else {
                 out.push_str(&quoted(text));
             }
