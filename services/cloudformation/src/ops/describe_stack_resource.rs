@@ -3,8 +3,8 @@
 use crate::{Error, find, shapes, status, template};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::{LogicalId, PhysicalId, ResourceStatus, StackArn, StackName, TypeName};
 use escale_tables::cloudformation::Content;
+use escale_tables::cloudformation::{LogicalId, PhysicalId, ResourceStatus, StackArn, StackName, TypeName};
 
 pub(crate) struct DescribeStackResource;
 

@@ -3,8 +3,8 @@
 use crate::{Error, find, shapes, status};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::{LogicalId, PhysicalId, ResourceStatus, StackArn, StackName, TypeName};
 use escale_store::Image;
+use escale_tables::cloudformation::{LogicalId, PhysicalId, ResourceStatus, StackArn, StackName, TypeName};
 use escale_tables::cloudformation::{Stack, StackResource};
 
 pub(crate) struct DescribeStackResources;
@@ -59,7 +59,8 @@ impl Operation for DescribeStackResources {
         let wanted =
             |r: &StackResource| input.logical_resource_id.as_ref().is_none_or(|l| *l == r.logical_id);
         let rows = find::listed(cx.tx, &stack.uuid);
-        let stack_resources = rows.iter().filter(|r| wanted(r)).filter_map(|r| shape(cx.tx, &stack, r)).collect();
+        let stack_resources =
+            rows.iter().filter(|r| wanted(r)).filter_map(|r| shape(cx.tx, &stack, r)).collect();
         Ok(Output { stack_resources })
     }
 }

@@ -31,9 +31,7 @@ impl Operation for GetTemplate {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let content = match (&input.change_set_name, &input.stack_name) {
-            (Some(named), stack) => {
-                find::change_set(cx.tx, named, stack.as_deref())?.1.content.clone()
-            }
+            (Some(named), stack) => find::change_set(cx.tx, named, stack.as_deref())?.1.content.clone(),
             // Empty for a stack in REVIEW_IN_PROGRESS: the CDK compares its template with this one.
             (None, Some(named)) => {
                 let stack = find::stack(cx.tx, named)?;

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html>
 
 use crate::choices::StackStatus;
-use crate::{find, Error, shapes, status};
+use crate::{Error, find, shapes, status};
 use escale_base::{Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudformation::{Stack, StackArn, StackName};

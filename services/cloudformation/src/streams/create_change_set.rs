@@ -87,12 +87,7 @@ impl StreamOperation<CloudFormation> for CreateChangeSet {
     }
 }
 
-fn create(
-    cx: &mut Cx<'_>,
-    input: &Input,
-    wanted: Wanted,
-    templates: &Templates,
-) -> Result<Output, Error> {
+fn create(cx: &mut Cx<'_>, input: &Input, wanted: Wanted, templates: &Templates) -> Result<Output, Error> {
     let cloud = cx.cloud();
     deployment::check(input.deployment_config.as_ref())?;
     begin::name_form("changeSetName", &input.change_set_name)?;

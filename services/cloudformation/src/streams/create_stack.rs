@@ -73,12 +73,7 @@ impl StreamOperation<CloudFormation> for CreateStack {
     }
 }
 
-fn create(
-    cx: &mut Cx<'_>,
-    input: &Input,
-    wanted: Wanted,
-    templates: &Templates,
-) -> Result<StackArn, Error> {
+fn create(cx: &mut Cx<'_>, input: &Input, wanted: Wanted, templates: &Templates) -> Result<StackArn, Error> {
     deployment::check(input.deployment_config.as_ref())?;
     let identity = begin::identity(cx, &input.stack_name)?;
     if let Some(there) = find::stack_if_any(cx.tx, &input.stack_name) {

@@ -13,9 +13,7 @@ use crate::{
 };
 use escale_base::{Tag, Wire};
 use escale_service::{Body, Cx, StreamCx, StreamOperation, StreamReply};
-use escale_tables::cloudformation::{
-    ClientRequestToken, OnFailure, ServiceRoleArn, Stack, StackArn,
-};
+use escale_tables::cloudformation::{ClientRequestToken, OnFailure, ServiceRoleArn, Stack, StackArn};
 use std::sync::Arc;
 
 pub(crate) struct UpdateStack;
@@ -92,7 +90,10 @@ fn start(
     deployment::check(input.deployment_config.as_ref())?;
     // Read again: the stack may have changed while the template was fetched.
     let stack = find::created(cx.tx, &input.stack_name)?;
-    if input.client_request_token.is_some() && stack.token == input.client_request_token && stack.stable.is_some() {
+    if input.client_request_token.is_some()
+        && stack.token == input.client_request_token
+        && stack.stable.is_some()
+    {
         // A retry of a client that did not receive the answer.
         return Ok(stack.arn.clone());
     }

@@ -59,9 +59,8 @@ impl Operation for AllocateAddress {
 pub(crate) fn supported_domain(domain: Option<DomainType>) -> Result<(), Error> {
     match domain {
         None | Some(DomainType::Vpc) => Ok(()),
-        Some(DomainType::Standard) => Err(rules::refuse_with_hint(
-            "Domain=standard",
-            "Use Domain=vpc: AWS has retired EC2-Classic.",
-        )),
+        Some(DomainType::Standard) => {
+            Err(rules::refuse_with_hint("Domain=standard", "Use Domain=vpc: AWS has retired EC2-Classic."))
+        }
     }
 }

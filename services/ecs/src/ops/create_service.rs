@@ -2,9 +2,7 @@
 
 use crate::{
     Error,
-    choices::{
-        AvailabilityZoneRebalancing, LaunchType, SchedulingStrategy, ServiceStatus,
-    },
+    choices::{AvailabilityZoneRebalancing, LaunchType, SchedulingStrategy, ServiceStatus},
     deploy::{self, ConfigurationInput, NewDeployment},
     place, rules, shapes,
 };
@@ -76,7 +74,10 @@ impl Operation for CreateService {
         let given = input.task_definition.as_deref();
         let given = given.ok_or_else(|| Error::Invalid(deploy::NO_DEFINITION.into()))?;
         let definition = rules::active_definition(cx.tx, given)?;
-        let network = input.network_configuration.and_then(|n| n.awsvpc_configuration).ok_or_else(|| Error::Invalid(deploy::NO_NETWORK.into()))?;
+        let network = input
+            .network_configuration
+            .and_then(|n| n.awsvpc_configuration)
+            .ok_or_else(|| Error::Invalid(deploy::NO_NETWORK.into()))?;
         place::subnets(cx, &network)?;
         deploy::check_balancers(&input.load_balancers, &definition)?;
         let grace_secs = deploy::grace(input.health_check_grace_period_seconds, &input.load_balancers)?;

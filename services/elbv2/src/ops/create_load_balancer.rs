@@ -97,8 +97,9 @@ fn refuse_unsupported(input: &Input) -> Result<(), Error> {
 
 pub(crate) fn supported_addresses(kind: Option<IpAddressType>) -> Result<(), AwsError> {
     match kind.filter(|k| *k != IpAddressType::Ipv4) {
-        Some(kind) => Err(AwsError::not_supported(format_args!("The IP address type '{kind}'"))
-            .hint("Use 'ipv4'.")),
+        Some(kind) => {
+            Err(AwsError::not_supported(format_args!("The IP address type '{kind}'")).hint("Use 'ipv4'."))
+        }
         None => Ok(()),
     }
 }

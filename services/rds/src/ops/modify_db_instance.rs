@@ -312,12 +312,18 @@ mod tests {
         let made = cloud.ok("ModifyDBInstance", rename("New"));
         assert_eq!(made["DBInstance"]["DBInstanceStatus"], "rebooting");
         fixture.settle().await;
-        assert_eq!((fixture.status("new"), fixture.status("old")), ("available".into(), "DBInstanceNotFound".into()));
+        assert_eq!(
+            (fixture.status("new"), fixture.status("old")),
+            ("available".into(), "DBInstanceNotFound".into())
+        );
         let after = cloud.store.read().get::<Instance>("new").unwrap();
         assert_eq!((&after.resource_id, &after.nodes), (&before.resource_id, &before.nodes));
         assert_eq!(fixture.databases().await, 2);
         let names: Vec<String> = cloud.store.read().scan::<RdsEndpoint>().map(|e| e.name.clone()).collect();
-        assert!(names.len() == 2 && names[0].starts_with("new.") && names[1].starts_with("taken."), "{names:?}");
+        assert!(
+            names.len() == 2 && names[0].starts_with("new.") && names[1].starts_with("taken."),
+            "{names:?}"
+        );
         // The old name is free.
         cloud.instance("old", false);
         fixture.settle().await;

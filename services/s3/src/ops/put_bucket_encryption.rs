@@ -51,8 +51,10 @@ impl Operation for PutBucketEncryption {
         let [rule] = input.server_side_encryption_configuration.rules.as_slice() else {
             return Err(Error::MalformedXml);
         };
-        let encryption =
-            rule.apply_server_side_encryption_by_default.as_ref().map_or(Ok(DefaultEncryption::Aes256), chosen)?;
+        let encryption = rule
+            .apply_server_side_encryption_by_default
+            .as_ref()
+            .map_or(Ok(DefaultEncryption::Aes256), chosen)?;
         let key = rule.bucket_key_enabled.unwrap_or(false);
         rules::update(cx, &input.bucket, None, |b| (b.encryption, b.bucket_key) = (encryption, key))
     }
@@ -67,9 +69,11 @@ fn chosen(by_default: &ByDefault) -> Result<DefaultEncryption, Error> {
             Err(Error::InvalidRequest(why.into()))
         }
         ServerSideEncryption::Aes256 => Ok(DefaultEncryption::Aes256),
-        ServerSideEncryption::AwsKms if has_key => Err(AwsError::not_supported("The parameter KMSMasterKeyID")
-            .hint("Leave it out to use the key that AWS manages for S3.")
-            .into()),
+        ServerSideEncryption::AwsKms if has_key => {
+            Err(AwsError::not_supported("The parameter KMSMasterKeyID")
+                .hint("Leave it out to use the key that AWS manages for S3.")
+                .into())
+        }
         ServerSideEncryption::AwsKms => Ok(DefaultEncryption::AwsKms),
         other => Err(AwsError::not_supported(format_args!("The server-side encryption {other}"))
             .hint("Use AES256 or aws:kms.")
