@@ -61,7 +61,7 @@ pub(crate) struct TargetShape {
     attribute_change_type: Option<AttributeChangeType>,
 }
 
-/// The changes, for [`stored`] in a change set.
+/// The changes, as a change set stores them.
 pub(crate) fn of(predicted: &[Predicted]) -> Vec<Value> {
     predicted
         .iter()

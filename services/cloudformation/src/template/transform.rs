@@ -1,6 +1,6 @@
 //! Templates with a `Transform`. The only transform that runs is `AWS::LanguageExtensions`; any other is refused by its name.
 //!
-//! [`read`] returns a [`Source`]: what is known before the parameters have values. [`Source::process`] runs the transform.
+//! `read` returns a `Source`: what is known before the parameters have values. `Source::process` runs the transform.
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/transform-aws-languageextensions.html>
 
 use super::evaluate::{Environment, EvaluateError, Pseudo, Scope};
