@@ -558,7 +558,8 @@ def test_configuration_is_stored_or_refused(s3, bucket):
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": True}
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
     assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"] == [rule]
-    kms = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
+    own_key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/own"}
+    kms = {"Rules": [{"ApplyServerSideEncryptionByDefault": own_key}]}
     refused("NotImplemented", s3.put_bucket_encryption, Bucket=bucket, ServerSideEncryptionConfiguration=kms)
     refused("NotImplemented", s3.put_object, Bucket=bucket, Key="k", Body=b"x", StorageClass="GLACIER")
     refused("AccessControlListNotSupported", s3.put_bucket_acl, Bucket=bucket, ACL="public-read")

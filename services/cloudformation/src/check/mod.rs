@@ -165,12 +165,17 @@ struct Checked<'a> {
     scope: &'a Scope<'a>,
 }
 
+/// The last part of the ARN of the stack that a check imagines.
+const UUID: &str = "00000000-0000-0000-0000-000000000000";
+
 impl Checked<'_> {
     fn of(cloud: &Cloud, store: &Store, source: &Source, given: &Given) -> Result<Report, TemplateError> {
         let bound = source.bind_known(given)?;
         let environment = trial::Resources::none(&cloud.config);
-        let pseudo =
-            scope::pseudo(&cloud.config, &StackArn("stack/check".into()), &StackName("check".into()));
+        // A stack's ARN in full: templates take the last parts of it for unique names.
+        let (region, account) = (&cloud.config.region, &cloud.config.account);
+        let arn = format!("arn:aws:cloudformation:{region}:{account}:stack/check/{UUID}");
+        let pseudo = scope::pseudo(&cloud.config, &StackArn(arn), &StackName("check".into()));
         let known = Known { parameters: &bound.values, pseudo: &pseudo, environment: &environment };
         let is_complete = source.parameters.keys().all(|name| bound.values.contains_key(name));
         let template = if is_complete { source.process(known)?.template } else { source.outline(known)? };
