@@ -163,11 +163,19 @@ pub(crate) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
+/// A process that was just ended may still have written a file after its folder was listed. Each such file costs one attempt.
+const REMOVALS: usize = 10;
+
 pub(crate) fn remove_tree(path: &Path) -> Result<(), PlaneError> {
-    match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(e).machine(|| format!("remove {}", path.display()))
+    let mut left = REMOVALS;
+    loop {
+        left -= 1;
+        match fs::remove_dir_all(path) {
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty && left > 0 => {}
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(e).machine(|| format!("remove {}", path.display()));
+            }
+            _ => return Ok(()),
         }
-        _ => Ok(()),
     }
 }
