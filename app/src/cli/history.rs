@@ -115,16 +115,7 @@ pub(crate) async fn rollback(home: &Home, out: &Output, rollback: &Rollback) -> 
         );
         return Ok(());
     };
-    let kept: Vec<String> = prepared.changes.stateful().collect();
-    if !kept.is_empty() {
-        prepared.discard(&client).await?;
-        bail!(
-            "release {} of {app} has other data resources, and a rollback never touches data:\n  {}\nNothing was changed. \
-             Change the manifest and run `escale up` instead",
-            release.number,
-            kept.join("\n  ")
-        );
-    }
+    let prepared = without_loss(&client, prepared, release).await?;
     for line in prepared.changes.lines(usize::MAX) {
         phases.line(&line);
     }
@@ -147,7 +138,22 @@ pub(crate) async fn undo(client: &Client, stack: &str, phases: &Phases) -> Resul
     let releases = releases(client, stack).await?;
     let release = chosen(&releases, None, stack)?;
     let Some(prepared) = content_of(client, stack, release, phases).await? else { return Ok(()) };
-    prepared.execute(client, 0, phases).await.map(drop)
+    without_loss(client, prepared, release).await?.execute(client, 0, phases).await.map(drop)
+}
+
+/// Refuses a return that would replace or remove a resource with data.
+async fn without_loss(client: &Client, prepared: Prepared, release: &Release) -> Result<Prepared> {
+    let lost: Vec<String> = prepared.changes.stateful().collect();
+    if lost.is_empty() {
+        return Ok(prepared);
+    }
+    prepared.discard(client).await?;
+    bail!(
+        "release {} has other data resources, and a rollback never touches data:\n  {}\nNothing was changed. Change the manifest \
+         and run `escale up` instead",
+        release.number,
+        lost.join("\n  ")
+    )
 }
 
 /// The newest release that is done.

@@ -74,7 +74,7 @@ fn start(cx: &mut Cx<'_>, mut stack: Stack, content: Content, predicted: &[Predi
         match row {
             Some(row) if is_to_create(&row) => {
                 // What a failed creation left is deleted with the other leftovers.
-                let version = row.version + 1;
+                let version = next_version(cx.tx, &uuid, &planned.logical_id);
                 retire(cx.tx, &row);
                 let row = begin::waiting(cx, &stack, place, planned, version);
                 cx.tx.put(row);
@@ -117,7 +117,8 @@ fn next_number(tx: &Tx, stack: &Stack) -> u32 {
     used.max(applied).map_or(0, |largest| largest + 1).max(stack.content + 1)
 }
 
-fn next_version(tx: &Tx, uuid: &StackUuid, logical: &LogicalId) -> u32 {
+/// A version that no physical resource of the logical id has, leftovers of failed updates included.
+pub(crate) fn next_version(tx: &Tx, uuid: &StackUuid, logical: &LogicalId) -> u32 {
     let below = format!("{uuid}/{logical}/");
     tx.prefix::<StackResource>(&below).map(|row| row.version).max().map_or(0, |largest| largest + 1)
 }

@@ -89,7 +89,7 @@ fn replace(cx: &mut Cx<'_>, goal: &Goal<'_>, row: &StackResource, evaluated: Eva
     events::record(cx.tx, row, ResourceStatus::UpdateInProgress, Some(why.into()), cx.now);
     crate::update::retire(cx.tx, row);
     let mut new = StackResource {
-        version: row.version + 1,
+        version: crate::update::next_version(cx.tx, &row.stack, &row.logical_id),
         role: Role::New,
         state: ResourceState::Updating,
         pending: false,
