@@ -24,8 +24,8 @@ use escale_base::{AwsError, Tag, wire::Value};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType, Update};
 use escale_store::Image;
 use escale_tables::cloudformation::{
-    Content, Nested, OnFailure, ParameterKey, Phase, ResourceState, Role, Stack, StackArn, StackName,
-    StackResource, StackUuid, TemplateUrl,
+    Content, Nested, OnFailure, ParameterKey, Phase, ResourceState, ResourceStatus, Role, Stack, StackArn,
+    StackEvent, StackName, StackResource, StackUuid, TemplateUrl,
 };
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, sync::Arc};
@@ -253,14 +253,32 @@ fn is_partly_cleaned(row: &StackResource) -> bool {
         )
 }
 
+/// The status and the reason with which the stack's last operation began to fail. Its present ones may be those of a rollback
+/// that has gone on since.
+fn failure(image: &Image, stack: &Stack) -> (ResourceStatus, String) {
+    let began = [
+        ResourceStatus::UpdateRollbackInProgress,
+        ResourceStatus::UpdateRollbackFailed,
+        ResourceStatus::UpdateFailed,
+        ResourceStatus::RollbackInProgress,
+        ResourceStatus::CreateFailed,
+    ];
+    let events: Vec<_> = image.prefix::<StackEvent>(&format!("{}/", stack.uuid)).collect();
+    let own = |event: &&std::sync::Arc<StackEvent>| {
+        event.type_name == events::STACK && event.physical_id == *stack.arn && began.contains(&event.status)
+    };
+    match events.iter().rev().find(own) {
+        Some(event) => (event.status, event.reason.clone().unwrap_or_default()),
+        None => (status::stack_event(stack.phase), stack.reason.clone().unwrap_or_default()),
+    }
+}
+
 /// Whether a creation or an update that its parent has started is complete.
 fn ready(image: &Image, created: &Created) -> Readiness {
     let arn = &created.physical_id;
     let Some(stack) = find::stack_if_any(image, arn) else {
         return Readiness::Failed(format!("Stack [{arn}] does not exist"));
     };
-    let status = status::stack(stack.phase);
-    let reason = || stack.reason.clone().unwrap_or_default();
     let parent = parent_of(image, &stack);
     let goes_back = parent.as_ref().is_some_and(|parent| parent.phase == Phase::UpdateRollingBack);
     // One that was rolled back earlier and has not changed since is complete.
@@ -274,11 +292,16 @@ fn ready(image: &Image, created: &Created) -> Readiness {
         | Phase::UpdateRollingBack
         | Phase::UpdateRollbackFailed
         | Phase::UpdateRollbackCleanup
-        | Phase::UpdateRolledBack => Readiness::Failed(format!(
-            "Embedded stack {arn} was not successfully updated. Currently in {status} with reason: {}",
-            reason()
-        )),
-        _ => Readiness::Failed(format!("Embedded stack {arn} was not successfully created: {}", reason())),
+        | Phase::UpdateRolledBack => {
+            let (status, reason) = failure(image, &stack);
+            Readiness::Failed(format!(
+                "Embedded stack {arn} was not successfully updated. Currently in {status} with reason: {reason}"
+            ))
+        }
+        _ => {
+            let (_, reason) = failure(image, &stack);
+            Readiness::Failed(format!("Embedded stack {arn} was not successfully created: {reason}"))
+        }
     }
 }
 
