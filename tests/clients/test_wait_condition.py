@@ -117,7 +117,8 @@ def test_task_sends_a_signal_by_name(aws, cluster, waiting):  # noqa: F811
     client, (name, url) = aws("cloudformation"), waiting()
     split, body = urllib.parse.urlsplit(url), json.dumps(success("task"))
     head = f"PUT {split.path}?{split.query} HTTP/1.1\\r\\nHost: {split.netloc}\\r\\nContent-Length: {len(body)}\\r\\nConnection: close\\r\\n\\r\\n"
-    script = f"printf '{head}%s' '{body}' | /bin/busybox nc {split.hostname} {split.port or 80}"
+    # The input stays open for a while: nc closes its side with it, and a server may drop a request whose client has gone.
+    script = f"(printf '{head}%s' '{body}'; /bin/busybox sleep 3) | /bin/busybox nc {split.hostname} {split.port or 80}"
     task = cluster.run(cluster.define(cluster.container("main", script)))
     waiter(client, "stack_create_complete").wait(StackName=name, WaiterConfig=QUICK)
     eventually(lambda: any(line.startswith("HTTP/1.1 200") for line in cluster.lines(task)))
