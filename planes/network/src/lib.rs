@@ -14,6 +14,7 @@
 mod by_name;
 mod check;
 mod fake;
+mod filters;
 mod firewall;
 mod flows;
 mod forward;
