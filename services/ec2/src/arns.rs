@@ -4,6 +4,7 @@
 //! itself, and none can forget one.
 //! Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>
 
+use crate::acls;
 use escale_base::{Arn, wire::Value};
 use escale_service::Config;
 use escale_store::Image;
@@ -27,12 +28,13 @@ const TYPES: [(&str, &str); 13] = [
 ];
 
 /// The types that operations create. Their ARNs end with `*`, because the id does not exist yet.
-const CREATED: [(&str, &str); 11] = [
+const CREATED: [(&str, &str); 12] = [
     ("AllocateAddress", "elastic-ip"),
     ("CreateDefaultSubnet", "subnet"),
     ("CreateDefaultVpc", "vpc"),
     ("CreateInternetGateway", "internet-gateway"),
     ("CreateNatGateway", "natgateway"),
+    ("CreateNetworkAcl", "network-acl"),
     ("CreateNetworkInterface", "network-interface"),
     ("CreateRouteTable", "route-table"),
     ("CreateSecurityGroup", "security-group"),
@@ -77,7 +79,8 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-/// The type and the id of the resource that a string names. An association's id names the associated address or route table.
+/// The type and the id of the resource that a string names. An association's id names the associated address, route
+/// table or subnet.
 fn resource(image: &Image, text: &str) -> Option<(&'static str, String)> {
     if text.starts_with("eipassoc-") {
         let mut all = image.scan::<Address>();
@@ -87,6 +90,9 @@ fn resource(image: &Image, text: &str) -> Option<(&'static str, String)> {
     if text.starts_with("rtbassoc-") {
         let table = image.scan::<RouteTable>().find(|t| t.associations.iter().any(|a| a.id == text))?;
         return Some(("route-table", table.id.to_string()));
+    }
+    if text.starts_with("aclassoc-") {
+        return Some(("subnet", acls::association(image, text)?.subnet.to_string()));
     }
     // Some operations name an Elastic IP address by the address instead of its allocation id.
     if let Ok(public) = text.parse::<std::net::Ipv4Addr>() {

@@ -24,6 +24,7 @@ pub enum Kind {
     Endpoint,
     PrefixList,
     NetworkAcl,
+    NetworkAclAssociation,
     Instance,
     DhcpOptions,
     VpnGateway,
@@ -51,6 +52,7 @@ impl Kind {
             Kind::Endpoint => ("InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id"),
             Kind::PrefixList => ("InvalidPrefixListID.NotFound", "prefix list ID"),
             Kind::NetworkAcl => ("InvalidNetworkAclID.NotFound", "networkAcl ID"),
+            Kind::NetworkAclAssociation => ("InvalidAssociationID.NotFound", "association ID"),
             Kind::Instance => ("InvalidInstanceID.NotFound", "instance ID"),
             Kind::DhcpOptions => ("InvalidDhcpOptionsID.NotFound", "dhcpOptions ID"),
             Kind::VpnGateway => ("InvalidVpnGatewayID.NotFound", "vpnGateway ID"),
@@ -113,6 +115,10 @@ pub enum Error {
     DuplicateRule(String),
     #[error("The specified rule does not exist in this security group: {0}")]
     NoRule(String),
+    #[error("The network acl entry identified by {0} already exists.")]
+    DuplicateEntry(u16),
+    #[error("The network acl '{0}' has no {1} entry with the rule number {2}.")]
+    NoEntry(String, &'static str, i32),
     #[error("{1}")]
     TooMany(Limit, String),
     #[error("{0}")]
@@ -139,6 +145,7 @@ pub enum Limit {
     RulesPerGroup,
     GroupsPerInterface,
     RoutesPerTable,
+    EntriesPerAcl,
     Tags,
 }
 
@@ -149,6 +156,8 @@ impl Limit {
             // AWS raises this quota on request, up to 16.
             Limit::GroupsPerInterface => 5,
             Limit::RoutesPerTable => 500,
+            // In each direction, with the last entry, which denies all.
+            Limit::EntriesPerAcl => 20,
             Limit::Tags => 50,
         }
     }
@@ -158,6 +167,7 @@ impl Limit {
             Limit::RulesPerGroup => "RulesPerSecurityGroupLimitExceeded",
             Limit::GroupsPerInterface => "SecurityGroupsPerInterfaceLimitExceeded",
             Limit::RoutesPerTable => "RouteLimitExceeded",
+            Limit::EntriesPerAcl => "NetworkAclEntryLimitExceeded",
             Limit::Tags => "TagLimitExceeded",
         }
     }
@@ -196,6 +206,8 @@ impl From<Error> for AwsError {
             Error::DuplicateGroup(..) => (ErrorKind::AlreadyExists, "InvalidGroup.Duplicate"),
             Error::DuplicateRule(_) => (ErrorKind::AlreadyExists, "InvalidPermission.Duplicate"),
             Error::NoRule(_) => (ErrorKind::NotFound, "InvalidPermission.NotFound"),
+            Error::DuplicateEntry(_) => (ErrorKind::AlreadyExists, "NetworkAclEntryAlreadyExists"),
+            Error::NoEntry(..) => (ErrorKind::NotFound, "InvalidNetworkAclEntry.NotFound"),
             Error::TooMany(limit, _) => (ErrorKind::LimitExceeded, limit.code()),
             Error::NotPermitted(_) => (ErrorKind::Invalid, "OperationNotPermitted"),
             Error::InterfaceInUse(_) => (ErrorKind::InUse, "InvalidNetworkInterface.InUse"),

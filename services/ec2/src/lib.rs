@@ -6,6 +6,7 @@
 //!
 //! Other services create their interfaces through `CreateNetworkInterface`, as on AWS. Start at `ops/create_vpc.rs`.
 
+mod acls;
 mod addresses;
 mod arns;
 mod cfn;

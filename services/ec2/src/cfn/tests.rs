@@ -10,6 +10,8 @@ use escale_tables::{
 };
 use serde_json::json;
 
+mod acls;
+
 fn tags(pairs: &[(&str, &str)]) -> Value {
     pairs.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
 }

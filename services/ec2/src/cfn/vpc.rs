@@ -2,7 +2,7 @@
 
 use super::{describe, flag, shown, tags, update_tags};
 use crate::{
-    choices,
+    acls, choices,
     ops::{
         create_network_interface::CreateNetworkInterface, create_subnet::CreateSubnet, create_vpc::CreateVpc,
         delete_network_interface::DeleteNetworkInterface, delete_subnet::DeleteSubnet, delete_vpc::DeleteVpc,
@@ -11,7 +11,7 @@ use crate::{
         modify_network_interface_attribute::ModifyNetworkInterfaceAttribute,
         modify_subnet_attribute::ModifySubnetAttribute, modify_vpc_attribute::ModifyVpcAttribute,
     },
-    shapes::{self, Flag, Text},
+    shapes::{Flag, Text},
     status::{self, InterfaceStatus, VpcState},
 };
 use escale_base::{
@@ -87,7 +87,7 @@ fn vpc(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         .with("CidrBlock", vpc.cidr_block.as_str())
         .with("CidrBlockAssociations", associations.collect::<Vec<_>>())
         .with("DefaultSecurityGroup", group.ok_or_else(AwsError::internal)?.id.as_str())
-        .with("DefaultNetworkAcl", shapes::vpc::acl_id(&vpc.vpc_id))
+        .with("DefaultNetworkAcl", acls::default_id(&vpc.vpc_id).as_str())
         .with("Ipv6CidrBlocks", json!([])))
 }
 

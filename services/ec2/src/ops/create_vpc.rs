@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>
 
 use crate::{
-    Error,
+    Error, acls,
     choices::{ResourceType, Tenancy},
     initial, rules, shapes, status,
 };
@@ -54,6 +54,7 @@ impl Operation for CreateVpc {
         };
         cx.tx.put(initial::main_route_table(&vpc, Vec::new()));
         initial::default_group(cx.tx, &vpc);
+        cx.tx.put(acls::default_acl(&vpc));
         let shape = shapes::vpc::vpc(cx, &vpc, status::vpc(cx.tx, &vpc.id));
         cx.tx.put(vpc);
         Ok(Output { vpc: shape })

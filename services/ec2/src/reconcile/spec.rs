@@ -1,14 +1,14 @@
 //! Turns all rows of a VPC into one specification for the network plane. Has no side effects.
 
-use crate::{prefix_lists, shapes::interface::public_ip};
+use crate::{acls, prefix_lists, shapes::interface::public_ip};
 use escale_network as net;
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::ec2::{
-    Endpoint, Group, GroupRule, Interface, InterfaceType, InternetGateway, NatGateway, Peer, RouteTable,
-    Subnet, Target, Vpc,
+    AclEntry, Endpoint, Group, GroupRule, Interface, InterfaceType, InternetGateway, NatGateway, NetworkAcl,
+    Peer, RouteTable, Subnet, Target, Vpc,
 };
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use std::net::Ipv4Addr;
 
 /// The link-local addresses of AWS's services in every network: the resolver, and the metadata of ECS tasks.
@@ -23,6 +23,7 @@ pub(super) fn spec(image: &Image, config: &Config, vpc: &Vpc) -> net::VpcSpec {
         route_tables: Vec::new(),
         interfaces: interfaces(image, vpc),
         groups: groups(image, config, vpc),
+        filters: filters(image, vpc),
         internet_gateway: image.scan::<InternetGateway>().any(|g| g.vpc.as_ref() == Some(&vpc.id)),
         // As on AWS, a tracked connection continues after its rule was revoked.
         revoked_flows: net::RevokedFlows::Keep,
@@ -42,6 +43,7 @@ fn subnets(image: &Image, vpc: &Vpc) -> Vec<net::Subnet> {
         cidr: s.cidr,
         zone: s.zone.to_string(),
         route_table: s.route_table.as_ref().map_or_else(|| main.clone(), ToString::to_string),
+        filter: Some(acls::association_of(image, &s).acl.to_string()),
     };
     of_vpc.map(subnet).collect()
 }
@@ -123,6 +125,32 @@ fn groups(image: &Image, config: &Config, vpc: &Vpc) -> Vec<net::Group> {
         group
     };
     of_vpc.map(group).collect()
+}
+
+fn filters(image: &Image, vpc: &Vpc) -> Vec<net::Filter> {
+    let acls = image.scan::<NetworkAcl>().filter(|a| a.vpc == vpc.id);
+    let filter = |acl: std::sync::Arc<NetworkAcl>| {
+        let way = |egress| acl.entries.iter().filter(move |e| e.egress == egress).filter_map(filter_rule);
+        net::Filter { name: acl.id.to_string(), ingress: way(false).collect(), egress: way(true).collect() }
+    };
+    acls.map(filter).collect()
+}
+
+/// `None` for an entry with an IPv6 block: no packet can match it.
+fn filter_rule(entry: &AclEntry) -> Option<net::FilterRule> {
+    let IpNet::V4(peer) = entry.cidr else { return None };
+    let protocol = match (entry.ports, entry.icmp) {
+        (Some((first, last)), _) if entry.protocol == acls::UDP => {
+            net::Protocol::Udp(net::Ports { first, last })
+        }
+        (Some((first, last)), _) => net::Protocol::Tcp(net::Ports { first, last }),
+        // -1 means all and is no `u8`, so it becomes `None`.
+        (None, Some((kind, code))) => {
+            net::Protocol::Icmp { kind: u8::try_from(kind).ok(), code: u8::try_from(code).ok() }
+        }
+        (None, None) => entry.protocol.as_str().parse().map_or(net::Protocol::Any, net::Protocol::Number),
+    };
+    Some(net::FilterRule { allow: entry.allow, protocol, peer })
 }
 
 fn protocol(rule: &GroupRule) -> net::Protocol {

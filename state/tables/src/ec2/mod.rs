@@ -6,6 +6,7 @@ mod endpoint;
 mod gateway;
 mod group;
 mod interface;
+mod network_acl;
 mod route_table;
 mod subnet;
 mod vpc;
@@ -16,6 +17,7 @@ pub use endpoint::{Endpoint, EndpointId};
 pub use gateway::{InternetGateway, InternetGatewayId, NatFailure, NatGateway, NatGatewayId};
 pub use group::{Group, GroupId, GroupRule, IpProtocol, Peer, PrefixListId, RuleId};
 pub use interface::{Interface, InterfaceId, InterfaceSeen, InterfaceType};
+pub use network_acl::{AclEntry, NetworkAcl, NetworkAclAssociation, NetworkAclAssociationId, NetworkAclId};
 pub use route_table::{
     Route, RouteTable, RouteTableAssociation, RouteTableAssociationId, RouteTableId, Target,
 };
@@ -35,6 +37,8 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<InterfaceSeen>(),
     TableDef::of::<InternetGateway>(),
     TableDef::of::<NatGateway>(),
+    TableDef::of::<NetworkAcl>(),
+    TableDef::of::<NetworkAclAssociation>(),
     TableDef::of::<RouteTable>(),
     TableDef::of::<Subnet>(),
     TableDef::of::<Vpc>(),
