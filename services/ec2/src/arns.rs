@@ -4,18 +4,19 @@
 //! itself, and none can forget one.
 //! Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>
 
-use crate::acls;
+use crate::{acls, ipv6};
 use escale_base::{Arn, wire::Value};
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::ec2::{Address, RouteTable};
 
 /// The prefix of an id and the type in its ARN.
-const TYPES: [(&str, &str); 13] = [
+const TYPES: [(&str, &str); 14] = [
     ("vpc-", "vpc"),
     ("subnet-", "subnet"),
     ("rtb-", "route-table"),
     ("igw-", "internet-gateway"),
+    ("eigw-", "egress-only-internet-gateway"),
     ("nat-", "natgateway"),
     ("eipalloc-", "elastic-ip"),
     ("sg-", "security-group"),
@@ -28,10 +29,11 @@ const TYPES: [(&str, &str); 13] = [
 ];
 
 /// The types that operations create. Their ARNs end with `*`, because the id does not exist yet.
-const CREATED: [(&str, &str); 12] = [
+const CREATED: [(&str, &str); 13] = [
     ("AllocateAddress", "elastic-ip"),
     ("CreateDefaultSubnet", "subnet"),
     ("CreateDefaultVpc", "vpc"),
+    ("CreateEgressOnlyInternetGateway", "egress-only-internet-gateway"),
     ("CreateInternetGateway", "internet-gateway"),
     ("CreateNatGateway", "natgateway"),
     ("CreateNetworkAcl", "network-acl"),
@@ -93,6 +95,9 @@ fn resource(image: &Image, text: &str) -> Option<(&'static str, String)> {
     }
     if text.starts_with("aclassoc-") {
         return Some(("subnet", acls::association(image, text)?.subnet.to_string()));
+    }
+    if text.starts_with("vpc-cidr-assoc-") || text.starts_with("subnet-cidr-assoc-") {
+        return ipv6::owner(image, text);
     }
     // Some operations name an Elastic IP address by the address instead of its allocation id.
     if let Ok(public) = text.parse::<std::net::Ipv4Addr>() {

@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
 
 use escale_base::{AwsError, ErrorKind};
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use std::net::Ipv4Addr;
 
 /// The kinds of resources that a request names by id, for "does not exist" errors.
@@ -25,6 +25,9 @@ pub enum Kind {
     PrefixList,
     NetworkAcl,
     NetworkAclAssociation,
+    VpcCidrAssociation,
+    SubnetCidrAssociation,
+    EgressOnlyInternetGateway,
     Instance,
     DhcpOptions,
     VpnGateway,
@@ -53,6 +56,15 @@ impl Kind {
             Kind::PrefixList => ("InvalidPrefixListID.NotFound", "prefix list ID"),
             Kind::NetworkAcl => ("InvalidNetworkAclID.NotFound", "networkAcl ID"),
             Kind::NetworkAclAssociation => ("InvalidAssociationID.NotFound", "association ID"),
+            Kind::VpcCidrAssociation => {
+                ("InvalidVpcCidrBlockAssociationID.NotFound", "vpc CIDR block association ID")
+            }
+            Kind::SubnetCidrAssociation => {
+                ("InvalidSubnetCidrBlockAssociationID.NotFound", "subnet CIDR block association ID")
+            }
+            Kind::EgressOnlyInternetGateway => {
+                ("InvalidGatewayID.NotFound", "egress only internet gateway ID")
+            }
             Kind::Instance => ("InvalidInstanceID.NotFound", "instance ID"),
             Kind::DhcpOptions => ("InvalidDhcpOptionsID.NotFound", "dhcpOptions ID"),
             Kind::VpnGateway => ("InvalidVpnGatewayID.NotFound", "vpnGateway ID"),
@@ -78,7 +90,7 @@ pub enum Error {
     #[error("The CIDR '{0}' is invalid.{1}")]
     SubnetRange(String, String),
     #[error("The CIDR '{0}' conflicts with another subnet ({1} has {2})")]
-    SubnetConflict(Ipv4Net, String, Ipv4Net),
+    SubnetConflict(IpNet, String, IpNet),
     #[error(
         "There are not enough free addresses in subnet '{0}' to satisfy the requested number of interfaces."
     )]
@@ -106,7 +118,7 @@ pub enum Error {
     #[error("{0}")]
     RouteExists(String),
     #[error("no route with destination-cidr-block {1} in route table {0}")]
-    NoRoute(String, Ipv4Net),
+    NoRoute(String, IpNet),
     #[error("Network {0} is already attached to {1}")]
     AlreadyAttached(String, String),
     #[error("The security group '{0}' already exists for VPC '{1}'")]

@@ -15,6 +15,7 @@ mod default_vpc;
 mod error;
 mod filters;
 mod initial;
+mod ipv6;
 mod ops;
 mod permissions;
 mod prefix_lists;

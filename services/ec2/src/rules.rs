@@ -6,8 +6,8 @@ use escale_service::{Cx, Principal};
 use escale_store::Row;
 use escale_tables::ServicePrincipal;
 use escale_tables::ec2::{
-    Address, Endpoint, Group, GroupId, GroupRule, Interface, InternetGateway, NatGateway, NetworkAcl,
-    RouteTable, Subnet, Vpc,
+    Address, EgressOnlyInternetGateway, Endpoint, Group, GroupId, GroupRule, Interface, InternetGateway,
+    NatGateway, NetworkAcl, RouteTable, Subnet, Vpc,
 };
 use ipnet::{Ipv4Net, Ipv6Net};
 use std::sync::Arc;
@@ -24,6 +24,7 @@ named! {
     Vpc => Vpc, Subnet => Subnet, RouteTable => RouteTable, InternetGateway => InternetGateway,
     NatGateway => NatGateway, Address => Allocation, Group => Group, GroupRule => Rule, Interface => Interface,
     Endpoint => Endpoint, NetworkAcl => NetworkAcl,
+    EgressOnlyInternetGateway => EgressOnlyInternetGateway,
 }
 
 /// The row with this id, or AWS's error that it does not exist.

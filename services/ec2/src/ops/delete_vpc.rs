@@ -4,8 +4,8 @@ use crate::{Error, acls, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{
-    DefaultVpc, Endpoint, Group, GroupRule, Interface, InternetGateway, NatGateway, NetworkAcl, RouteTable,
-    Subnet, Vpc, VpcId,
+    DefaultVpc, EgressOnlyInternetGateway, Endpoint, Group, GroupRule, Interface, InternetGateway,
+    NatGateway, NetworkAcl, RouteTable, Subnet, Vpc, VpcId, VpcIpv6Block,
 };
 
 pub(crate) struct DeleteVpc;
@@ -51,6 +51,7 @@ impl Operation for DeleteVpc {
         if DefaultVpc::of(cx.tx).as_ref() == Some(&vpc.id) {
             cx.tx.put(DefaultVpc { vpc: None });
         }
+        cx.tx.delete::<VpcIpv6Block>(vpc.id.as_str());
         cx.tx.delete::<Vpc>(vpc.id.as_str());
         Ok(())
     }
@@ -66,6 +67,8 @@ fn dependencies(cx: &Cx<'_>, vpc: &VpcId) -> Vec<String> {
     found.extend(gateways.map(|g| g.id.to_string()));
     found.extend(cx.tx.scan::<Endpoint>().filter(|e| e.vpc == *vpc).map(|e| e.id.to_string()));
     found.extend(cx.tx.scan::<RouteTable>().filter(|t| t.vpc == *vpc && !t.main).map(|t| t.id.to_string()));
+    let outbound = cx.tx.scan::<EgressOnlyInternetGateway>().filter(|g| g.vpc == *vpc);
+    found.extend(outbound.map(|g| g.id.to_string()));
     let acls = cx.tx.scan::<NetworkAcl>().filter(|a| a.vpc == *vpc && !a.default);
     found.extend(acls.map(|a| a.id.to_string()));
     let groups = cx.tx.scan::<Group>().filter(|g| g.vpc == *vpc && g.name != "default");

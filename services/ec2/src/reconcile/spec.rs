@@ -79,9 +79,9 @@ fn route_table(image: &Image, config: &Config, vpc: &Vpc, table: &RouteTable) ->
         );
     }
     for route in &table.routes {
-        if routes.iter().all(|r| r.destination != route.destination) {
-            let target = target(image, vpc, &route.target);
-            routes.push(net::Route { destination: route.destination, target });
+        let IpNet::V4(destination) = route.destination else { continue };
+        if routes.iter().all(|r| r.destination != destination) {
+            routes.push(net::Route { destination, target: target(image, vpc, &route.target) });
         }
     }
     net::RouteTable { name: table.id.to_string(), routes }
@@ -109,7 +109,7 @@ fn target(image: &Image, vpc: &Vpc, target: &Target) -> net::Target {
         },
         Target::Interface(id) => to_interface(id.as_str()),
         Target::Endpoint(id) if image.has::<Endpoint>(id.as_str()) => net::Target::ServiceEndpoint,
-        Target::Endpoint(_) => net::Target::Blackhole,
+        Target::Endpoint(_) | Target::EgressOnlyInternetGateway(_) => net::Target::Blackhole,
     }
 }
 
@@ -120,7 +120,7 @@ fn groups(image: &Image, config: &Config, vpc: &Vpc) -> Vec<net::Group> {
         let mut group = net::Group { name: g.id.to_string(), ingress: Vec::new(), egress: Vec::new() };
         for row in image.prefix::<GroupRule>(&prefix) {
             let rules = if row.egress { &mut group.egress } else { &mut group.ingress };
-            rules.push(net::Rule { protocol: protocol(&row), peer: peer(config, &row.peer) });
+            rules.extend(peer(config, &row.peer).map(|peer| net::Rule { protocol: protocol(&row), peer }));
         }
         group
     };
@@ -161,20 +161,23 @@ fn protocol(rule: &GroupRule) -> net::Protocol {
     match rule.protocol.as_str() {
         "tcp" => net::Protocol::Tcp(ports),
         "udp" => net::Protocol::Udp(ports),
+        "icmpv6" => net::Protocol::Number(58),
         "icmp" => net::Protocol::Icmp { kind: byte(rule.from_port), code: byte(rule.to_port) },
         // The remaining name, -1 for all protocols, does not parse.
         number => number.parse().map_or(net::Protocol::Any, net::Protocol::Number),
     }
 }
 
-fn peer(config: &Config, peer: &Peer) -> net::Peer {
-    match peer {
-        Peer::Cidr(cidr) => net::Peer::Cidr(*cidr),
+/// `None` for an IPv6 block: no packet can match it.
+fn peer(config: &Config, peer: &Peer) -> Option<net::Peer> {
+    Some(match peer {
+        Peer::Cidr(IpNet::V4(cidr)) => net::Peer::Cidr(*cidr),
+        Peer::Cidr(IpNet::V6(_)) => return None,
         Peer::Group(id) => net::Peer::Group(id.to_string()),
         Peer::PrefixList(id) => {
             let blocks: Vec<Ipv4Net> =
                 prefix_lists::find(config, id.as_str()).map(|l| l.blocks).unwrap_or_default();
             net::Peer::Prefixes(blocks)
         }
-    }
+    })
 }

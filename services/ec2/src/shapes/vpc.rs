@@ -2,6 +2,8 @@
 
 use crate::{
     choices::{CidrBlockState, Tenancy},
+    ipv6,
+    shapes::ipv6::{VpcIpv6Shape, vpc_block},
     status::VpcState,
 };
 use escale_base::{Tag, Wire};
@@ -13,6 +15,7 @@ pub(crate) struct VpcShape {
     pub vpc_id: VpcId,
     pub cidr_block: String,
     pub cidr_block_association_set: Vec<CidrAssociation>,
+    pub ipv6_cidr_block_association_set: Vec<VpcIpv6Shape>,
     pub state: VpcState,
     pub owner_id: String,
     pub is_default: bool,
@@ -42,10 +45,11 @@ pub(crate) fn vpc(cx: &Cx<'_>, row: &Vpc, state: VpcState) -> VpcShape {
         vpc_id: row.id.clone(),
         cidr_block: row.cidr.to_string(),
         cidr_block_association_set: vec![CidrAssociation {
-            association_id: cidr_association_id(row),
+            association_id: ipv6::ipv4_association_id(&row.id),
             cidr_block: row.cidr.to_string(),
             cidr_block_state: CidrState { state: CidrBlockState::Associated },
         }],
+        ipv6_cidr_block_association_set: ipv6::of_vpc(cx.tx, &row.id).iter().map(|b| vpc_block(b)).collect(),
         state,
         owner_id: cx.config.account.clone(),
         is_default: DefaultVpc::of(cx.tx).as_ref() == Some(&row.id),
@@ -53,8 +57,4 @@ pub(crate) fn vpc(cx: &Cx<'_>, row: &Vpc, state: VpcState) -> VpcShape {
         dhcp_options_id: DHCP_OPTIONS,
         tags: row.tags.clone(),
     }
-}
-
-pub(crate) fn cidr_association_id(row: &Vpc) -> String {
-    row.id.as_str().replacen("vpc-", "vpc-cidr-assoc-", 1)
 }
