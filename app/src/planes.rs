@@ -37,7 +37,11 @@ pub(crate) async fn open(home: &Home, clock: &Clock, data: &Handle) -> Result<Op
         durability: escale_objects::Durability::Power,
         limits: escale_objects::Limits::default(),
     };
-    let registry = escale_registry::Settings { root: home.private_folder("images")?, clock: clock.clone() };
+    let registry = escale_registry::Settings {
+        root: home.private_folder("images")?,
+        clock: clock.clone(),
+        cache_bytes: escale_registry::CACHE_BYTES,
+    };
     // Calls: the last 48 MiB, some 60,000 of them; denials: the last 16 MiB. A segment of 4 MiB is what one lookup holds in memory.
     let journal = |name: &str, segments| {
         let limits = escale_journal::Limits { segment_bytes: 4 * 1024 * 1024, segments };
