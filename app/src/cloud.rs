@@ -49,6 +49,7 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: 
         proxies: Arc::new(escale_proxy::Balancers::new(sockets, clock).on(data.clone())),
         cdn: Arc::new(edge.clone()),
         internet_hosts: settings.internet_hosts.clone(),
+        upstream: Arc::new(planes::upstream(settings)),
     };
     escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
     // In the context of the data runtime, because tokio registers sockets and tasks with the runtime that is current.

@@ -25,6 +25,7 @@ use escale_route53::Route53;
 use escale_s3::S3;
 use escale_service::{Cloud, Config, Mount, Service};
 use escale_store::Store;
+use escale_upstream::Upstream;
 use std::sync::Arc;
 
 /// The planes that services hold, because their operations read from them.
@@ -48,6 +49,8 @@ pub struct Planes {
     pub postgres_majors: Vec<u32>,
     pub proxies: Arc<dyn Proxies>,
     pub cdn: Arc<dyn Cdn>,
+    /// Registries on the Internet.
+    pub upstream: Arc<dyn Upstream>,
     /// Hosts on the cloud's Internet that belong to no VPC.
     pub internet_hosts: Vec<InternetHost>,
 }
@@ -140,7 +143,8 @@ pub async fn start(
     let repositories = escale_ecr::Planes { repositories: services.ecr.repositories() };
     escale_ecr::start(engine, store, cloud, repositories);
     let (containers, registry) = (planes.containers, Arc::clone(&data.registry));
-    let tasks = escale_ecs::Planes { containers, registry, network: network() };
+    let upstream = planes.upstream;
+    let tasks = escale_ecs::Planes { containers, registry, upstream, network: network() };
     escale_ecs::start(engine, store, cloud, tasks);
     escale_logs::start(engine, store, escale_logs::Planes { logs: Arc::clone(&data.logs) });
     escale_s3::start(engine, store, cloud, escale_s3::Planes { buckets: services.s3.buckets() });

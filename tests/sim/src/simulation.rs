@@ -158,6 +158,7 @@ impl Simulation {
             postgres_majors: vec![POSTGRES],
             proxies: self.risky(&proxies),
             cdn: self.risky(&cdn),
+            upstream: Arc::new(escale_upstream::Fake::default()),
             internet_hosts: vec![],
         };
         // A daemon that cannot start exits with an error. No plane fails during the start here, so an error is a real one.

@@ -34,7 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("blueprint", &[]),
-    ("imagebuild", &[]),
+    ("imagebuild", &["planes/upstream"]),
     ("app/wiring", &["front/service", "services", "state", "engine", "planes"]),
     ("app", &["app/wiring", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
     ("tests/faults", &["state", "engine", "planes"]),
