@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used)] // a test's failure is a panic, in its helpers as well
 
+mod egress;
+mod outside;
 mod packets;
 mod rig;
 
