@@ -1,7 +1,7 @@
 //! ICMP echo: a socket for each sequence of pings, until it is idle.
 
 use super::{
-    Common, packet,
+    Common, datagrams, packet,
     pump::with_scratch,
     share::{Place, Places},
     tcp::unreachable,
@@ -111,18 +111,15 @@ impl Pinger {
     }
 
     fn send(&self, sequence: u16, data: &[u8]) {
-        // A lost ping is what a ping is for.
-        if let Err(error) = self.socket.try_send(&packet::echo_request(self.id, sequence, data)) {
-            tracing::debug!(%error, "cannot send an ICMP echo request");
-        }
+        datagrams::send(&self.socket, &packet::echo_request(self.id, sequence, data));
     }
 
     /// The next reply, as a packet for the client.
     async fn reply(&self, pings: Pings) -> io::Result<Vec<u8>> {
         loop {
-            self.socket.readable().await?;
+            datagrams::ready(&self.socket).await?;
             let read: io::Result<_> = with_scratch(|scratch| {
-                let size = self.socket.try_recv(scratch)?;
+                let size = datagrams::receive(&self.socket, scratch)?;
                 Ok(self.answer(pings, &scratch[..size]))
             });
             match read {

@@ -10,6 +10,7 @@
 //!
 //! Start at `rules.rs`, which explains how packets get here.
 
+mod datagrams;
 mod echo;
 mod packet;
 mod policy;

@@ -1,7 +1,7 @@
 //! UDP: a pair of connected sockets for each flow, until it is idle.
 
 use super::{
-    Common,
+    Common, datagrams,
     packet::{self, Flow},
     pump::with_scratch,
     share::{Place, Places},
@@ -35,7 +35,7 @@ impl Flows {
     pub(super) fn begin(self: &Arc<Self>, flow: Flow, data: &[u8]) -> Option<impl Future<Output = ()> + Send + use<>> {
         // It was queued before the socket of its flow existed.
         if let Some(far) = self.open().get(&flow) {
-            let _ = far.try_send(data);
+            datagrams::send(far, data);
             return None;
         }
         let near = *flow.near.ip();
@@ -75,12 +75,12 @@ impl Flows {
         loop {
             let idle = if steady { limits::UDP_IDLE_MS } else { limits::UDP_SINGLE_MS };
             let passed = tokio::select! {
-                ready = near.readable() => {
+                ready = datagrams::ready(&near) => {
                     // A client that goes on after an answer has more than one question.
                     steady |= answered;
                     ready.and_then(|()| pass(&near, &far))
                 }
-                ready = far.readable() => {
+                ready = datagrams::ready(&far) => {
                     answered = true;
                     ready.and_then(|()| pass(&far, &near)).inspect_err(|error| self.fail(flow, error))
                 }
@@ -115,11 +115,11 @@ impl Drop for Entry<'_> {
     }
 }
 
-/// Passes one datagram on. One that does not fit into the other socket's queue, or into a packet, is lost, as on any network.
+/// Passes one datagram on.
 fn pass(from: &UdpSocket, to: &UdpSocket) -> io::Result<()> {
-    with_scratch(|scratch| match from.try_recv(scratch) {
+    with_scratch(|scratch| match datagrams::receive(from, scratch) {
         Ok(size) => {
-            let _ = to.try_send(&scratch[..size]);
+            datagrams::send(to, &scratch[..size]);
             Ok(())
         }
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
