@@ -91,6 +91,7 @@ impl Services {
         let (calls, denials) = (Arc::clone(&self.planes.calls), Arc::clone(&self.planes.denials));
         let trail = Trail::new(calls, denials, &config.account, &config.region);
         let services: Vec<Arc<dyn Service>> = vec![
+            Arc::new(escale_acm::Acm),
             Arc::new(escale_cloudformation::CloudFormation),
             Arc::new(escale_cloudfront::CloudFront),
             Arc::new(CloudTrail(Arc::clone(&trail))),

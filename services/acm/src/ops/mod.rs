@@ -1,0 +1,4 @@
+//! The operations of Acm, one module each.
+
+escale_service::operations! { "acm";
+}
