@@ -6,6 +6,7 @@
 //! Start at [`Services::cloud`] for the services that answer requests, and at [`start`] for their reconcilers.
 
 use anyhow::{Context, Result};
+use escale_authority::Authority;
 use escale_base::{Clock, Secret};
 use escale_cdn::Cdn;
 use escale_cloudtrail::{CloudTrail, Trail};
@@ -48,6 +49,8 @@ pub struct Planes {
     pub postgres_majors: Vec<u32>,
     pub proxies: Arc<dyn Proxies>,
     pub cdn: Arc<dyn Cdn>,
+    /// Issues certificates.
+    pub authority: Arc<dyn Authority>,
     /// Hosts on the cloud's Internet that belong to no VPC.
     pub internet_hosts: Vec<InternetHost>,
 }
@@ -130,6 +133,7 @@ pub async fn start(
 ) -> Result<()> {
     let (network, data) = (|| Arc::clone(&planes.network), &services.planes);
 
+    escale_acm::start(engine, store, cloud, escale_acm::Planes { authority: planes.authority });
     let cdn = escale_cloudfront::Planes { cdn: planes.cdn };
     escale_cloudfront::start(engine, store, cloud, cdn).context("cannot start CloudFront")?;
     let networks = escale_ec2::Planes { network: network(), internet_hosts: planes.internet_hosts };
