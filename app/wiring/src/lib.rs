@@ -133,9 +133,9 @@ pub async fn start(
 ) -> Result<()> {
     let (network, data) = (|| Arc::clone(&planes.network), &services.planes);
 
-    escale_acm::start(engine, store, cloud, escale_acm::Planes { authority: planes.authority });
-    let cdn = escale_cloudfront::Planes { cdn: planes.cdn };
+    let cdn = escale_cloudfront::Planes { cdn: planes.cdn, authority: Arc::clone(&planes.authority) };
     escale_cloudfront::start(engine, store, cloud, cdn).context("cannot start CloudFront")?;
+    escale_acm::start(engine, store, cloud, escale_acm::Planes { authority: planes.authority });
     let networks = escale_ec2::Planes { network: network(), internet_hosts: planes.internet_hosts };
     escale_ec2::start(engine, store, cloud, networks).await.context("cannot start EC2")?;
     let names = escale_route53::Planes { dns: Arc::clone(&data.dns), network: network() };

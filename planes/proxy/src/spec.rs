@@ -1,5 +1,6 @@
 //! The complete interface of the plane, as plain data.
 
+pub use escale_tls::spec as tls;
 use escale_tls::TlsSpec;
 use ipnet::IpNet;
 use std::{collections::BTreeMap, net::SocketAddr};

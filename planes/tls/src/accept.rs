@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, rustls::server::Acceptor, server::TlsStream};
 
 /// The time a client has for its handshake: three round trips of a bad mobile connection, with lost packets. The number of
 /// handshakes is bounded by the listener's number of connections.
@@ -25,6 +25,24 @@ impl Terminator {
         let stream = timeout(HANDSHAKE, handshake).await.map_err(|_| io::ErrorKind::TimedOut)??;
         Ok(Stream::Tls(Box::new(stream)))
     }
+}
+
+/// As [`Terminator::accept`], for a listener whose certificates and policy depend on the server name that the client sends.
+/// `choose` gets it in lower case. A client for which it has no terminator is disconnected.
+pub async fn accept_by_name(
+    stream: TcpStream,
+    choose: impl FnOnce(Option<&str>) -> Option<Terminator>,
+) -> io::Result<Stream> {
+    let handshake = async {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let name = start.client_hello().server_name().map(str::to_ascii_lowercase);
+        let Some(terminator) = choose(name.as_deref()) else {
+            return Err(io::Error::other("there is no certificate for the server name that the client sent"));
+        };
+        start.into_stream(terminator.0).await
+    };
+    let stream = timeout(HANDSHAKE, handshake).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    Ok(Stream::Tls(Box::new(stream)))
 }
 
 /// A client's connection, with or without TLS.

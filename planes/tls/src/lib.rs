@@ -13,6 +13,6 @@ pub mod hello;
 pub mod spec;
 pub mod x509;
 
-pub use accept::{HANDSHAKE, Stream};
+pub use accept::{HANDSHAKE, Stream, accept_by_name};
 pub use compile::Terminator;
 pub use spec::{CertificateSpec, Policy, Suite, TlsSpec, Version};
