@@ -27,6 +27,8 @@ pub struct Config {
     pub dns_port: u16,
     /// The port of the host's loopback that routes by Host header (`http://shop.localhost:8080`).
     pub web_port: u16,
+    /// The same for HTTPS, by the server name of the handshake.
+    pub https_port: u16,
 }
 
 impl Config {
@@ -76,6 +78,7 @@ impl Default for Config {
             dns_address: Ipv4Addr::new(198, 18, 0, 5),
             dns_port: 5354,
             web_port: 8080,
+            https_port: 8443,
         }
     }
 }

@@ -67,6 +67,11 @@ pub trait Service: Send + Sync + 'static {
         false
     }
 
+    /// Other regions than the installation's that it answers for: those in which AWS has resources that every region uses.
+    fn also_in(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// CloudTrail's category of an operation.
     fn event_kind(&self, _operation: &str) -> EventKind {
         EventKind::Management
