@@ -124,6 +124,11 @@ impl Services {
             escale_cloudformation::signals(store, cloud),
         ]
     }
+
+    /// The websites of buckets, for a listener of their own.
+    pub fn websites(&self, store: &Store, cloud: &Arc<Cloud>) -> Arc<dyn Mount> {
+        self.s3.websites(store, cloud)
+    }
 }
 
 /// Starts the reconcilers of every service.

@@ -15,7 +15,7 @@ use escale_base::{AwsError, ErrorKind, ids, limits::request as limits, wire::Val
 use escale_model::Operation;
 use escale_service::{
     Arrival, Body, Caller, Credential, CrossOriginGrant, Entry, Kind, Principal, StreamCx, StreamHandler,
-    StreamReply,
+    StreamReply, is_preflight,
 };
 use escale_wire::{
     Target,
@@ -61,7 +61,7 @@ pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) 
     call.trace.record(&call.gate, &call.target, &call.parts, answered, result.as_ref().err());
     let mut response = result.unwrap_or_else(|error| call.fail(error));
     if let Some(grant) = &call.grant {
-        cross_origin::allow(&mut response, &call.parts, grant);
+        grant.allow(response.headers_mut(), &call.parts.method, &call.parts.headers);
     }
     response
 }
@@ -142,8 +142,8 @@ impl Call {
         arriving: Arriving,
         form: Option<Collected>,
     ) -> Result<Response<Body>, AwsError> {
-        if self.grant.is_some() && cross_origin::is_preflight(&self.parts) {
-            return Ok(cross_origin::preflight(&self.parts));
+        if self.grant.is_some() && is_preflight(&self.parts.method, &self.parts.headers) {
+            return Ok(cross_origin::preflight());
         }
         let seen = form.as_ref().map_or(&[][..], |form| &form.bytes);
         // The query protocols name the operation in the body. This is an error then, unless the body is read already.

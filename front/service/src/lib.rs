@@ -35,7 +35,7 @@ pub use cfn::{
 };
 pub use cloud::Cloud;
 pub use config::Config;
-pub use cors::{CrossOrigin, CrossOriginGrant};
+pub use cors::{CrossOrigin, CrossOriginGrant, is_preflight};
 pub use cx::Cx;
 pub use identity::{Asked, Credential, Decision, Identity, ResourcePolicy};
 pub use image_name::ImageName;

@@ -140,9 +140,9 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
 
 /// The bucket in `<bucket>.s3.<region>.amazonaws.com`; the region is optional.
 pub(crate) fn bucket_of(domain: &str) -> Option<&str> {
-    // `.s3-<region>` is the older form of regional names.
+    // `.s3-<region>` is the older form of regional names. A website endpoint is a custom origin: it is no REST endpoint.
     let (bucket, rest) = domain.split_once(".s3.").or_else(|| domain.split_once(".s3-"))?;
-    (!bucket.is_empty() && rest.ends_with("amazonaws.com")).then_some(bucket)
+    (!bucket.is_empty() && rest.ends_with("amazonaws.com") && !rest.starts_with("website")).then_some(bucket)
 }
 
 fn behaviour(
@@ -216,6 +216,9 @@ mod tests {
         for (domain, bucket) in [
             ("media.s3.eu-west-3.amazonaws.com", Some("media")),
             ("my.media.s3.amazonaws.com", Some("my.media")),
+            ("media.s3-eu-west-3.amazonaws.com", Some("media")),
+            ("media.s3-website-eu-west-3.amazonaws.com", None),
+            ("media.s3-website.eu-west-3.amazonaws.com", None),
             ("web-1.eu-west-3.elb.localhost", None),
         ] {
             assert_eq!(super::bucket_of(domain), bucket, "{domain}");
