@@ -12,7 +12,7 @@ use escale_store::Image;
 use escale_tables::{
     acm::{Certificate, CertificateArn, usable},
     cloudfront::{
-        Distribution, DistributionConfig, EdgeCertificate, HttpVersion, MinimumProtocolVersion, SslSupportMethod,
+        Alias, Distribution, DistributionConfig, EdgeCertificate, HttpVersion, MinimumProtocolVersion, SslSupportMethod,
         ViewerCertificate,
     },
 };
@@ -58,7 +58,7 @@ pub(crate) fn check(cx: &Cx<'_>, config: &DistributionConfig) -> Result<(), Erro
              Request it with: aws acm request-certificate --region {REGION}"
         ))
     })?;
-    let is_covered = |alias: &&String| row.names.iter().any(|name| covers(name, alias) || name.eq_ignore_ascii_case(alias));
+    let is_covered = |alias: &&Alias| row.names.iter().any(|name| covers(name, alias.as_str()) || name.eq_ignore_ascii_case(alias.as_str()));
     match config.aliases.iter().flat_map(|aliases| &aliases.0).find(|alias| !is_covered(alias)) {
         Some(alias) => Err(Error::ViewerCertificate(format!(
             "The certificate {arn} doesn't cover the alternate domain name (CNAME) {alias}"
