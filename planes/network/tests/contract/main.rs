@@ -4,7 +4,9 @@
 
 #![allow(clippy::unwrap_used)] // a test's failure is a panic, in its helpers as well
 
+mod egress;
 mod filters;
+mod outside;
 mod packets;
 mod rig;
 
