@@ -8,7 +8,10 @@ use crate::{
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ec2::{FlowLog, FlowLogId, Interface, LogDestinationType, Subnet, TrafficType, Vpc};
+use escale_tables::ec2::{
+    FlowLog, FlowLogDestination, FlowLogFormat, FlowLogGroup, FlowLogId, FlowLogRole, Interface,
+    LogDestinationType, Subnet, TrafficType, Vpc,
+};
 
 pub(crate) struct CreateFlowLogs;
 
@@ -18,10 +21,10 @@ pub(crate) struct Input {
     resource_type: FlowLogsResourceType,
     traffic_type: Option<TrafficType>,
     log_destination_type: Option<LogDestinationType>,
-    log_destination: Option<String>,
-    log_group_name: Option<String>,
-    deliver_logs_permission_arn: Option<String>,
-    log_format: Option<String>,
+    log_destination: Option<FlowLogDestination>,
+    log_group_name: Option<FlowLogGroup>,
+    deliver_logs_permission_arn: Option<FlowLogRole>,
+    log_format: Option<FlowLogFormat>,
     max_aggregation_interval: Option<u32>,
     destination_options: Option<Options>,
     client_token: Option<String>,
@@ -86,8 +89,8 @@ fn check_destination(kind: LogDestinationType, input: &Input) -> Result<(), Erro
             Ok(())
         }
         LogDestinationType::S3 => {
-            let bucket = input.log_destination.as_deref().ok_or(Error::Missing("logDestination"))?;
-            if bucket.starts_with("arn:aws:s3:::") {
+            let bucket = input.log_destination.as_ref().ok_or(Error::Missing("logDestination"))?;
+            if bucket.as_str().starts_with("arn:aws:s3:::") {
                 Ok(())
             } else {
                 Err(Error::invalid("logDestination", bucket, "It is not the ARN of a bucket."))

@@ -3,20 +3,23 @@
 use crate::choices::FlowLogStatus;
 use escale_base::{Tag, Timestamp, Wire};
 use escale_tables::ec2::{
-    FlowLog, FlowLogFileFormat, FlowLogId, FlowLogOptions, LogDestinationType, TrafficType,
+    FlowLog, FlowLogDestination, FlowLogFileFormat, FlowLogFormat, FlowLogGroup, FlowLogId, FlowLogOptions,
+    FlowLogRole, LogDestinationType, TrafficType,
 };
 
 #[derive(Debug, Wire)]
 pub(crate) struct FlowLogShape {
     pub flow_log_id: FlowLogId,
     pub flow_log_status: FlowLogStatus,
+    pub deliver_logs_status: &'static str,
+    pub deliver_logs_error_message: &'static str,
     pub resource_id: String,
     pub traffic_type: TrafficType,
     pub log_destination_type: LogDestinationType,
-    pub log_destination: Option<String>,
-    pub log_group_name: Option<String>,
-    pub deliver_logs_permission_arn: Option<String>,
-    pub log_format: String,
+    pub log_destination: Option<FlowLogDestination>,
+    pub log_group_name: Option<FlowLogGroup>,
+    pub deliver_logs_permission_arn: Option<FlowLogRole>,
+    pub log_format: FlowLogFormat,
     pub max_aggregation_interval: u32,
     pub destination_options: Option<Options>,
     pub creation_time: Timestamp,
@@ -48,6 +51,9 @@ pub(crate) fn flow_log(row: &FlowLog) -> FlowLogShape {
     FlowLogShape {
         flow_log_id: row.id.clone(),
         flow_log_status: FlowLogStatus::Active,
+        // The truth, in AWS's words: no record is ever delivered.
+        deliver_logs_status: "FAILED",
+        deliver_logs_error_message: "Escale does not record flows",
         resource_id: row.resource.to_string(),
         traffic_type: row.traffic,
         log_destination_type: row.destination_type,

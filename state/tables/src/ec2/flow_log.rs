@@ -5,8 +5,18 @@ use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 
 escale_base::id! { FlowLogId = "fl-"; }
-escale_base::name! { /// The VPC, subnet or network interface of a flow log.
-FlowLogResource; }
+escale_base::name! {
+    /// The VPC, subnet or network interface of a flow log.
+    FlowLogResource;
+    /// The ARN of a bucket or a log group.
+    FlowLogDestination;
+    /// The name of a log group.
+    FlowLogGroup;
+    /// The ARN of the role that would deliver the log.
+    FlowLogRole;
+    /// The fields of a record.
+    FlowLogFormat;
+}
 
 escale_base::choice! { pub enum TrafficType { Accept = "ACCEPT", Reject = "REJECT", All = "ALL" } }
 escale_base::choice! {
@@ -22,11 +32,10 @@ pub struct FlowLog {
     pub resource: FlowLogResource,
     pub traffic: TrafficType,
     pub destination_type: LogDestinationType,
-    /// The ARN of the bucket or the log group; or the name of the log group.
-    pub destination: Option<String>,
-    pub log_group: Option<String>,
-    pub role_arn: Option<String>,
-    pub format: Option<String>,
+    pub destination: Option<FlowLogDestination>,
+    pub log_group: Option<FlowLogGroup>,
+    pub role_arn: Option<FlowLogRole>,
+    pub format: Option<FlowLogFormat>,
     pub interval_s: u32,
     pub options: Option<FlowLogOptions>,
     pub tags: Vec<Tag>,

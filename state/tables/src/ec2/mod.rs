@@ -19,7 +19,8 @@ pub use default_vpc::{DefaultSubnet, DefaultVpc};
 pub use dhcp::{DhcpOptions, DhcpOptionsAssociation, DhcpOptionsId, DomainName, NameServer};
 pub use endpoint::{Endpoint, EndpointId};
 pub use flow_log::{
-    FlowLog, FlowLogFileFormat, FlowLogId, FlowLogOptions, FlowLogResource, LogDestinationType, TrafficType,
+    FlowLog, FlowLogDestination, FlowLogFileFormat, FlowLogFormat, FlowLogGroup, FlowLogId, FlowLogOptions,
+    FlowLogResource, FlowLogRole, LogDestinationType, TrafficType,
 };
 pub use gateway::{InternetGateway, InternetGatewayId, NatFailure, NatGateway, NatGatewayId};
 pub use group::{Group, GroupId, GroupRule, IpProtocol, Peer, PrefixListId, RuleId};
