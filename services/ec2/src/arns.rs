@@ -11,11 +11,12 @@ use escale_store::Image;
 use escale_tables::ec2::{Address, RouteTable};
 
 /// The prefix of an id and the type in its ARN.
-const TYPES: [(&str, &str); 14] = [
+const TYPES: [(&str, &str); 15] = [
     ("vpc-", "vpc"),
     ("subnet-", "subnet"),
     ("rtb-", "route-table"),
     ("igw-", "internet-gateway"),
+    ("fl-", "vpc-flow-log"),
     ("eigw-", "egress-only-internet-gateway"),
     ("nat-", "natgateway"),
     ("eipalloc-", "elastic-ip"),
@@ -29,10 +30,12 @@ const TYPES: [(&str, &str); 14] = [
 ];
 
 /// The types that operations create. Their ARNs end with `*`, because the id does not exist yet.
-const CREATED: [(&str, &str); 13] = [
+const CREATED: [(&str, &str); 15] = [
     ("AllocateAddress", "elastic-ip"),
     ("CreateDefaultSubnet", "subnet"),
     ("CreateDefaultVpc", "vpc"),
+    ("CreateDhcpOptions", "dhcp-options"),
+    ("CreateFlowLogs", "vpc-flow-log"),
     ("CreateEgressOnlyInternetGateway", "egress-only-internet-gateway"),
     ("CreateInternetGateway", "internet-gateway"),
     ("CreateNatGateway", "natgateway"),

@@ -26,6 +26,7 @@ pub enum Kind {
     NetworkAcl,
     NetworkAclAssociation,
     VpcCidrAssociation,
+    FlowLog,
     SubnetCidrAssociation,
     EgressOnlyInternetGateway,
     Instance,
@@ -56,6 +57,7 @@ impl Kind {
             Kind::PrefixList => ("InvalidPrefixListID.NotFound", "prefix list ID"),
             Kind::NetworkAcl => ("InvalidNetworkAclID.NotFound", "networkAcl ID"),
             Kind::NetworkAclAssociation => ("InvalidAssociationID.NotFound", "association ID"),
+            Kind::FlowLog => ("InvalidFlowLogId.NotFound", "flow log ID"),
             Kind::VpcCidrAssociation => {
                 ("InvalidVpcCidrBlockAssociationID.NotFound", "vpc CIDR block association ID")
             }

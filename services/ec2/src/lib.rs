@@ -12,6 +12,7 @@ mod arns;
 mod cfn;
 mod choices;
 mod default_vpc;
+mod dhcp;
 mod error;
 mod filters;
 mod initial;

@@ -6,8 +6,8 @@ use escale_service::{Cx, Principal};
 use escale_store::Row;
 use escale_tables::ServicePrincipal;
 use escale_tables::ec2::{
-    Address, EgressOnlyInternetGateway, Endpoint, Group, GroupId, GroupRule, Interface, InternetGateway,
-    NatGateway, NetworkAcl, RouteTable, Subnet, Vpc,
+    Address, DhcpOptions, EgressOnlyInternetGateway, Endpoint, FlowLog, Group, GroupId, GroupRule, Interface,
+    InternetGateway, NatGateway, NetworkAcl, RouteTable, Subnet, Vpc,
 };
 use ipnet::{Ipv4Net, Ipv6Net};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ macro_rules! named {
 named! {
     Vpc => Vpc, Subnet => Subnet, RouteTable => RouteTable, InternetGateway => InternetGateway,
     NatGateway => NatGateway, Address => Allocation, Group => Group, GroupRule => Rule, Interface => Interface,
-    Endpoint => Endpoint, NetworkAcl => NetworkAcl,
+    Endpoint => Endpoint, NetworkAcl => NetworkAcl, DhcpOptions => DhcpOptions, FlowLog => FlowLog,
     EgressOnlyInternetGateway => EgressOnlyInternetGateway,
 }
 

@@ -5,8 +5,8 @@ use escale_base::Tag;
 use escale_service::Cx;
 use escale_store::Image;
 use escale_tables::ec2::{
-    Address, EgressOnlyInternetGateway, Endpoint, Group, GroupRule, Interface, InternetGateway, NatGateway,
-    NetworkAcl, RouteTable, Subnet, Vpc,
+    Address, DhcpOptions, EgressOnlyInternetGateway, Endpoint, FlowLog, Group, GroupRule, Interface,
+    InternetGateway, NatGateway, NetworkAcl, RouteTable, Subnet, Vpc,
 };
 
 /// A row that has tags: its type and its key.
@@ -73,5 +73,7 @@ tagged! {
     Interface, "eni-", NetworkInterface;
     Endpoint, "vpce-", VpcEndpoint;
     NetworkAcl, "acl-", NetworkAcl;
+    DhcpOptions, "dopt-", DhcpOptions;
+    FlowLog, "fl-", VpcFlowLog;
     EgressOnlyInternetGateway, "eigw-", EgressOnlyInternetGateway;
 }

@@ -15,6 +15,7 @@ use crate::{
         Source, Template, TemplateError, expression::Form,
     },
 };
+use escale_base::glob::{Glob, One};
 use escale_service::{Cloud, Recorded, ResourceType, Service};
 use escale_store::Store;
 use escale_tables::cloudformation::{ParameterKey, StackArn, StackName};
@@ -246,7 +247,7 @@ impl Checked<'_> {
                 continue;
             }
             let is_unknown = schema.is_some_and(|s| !s.properties().any(|known| known == name));
-            let support = match self.recorded(kind, name) {
+            let support = match self.recorded(kind, name, value) {
                 _ if is_unknown => {
                     Support::refused("The type has no such property on AWS either. Remove it.")
                 }
@@ -282,6 +283,14 @@ impl Checked<'_> {
         }
     }
 
+    /// Whether a value is known and matches a pattern.
+    fn has_value(&self, value: &Expression, pattern: &str) -> bool {
+        match self.scope.value(value) {
+            Ok(Some(Value::String(text))) => VALUES.matches(pattern, &text),
+            _ => false,
+        }
+    }
+
     fn service_of(&self, kind: &ResourceType) -> Option<&Arc<dyn Service>> {
         let has =
             |service: &Arc<dyn Service>| service.resource_types().iter().any(|own| own.name == kind.name);
@@ -314,12 +323,17 @@ impl Checked<'_> {
     }
 
     /// The entry of a property that has no effect: that of the type, or that of the operation that creates it.
-    fn recorded(&self, kind: &ResourceType, property: &str) -> Option<Recorded> {
+    fn recorded(&self, kind: &ResourceType, property: &str, value: &Expression) -> Option<Recorded> {
         let own = format!("{}.{property}", kind.name);
         let object = kind.name.rsplit("::").next().unwrap_or_default();
         let is_of = |recorded: &&Recorded| {
-            recorded.name == own
-                || recorded.name.split_once('.').is_some_and(|(operation, member)| {
+            let (name, pattern) =
+                recorded.name.split_once('=').map_or((recorded.name, None), |(name, p)| (name, Some(p)));
+            if pattern.is_some_and(|pattern| !self.has_value(value, pattern)) {
+                return false;
+            }
+            name == own
+                || name.split_once('.').is_some_and(|(operation, member)| {
                     let verbs = ["Create", "Register", "Put", "Allocate"];
                     let is_create = verbs.iter().any(|verb| {
                         operation.strip_prefix(verb).is_some_and(|rest| rest.eq_ignore_ascii_case(object))
@@ -330,6 +344,9 @@ impl Checked<'_> {
         self.service_of(kind)?.recorded().iter().find(is_of).copied()
     }
 }
+
+/// How the values of recorded parameters are matched.
+const VALUES: Glob = Glob { one: One::Character, ignore_case: false, escape: false };
 
 /// The first member of this name below a value.
 fn member_of<'e>(value: &'e Expression, name: &str) -> Option<&'e Expression> {

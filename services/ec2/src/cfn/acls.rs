@@ -1,6 +1,6 @@
 //! NetworkAcl, NetworkAclEntry, SubnetNetworkAclAssociation.
 
-use super::{describe, only_tags, shown, tags};
+use super::{describe, only_tags, returns_to, shown, tags};
 use crate::{
     acls, choices,
     ops::{
@@ -17,7 +17,7 @@ use escale_base::{
     wire::{Map, Value},
 };
 use escale_service::{Created, Cx, InputDraft, Named, Props, ResourceType, Update, properties_of};
-use escale_tables::ec2::Subnet;
+use escale_tables::ec2::{NetworkAclAssociation, NetworkAclId, Subnet};
 use serde_json::json;
 
 const ENTRY: &str = "AWS::EC2::NetworkAclEntry";
@@ -130,12 +130,23 @@ fn associate(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     Ok(Created::new(id.as_str()).with("AssociationId", id))
 }
 
-/// The subnet gets the default ACL of its VPC.
+/// The subnet gets the ACL of a replaced association if a rollback returns to it, else the default ACL of its VPC.
 fn disassociate(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let Some(association) = acls::association(cx.tx, &created.physical_id) else { return Ok(()) };
     let subnet = rules::find::<Subnet>(cx, association.subnet.as_str())?;
+    let old = returns_to(cx.tx, created);
+    let old = old.as_ref().and_then(|row| {
+        let acl = row.properties.get("NetworkAclId").and_then(Value::as_str)?;
+        Some((row.physical_id.clone()?, NetworkAclId::from(acl)))
+    });
+    let acl = old.as_ref().map_or_else(|| acls::default_id(&subnet.vpc), |(_, acl)| acl.clone());
     let input = InputDraft::<ReplaceNetworkAclAssociation>::new().with("AssociationId", &association.id);
-    already_gone(input.with("NetworkAclId", &acls::default_id(&subnet.vpc)).call(cx))
+    already_gone(input.with("NetworkAclId", &acl).call(cx))?;
+    if let Some((id, _)) = old {
+        // The stack knows the association by its old id.
+        cx.tx.update(subnet.id.as_str(), |a: &mut NetworkAclAssociation| a.id = id.as_str().into());
+    }
+    Ok(())
 }
 
 fn read_association(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {

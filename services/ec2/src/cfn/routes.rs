@@ -1,6 +1,6 @@
 //! RouteTable, Route, SubnetRouteTableAssociation, VPCEndpoint.
 
-use super::{describe, only_tags, shown, tags, update_tags};
+use super::{describe, only_tags, returns_to, shown, tags, update_tags};
 use crate::{
     choices::{self, EndpointState},
     ops::{
@@ -22,7 +22,7 @@ use crate::{
     shapes::gateway,
 };
 use escale_base::{
-    AwsError, already_gone,
+    AwsError, already_gone, found,
     wire::{Map, Value, Wire},
 };
 use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType, Update, properties_of};
@@ -53,7 +53,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         "AWS::EC2::SubnetRouteTableAssociation",
         &["RouteTableId", "SubnetId"],
         associate,
-        |cx, c| c.delete_by::<DisassociateRouteTable>(cx, "AssociationId"),
+        disassociate,
     )
     .read(read_association),
     ResourceType::new(
@@ -157,6 +157,26 @@ fn associate(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         }
     };
     Ok(Created::new(id.as_str()).with("Id", id))
+}
+
+fn disassociate(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
+    let old = returns_to(cx.tx, created);
+    let old = old.as_ref().and_then(|row| {
+        let table = row.properties.get("RouteTableId").and_then(Value::as_str)?;
+        Some((row.physical_id.clone()?, table.to_owned()))
+    });
+    let Some((old_id, table)) = old else {
+        return created.delete_by::<DisassociateRouteTable>(cx, "AssociationId");
+    };
+    let input = InputDraft::<ReplaceRouteTableAssociation>::new();
+    let input = input.with("AssociationId", &created.physical_id).with("RouteTableId", &table);
+    let Some(new) = found(input.call(cx))? else { return Ok(()) };
+    // The stack knows the association by its old id.
+    cx.tx.update(&table, |t: &mut RouteTable| {
+        let restored = t.associations.iter_mut().filter(|a| a.id == *new.new_association_id);
+        restored.for_each(|a| a.id = old_id.as_str().into());
+    });
+    Ok(())
 }
 
 fn read_association(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {

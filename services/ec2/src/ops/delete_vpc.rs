@@ -4,8 +4,8 @@ use crate::{Error, acls, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{
-    DefaultVpc, EgressOnlyInternetGateway, Endpoint, Group, GroupRule, Interface, InternetGateway,
-    NatGateway, NetworkAcl, RouteTable, Subnet, Vpc, VpcId, VpcIpv6Block,
+    DefaultVpc, DhcpOptionsAssociation, EgressOnlyInternetGateway, Endpoint, Group, GroupRule, Interface,
+    InternetGateway, NatGateway, NetworkAcl, RouteTable, Subnet, Vpc, VpcId, VpcIpv6Block,
 };
 
 pub(crate) struct DeleteVpc;
@@ -51,6 +51,7 @@ impl Operation for DeleteVpc {
         if DefaultVpc::of(cx.tx).as_ref() == Some(&vpc.id) {
             cx.tx.put(DefaultVpc { vpc: None });
         }
+        cx.tx.delete::<DhcpOptionsAssociation>(vpc.id.as_str());
         cx.tx.delete::<VpcIpv6Block>(vpc.id.as_str());
         cx.tx.delete::<Vpc>(vpc.id.as_str());
         Ok(())

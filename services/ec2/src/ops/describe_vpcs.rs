@@ -45,7 +45,7 @@ impl Operation for DescribeVpcs {
                 "ipv6-cidr-block-association.association-id" => {
                     maybe(ipv6::of_vpc(cx.tx, &row.id).map(|block| block.id.clone()))
                 }
-                "dhcp-options-id" => one(shapes::vpc::DHCP_OPTIONS),
+                "dhcp-options-id" => one(&shape.dhcp_options_id),
                 "state" => one(shape.state),
                 "is-default" | "isDefault" => one(shape.is_default),
                 "owner-id" => one(&cx.config.account),

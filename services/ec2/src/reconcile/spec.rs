@@ -67,14 +67,15 @@ fn kind(interface: &Interface) -> net::Kind {
 }
 
 fn route_table(image: &Image, config: &Config, vpc: &Vpc, table: &RouteTable) -> net::RouteTable {
-    let endpoints = image.scan::<Endpoint>().any(|e| e.vpc == vpc.id && e.route_tables.contains(&table.id));
+    let endpoints =
+        image.scan::<Endpoint>().filter(|e| e.vpc == vpc.id && e.route_tables.contains(&table.id));
     let mut routes: Vec<net::Route> = Vec::new();
     // The endpoint's routes come first: a destination has one route, and the table's own route to it is dropped below.
-    if endpoints {
+    for endpoint in endpoints {
+        let list = prefix_lists::of_service(config, &endpoint.service_name);
         routes.extend(
-            prefix_lists::s3(config)
-                .blocks
-                .into_iter()
+            list.into_iter()
+                .flat_map(|list| list.blocks)
                 .map(|destination| net::Route { destination, target: net::Target::ServiceEndpoint }),
         );
     }

@@ -100,7 +100,8 @@ fn routes(cx: &Cx<'_>, row: &RouteTable) -> Vec<RouteShape> {
     });
     let endpoints = cx.tx.scan::<Endpoint>().filter(|e| e.route_tables.contains(&row.id));
     let endpoints = endpoints.map(|e| RouteShape {
-        destination_prefix_list_id: Some(prefix_lists::s3(cx.config).id.into()),
+        destination_prefix_list_id: prefix_lists::of_service(cx.config, &e.service_name)
+            .map(|list| list.id.into()),
         gateway_id: Some(e.id.to_string()),
         origin: Some(RouteOrigin::CreateRoute),
         state: Some(status::RouteState::Active),

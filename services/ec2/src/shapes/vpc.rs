@@ -2,13 +2,13 @@
 
 use crate::{
     choices::{CidrBlockState, Tenancy},
-    ipv6,
+    dhcp, ipv6,
     shapes::ipv6::{VpcIpv6Shape, vpc_block},
     status::VpcState,
 };
 use escale_base::{Tag, Wire};
 use escale_service::Cx;
-use escale_tables::ec2::{DefaultVpc, Vpc, VpcId};
+use escale_tables::ec2::{DefaultVpc, DhcpOptionsId, Vpc, VpcId};
 
 #[derive(Debug, Wire)]
 pub(crate) struct VpcShape {
@@ -20,7 +20,7 @@ pub(crate) struct VpcShape {
     pub owner_id: String,
     pub is_default: bool,
     pub instance_tenancy: Tenancy,
-    pub dhcp_options_id: &'static str,
+    pub dhcp_options_id: DhcpOptionsId,
     pub tags: Vec<Tag>,
 }
 
@@ -35,9 +35,6 @@ pub(crate) struct CidrAssociation {
 pub(crate) struct CidrState {
     pub state: CidrBlockState,
 }
-
-/// The only set of DHCP options. It names the VPC's own resolver.
-pub(crate) const DHCP_OPTIONS: &str = "dopt-default";
 
 /// A VPC in the state that `crate::status` derives.
 pub(crate) fn vpc(cx: &Cx<'_>, row: &Vpc, state: VpcState) -> VpcShape {
@@ -54,7 +51,7 @@ pub(crate) fn vpc(cx: &Cx<'_>, row: &Vpc, state: VpcState) -> VpcShape {
         owner_id: cx.config.account.clone(),
         is_default: DefaultVpc::of(cx.tx).as_ref() == Some(&row.id),
         instance_tenancy: Tenancy::Default,
-        dhcp_options_id: DHCP_OPTIONS,
+        dhcp_options_id: dhcp::of_vpc(cx.tx, &row.id),
         tags: row.tags.clone(),
     }
 }

@@ -92,7 +92,7 @@ fn advice(task: &Task) -> String {
     };
     format!(
         "The task's interface {} ({}) in {} cannot reach this address. Add a route to {how} to the subnet's route table, and \
-         allow TCP {PORT} outbound in the security groups",
+         allow TCP {PORT} outbound in the security groups; the network ACL of the subnet must allow it, too, and the replies",
         task.interface, task.private_ip, task.subnet
     )
 }

@@ -100,7 +100,8 @@ impl Starter<'_> {
         self.log_streams(&known, &definition).await?;
         let secrets = self.secrets(&known, &definition).await?;
         let namespace: PathBuf = seen.namespace.clone();
-        let parts = Parts { config: &self.cloud.config, vpc: &vpc, namespace, images: &images, secrets };
+        let dns = group::dns(&self.store.read(), &vpc);
+        let parts = Parts { config: &self.cloud.config, dns, namespace, images: &images, secrets };
         let spec = group::spec(&known, &definition, &parts);
         match self.planes.containers.start(spec).await {
             Ok(()) => Ok(images),

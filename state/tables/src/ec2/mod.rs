@@ -2,7 +2,9 @@
 
 mod address;
 mod default_vpc;
+mod dhcp;
 mod endpoint;
+mod flow_log;
 mod gateway;
 mod group;
 mod interface;
@@ -14,7 +16,12 @@ mod vpc;
 
 pub use address::{Address, AllocationId, AssociationId};
 pub use default_vpc::{DefaultSubnet, DefaultVpc};
+pub use dhcp::{DhcpOptions, DhcpOptionsAssociation, DhcpOptionsId, DomainName, NameServer};
 pub use endpoint::{Endpoint, EndpointId};
+pub use flow_log::{
+    FlowLog, FlowLogDestination, FlowLogFileFormat, FlowLogFormat, FlowLogGroup, FlowLogId, FlowLogOptions,
+    FlowLogResource, FlowLogRole, LogDestinationType, TrafficType,
+};
 pub use gateway::{InternetGateway, InternetGatewayId, NatFailure, NatGateway, NatGatewayId};
 pub use group::{Group, GroupId, GroupRule, IpProtocol, Peer, PrefixListId, RuleId};
 pub use interface::{Interface, InterfaceId, InterfaceSeen, InterfaceType};
@@ -35,8 +42,11 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<Address>(),
     TableDef::of::<DefaultSubnet>(),
     TableDef::of::<DefaultVpc>(),
+    TableDef::of::<DhcpOptions>(),
+    TableDef::of::<DhcpOptionsAssociation>(),
     TableDef::of::<EgressOnlyInternetGateway>(),
     TableDef::of::<Endpoint>(),
+    TableDef::of::<FlowLog>(),
     TableDef::of::<Group>(),
     TableDef::of::<GroupRule>(),
     TableDef::of::<Interface>(),

@@ -57,6 +57,22 @@ fn acls_update_every_property() {
 }
 
 #[test]
+fn rollback_of_a_replaced_association_restores_it() {
+    let (cloud, vpc) = cloud();
+    for name in ["one", "two"] {
+        acl_named(&cloud, &vpc, name);
+    }
+    let subnet = subnet_in(&cloud, &vpc);
+    let with = |acl: &str| json!({"SubnetId": subnet, "NetworkAclId": acl});
+    let create = |acl| cloud.create_resource("AWS::EC2::SubnetNetworkAclAssociation", with(acl)).unwrap();
+    let (old, new) = (create("acl-one"), create("acl-two"));
+    super::put_stack_row(&cloud, 0, super::Role::Kept, &old.created.physical_id, with("acl-one"));
+    super::put_stack_row(&cloud, 1, super::Role::Orphan, &new.created.physical_id, with("acl-two"));
+    cloud.delete_resource(&new).unwrap();
+    assert_eq!((cloud.read_resource(&new), cloud.read_resource(&old)), (Value::Null, with("acl-one")));
+}
+
+#[test]
 fn egress_is_part_of_what_identifies_an_entry() {
     let (cloud, base) = entry_with(json!({"CidrBlock": "0.0.0.0/0"}));
     let mut outbound = base.clone();
