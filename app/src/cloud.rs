@@ -57,10 +57,15 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: 
     let web = escale_route53::start_web(&mut engine, &store, &cloud, names);
     TokioContext::new(web, data.clone()).await.context("cannot serve public names")?;
     let mounts = services.mounts(&store, &cloud);
+    let websites = services.websites(&store, &cloud);
     let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;
     let gate = Arc::new(gate);
     // The listeners open last, so that a client that can connect finds a cloud that answers.
     let mut tasks = listen(settings, &*network, &gate, edge, data).await?;
+    let internet = network.namespace(&Place::Internet)?;
+    let listener = internet.tcp_listen((settings.config.website_address, 80).into());
+    let listener = TokioContext::new(listener, data.clone()).await.context("cannot serve websites")?;
+    tasks.spawn_on(escale_gate::serve_mount(websites, listener), data);
     tasks.spawn(preparation);
     Ok(Running { _engine: engine, _tasks: tasks })
 }

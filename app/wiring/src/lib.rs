@@ -6,6 +6,7 @@
 //! Start at [`Services::cloud`] for the services that answer requests, and at [`start`] for their reconcilers.
 
 use anyhow::{Context, Result};
+use escale_authority::Authority;
 use escale_base::{Clock, Secret};
 use escale_cdn::Cdn;
 use escale_cloudtrail::{CloudTrail, Trail};
@@ -51,6 +52,8 @@ pub struct Planes {
     pub cdn: Arc<dyn Cdn>,
     /// Registries on the Internet.
     pub upstream: Arc<dyn Upstream>,
+    /// Issues certificates.
+    pub authority: Arc<dyn Authority>,
     /// Hosts on the cloud's Internet that belong to no VPC.
     pub internet_hosts: Vec<InternetHost>,
 }
@@ -94,6 +97,7 @@ impl Services {
         let (calls, denials) = (Arc::clone(&self.planes.calls), Arc::clone(&self.planes.denials));
         let trail = Trail::new(calls, denials, &config.account, &config.region);
         let services: Vec<Arc<dyn Service>> = vec![
+            Arc::new(escale_acm::Acm),
             Arc::new(escale_cloudformation::CloudFormation),
             Arc::new(escale_cloudfront::CloudFront),
             Arc::new(CloudTrail(Arc::clone(&trail))),
@@ -120,6 +124,11 @@ impl Services {
             escale_cloudformation::signals(store, cloud),
         ]
     }
+
+    /// The websites of buckets, for a listener of their own.
+    pub fn websites(&self, store: &Store, cloud: &Arc<Cloud>) -> Arc<dyn Mount> {
+        self.s3.websites(store, cloud)
+    }
 }
 
 /// Starts the reconcilers of every service.
@@ -132,8 +141,9 @@ pub async fn start(
 ) -> Result<()> {
     let (network, data) = (|| Arc::clone(&planes.network), &services.planes);
 
-    let cdn = escale_cloudfront::Planes { cdn: planes.cdn };
+    let cdn = escale_cloudfront::Planes { cdn: planes.cdn, authority: Arc::clone(&planes.authority) };
     escale_cloudfront::start(engine, store, cloud, cdn).context("cannot start CloudFront")?;
+    escale_acm::start(engine, store, cloud, escale_acm::Planes { authority: planes.authority });
     let networks = escale_ec2::Planes { network: network(), internet_hosts: planes.internet_hosts };
     escale_ec2::start(engine, store, cloud, networks).await.context("cannot start EC2")?;
     let names = escale_route53::Planes { dns: Arc::clone(&data.dns), network: network() };

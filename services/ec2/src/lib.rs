@@ -6,6 +6,7 @@
 //!
 //! Other services create their interfaces through `CreateNetworkInterface`, as on AWS. Start at `ops/create_vpc.rs`.
 
+mod acls;
 mod addresses;
 mod arns;
 mod cfn;
@@ -14,6 +15,7 @@ mod default_vpc;
 mod error;
 mod filters;
 mod initial;
+mod ipv6;
 mod ops;
 mod permissions;
 mod prefix_lists;

@@ -2,6 +2,15 @@
 
 use escale_service::Recorded;
 
+const IPV6: &str =
+    "Escale's networks carry IPv4 only; the block is stored and shown, and no packet has an address of it";
+const IPV6_RULE: &str = "Escale's networks carry IPv4 only; no packet ever matches this rule";
+const IPV6_ROUTE: &str = "Escale's networks carry IPv4 only; no packet ever takes this route";
+
+const fn of(name: &'static str, reason: &'static str) -> Recorded {
+    Recorded { name, reason }
+}
+
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded {
         name: "*.TagSpecifications",
@@ -37,4 +46,26 @@ pub(crate) const RECORDED: &[Recorded] = &[
         name: "AWS::EC2::VPC.InstanceTenancy",
         reason: "No other customers share the machine's hardware",
     },
+    of("CreateVpc.AmazonProvidedIpv6CidrBlock", IPV6),
+    of("AssociateVpcCidrBlock.AmazonProvidedIpv6CidrBlock", IPV6),
+    of("AWS::EC2::VPCCidrBlock.AmazonProvidedIpv6CidrBlock", IPV6),
+    of("CreateSubnet.Ipv6CidrBlock", IPV6),
+    of("AssociateSubnetCidrBlock.Ipv6CidrBlock", IPV6),
+    of("AWS::EC2::SubnetCidrBlock.Ipv6CidrBlock", IPV6),
+    of("ModifySubnetAttribute.AssignIpv6AddressOnCreation", IPV6),
+    of("AWS::EC2::Subnet.AssignIpv6AddressOnCreation", IPV6),
+    of("CreateRoute.DestinationIpv6CidrBlock", IPV6_ROUTE),
+    of("CreateRoute.EgressOnlyInternetGatewayId", IPV6_ROUTE),
+    of("ReplaceRoute.DestinationIpv6CidrBlock", IPV6_ROUTE),
+    of("ReplaceRoute.EgressOnlyInternetGatewayId", IPV6_ROUTE),
+    of("CreateEgressOnlyInternetGateway.VpcId", IPV6_ROUTE),
+    of("CreateNetworkAclEntry.Ipv6CidrBlock", IPV6_RULE),
+    of("ReplaceNetworkAclEntry.Ipv6CidrBlock", IPV6_RULE),
+    of("AuthorizeSecurityGroupIngress.IpPermissions/Ipv6Ranges", IPV6_RULE),
+    of("AuthorizeSecurityGroupEgress.IpPermissions/Ipv6Ranges", IPV6_RULE),
+    of("ModifySecurityGroupRules.SecurityGroupRules/CidrIpv6", IPV6_RULE),
+    of("AWS::EC2::SecurityGroupIngress.CidrIpv6", IPV6_RULE),
+    of("AWS::EC2::SecurityGroupEgress.CidrIpv6", IPV6_RULE),
+    of("AWS::EC2::SecurityGroup.SecurityGroupIngress/CidrIpv6", IPV6_RULE),
+    of("AWS::EC2::SecurityGroup.SecurityGroupEgress/CidrIpv6", IPV6_RULE),
 ];

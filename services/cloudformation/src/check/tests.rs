@@ -21,6 +21,7 @@ impl Service for Fake {
             &[
                 Recorded { name: "AWS::Logs::LogGroup.LogGroupClass", reason: "one class" },
                 Recorded { name: "CreateVpc.InstanceTenancy", reason: "one customer" },
+                Recorded { name: "AWS::EC2::VPC.Tags/Key", reason: "keys are long" },
             ]
         }
     }
@@ -28,7 +29,7 @@ impl Service for Fake {
         let group = &["LogGroupName", "RetentionInDays", "LogGroupClass", "Tags"];
         vec![
             ResourceType::new("AWS::Logs::LogGroup", group, create, |_, _| Ok(())),
-            ResourceType::new("AWS::EC2::VPC", &["CidrBlock", "InstanceTenancy"], create, |_, _| Ok(())),
+            ResourceType::new("AWS::EC2::VPC", &["CidrBlock", "InstanceTenancy", "Tags"], create, |_, _| Ok(())),
             ResourceType::new("AWS::SSM::Parameter", &["Name", "Type", "Value"], create, |_, _| Ok(()))
                 .ready(|_, _| escale_service::Readiness::Pending("later".into())),
         ]
@@ -87,6 +88,23 @@ fn accepts_supported_templates() {
         expect![[r#"
             recorded 4: G.LogGroupClass: one class
             recorded 7: V.InstanceTenancy: one customer
+            refused: false"#]],
+    );
+}
+
+#[test]
+fn members_without_effect_are_reported() {
+    found(
+        "Resources:
+  V:
+    Type: AWS::EC2::VPC
+    Properties:
+      CidrBlock: 10.0.0.0/16
+      Tags:
+        - !Ref AWS::NoValue
+        - {Key: k, Value: v}",
+        expect![[r#"
+            recorded 8: V.Tags/Key: keys are long
             refused: false"#]],
     );
 }

@@ -3,8 +3,10 @@
 //! Attributes and physical ids follow AWS's reference:
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_EC2.html>
 
+mod acls;
 mod group_rules;
 mod groups;
+mod ipv6;
 mod outside;
 mod routes;
 mod vpc;
@@ -22,7 +24,7 @@ use escale_service::{Created, Cx, InputDraft, Named, Props, Resources, Update, o
 use serde_json::json;
 
 pub(crate) fn resources() -> Resources {
-    [vpc::TYPES, routes::TYPES, outside::TYPES, groups::TYPES].concat()
+    [vpc::TYPES, acls::TYPES, ipv6::TYPES, routes::TYPES, outside::TYPES, groups::TYPES].concat()
 }
 
 /// The tags of the template and of the stack, for `TagSpecifications`.

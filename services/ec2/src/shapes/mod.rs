@@ -4,6 +4,8 @@ pub(crate) mod address;
 pub(crate) mod gateway;
 pub(crate) mod group;
 pub(crate) mod interface;
+pub(crate) mod ipv6;
+pub(crate) mod network_acl;
 pub(crate) mod route_table;
 pub(crate) mod subnet;
 pub(crate) mod vpc;

@@ -6,6 +6,8 @@ mod endpoint;
 mod gateway;
 mod group;
 mod interface;
+mod ipv6;
+mod network_acl;
 mod route_table;
 mod subnet;
 mod vpc;
@@ -16,6 +18,11 @@ pub use endpoint::{Endpoint, EndpointId};
 pub use gateway::{InternetGateway, InternetGatewayId, NatFailure, NatGateway, NatGatewayId};
 pub use group::{Group, GroupId, GroupRule, IpProtocol, Peer, PrefixListId, RuleId};
 pub use interface::{Interface, InterfaceId, InterfaceSeen, InterfaceType};
+pub use ipv6::{
+    EgressOnlyInternetGateway, EgressOnlyInternetGatewayId, SubnetCidrAssociationId, SubnetIpv6Block,
+    VpcCidrAssociationId, VpcIpv6Block,
+};
+pub use network_acl::{AclEntry, NetworkAcl, NetworkAclAssociation, NetworkAclAssociationId, NetworkAclId};
 pub use route_table::{
     Route, RouteTable, RouteTableAssociation, RouteTableAssociationId, RouteTableId, Target,
 };
@@ -28,6 +35,7 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<Address>(),
     TableDef::of::<DefaultSubnet>(),
     TableDef::of::<DefaultVpc>(),
+    TableDef::of::<EgressOnlyInternetGateway>(),
     TableDef::of::<Endpoint>(),
     TableDef::of::<Group>(),
     TableDef::of::<GroupRule>(),
@@ -35,9 +43,13 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<InterfaceSeen>(),
     TableDef::of::<InternetGateway>(),
     TableDef::of::<NatGateway>(),
+    TableDef::of::<NetworkAcl>(),
+    TableDef::of::<NetworkAclAssociation>(),
     TableDef::of::<RouteTable>(),
     TableDef::of::<Subnet>(),
+    TableDef::of::<SubnetIpv6Block>(),
     TableDef::of::<Vpc>(),
+    TableDef::of::<VpcIpv6Block>(),
     TableDef::of::<VpcSeen>(),
     TableDef::of::<VpcTold>(),
 ];
