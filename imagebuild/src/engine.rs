@@ -63,7 +63,8 @@ impl Engine {
     pub fn works(self, path: &OsStr) -> bool {
         let programs = std::env::split_paths(path).map(|p| p.join(self.program()));
         let info = |program: PathBuf| {
-            let quiet = Command::new(program).arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let quiet =
+                Command::new(program).arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status();
             quiet.is_ok_and(|status| status.success())
         };
         programs.filter(|p| p.is_file()).take(1).any(info)

@@ -40,7 +40,11 @@ pub(crate) fn run(out: &Output) -> Result<ExitCode> {
         .iter()
         .map(|f| match &f.lack {
             None => {
-                format!("  ok      {}{}", f.name, f.way.as_ref().map(|way| format!(": {way}")).unwrap_or_default())
+                format!(
+                    "  ok      {}{}",
+                    f.name,
+                    f.way.as_ref().map(|way| format!(": {way}")).unwrap_or_default()
+                )
             }
             Some(lack) if f.needed => format!("  MISSING {}: {lack}", f.name),
             Some(lack) => format!("  warning {}: {lack}", f.name),
