@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import threading
 import urllib.parse
+import uuid
 
 IMAGE = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -21,7 +22,7 @@ class Authority:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=test",
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", f"/CN={uuid.uuid4()}",
                      "-keyout", "ca.key", "-out", "ca.pem", "-addext", "basicConstraints=critical,CA:TRUE")  # fmt: skip
         self.file = self.folder / "ca.pem"
 
@@ -109,7 +110,7 @@ class Registry:
     def answer(self, request):
         url = urllib.parse.urlsplit(request.path)
         with self.lock:
-            self.requests.append((request.headers["Host"], request.path, dict(request.headers)))
+            self.requests.append((request.headers["Host"], request.path, lower(request.headers)))
         if url.path == "/token":
             return self.token(request, urllib.parse.parse_qs(url.query))
         found = re.fullmatch(r"/v2/(.+)/(manifests|blobs)/([^/]+)", url.path)
@@ -138,8 +139,13 @@ class Registry:
 
     def requested(self, repository):
         """The manifests and blobs of a repository that were requested with a token."""
-        own = [path for _, path, headers in self.requests if f"/v2/{repository}/" in path and "Authorization" in headers]
+        own = [path for _, path, headers in self.requests if f"/v2/{repository}/" in path and "authorization" in headers]
         return [path.rpartition(f"/v2/{repository}/")[2] for path in own]
+
+
+def lower(headers):
+    """The headers by their names in lower case."""
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def error(code, message="no"):

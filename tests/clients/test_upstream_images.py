@@ -1,6 +1,7 @@
 """Tasks run images of Docker Hub and other registries. A registry on this machine plays them, as a mirror does for machines
 without Internet access."""
 
+import base64
 import http.server
 import io
 import json
@@ -11,10 +12,12 @@ import shutil
 import subprocess
 import tarfile
 import threading
+import urllib.parse
 
 import images
 import pytest
 import registry
+import requests
 from registry import INDEX, Authority, Registry, send, send_range
 from tasks import APPLETS, cluster  # noqa: F401 (a fixture)
 
@@ -83,9 +86,11 @@ def run(cluster, image, script="cat /text", network=None, **more):
     return cluster.run_to_end(definition["taskDefinitionArn"], networkConfiguration=network or cluster.network())
 
 
-def has_run(task, code=0):
+def has_run(task):
     [container] = task["containers"]
-    return task["stopCode"] == "EssentialContainerExited" and container.get("exitCode") == code
+    assert task["stopCode"] == "EssentialContainerExited", task["stoppedReason"]
+    assert container.get("exitCode") == 0, container
+    return True
 
 
 def reason(task):
@@ -105,6 +110,7 @@ def test_short_name_is_an_image_of_docker_hub(cluster, hub, layout):
     assert task["containers"][0]["imageDigest"] == index and task["containers"][0]["image"] == "tool:1.27"
     assert task["pullStartedAt"] <= task["pullStoppedAt"]
     before = len(hub.requested("library/tool"))
+    assert before == 4, "index, manifest, configuration and layer"
     assert has_run(run(cluster, f"docker.io/library/tool@{index}"))
     assert len(hub.requested("library/tool")) == before, "a digest that was pulled needs no network"
     hub.add_manifest("library/tool", "other", {"schemaVersion": 2, "mediaType": INDEX, "manifests": [other]}, INDEX)
@@ -218,7 +224,7 @@ def test_token_is_not_sent_to_where_layers_are_stored(cluster, hub, layout):
     def stored(request):
         if not request.path.startswith("/store/"):
             return answer(request)
-        hub.requests.append((request.headers["Host"], request.path, dict(request.headers)))
+        hub.requests.append((request.headers["Host"], request.path, registry.lower(request.headers)))
         return send_range(request, hub.blobs["library/stored", request.path.split("/")[2].split("?")[0]])
 
     hub.faults["library/stored"], hub.answer = redirect, stored
@@ -227,7 +233,7 @@ def test_token_is_not_sent_to_where_layers_are_stored(cluster, hub, layout):
     finally:
         hub.answer = answer
     redirected = [headers for host, path, headers in hub.requests if path.startswith("/store/")]
-    assert len(redirected) == 2 and not any("Authorization" in headers for headers in redirected)
+    assert len(redirected) == 2 and not any("authorization" in headers for headers in redirected)
 
 
 def test_interrupted_layer_is_continued(cluster, hub, layout):
@@ -240,7 +246,7 @@ def test_interrupted_layer_is_continued(cluster, hub, layout):
 
     hub.faults["library/cut"] = cut
     assert has_run(task := run(cluster, "cut:1")), task
-    ranges = [headers.get("Range") for _, path, headers in hub.requests if "/v2/library/cut/blobs" in path and "Authorization" in headers]
+    ranges = [headers.get("range") for _, path, headers in hub.requests if "/v2/library/cut/blobs" in path and "authorization" in headers]
     assert len([r for r in ranges if r]) >= 2, ranges
 
 
@@ -267,7 +273,7 @@ def test_hostile_registry(cluster, hub, layout, cloud):
         (of("manifests", head), "broke"),
         (of("manifests", lambda r, _: send(r, 200, {"Content-Type": registry.IMAGE}, b"[" * 100_000)), "its manifest is not valid"),
         (of("manifests", lambda r, _: send(r, 500, {}, b"\x1b[31m" + b"z" * 1_000_000)), "500: "),
-        (of("blobs", lambda r, _: endless(r, 2000)), "bytes, not "),
+        (of("blobs", lambda r, _: endless(r, 2000)), "more bytes than it announced"),
         (of("blobs", lambda r, d: send(r, 200, {}, bytes(len(hub.blobs["library/evil", d])))), "have the digest"),
         (of("blobs", lambda r, d: send(r, 200, {}, b"")), "too few bytes"),
         (of("blobs", lambda r, d: send(r, 404, {}, b"")), "not found"),
@@ -390,6 +396,8 @@ def test_task_can_be_stopped_during_a_pull(cluster, hub, layout):
 
 
 def test_pull_continues_after_the_daemon_was_killed(cluster, cloud, hub, layout):
+    partial = pathlib.Path(cloud.home) / "images/registry/partial"
+    others = set(partial.iterdir())
     hub.add("library/killed", "1", large(layout, "killed"))
     slow = Slow(hub, "library/killed")
     request = {"networkMode": "awsvpc", "cpu": "256", "memory": "512", "requiresCompatibilities": ["FARGATE"], "family": f"{cluster.name}-killed"}
@@ -397,13 +405,52 @@ def test_pull_continues_after_the_daemon_was_killed(cluster, cloud, hub, layout)
     definition = cluster.ecs.register_task_definition(containerDefinitions=[container], **request)["taskDefinition"]
     arn = cluster.run(definition["taskDefinitionArn"])
     assert slow.begun.wait(30)
-    partial = pathlib.Path(cloud.home) / "images/registry/partial"
-    eventually(lambda: any(path.stat().st_size > 500_000 for path in partial.iterdir()))
+    half = eventually(lambda: [path for path in set(partial.iterdir()) - others if path.stat().st_size > 1_000_000])
     os.kill(cloud.status()["daemon"]["pid"], signal.SIGKILL)
     slow.released.set()
     cloud.escale("start")
     task = cluster.until(arn, "STOPPED")
     assert has_run(task), task
-    ranges = [headers.get("Range") for _, path, headers in hub.requests if "/v2/library/killed/blobs" in path]
+    ranges = [headers.get("range") for _, path, headers in hub.requests if "/v2/library/killed/blobs" in path]
     assert any(ranges), "the rest of the layer was fetched"
-    assert not list(partial.iterdir())
+    assert not any(path.exists() for path in half)
+
+
+SERVES = ["httpd", "-f", "-p", "3000", "-h", "/www"]
+
+
+def test_up_runs_a_public_image_and_builds_on_a_private_one(cloud, hub, tmp_path, tmp_path_factory):
+    for repository, page in (("library/site", "public"), ("corp/base", "private")):
+        folder = tmp_path_factory.mktemp("site") / "oci"
+        images.busybox(folder, page=page, Cmd=SERVES)
+        hub.add(repository, "1", folder)
+    hub.logins["corp/base"] = ("alice", "pw")
+    (tmp_path / "escale.yaml").write_text(
+        "app: upstream\nservices:\n"
+        "  web: { image: 'site:1', port: 3000, path: /, health: / }\n"
+        "  built: { build: ./built, port: 3000, path: /built/*, health: / }\n"
+        "network: { cidr: 10.9.0.0/16, azs: 2 }\n"
+    )
+    built = tmp_path / "built"
+    built.mkdir()
+    (built / "page").write_text("built")
+    (built / "Dockerfile").write_text("FROM corp/base:1\nCOPY page /www/built/index.html\n")
+    denied = cloud.escale("up", tmp_path, check=False)
+    assert denied.returncode == 1 and "built/Dockerfile:1: FROM corp/base:1: the registry denies access to docker.io/corp/base:1" in denied.stderr
+    login = base64.b64encode(b"alice:pw").decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": login}}}))
+    cloud.env["DOCKER_CONFIG"] = str(tmp_path)
+    url = json.loads(cloud.escale("up", tmp_path, "--json").stdout)["url"]
+    port = urllib.parse.urlsplit(url).port
+    for path, page in (("/", "public"), ("/built/", "built")):
+        answer = requests.get(f"http://127.0.0.1:{port}{path}", headers={"Host": urllib.parse.urlsplit(url).netloc}, timeout=20)
+        assert (answer.status_code, answer.text) == (200, page)
+    cloud.escale("down", "upstream")
+
+
+def test_up_names_the_image_that_is_missing_or_private(cloud, hub, tmp_path):
+    hub.logins["corp/closed"] = ("alice", "pw")
+    for image, why in (("missing:1", "docker.io/library/missing:1: not found"), ("corp/closed:1", "A private image can be the base of a build")):
+        (tmp_path / "escale.yaml").write_text(f"app: nothing\nservices:\n  web: {{ image: '{image}', port: 3000, path: /, health: / }}\n")
+        done = cloud.escale("up", tmp_path, check=False)
+        assert done.returncode == 1 and f"the service web cannot start from {image}" in done.stderr and why in done.stderr, done.stderr

@@ -1,10 +1,11 @@
 //! `escale doctor`: checks whether this machine meets the requirements, and says how to fix what is missing.
 
 use super::Output;
-use crate::home::Home;
+use crate::{home::Home, planes, settings::Settings};
 use anyhow::{Result, bail};
 use escale_base::packages::{self, Package};
 use escale_containers::Accounting;
+use escale_imagebuild::Engine;
 use escale_postgres::Installed;
 use nix::sched::{CloneFlags, setns, unshare};
 use serde_json::json;
@@ -18,7 +19,7 @@ struct Finding {
     /// Whether nothing works without it.
     needed: bool,
     /// Which of several implementations is used, if the check passed.
-    way: Option<&'static str>,
+    way: Option<String>,
 }
 
 impl Finding {
@@ -39,7 +40,11 @@ pub(crate) fn run(out: &Output) -> Result<ExitCode> {
         .iter()
         .map(|f| match &f.lack {
             None => {
-                format!("  ok      {}{}", f.name, f.way.map(|way| format!(": {way}")).unwrap_or_default())
+                format!(
+                    "  ok      {}{}",
+                    f.name,
+                    f.way.as_ref().map(|way| format!(": {way}")).unwrap_or_default()
+                )
             }
             Some(lack) if f.needed => format!("  MISSING {}: {lack}", f.name),
             Some(lack) => format!("  warning {}: {lack}", f.name),
@@ -110,6 +115,8 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
     });
     found.push(Finding::useful("names", names));
     found.push(task_storage());
+    found.push(registries());
+    found.push(builder());
     found.push(Finding { needed: false, ..program("aws", Package::AwsCli, "`escale aws` runs it") });
     found
 }
@@ -170,7 +177,37 @@ fn task_storage() -> Finding {
             "measured: a task that exceeds its ephemeralStorage is stopped (on ext4 or xfs mounted with prjquota, the kernel would refuse the write instead)"
         }
     });
-    Finding { way: way.ok(), ..Finding::useful("task storage", None) }
+    Finding { way: way.ok().map(str::to_owned), ..Finding::useful("task storage", None) }
+}
+
+/// Which registries serve the images of others, and whether the trusted certificates can be read.
+fn registries() -> Finding {
+    let lack = |why: String| Finding::useful("registries", Some(why));
+    let settings = match Settings::from_environment() {
+        Ok(settings) => settings,
+        Err(error) => return lack(format!("{error:#}")),
+    };
+    if let Err(error) = planes::upstream(&settings).check() {
+        return lack(format!("images of other registries cannot be pulled: {error}"));
+    }
+    let mirrors: Vec<String> =
+        settings.image_mirrors.list().map(|(registry, mirror)| format!("{registry} from {mirror}")).collect();
+    let way = if mirrors.is_empty() { "no mirror".to_owned() } else { mirrors.join(", ") };
+    Finding { way: Some(way), ..Finding::useful("registries", None) }
+}
+
+/// The program that builds Dockerfiles with `RUN`.
+fn builder() -> Finding {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = Engine::ALL.into_iter().find(|engine| engine.works(&path)).map(Engine::program);
+    let lack = || {
+        format!(
+            "none of docker (with its daemon), podman and buildah works; one of them builds Dockerfiles with RUN. Install one: {}",
+            packages::install(Package::Buildah)
+        )
+    };
+    let lack = found.is_none().then(lack);
+    Finding { way: found.map(str::to_owned), ..Finding::useful("builder", lack) }
 }
 
 fn program(name: &'static str, package: Package, why: &str) -> Finding {

@@ -273,7 +273,7 @@ fn zstd_layer_is_kept_and_read() {
     let mut tar = Vec::new();
     match base.layers[1].1 {
         "gzip" => {
-            drop(std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&plain[..]), &mut tar).unwrap())
+            tar.extend(std::io::Read::bytes(flate2::read::GzDecoder::new(&plain[..])).map(Result::unwrap))
         }
         _ => tar = plain,
     }

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://distribution.github.io/distribution/spec/auth/token/>
 
-use crate::{Credentials, Repository};
+use crate::Credentials;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::BTreeMap;
@@ -15,8 +15,8 @@ pub(crate) enum Challenge {
 }
 
 impl Challenge {
-    /// Reads the value of `WWW-Authenticate`.
-    pub(crate) fn parse(value: &str, repository: &Repository) -> Option<Challenge> {
+    /// Reads the value of `WWW-Authenticate`. `repository` is its path at the server that sent it.
+    pub(crate) fn parse(value: &str, repository: &str) -> Option<Challenge> {
         let (scheme, rest) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
         if scheme.eq_ignore_ascii_case("basic") {
             return Some(Challenge::Basic);
@@ -27,7 +27,7 @@ impl Challenge {
         let parameters = parameters(rest);
         let realm = parameters.get("realm")?;
         // The scope is what is needed, not what the registry suggests: a token for anything else is of no use here.
-        let scope = format!("repository:{}:pull", repository.path());
+        let scope = format!("repository:{repository}:pull");
         let mut query = vec![("scope", scope.as_str())];
         if let Some(service) = parameters.get("service") {
             query.insert(0, ("service", service));
@@ -65,8 +65,7 @@ mod tests {
 
     #[test]
     fn reads_challenges() {
-        let hub = Repository::new("docker.io", "nginx").unwrap();
-        let read = |value: &str| Challenge::parse(value, &hub);
+        let read = |value: &str| Challenge::parse(value, "library/nginx");
         let bearer = |url: &str| Some(Challenge::Bearer(url.to_owned()));
         assert_eq!(read("Basic realm=\"x\""), Some(Challenge::Basic));
         assert_eq!(

@@ -45,6 +45,12 @@ impl Client {
         Client { connector: Connector { mirrors, proxies, roots }, tokens: Mutex::default() }
     }
 
+    /// Checks the settings that can be checked without a connection: certificates and proxy.
+    pub fn check(&self) -> Result<()> {
+        self.connector.roots.config()?;
+        self.connector.proxies.check()
+    }
+
     async fn get(
         &self,
         repository: &Repository,
@@ -55,11 +61,12 @@ impl Client {
     ) -> Result<Response<Incoming>> {
         let endpoint = self.connector.mirrors.endpoint(repository.registry());
         let Endpoint { origin, prefix } = endpoint.ok_or_else(|| Error::Name(image.clone()))?;
-        let path = format!("/v2{prefix}/{}/{rest}", repository.path());
+        let at = format!("{prefix}/{}", repository.path()).trim_start_matches('/').to_owned();
+        let path = format!("/v2/{at}/{rest}");
         let key = key(repository, credentials);
         let tokens = || self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let mut authorization = tokens().get(&key).cloned();
-        let exchange = Exchange { connector: &self.connector, repository, credentials, image };
+        let exchange = Exchange { connector: &self.connector, repository: at, credentials, image };
         let answer = exchange.get(&origin, &path, &headers, &mut authorization).await;
         let mut kept = tokens();
         match authorization.filter(|_| answer.is_ok()) {

@@ -1,7 +1,7 @@
 //! One request to a registry, with the requests that it leads to: for a token, and to where it redirects.
 
 use crate::{
-    Credentials, Error, Repository, Result,
+    Credentials, Error, Result,
     challenge::{Challenge, basic},
     connection::Connector,
     mirrors::Origin,
@@ -29,7 +29,8 @@ const MESSAGE_CHARS: usize = 300;
 /// What all requests of an exchange have in common.
 pub(crate) struct Exchange<'a> {
     pub(crate) connector: &'a Connector,
-    pub(crate) repository: &'a Repository,
+    /// The repository's path at this server, which a mirror may have extended.
+    pub(crate) repository: String,
     pub(crate) credentials: Option<&'a Credentials>,
     /// The image's name, for errors.
     pub(crate) image: String,
@@ -49,7 +50,7 @@ impl Exchange<'_> {
         if answer.1.status() == StatusCode::UNAUTHORIZED {
             let challenges = answer.1.headers().get_all(header::WWW_AUTHENTICATE);
             let challenges =
-                challenges.iter().filter_map(|v| Challenge::parse(v.to_str().ok()?, self.repository));
+                challenges.iter().filter_map(|v| Challenge::parse(v.to_str().ok()?, &self.repository));
             let Some(challenge) = challenges.into_iter().next() else {
                 return Err(self.failure(answer.0, answer.1).await);
             };

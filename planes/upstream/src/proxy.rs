@@ -31,6 +31,10 @@ impl Proxies {
         }
     }
 
+    pub(crate) fn check(&self) -> Result<()> {
+        self.https.as_deref().map_or(Ok(()), |proxy| parse(proxy).map(drop))
+    }
+
     /// The proxy for an origin, if there is one.
     pub(crate) fn of(&self, origin: &Origin) -> Result<Option<Proxy>> {
         let Some(proxy) = self.https.as_deref().filter(|_| origin.is_tls && !origin.is_loopback()) else {

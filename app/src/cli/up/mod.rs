@@ -224,7 +224,7 @@ impl Work<'_> {
         phases.begin("daemon");
         start::ensure(home).await?;
         refuse_missing_secrets(client, template).await?;
-        named::check_images(client, self.settings, template).await?;
+        named::check_images(client, self.settings, template, &manifest.stack_name()).await?;
 
         // Images on top of the cloud's own images need the daemon. They are built before any resource of the application is
         // created, so that a failed build leaves none.

@@ -1,6 +1,6 @@
 //! Images that the manifest names: checks that tasks can pull them before any stack is created.
 
-use super::{bases::with_fix, ecr::Login};
+use super::{bases::with_fix, ecr::Login, stack};
 use crate::{cli::client::Client, planes, settings::Settings};
 use anyhow::{Context, Result, anyhow};
 use escale_blueprint::{Image, Template};
@@ -21,13 +21,19 @@ pub(super) fn check(template: &Template, config: &Config) -> Result<()> {
 }
 
 /// Checks that all of them exist in their registries.
-pub(super) async fn check_images(client: &Client, settings: &Settings, template: &Template) -> Result<()> {
+pub(super) async fn check_images(
+    client: &Client,
+    settings: &Settings,
+    template: &Template,
+    stack: &str,
+) -> Result<()> {
     let mut login = None;
+    let is_deployed = stack::describe(client, stack).await?.is_some();
     for (service, image) in named(template) {
         let name = name(service, image)?;
         let failed = || format!("the service {service} cannot start from {image}");
         if !name.is_own(&settings.config) {
-            check_other(settings, &name).await.with_context(failed)?;
+            check_other(settings, &name, is_deployed).await.with_context(failed)?;
             continue;
         }
         if login.is_none() {
@@ -40,33 +46,18 @@ pub(super) async fn check_images(client: &Client, settings: &Settings, template:
     Ok(())
 }
 
-/// Asks another registry as a task does, which has no login. If the registry cannot be reached, the task decides: its image may
-/// have been pulled before.
-async fn check_other(settings: &Settings, name: &ImageName<'_>) -> Result<()> {
+/// Asks another registry as a task does, which has no login. A registry that cannot be reached is an error only for a new
+/// application: the tasks of a deployed one have pulled the image already, and its other services can still be updated.
+async fn check_other(settings: &Settings, name: &ImageName<'_>, is_deployed: bool) -> Result<()> {
     let repository = Repository::new(name.registry, name.repository)?;
     match planes::upstream(settings).manifest(&repository, &name.reference.parse()?, None).await {
+        Ok(_) => Ok(()),
+        Err(Error::NoHost { .. } | Error::Unreachable { .. } | Error::Broken { .. }) if is_deployed => Ok(()),
         Err(error @ Error::Denied { .. }) => Err(anyhow!(
             "{error}. A private image can be the base of a build, which uses the login of `docker login`: write `build:` and a \
              Dockerfile with the line FROM {repository}"
         )),
-        Err(
-            error @ (Error::NotFound { .. }
-            | Error::TooManyRequests { .. }
-            | Error::Forbidden { .. }
-            | Error::Invalid { .. }
-            | Error::Redirect { .. }
-            | Error::Roots { .. }
-            | Error::Tls { .. }
-            | Error::Name(_)),
-        ) => Err(error.into()),
-        Ok(_)
-        | Err(
-            Error::NoHost { .. }
-            | Error::Unreachable { .. }
-            | Error::Proxy { .. }
-            | Error::Status { .. }
-            | Error::Broken { .. },
-        ) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -359,12 +359,12 @@ async fn bad_images_are_refused_by_name() {
         let m = serde_json::json!({"config": {"digest": config}, "layers": [{"mediaType": kind, "digest": digest}]});
         blob(&blobs, m.to_string().as_bytes())
     };
-    let zstd = with_layer("application/vnd.oci.image.layer.v1.tar+zstd", &config);
+    let xz = with_layer("application/vnd.oci.image.layer.v1.tar+xz", &config);
     let gone = with_layer("application/vnd.oci.image.layer.v1.tar", &format!("sha256:{}", "1".repeat(64)));
     for (image, says) in [
         (foreign.clone(), other),
         (only_foreign, other),
-        (zstd, "tar+zstd"),
+        (xz, "tar+xz"),
         (gone, "sha256:1111"),
         (config.clone(), "so it is not an image"),
     ] {

@@ -54,15 +54,14 @@ async fn one_at_a_time(store: &Store, digest: &Digest, size_bytes: u64, fetch: F
         Some(found) => return Err(other_size(digest, found, size_bytes)),
         None => {}
     }
-    let path = store.0.partial(digest);
-    let session = Arc::new(Mutex::new(open(&path)?));
-    receive(store, &session, digest, size_bytes, fetch).await?;
-    let mut session = session.try_lock_owned().map_err(|_| Error::UploadBusy)?;
-    let hashed = spawn_blocking(move || session.finish()).await.plane(|| "hash a cached blob".into())?;
-    let (computed, _) = hashed?;
-    if computed != *digest {
-        remove(&path)?;
-        return Err(Error::DigestMismatch { expected: digest.clone(), computed });
+    let begun = have_partial(&store.0.partial(digest));
+    let received = complete(store, digest, size_bytes, fetch).await;
+    match received {
+        // Another source may have sent the first bytes, and its blame must not fall on this one.
+        Err(Error::DigestMismatch { .. } | Error::OtherSize { .. }) if begun => {
+            complete(store, digest, size_bytes, fetch).await?;
+        }
+        received => received?,
     }
     // Recorded before the file is placed, so that a crash in between leaves nothing that collect() does not know.
     let known = digest.clone();
@@ -74,6 +73,25 @@ async fn one_at_a_time(store: &Store, digest: &Digest, size_bytes: u64, fetch: F
         rows::mark_cached(sql, &known, inner.now_ms())
     };
     store.index(place).await
+}
+
+/// Receives a blob's file and verifies its digest. A file that is wrong is removed.
+async fn complete(store: &Store, digest: &Digest, size_bytes: u64, fetch: Fetch<'_>) -> Result<()> {
+    let path = store.0.partial(digest);
+    let session = Arc::new(Mutex::new(open(&path)?));
+    receive(store, &session, digest, size_bytes, fetch).await?;
+    let mut session = session.try_lock_owned().map_err(|_| Error::UploadBusy)?;
+    let hashed = spawn_blocking(move || session.finish()).await.plane(|| "hash a cached blob".into())?;
+    let (computed, _) = hashed?;
+    if computed == *digest {
+        return Ok(());
+    }
+    remove(&path)?;
+    Err(Error::DigestMismatch { expected: digest.clone(), computed })
+}
+
+fn have_partial(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|m| m.len() > 0)
 }
 
 /// The size of a complete file, which is marked as used.
@@ -100,6 +118,10 @@ async fn receive(
     for left in (0..=RESUMPTIONS).rev() {
         if have == size_bytes {
             return Ok(());
+        }
+        if have > size_bytes {
+            remove(&path)?;
+            return Err(other_size(digest, have, size_bytes));
         }
         check_space(&path, size_bytes.saturating_sub(have))?;
         let body = fetch(have).await.map_err(|source| Error::Body { received: have, source })?;

@@ -176,3 +176,17 @@ async fn partial_blob_is_continued_after_a_restart() {
     source.cache(&open(), &digest, 1000).await.unwrap();
     assert_eq!(source.offsets(), [300]);
 }
+
+#[tokio::test]
+async fn wrong_partial_blob_of_another_source_is_fetched_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = escale_base::Clock::by_hand(escale_base::Timestamp(1000));
+    let store = Store::open(Settings { root: dir.path().into(), clock, cache_bytes: CACHED }).unwrap();
+    for (size, offsets) in [(300, &[300, 0][..]), (1000, &[0]), (1500, &[0])] {
+        let source = Source::of(&[size as u8; 1000]);
+        let digest = Digest::of(&source.bytes);
+        std::fs::write(dir.path().join("registry/partial").join(digest.hex()), vec![9; size]).unwrap();
+        source.cache(&store, &digest, 1000).await.unwrap();
+        assert_eq!(source.offsets(), offsets, "{size}");
+    }
+}

@@ -1,8 +1,8 @@
 //! Pulls on the fakes of both planes.
 
 use super::*;
-use escale_upstream as upstream;
 use escale_base::{Clock, Secret, Timestamp};
+use escale_upstream as upstream;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
