@@ -1,10 +1,12 @@
 //! Settings from environment variables, which the daemon reads once.
 
-use crate::{home::Home, lock};
+use crate::{home::Home, internet, lock};
 use anyhow::{Context, Result, bail};
 use escale_network::InternetHost;
 use escale_service::Config;
 use escale_upstream::Mirrors;
+use ipnet::Ipv4Net;
+use std::collections::BTreeSet;
 
 /// The configuration of the cloud, without the root key: see [`crate::root_key`].
 pub(crate) struct Settings {
@@ -13,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) internet_hosts: Vec<InternetHost>,
     /// Registries that serve the images of others.
     pub(crate) image_mirrors: Mirrors,
+    /// Addresses outside of the cloud that tasks may reach although they are private or the host's own.
+    pub(crate) allowed_addresses: BTreeSet<Ipv4Net>,
 }
 
 /// The variables and their meaning; `escale --help` prints them.
@@ -27,6 +31,10 @@ Environment:
   ESCALE_ACCESS_KEY   id of the root key; set it together with ESCALE_SECRET_KEY [default: a random key of this
                       installation, which `escale env` prints]
   ESCALE_SECRET_KEY   secret of the root key; set it together with ESCALE_ACCESS_KEY
+  ESCALE_INTERNET     `host`: tasks with a route to the Internet reach that of this machine; `none`: they reach the cloud
+                      only [default: host]
+  ESCALE_INTERNET_ALLOW  what tasks may reach although it is private or AWS's own: addresses, networks, names of AWS services,
+                      for example 192.168.1.5,10.1.0.0/16,sqs.eu-west-3.amazonaws.com [default: none]
   ESCALE_INTERNET_HOSTS  simulated Internet hosts, for tests, for example
                       visitor=198.18.200.1,rogue=198.18.200.2 (from 198.18.200.0 upward) [default: none]
   ESCALE_IMAGE_MIRROR  registries that serve the images of others, for machines without Internet access, for example
@@ -68,8 +76,12 @@ impl Settings {
             config.dns_port =
                 port.parse().with_context(|| format!("ESCALE_DNS_PORT={port}: this is not a port number"))?;
         }
+        let (internet, allowed_addresses) =
+            internet::read(get("ESCALE_INTERNET").as_deref(), get("ESCALE_INTERNET_ALLOW").as_deref())?;
+        config.internet = internet;
         Ok(Settings {
             config,
+            allowed_addresses,
             internet_hosts: internet_hosts(&get("ESCALE_INTERNET_HOSTS").unwrap_or_default())?,
             image_mirrors: mirrors(&get("ESCALE_IMAGE_MIRROR").unwrap_or_default())?,
         })

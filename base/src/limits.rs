@@ -142,9 +142,11 @@ pub mod dns {
     pub const TCP_IDLE_MS: u64 = 5_000;
     /// Queries that wait for the upstream at one time, per server. Further queries are answered SERVFAIL at once.
     pub const FORWARDS: usize = 256;
-    /// How long one attempt at the upstream may take, in milliseconds; there are two, and stub resolvers wait five
-    /// seconds by default.
-    pub const UPSTREAM_TRY_MS: u64 = 1_800;
+    /// How long one attempt at an upstream server may take, in milliseconds; there are two or three, and stub resolvers wait
+    /// five seconds by default.
+    pub const UPSTREAM_TRY_MS: u64 = 1_500;
+    /// Upstream servers that are tried. As many as the C library reads from resolv.conf.
+    pub const UPSTREAM_SERVERS: usize = 3;
     /// Links that one alias may need to reach its addresses, across zones.
     pub const ALIAS_LINKS: usize = 16;
 }

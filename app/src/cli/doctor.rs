@@ -6,10 +6,16 @@ use anyhow::{Result, bail};
 use escale_base::packages::{self, Package};
 use escale_containers::Accounting;
 use escale_imagebuild::Engine;
+use escale_network::Egress;
 use escale_postgres::Installed;
+use escale_service::Internet;
 use nix::sched::{CloneFlags, setns, unshare};
 use serde_json::json;
-use std::{collections::BTreeSet, net::ToSocketAddrs, process::ExitCode};
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, ToSocketAddrs, UdpSocket},
+    process::ExitCode,
+};
 
 /// The result of one check.
 struct Finding {
@@ -35,7 +41,8 @@ impl Finding {
 }
 
 pub(crate) fn run(out: &Output) -> Result<ExitCode> {
-    let found = look(&[ANY_POSTGRES]);
+    let mut found = look(&[ANY_POSTGRES]);
+    found.push(internet());
     let lines: Vec<String> = found
         .iter()
         .map(|f| match &f.lack {
@@ -208,6 +215,44 @@ fn builder() -> Finding {
     };
     let lack = found.is_none().then(lack);
     Finding { way: found.map(str::to_owned), ..Finding::useful("builder", lack) }
+}
+
+/// Whether tasks can reach the Internet, and how. Not part of [`look`], because it waits for name servers.
+fn internet() -> Finding {
+    const NAME: &str = "internet";
+    let config = match Settings::from_environment() {
+        Ok(settings) => settings.config,
+        Err(error) => return Finding::useful(NAME, Some(format!("{error:#}"))),
+    };
+    if config.internet == Internet::None {
+        let way = Some("none, because of ESCALE_INTERNET=none".to_owned());
+        return Finding { way, ..Finding::useful(NAME, None) };
+    }
+    let servers: Vec<String> = escale_dns::host_servers().iter().map(|s| s.ip().to_string()).collect();
+    let servers = servers.join(", ");
+    Finding {
+        way: Some(format!("through this machine's own network; names are resolved by {servers}")),
+        ..Finding::useful(NAME, internet_lack(&servers))
+    }
+}
+
+fn internet_lack(servers: &str) -> Option<String> {
+    if nix::unistd::geteuid().is_root()
+        && let Err(error) = Egress::probe()
+    {
+        return Some(format!("tasks cannot reach it: {error}. Its module may not be loaded: modprobe nft_tproxy"));
+    }
+    // Connecting a UDP socket sends no packet; it fails without a route to this address (a DNS root server's).
+    const ANYWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(198, 41, 0, 4), 53);
+    let routed = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| socket.connect(ANYWHERE));
+    if let Err(error) = routed {
+        return Some(format!("this machine has no IPv4 route to it, so tasks have none either: {error}"));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let answers = runtime.is_ok_and(|runtime| runtime.block_on(escale_dns::host_servers_answer()));
+    (!answers).then(|| {
+        format!("this machine's name servers ({servers}) do not answer, so tasks cannot resolve names. Check /etc/resolv.conf")
+    })
 }
 
 fn program(name: &'static str, package: Package, why: &str) -> Finding {

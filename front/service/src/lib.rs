@@ -34,7 +34,7 @@ pub use cfn::{
     properties_of,
 };
 pub use cloud::Cloud;
-pub use config::Config;
+pub use config::{Config, Internet};
 pub use cors::{CrossOrigin, CrossOriginGrant, is_preflight};
 pub use cx::Cx;
 pub use identity::{Asked, Credential, Decision, Identity, ResourcePolicy};

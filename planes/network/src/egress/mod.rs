@@ -23,7 +23,7 @@ mod udp;
 
 use crate::Namespace;
 use echo::{Echoes, Pings};
-use escale_base::{PlaneError, limits};
+use escale_base::{PlaneError, error::Context as _, limits};
 use ipnet::Ipv4Net;
 use packet::{Packet, Unreachable};
 use sockets::Sockets;
@@ -31,6 +31,7 @@ use std::{
     collections::BTreeSet,
     io,
     net::Ipv4Addr,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -119,6 +120,21 @@ impl Egress {
         rules::clear(internet).await
     }
 
+    /// Whether this machine can open a way out; the error says what it lacks. Needs root, and works in a namespace of its own.
+    /// Must be called outside of a tokio runtime, or on a thread of its own.
+    pub fn probe() -> Result<(), PlaneError> {
+        let probe = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.machine(|| "start a runtime".into())?.block_on(async {
+                let internet = Namespace::create(Path::new("probe-egress"))?;
+                let spec = EgressSpec { allowed: BTreeSet::new(), connections: 1 };
+                Egress::open(internet, spec).await.map(drop)
+            })
+        };
+        let ended = std::thread::spawn(probe).join();
+        ended.unwrap_or_else(|_| Err(PlaneError::plane("the thread that probes egress panicked")))
+    }
+
     pub fn counts(&self) -> EgressCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let Counters { connections, failed, udp_flows, echoes, refused, limited } = &*self.counters;
@@ -188,7 +204,7 @@ async fn serve(common: Arc<Common>) {
                 let work = udp.begin(flow, &datagram[..size]);
                 work.map(|work| drop(flows.spawn(work)));
             }),
-            accepted = sockets.listener.accept() => accepted.map(|(stream, _)| tcp.accepted(stream)),
+            accepted = sockets.listener.accept() => accepted.map(|(stream, peer)| tcp.accepted(stream, peer)),
             // Removes finished flows, which the set would otherwise keep.
             Some(_) = flows.join_next() => Ok(()),
         };

@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::{
     io::Interest,
-    net::{TcpListener, UdpSocket},
+    net::{TcpListener, TcpStream, UdpSocket},
 };
 
 /// Connections that may wait to be accepted: each of them is accepted at once, since it was announced before.
@@ -192,9 +192,9 @@ fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(Flow, usize)> {
     Ok((Flow { near, far }, got.bytes))
 }
 
-/// The addresses of an accepted connection.
-pub(super) fn flow_of(stream: &tokio::net::TcpStream) -> io::Result<Flow> {
-    match (stream.peer_addr()?, stream.local_addr()?) {
+/// The addresses of an accepted connection. The peer's is that of `accept`: a connection that was reset since has none.
+pub(super) fn flow_of(stream: &TcpStream, peer: SocketAddr) -> io::Result<Flow> {
+    match (peer, stream.local_addr()?) {
         (SocketAddr::V4(near), SocketAddr::V4(far)) => Ok(Flow { near, far }),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }

@@ -13,7 +13,7 @@ use socket2::{SockRef, TcpKeepalive};
 use std::{
     collections::HashMap,
     io,
-    net::SocketAddrV4,
+    net::{SocketAddr, SocketAddrV4},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -80,8 +80,8 @@ impl Connections {
     }
 
     /// Passes a connection that the listener accepted to the work that waits for it.
-    pub(super) fn accepted(&self, stream: TcpStream) {
-        let waiting = sockets::flow_of(&stream).ok().and_then(|flow| self.pending().remove(&flow));
+    pub(super) fn accepted(&self, stream: TcpStream, peer: SocketAddr) {
+        let waiting = sockets::flow_of(&stream, peer).ok().and_then(|flow| self.pending().remove(&flow));
         match waiting {
             Some(Pending::Accepting(send)) => {
                 // The work may just have given up: then the client gets a reset.
