@@ -7,6 +7,7 @@ use crate::{
 use escale_base::limits::request as limits;
 use escale_httpguard::{Guard, Limits, Link, Upgrades};
 use escale_service::{Arrival, Body, Entrance};
+use escale_tls::{Stream, Terminator};
 use http::{HeaderValue, Request, Response, Version, header};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, service::service_fn};
@@ -29,8 +30,8 @@ const SILENCE: Duration = Duration::from_millis(limits::STREAM_PAUSE_MS + 5_000)
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Serves the API on a socket until the future is dropped; its connections end with it. `entrance` is the kind of listener:
-/// it decides whether the root principal is accepted.
-pub async fn serve(gate: Arc<Gate>, listener: TcpListener, entrance: Entrance) {
+/// it decides whether the root principal is accepted. With `tls`, clients may speak HTTPS on the same port.
+pub async fn serve(gate: Arc<Gate>, listener: TcpListener, entrance: Entrance, tls: Option<Terminator>) {
     let slots = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -50,9 +51,12 @@ pub async fn serve(gate: Arc<Gate>, listener: TcpListener, entrance: Entrance) {
         };
         // Small answers must not wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
-        let gate = Arc::clone(&gate);
+        let (gate, tls) = (Arc::clone(&gate), tls.clone());
         connections.spawn(async move {
-            connection(gate, stream, ends).await;
+            match handshake(stream, tls).await {
+                Ok(stream) => connection(gate, stream, ends).await,
+                Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+            }
             drop(slot);
         });
         // Removes finished tasks, which the set would otherwise keep until the listener ends.
@@ -60,7 +64,21 @@ pub async fn serve(gate: Arc<Gate>, listener: TcpListener, entrance: Entrance) {
     }
 }
 
-async fn connection(gate: Arc<Gate>, stream: TcpStream, ends: Ends) {
+/// The first byte of every TLS handshake (RFC 8446, 5.1). No request in HTTP begins with it.
+const HANDSHAKE: u8 = 22;
+
+async fn handshake(stream: TcpStream, tls: Option<Terminator>) -> std::io::Result<Stream> {
+    let Some(tls) = tls else { return Ok(Stream::Plain(stream)) };
+    let mut first = [0];
+    // Zero bytes: the client has closed the connection, which the server of HTTP sees as well.
+    let peeked = tokio::time::timeout(HEAD_WITHIN, stream.peek(&mut first)).await;
+    match peeked.map_err(|_| std::io::ErrorKind::TimedOut)?? {
+        1 if first == [HANDSHAKE] => tls.accept(stream).await,
+        _ => Ok(Stream::Plain(stream)),
+    }
+}
+
+async fn connection(gate: Arc<Gate>, stream: Stream, ends: Ends) {
     let link = Arc::new(Link::default());
     let guard = Guard::new(stream, Arc::clone(&link), Arc::new(()), Upgrades::Never, SILENCE);
     let service = service_fn(move |incoming: Request<Incoming>| {
