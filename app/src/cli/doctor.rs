@@ -46,7 +46,11 @@ pub(crate) fn run(out: &Output) -> Result<ExitCode> {
         .iter()
         .map(|f| match &f.lack {
             None => {
-                format!("  ok      {}{}", f.name, f.way.as_ref().map(|way| format!(": {way}")).unwrap_or_default())
+                format!(
+                    "  ok      {}{}",
+                    f.name,
+                    f.way.as_ref().map(|way| format!(": {way}")).unwrap_or_default()
+                )
             }
             Some(lack) if f.needed => format!("  MISSING {}: {lack}", f.name),
             Some(lack) => format!("  warning {}: {lack}", f.name),
@@ -203,7 +207,9 @@ fn internet_lack(servers: &str) -> Option<String> {
     if nix::unistd::geteuid().is_root()
         && let Err(error) = Egress::probe()
     {
-        return Some(format!("tasks cannot reach it: {error}. Its module may not be loaded: modprobe nft_tproxy"));
+        return Some(format!(
+            "tasks cannot reach it: {error}. Its module may not be loaded: modprobe nft_tproxy"
+        ));
     }
     // Connecting a UDP socket sends no packet; it fails without a route to this address (a DNS root server's).
     const ANYWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(198, 41, 0, 4), 53);
