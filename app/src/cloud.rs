@@ -50,6 +50,7 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: 
         proxies: Arc::new(escale_proxy::Balancers::new(sockets, clock).on(data.clone())),
         cdn: Arc::new(edge.clone()),
         internet_hosts: settings.internet_hosts.clone(),
+        upstream: Arc::new(planes::upstream(settings)),
     };
     escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
     // In the context of the data runtime, because tokio registers sockets and tasks with the runtime that is current.
@@ -60,10 +61,15 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: 
     let egress = internet::open(&*network, &settings.config.internet, allowed);
     let egress = TokioContext::new(egress, data.clone()).await?;
     let mounts = services.mounts(&store, &cloud);
+    let websites = services.websites(&store, &cloud);
     let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;
     let gate = Arc::new(gate);
     // The listeners open last, so that a client that can connect finds a cloud that answers.
     let mut tasks = listen(settings, &*network, &gate, edge, data).await?;
+    let internet = network.namespace(&Place::Internet)?;
+    let listener = internet.tcp_listen((settings.config.website_address, 80).into());
+    let listener = TokioContext::new(listener, data.clone()).await.context("cannot serve websites")?;
+    tasks.spawn_on(escale_gate::serve_mount(websites, listener), data);
     tasks.spawn(preparation);
     Ok(Running { _engine: engine, _egress: egress, _tasks: tasks })
 }

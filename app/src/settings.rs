@@ -4,6 +4,7 @@ use crate::{home::Home, internet, lock};
 use anyhow::{Context, Result, bail};
 use escale_network::InternetHost;
 use escale_service::Config;
+use escale_upstream::Mirrors;
 use ipnet::Ipv4Net;
 use std::collections::BTreeSet;
 
@@ -12,6 +13,8 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     /// Hosts on the cloud's Internet that belong to no VPC.
     pub(crate) internet_hosts: Vec<InternetHost>,
+    /// Registries that serve the images of others.
+    pub(crate) image_mirrors: Mirrors,
     /// Addresses outside of the cloud that tasks may reach although they are private or the host's own.
     pub(crate) allowed_addresses: BTreeSet<Ipv4Net>,
 }
@@ -34,6 +37,10 @@ Environment:
                       for example 192.168.1.5,10.1.0.0/16,sqs.eu-west-3.amazonaws.com [default: none]
   ESCALE_INTERNET_HOSTS  simulated Internet hosts, for tests, for example
                       visitor=198.18.200.1,rogue=198.18.200.2 (from 198.18.200.0 upward) [default: none]
+  ESCALE_IMAGE_MIRROR  registries that serve the images of others, for machines without Internet access, for example
+                      docker.io=localhost:5000,ghcr.io=mirror.example/ghcr; also names the registries at private addresses
+                      that images may come from: registry.corp=registry.corp [default: none]
+  HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE  proxy and trusted certificates of connections to registries
   ESCALE_LOG          log filter of the daemon, for example info or escale_engine=debug [default: info]";
 
 impl Settings {
@@ -76,6 +83,7 @@ impl Settings {
             config,
             allowed_addresses,
             internet_hosts: internet_hosts(&get("ESCALE_INTERNET_HOSTS").unwrap_or_default())?,
+            image_mirrors: mirrors(&get("ESCALE_IMAGE_MIRROR").unwrap_or_default())?,
         })
     }
 
@@ -93,6 +101,10 @@ impl Settings {
     pub(crate) fn endpoint_url(&self) -> String {
         format!("http://{}", self.config.endpoint)
     }
+}
+
+fn mirrors(text: &str) -> Result<Mirrors> {
+    text.parse().map_err(|why| anyhow::anyhow!("ESCALE_IMAGE_MIRROR: {why}"))
 }
 
 /// `name=address,name=address`

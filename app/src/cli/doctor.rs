@@ -1,10 +1,11 @@
 //! `escale doctor`: checks whether this machine meets the requirements, and says how to fix what is missing.
 
 use super::Output;
-use crate::{home::Home, settings::Settings};
+use crate::{home::Home, planes, settings::Settings};
 use anyhow::{Result, bail};
 use escale_base::packages::{self, Package};
 use escale_containers::Accounting;
+use escale_imagebuild::Engine;
 use escale_network::Egress;
 use escale_postgres::Installed;
 use escale_service::Internet;
@@ -121,6 +122,8 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
     });
     found.push(Finding::useful("names", names));
     found.push(task_storage());
+    found.push(registries());
+    found.push(builder());
     found.push(Finding { needed: false, ..program("aws", Package::AwsCli, "`escale aws` runs it") });
     found
 }
@@ -182,6 +185,36 @@ fn task_storage() -> Finding {
         }
     });
     Finding { way: way.ok().map(str::to_owned), ..Finding::useful("task storage", None) }
+}
+
+/// Which registries serve the images of others, and whether the trusted certificates can be read.
+fn registries() -> Finding {
+    let lack = |why: String| Finding::useful("registries", Some(why));
+    let settings = match Settings::from_environment() {
+        Ok(settings) => settings,
+        Err(error) => return lack(format!("{error:#}")),
+    };
+    if let Err(error) = planes::upstream(&settings).check() {
+        return lack(format!("images of other registries cannot be pulled: {error}"));
+    }
+    let mirrors: Vec<String> =
+        settings.image_mirrors.list().map(|(registry, mirror)| format!("{registry} from {mirror}")).collect();
+    let way = if mirrors.is_empty() { "no mirror".to_owned() } else { mirrors.join(", ") };
+    Finding { way: Some(way), ..Finding::useful("registries", None) }
+}
+
+/// The program that builds Dockerfiles with `RUN`.
+fn builder() -> Finding {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = Engine::ALL.into_iter().find(|engine| engine.works(&path)).map(Engine::program);
+    let lack = || {
+        format!(
+            "none of docker (with its daemon), podman and buildah works; one of them builds Dockerfiles with RUN. Install one: {}",
+            packages::install(Package::Buildah)
+        )
+    };
+    let lack = found.is_none().then(lack);
+    Finding { way: found.map(str::to_owned), ..Finding::useful("builder", lack) }
 }
 
 /// Whether tasks can reach the Internet, and how. Not part of [`look`], because it waits for name servers.

@@ -15,6 +15,7 @@ mod by_name;
 mod check;
 mod egress;
 mod fake;
+mod filters;
 mod firewall;
 mod flows;
 mod forward;
