@@ -190,18 +190,19 @@ fn pings_pass_with_either_kind_of_socket() {
 
 #[test]
 fn addresses_of_the_host_and_of_networks_around_it_are_refused_at_once() {
-    on_host(async |Around { world, .. }| {
+    on_host(async |Around { world, host }| {
         let rig = Rig::new().await;
         let egress = open(&rig, &[]).await;
+        // An address that the host gets later, and its network's broadcast address.
+        let (new, broadcast) = (Ipv4Addr::new(203, 0, 113, 200), Ipv4Addr::new(203, 0, 113, 255));
+        host.ip(&format!("addr add {new}/32 dev eth0"));
         // Servers that must not see any packet.
-        let mut open_ports = Vec::new();
-        open_ports.push(tokio::net::TcpListener::bind("0.0.0.0:80").await.unwrap());
-        open_ports.push(world.listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 80))));
+        let of_host = tokio::net::TcpListener::bind("0.0.0.0:80").await.unwrap();
+        let open_ports = [of_host, world.listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 80)))];
         for interface in ["app1", "web"] {
             let from = rig.at(interface);
-            for address in
-                [HOST, PRIVATE, METADATA, Ipv4Addr::new(172, 16, 0, 1), Ipv4Addr::new(192, 168, 1, 1)]
-            {
+            let (site, home) = (Ipv4Addr::new(172, 16, 0, 1), Ipv4Addr::new(192, 168, 1, 1));
+            for address in [HOST, new, broadcast, PRIVATE, METADATA, site, home] {
                 assert_eq!(
                     kind_of_failure(&from, (address, 80)).await,
                     ErrorKind::HostUnreachable,
@@ -215,7 +216,7 @@ fn addresses_of_the_host_and_of_networks_around_it_are_refused_at_once() {
             egress.counts(),
             EgressCounts { refused: egress.counts().refused, ..EgressCounts::default() }
         );
-        assert!(egress.counts().refused >= 20);
+        assert!(egress.counts().refused >= 28);
         for listener in &open_ports {
             assert!(timeout(std::time::Duration::ZERO, listener.accept()).await.is_err());
         }
