@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -71,6 +72,18 @@ class Corpus:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="escale-corpus-")) / "image"
         web_server(self.folder)
         self.push(self.base["Repository"], "1")
+        self.base["Certificate"] = self.certificate()
+
+    def certificate(self):
+        """Imports a certificate of `example.com` and its subdomains."""
+        with tempfile.TemporaryDirectory() as folder:
+            key, certificate = pathlib.Path(folder, "key"), pathlib.Path(folder, "certificate")
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+                 "-subj", "/CN=example.com", "-addext", "subjectAltName=DNS:example.com,DNS:*.example.com", "-keyout", key, "-out", certificate],
+                check=True, capture_output=True)
+            made = self.client("acm").import_certificate(Certificate=certificate.read_bytes(), PrivateKey=key.read_bytes())
+        return made["CertificateArn"]
 
     def push(self, repository, tag):
         images.push(self.folder, repository, tag, images.token(self.client("ecr")))

@@ -27,6 +27,7 @@ type Change = fn(&mut Cx<'_>, &Update<'_>) -> Result<Created, AwsError>;
 type Delete = fn(&mut Cx<'_>, &Created) -> Result<(), AwsError>;
 type Look = fn(&Image, &Created) -> Readiness;
 type Within = fn(&Image, &Created) -> Option<Timestamp>;
+type Current = fn(&Image, &Created, &str) -> Option<Value>;
 type Read = fn(&mut Cx<'_>, &Created) -> Result<Option<Map<String, Value>>, AwsError>;
 type Adopt = fn(&mut Cx<'_>, &str, &Props<'_>) -> Result<Created, AwsError>;
 type Normalize = fn(&mut Map<String, Value>);
@@ -56,6 +57,8 @@ pub struct ResourceType {
     /// Gives a template's properties the form in which the service returns them, such as `tcp` for `TCP`. Neither form is drift.
     /// AWS has these rules in its schemas, as `propertyTransform`.
     pub normalize: Normalize,
+    /// The value of an attribute that other resources change after the creation; `None` for every other attribute.
+    pub current: Current,
     /// Decides for the properties that the schema does not list as create-only: see [`ResourceType::replaces`].
     pub replaces_if: fn(&PropertyChange<'_>) -> bool,
     /// Deletes the resource by calling operations. Succeeds if the resource no longer exists.
@@ -87,6 +90,7 @@ impl ResourceType {
             read: None,
             adopt: None,
             normalize: |_| {},
+            current: |_, _, _| None,
             replaces_if: |_| false,
             delete,
             gone: at_once,
@@ -96,6 +100,12 @@ impl ResourceType {
     /// Sets the check for a creation that continues after its transaction.
     pub const fn ready(mut self, ready: Look) -> ResourceType {
         self.ready = ready;
+        self
+    }
+
+    /// Sets the function for attributes that other resources change after the creation.
+    pub const fn current(mut self, current: Current) -> ResourceType {
+        self.current = current;
         self
     }
 

@@ -48,6 +48,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         "AWS::EC2::SecurityGroupIngress",
         &[
             "CidrIp",
+            "CidrIpv6",
             "Description",
             "FromPort",
             "GroupId",
@@ -68,6 +69,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         "AWS::EC2::SecurityGroupEgress",
         &[
             "CidrIp",
+            "CidrIpv6",
             "Description",
             "DestinationPrefixListId",
             "DestinationSecurityGroupId",
