@@ -275,6 +275,7 @@ fn stack_resource(type_name: &str) -> StackResource {
         waiting_for: None,
         physical_id: None,
         attributes: Default::default(),
+        private: Default::default(),
         properties: Default::default(),
         tags: Vec::new(),
     }
