@@ -230,7 +230,7 @@ pub(crate) fn task(image: &Image, config: &Config, row: Arc<Task>, with_tags: bo
         launch_type: LaunchType::Fargate,
         memory: size.1.to_string(),
         overrides: task.overrides.clone(),
-        platform_version: task.platform_version,
+        platform_version: task.platform_version.resolved(),
         platform_family: "Linux",
         pull_started_at: known.progress.pull_started,
         pull_stopped_at: known.progress.pull_stopped,
@@ -532,7 +532,7 @@ fn deployment(
         updated_at: row.updated,
         capacity_provider_strategy,
         launch_type,
-        platform_version: row.platform_version,
+        platform_version: row.platform_version.resolved(),
         platform_family: "Linux",
         network_configuration: NetworkShape { awsvpc_configuration: Some(row.network.clone()) },
         rollout_state: match row.outcome {

@@ -25,6 +25,7 @@ pub(crate) fn types() -> Vec<ResourceType> {
         create,
         |cx, created| created.delete_by::<DeleteParameter>(cx, "Name"),
     );
+    let parameter = parameter.adopt(|_, name, props| with_attributes(Created::new(name), props));
     vec![parameter.update(update).read(read)]
 }
 

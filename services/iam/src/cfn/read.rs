@@ -67,9 +67,8 @@ pub(super) fn inline_policy(cx: &mut Cx<'_>, created: &Created) -> Read {
         common: &mut Option<Value>,
     ) -> Result<Vec<String>, AwsError> {
         let policy = created.attribute(POLICY_NAME)?.to_owned();
-        let names = created.attributes.get(list).and_then(Value::as_array).into_iter().flatten();
         let mut holders = Vec::new();
-        for name in names.filter_map(Value::as_str) {
+        for name in created.private_list(list) {
             let got = E::of::<E::GetInline>(name).with(POLICY_NAME, &policy).call(cx);
             let Some(got) = found(got)? else { continue };
             let text = document(&E::document(got))?;
@@ -117,7 +116,7 @@ pub(super) fn access_key(cx: &mut Cx<'_>, created: &Created) -> Read {
     let own = listed.access_key_metadata.iter().find(|key| *key.access_key_id == *created.physical_id);
     Ok(own.map(|key| {
         let mut properties = properties_of("AWS::IAM::AccessKey", key, &[]);
-        if let Some(serial) = created.attributes.get(SERIAL) {
+        if let Some(serial) = created.private.get(SERIAL) {
             properties.insert(SERIAL.into(), serial.clone());
         }
         properties
