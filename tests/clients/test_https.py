@@ -289,3 +289,34 @@ def test_trust_adds_the_root_to_browsers_and_removes_it(cloud, zone, tmp_path, m
     assert "DNS:localhost" in text and "Permitted" in text
     cloud.escale("trust", "--undo", "--browsers-only")
     assert "Escale" not in names()
+
+
+def test_shop_is_served_over_https(shop):
+    url = shop.cloud.status()["https_url"]
+    assert url == https(shop.cloud, "shop.localhost", "")
+    answer = curl(shop.cloud, f"{url}/").stdout
+    assert answer.startswith("HTTP/2 200") and "from cloudfront" in answer, answer
+
+
+@pytest.mark.skipif(
+    shutil.which("certutil") is None or shutil.which("chromium") is None, reason="chromium or certutil is not installed"
+)
+def test_chromium_opens_the_shop_without_a_warning(shop, tmp_path):
+    """With a home of its own, whose certificate database has the installation's root."""
+    own = {**shop.cloud.env, "HOME": str(tmp_path)}
+    browser = [
+        "chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+        "--timeout=20000", "--dump-dom", shop.cloud.status()["https_url"] + "/",
+    ]
+
+    def opened():
+        return subprocess.run(browser, env=own, capture_output=True, text=True, timeout=120).stdout
+
+    assert "ERR_CERT_AUTHORITY_INVALID" in opened(), "the root is not trusted yet"
+    before, shop.cloud.env = shop.cloud.env, own
+    try:
+        shop.cloud.escale("trust", "--browsers-only")
+    finally:
+        shop.cloud.env = before
+    page = opened()
+    assert "ERR_CERT" not in page and "<title>" in page, page[:2000]

@@ -96,7 +96,9 @@ impl EgressSpec {
     pub fn check(&self) -> Result<(), PlaneError> {
         let refused = self.allowed.iter().find_map(|net| Some((net, policy::cannot_be_allowed(*net)?)));
         match refused {
-            Some((net, why)) => Err(PlaneError::asked(format!("{net} cannot be reached from the cloud: {why}"))),
+            Some((net, why)) => {
+                Err(PlaneError::asked(format!("{net} cannot be reached from the cloud: {why}")))
+            }
             None => Ok(()),
         }
     }
