@@ -1,7 +1,7 @@
 //! The complete interface of the plane, as plain data.
 
-pub use escale_tls::spec as tls;
 use escale_tls::TlsSpec;
+pub use escale_tls::spec as tls;
 use ipnet::IpNet;
 use std::{collections::BTreeMap, net::SocketAddr};
 

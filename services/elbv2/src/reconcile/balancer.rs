@@ -102,7 +102,9 @@ impl Reconciler for Balancers {
             "elbv2_rule" => owner(&change.key, ":listener-rule/", 2),
             // An import or a renewal. A deleted certificate was in no listener.
             "acm_certificate" | "acm_certificate_seen" => {
-                let with = image.scan::<ListenerTls>().filter(|tls| tls.certificates.iter().any(|c| *c == *change.key));
+                let with = image
+                    .scan::<ListenerTls>()
+                    .filter(|tls| tls.certificates.iter().any(|c| *c == *change.key));
                 with.map(|tls| tls.load_balancer.to_string()).collect()
             }
             "elbv2_target_group" => rules::balancers_of(image, &change.key),
