@@ -1,6 +1,7 @@
 //! The path of a request: distribution, behaviour, authorization, cache, origin; then the headers that report the result.
 
 use crate::{
+    Visit,
     authority::Authority,
     blob::{Body, full},
     compress,
@@ -8,12 +9,12 @@ use crate::{
     edge::{Compiled, Distribution, Inner},
     flight::{Role, State},
     key::{Key, Viewer},
-    origin, pages,
+    log, origin, pages,
     signed::{self, Asked},
     spec::ViewerProtocol,
     store::Entry,
 };
-use escale_base::path::RawPath;
+use escale_base::{Timestamp, path::RawPath};
 use escale_httpguard::Link;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::BodyExt;
@@ -41,7 +42,7 @@ const NO_CONNECTION: &str = "We can't connect to the server for this app or webs
 
 /// How an answer was produced, in the words of X-Cache.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Word {
+pub(crate) enum Word {
     Hit,
     Miss,
     RefreshHit,
@@ -50,7 +51,7 @@ enum Word {
 }
 
 impl Word {
-    fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Word::Hit => "Hit",
             Word::Miss => "Miss",
@@ -108,6 +109,7 @@ pub(crate) async fn handle(
         return response;
     };
     let counters = distribution.counters.clone();
+    let visit = distribution.spec.log.then(|| visit(&edge, &distribution, &request, client, https));
     counters.requests.fetch_add(1, Relaxed);
     let body_broke: Arc<AtomicBool> = Arc::default();
     let exchange = Exchange {
@@ -135,7 +137,75 @@ pub(crate) async fn handle(
     if body_broke.load(Relaxed) || link.is_body_withheld() {
         close(&mut response, is_http1);
     }
-    response
+    match visit {
+        Some(visit) => {
+            let (log, clock) = (edge.log.clone(), edge.clock.clone());
+            let visit = answered(visit, &response, word, (id, clock.now()));
+            log::note(log, clock, visit, response)
+        }
+        None => response,
+    }
+}
+
+/// The record of a request that has arrived.
+fn visit(
+    edge: &Inner,
+    distribution: &Distribution,
+    request: &Request<Incoming>,
+    client: SocketAddr,
+    https: bool,
+) -> Visit {
+    let text = |name: HeaderName| {
+        let value = request.headers().get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let (uri, method) = (request.uri(), request.method().as_str());
+    let first_line =
+        method.len() + uri.path_and_query().map_or(1, |p| p.as_str().len()) + "  HTTP/1.1\r\n".len();
+    let length = text(header::CONTENT_LENGTH).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
+    Visit {
+        distribution: distribution.id.to_string(),
+        at: edge.clock.now(),
+        client,
+        method: method.to_owned(),
+        host: text(header::HOST).or_else(|| uri.authority().map(|a| a.to_string())).unwrap_or_default(),
+        path: uri.path().to_owned(),
+        query: uri.query().map(str::to_owned),
+        version: format!("{:?}", request.version()),
+        https,
+        referer: text(header::REFERER),
+        user_agent: text(header::USER_AGENT),
+        cookie: text(header::COOKIE),
+        forwarded_for: text(HeaderName::from_static("x-forwarded-for")),
+        range: text(header::RANGE),
+        received_bytes: log::head_bytes(first_line, request.headers()) + length,
+        status: 0,
+        result: String::new(),
+        id: String::new(),
+        content_type: None,
+        content_length: None,
+        sent_bytes: 0,
+        first_byte_ms: 0,
+        took_ms: 0,
+    }
+}
+
+/// Adds the head of the answer to the record.
+fn answered(visit: Visit, response: &Response<Body>, word: Word, (id, now): (String, Timestamp)) -> Visit {
+    let status = response.status();
+    let text =
+        |name: HeaderName| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let first_line = "HTTP/1.1 200 \r\n".len() + status.canonical_reason().map_or(0, str::len);
+    Visit {
+        status: status.as_u16(),
+        result: word.logged(status.as_u16()).to_owned(),
+        id,
+        content_type: text(header::CONTENT_TYPE),
+        content_length: text(header::CONTENT_LENGTH),
+        sent_bytes: log::head_bytes(first_line, response.headers()),
+        first_byte_ms: u64::try_from(now.since_ms(visit.at)).unwrap_or(0),
+        ..visit
+    }
 }
 
 /// Closes the connection after a refused request: the bytes that follow may be something else than they seem.
@@ -229,10 +299,12 @@ impl Exchange {
         let (response, word) =
             self.content(compiled, path, query.as_deref(), &parts, body.boxed_unsync()).await;
         let page = self.distribution.spec.errors.iter().find(|e| e.status == response.status().as_u16());
-        match page.and_then(|e| e.page.as_ref()) {
+        let (mut response, word) = match page.and_then(|e| e.page.as_ref()) {
             Some((page, status)) => (self.page(page, *status, response).await, Word::Error),
             None => (response, word),
-        }
+        };
+        behaviour.response_headers.apply(response.headers_mut(), &parts.method, &parts.headers);
+        (response, word)
     }
 
     /// Replaces an error by another object of the distribution; returns the error itself when that fails too.

@@ -63,16 +63,19 @@ impl Reconciler for Distributions {
     const NAME: &'static str = "cloudfront-distribution";
     // Without cloudfront_distribution_seen: only `act` writes it, and recording a failure must not trigger the retry at once.
     const WATCHES: &'static [&'static str] = &[
+        "cloudfront_cache_policy",
         "cloudfront_distribution",
         "cloudfront_key_group",
         "cloudfront_origin_access_control",
+        "cloudfront_origin_request_policy",
         "cloudfront_public_key",
+        "cloudfront_response_headers_policy",
     ];
 
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
         match change.table {
             "cloudfront_distribution" => BTreeSet::from([change.key.clone()]),
-            // The key of a key group, public key or access control does not name the distributions that use it.
+            // The key of a policy, key group, public key or access control does not name the distributions that use it.
             _ => self.all(image),
         }
     }
