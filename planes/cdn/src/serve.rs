@@ -1,7 +1,6 @@
 //! The path of a request: distribution, behaviour, authorization, cache, origin; then the headers that report the result.
 
 use crate::{
-    Visit,
     authority::Authority,
     blob::{Body, full},
     compress,
@@ -14,7 +13,7 @@ use crate::{
     spec::ViewerProtocol,
     store::Entry,
 };
-use escale_base::{Timestamp, path::RawPath};
+use escale_base::path::RawPath;
 use escale_httpguard::Link;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::BodyExt;
@@ -109,7 +108,7 @@ pub(crate) async fn handle(
         return response;
     };
     let counters = distribution.counters.clone();
-    let visit = distribution.spec.log.then(|| visit(&edge, &distribution, &request, client, https));
+    let visit = distribution.spec.log.then(|| log::visit(&edge, &distribution, &request, client, https));
     counters.requests.fetch_add(1, Relaxed);
     let body_broke: Arc<AtomicBool> = Arc::default();
     let exchange = Exchange {
@@ -138,73 +137,8 @@ pub(crate) async fn handle(
         close(&mut response, is_http1);
     }
     match visit {
-        Some(visit) => {
-            let (log, clock) = (edge.log.clone(), edge.clock.clone());
-            let visit = answered(visit, &response, word, (id, clock.now()));
-            log::note(log, clock, visit, response)
-        }
+        Some(visit) => log::note(&edge, visit, response, (word, id)),
         None => response,
-    }
-}
-
-/// The record of a request that has arrived.
-fn visit(
-    edge: &Inner,
-    distribution: &Distribution,
-    request: &Request<Incoming>,
-    client: SocketAddr,
-    https: bool,
-) -> Visit {
-    let text = |name: HeaderName| {
-        let value = request.headers().get(name)?;
-        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
-    let (uri, method) = (request.uri(), request.method().as_str());
-    let first_line =
-        method.len() + uri.path_and_query().map_or(1, |p| p.as_str().len()) + "  HTTP/1.1\r\n".len();
-    let length = text(header::CONTENT_LENGTH).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
-    Visit {
-        distribution: distribution.id.to_string(),
-        at: edge.clock.now(),
-        client,
-        method: method.to_owned(),
-        host: text(header::HOST).or_else(|| uri.authority().map(|a| a.to_string())).unwrap_or_default(),
-        path: uri.path().to_owned(),
-        query: uri.query().map(str::to_owned),
-        version: format!("{:?}", request.version()),
-        https,
-        referer: text(header::REFERER),
-        user_agent: text(header::USER_AGENT),
-        cookie: text(header::COOKIE),
-        forwarded_for: text(HeaderName::from_static("x-forwarded-for")),
-        range: text(header::RANGE),
-        received_bytes: log::head_bytes(first_line, request.headers()) + length,
-        status: 0,
-        result: String::new(),
-        id: String::new(),
-        content_type: None,
-        content_length: None,
-        sent_bytes: 0,
-        first_byte_ms: 0,
-        took_ms: 0,
-    }
-}
-
-/// Adds the head of the answer to the record.
-fn answered(visit: Visit, response: &Response<Body>, word: Word, (id, now): (String, Timestamp)) -> Visit {
-    let status = response.status();
-    let text =
-        |name: HeaderName| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-    let first_line = "HTTP/1.1 200 \r\n".len() + status.canonical_reason().map_or(0, str::len);
-    Visit {
-        status: status.as_u16(),
-        result: word.logged(status.as_u16()).to_owned(),
-        id,
-        content_type: text(header::CONTENT_TYPE),
-        content_length: text(header::CONTENT_LENGTH),
-        sent_bytes: log::head_bytes(first_line, response.headers()),
-        first_byte_ms: u64::try_from(now.since_ms(visit.at)).unwrap_or(0),
-        ..visit
     }
 }
 

@@ -43,6 +43,10 @@ pub enum Error {
     PublicAcl,
     #[error("{0}")]
     InvalidTargetBucket(String),
+    #[error("Couldn't parse the specified URI.")]
+    InvalidUri,
+    #[error("The specified method is not allowed against this resource.")]
+    MethodNotAllowed(String),
     #[error("{message}")]
     NotConfigured { code: &'static str, message: &'static str, bucket: BucketName },
     #[error("Access Denied")]
@@ -105,6 +109,11 @@ impl From<Error> for AwsError {
             Error::AclWithOwnership => aws(ErrorKind::Invalid, "InvalidBucketAclWithObjectOwnership", 400),
             Error::AclWithBlock => aws(ErrorKind::Invalid, "InvalidBucketAclWithBlockPublicAccessError", 400),
             Error::InvalidTargetBucket(_) => aws(ErrorKind::Invalid, "InvalidTargetBucketForLogging", 400),
+            Error::InvalidUri => aws(ErrorKind::Invalid, "InvalidURI", 400),
+            Error::MethodNotAllowed(method) => {
+                let error = aws(ErrorKind::Invalid, "MethodNotAllowed", 405);
+                error.with("Method", method).with("ResourceType", "OBJECT")
+            }
             Error::Denied | Error::PublicPolicy | Error::PublicAcl => {
                 aws(ErrorKind::Denied, "AccessDenied", 403)
             }

@@ -3,12 +3,14 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html>
 
+mod error;
 mod form;
 mod policy;
 
 use crate::{AccessLogs, Error, access_log, cors};
 use bytes::Bytes;
-use escale_base::{AwsError, ErrorKind, ids, path::percent_encode, wire::Value};
+use error::FormError;
+use escale_base::{AwsError, ids, path::percent_encode, wire::Value};
 use escale_service::{
     Arrival, Body, Caller, Cloud, CrossOrigin, Kind, Mount, Principal, Served, StreamCx, counted,
 };
@@ -89,7 +91,7 @@ impl Uploads {
         let mut principal = None;
         let result = match &bucket {
             Some(bucket) => self.upload(&parts, body, (arrival, &request_id), bucket, &mut principal).await,
-            None => Err(method_not_allowed()),
+            None => Err(Error::MethodNotAllowed("POST".into()).into()),
         };
         let code = result.as_ref().err().map(|error| error.code.clone());
         let path = match (&result, &bucket) {
@@ -199,23 +201,16 @@ impl Uploads {
             return Err(argument("X-Amz-Credential", credential, &why));
         }
         let image = self.store.read();
-        let unknown = || {
-            let message = "The AWS Access Key Id you provided does not exist in our records.";
-            AwsError::new(ErrorKind::Denied, "InvalidAccessKeyId", 403, message)
-                .with("AWSAccessKeyId", access_key)
-        };
+        let unknown = || FormError::UnknownAccessKey(access_key.to_owned());
         let found = self.cloud.credential(&image, access_key).ok_or_else(unknown)?;
         if found.session_token.as_ref().map(|t| t.reveal().as_str()) != field("x-amz-security-token") {
-            return Err(unknown());
+            return Err(unknown().into());
         }
         if found.expires.is_some_and(|at| at < self.cloud.clock.now()) {
-            let message = "The provided token has expired.";
-            return Err(AwsError::new(ErrorKind::Denied, "ExpiredToken", 400, message));
+            return Err(FormError::ExpiredToken.into());
         }
         if !sigv4::has_signature(found.secret.reveal(), (date, region, "s3"), policy, signature) {
-            let message = "The request signature we calculated does not match the signature you provided. Check your key and signing \
-                           method.";
-            return Err(AwsError::new(ErrorKind::Denied, "SignatureDoesNotMatch", 403, message));
+            return Err(FormError::WrongSignature.into());
         }
         Ok((found.principal, found.session_token.is_some()))
     }
@@ -316,11 +311,6 @@ fn failure(error: &AwsError, path: &str, request_id: &str) -> Response<Body> {
     // The rest of the form may not have been read.
     put(response.headers_mut(), "connection", "close");
     response
-}
-
-fn method_not_allowed() -> AwsError {
-    let message = "The specified method is not allowed against this resource.";
-    AwsError::new(ErrorKind::Invalid, "MethodNotAllowed", 405, message).with("Method", "POST")
 }
 
 fn argument(name: &'static str, value: &str, why: &str) -> AwsError {

@@ -2,9 +2,10 @@
 //!
 //! Source: <https://www.rfc-editor.org/rfc/rfc7578>
 
+use super::error::FormError;
 use crate::Error;
 use bytes::{Buf, Bytes, BytesMut};
-use escale_base::{AwsError, ErrorKind};
+use escale_base::AwsError;
 use escale_service::Body;
 use futures_util::stream;
 use http::{header, request::Parts};
@@ -64,14 +65,11 @@ fn boundary(parts: &Parts) -> Option<String> {
 }
 
 fn malformed(why: &str) -> AwsError {
-    let message = format!("The body of your POST request is not well-formed multipart/form-data. {why}");
-    AwsError::new(ErrorKind::Invalid, "MalformedPOSTRequest", 400, message)
+    FormError::Malformed(why.to_owned()).into()
 }
 
 fn too_large() -> AwsError {
-    let message = "Your POST request fields preceding the upload file were too large.";
-    AwsError::new(ErrorKind::Invalid, "MaxPostPreDataLengthExceeded", 400, message)
-        .with("MaxPostPreDataLengthBytes", FIELDS_BYTES.to_string())
+    FormError::FieldsTooLarge { most_bytes: FIELDS_BYTES }.into()
 }
 
 struct Reader {

@@ -2,9 +2,9 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>
 
-use super::form::Fields;
+use super::{error::FormError, form::Fields};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use escale_base::{AwsError, ErrorKind, Timestamp, json as strict, wire::Value};
+use escale_base::{AwsError, Timestamp, json as strict, wire::Value};
 use escale_service::Body;
 use futures_util::stream;
 use http_body::Frame;
@@ -30,27 +30,23 @@ impl Default for Size {
 pub(super) fn check(policy: &str, fields: &Fields, now: Timestamp) -> Result<Size, AwsError> {
     let text = STANDARD.decode(policy.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let document = text.as_deref().and_then(|text| strict::with_unique_keys(text).ok());
-    let document = document.ok_or_else(|| invalid("Invalid Policy: Invalid JSON."))?;
+    let document = document.ok_or_else(|| invalid("Invalid JSON."))?;
     let expires = document["expiration"].as_str().and_then(Timestamp::parse_iso8601);
-    if expires.ok_or_else(|| invalid("Invalid Policy: Invalid 'expiration' value."))? < now {
-        return Err(denied("Invalid according to Policy: Policy expired."));
+    if expires.ok_or_else(|| invalid("Invalid 'expiration' value."))? < now {
+        return Err(denied("Policy expired."));
     }
     let conditions = document["conditions"].as_array();
-    let conditions = conditions.ok_or_else(|| invalid("Invalid Policy: Policy missing conditions."))?;
+    let conditions = conditions.ok_or_else(|| invalid("Policy missing conditions."))?;
     let mut size = Size::default();
     let mut covered: Vec<String> = Vec::new();
     for condition in conditions {
-        match read(condition)
-            .ok_or_else(|| invalid(&format!("Invalid Policy: Invalid condition: {condition}")))?
-        {
+        match read(condition).ok_or_else(|| invalid(&format!("Invalid condition: {condition}")))? {
             Condition::Size(given) => size = given,
             Condition::Field { name, value, prefix } => {
                 let found = fields.get(&name).map_or("", String::as_str);
                 let holds = if prefix { starts_with(&name, found, &value) } else { found == value };
                 if !holds {
-                    return Err(denied(&format!(
-                        "Invalid according to Policy: Policy Condition failed: {condition}"
-                    )));
+                    return Err(denied(&format!("Policy Condition failed: {condition}")));
                 }
                 covered.push(name);
             }
@@ -58,7 +54,7 @@ pub(super) fn check(policy: &str, fields: &Fields, now: Timestamp) -> Result<Siz
     }
     let is_free = |name: &str| FREE.contains(&name) || name.starts_with("x-ignore-");
     if let Some(extra) = fields.keys().find(|name| !is_free(name) && !covered.contains(*name)) {
-        return Err(denied(&format!("Invalid according to Policy: Extra input fields: {extra}")));
+        return Err(denied(&format!("Extra input fields: {extra}")));
     }
     Ok(size)
 }
@@ -101,11 +97,11 @@ fn starts_with(name: &str, found: &str, prefix: &str) -> bool {
 }
 
 fn invalid(why: &str) -> AwsError {
-    AwsError::new(ErrorKind::Invalid, "InvalidPolicyDocument", 400, why)
+    FormError::InvalidPolicy(why.to_owned()).into()
 }
 
 fn denied(why: &str) -> AwsError {
-    AwsError::new(ErrorKind::Denied, "AccessDenied", 403, why)
+    FormError::AgainstPolicy(why.to_owned()).into()
 }
 
 impl Size {
@@ -115,27 +111,27 @@ impl Size {
             loop {
                 let Some(frame) = body.frame().await.transpose()? else {
                     if seen < self.least {
-                        return Err(self.refused("EntityTooSmall", "smaller than the minimum", seen));
+                        return Err(ended(FormError::FileTooSmall {
+                            size_bytes: seen,
+                            min_bytes: self.least,
+                        }));
                     }
                     return Ok(None);
                 };
                 let Ok(data) = frame.into_data() else { continue };
                 let seen = seen + data.len() as u64;
                 if seen > self.most {
-                    return Err(self.refused("EntityTooLarge", "exceeds the maximum", seen));
+                    return Err(ended(FormError::FileTooLarge { size_bytes: seen, max_bytes: self.most }));
                 }
                 return Ok(Some((Frame::data(data), (body, seen))));
             }
         });
         StreamBody::new(frames).boxed_unsync()
     }
+}
 
-    fn refused(self, code: &str, how: &str, seen: u64) -> Box<dyn std::error::Error + Send + Sync> {
-        let message = format!("Your proposed upload {how} allowed size");
-        let error = AwsError::new(ErrorKind::Invalid, code, 400, message);
-        let limits = [("MinSizeAllowed", self.least), ("MaxSizeAllowed", self.most), ("ProposedSize", seen)];
-        limits.into_iter().fold(error, |error, (name, value)| error.with(name, value.to_string())).into()
-    }
+fn ended(error: FormError) -> Box<dyn std::error::Error + Send + Sync> {
+    AwsError::from(error).into()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{
     streams::{absent, from_plane},
 };
 use bytes::Bytes;
-use escale_base::{AwsError, ErrorKind, Timestamp, ids, path};
+use escale_base::{AwsError, Timestamp, ids, path};
 use escale_objects::{Got, Read};
 use escale_service::{
     Arrival, Body, Caller, Cloud, CrossOrigin, CrossOriginGrant, Mount, Principal, Served, StreamCx, counted,
@@ -118,9 +118,8 @@ impl Websites {
 
     fn visit(&self, parts: Parts, arrival: Arrival, request_id: &str) -> Result<Visit, AwsError> {
         let authority = authority(&parts);
-        let bad =
-            |_| AwsError::new(ErrorKind::Invalid, "InvalidURI", 400, "Couldn't parse the specified URI.");
-        let key = path::decode_once(parts.uri.path().trim_start_matches('/')).map_err(bad)?;
+        let key = parts.uri.path().trim_start_matches('/');
+        let key = path::decode_once(key).map_err(|_| Error::InvalidUri)?;
         let id = request_id.to_owned();
         let caller = Caller::arriving(Principal::Anonymous, false, id, arrival, authority.clone())?;
         let cx = StreamCx {
@@ -145,9 +144,7 @@ impl Websites {
         let mut response = match &grant {
             Some(_) if is_preflight(method, &visit.parts.headers) => Response::new(full("")),
             _ if *method != Method::GET && *method != Method::HEAD => {
-                let message = "The specified method is not allowed against this resource.";
-                let error = AwsError::new(ErrorKind::Invalid, "MethodNotAllowed", 405, message);
-                return Err(error.with("Method", method.as_str()).with("ResourceType", "OBJECT").into());
+                return Err(Error::MethodNotAllowed(method.to_string()).into());
             }
             _ => self.page(visit, &row, site).await?,
         };
