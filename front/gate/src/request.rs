@@ -129,6 +129,8 @@ struct Claimant {
     principal: Principal,
     in_session: bool,
     access_key: Option<String>,
+    /// As in [`Caller`].
+    region: Option<&'static str>,
 }
 
 /// The state of the signature: verified, or not verifiable without the body.
@@ -278,9 +280,10 @@ impl Call {
 
     /// The caller. The signature is verified and the operation known here: only now may the record of calls name them.
     fn caller(&self, claimant: Claimant, operation: &Operation) -> Result<Caller, AwsError> {
-        let Claimant { principal, in_session, access_key } = claimant;
+        let Claimant { principal, in_session, access_key, region } = claimant;
         let (request_id, host) = (self.request_id.clone(), self.authority.clone());
         let caller = Caller::arriving(principal, in_session, request_id, self.arrival, host);
+        let caller = caller.map(|caller| Caller { region, ..caller });
         self.trace.operation(&operation.name);
         match &caller {
             Ok(caller) => self.trace.caller(caller, access_key),
@@ -336,11 +339,12 @@ impl Call {
             Ok(secret)
         };
         let unproven = gate.verifier.examine(&self.target, &self.parts, now, secret_of)?;
-        if let Some(unproven) = &unproven {
-            self.check_region(&unproven.claim().region)?;
-        }
+        let region = match &unproven {
+            Some(unproven) => self.region(&unproven.claim().region)?,
+            None => None,
+        };
         let access_key = unproven.as_ref().map(|u| u.claim().access_key.clone());
-        Ok((Claimant { principal, in_session, access_key }, unproven))
+        Ok((Claimant { principal, in_session, access_key, region }, unproven))
     }
 
     /// A page of another origin may read only objects that a policy or a presigned URL allows, unless CORS rules give it
@@ -368,13 +372,18 @@ impl Call {
         }
     }
 
-    /// This cloud has one region. A client configured for another one gets an error, since it would not find its resources.
-    fn check_region(&self, theirs: &str) -> Result<(), AwsError> {
+    /// This cloud has one region. A client configured for another one gets an error, since it would not find its resources. A few
+    /// services also answer for a second region, which is returned then.
+    fn region(&self, theirs: &str) -> Result<Option<&'static str>, AwsError> {
         let ours = &self.gate.cloud.config.region;
         let service = self.target.service.id;
-        let global = self.gate.cloud.service(service).is_none_or(|s| s.global());
-        if global || theirs == ours {
-            return Ok(());
+        let found = self.gate.cloud.service(service);
+        if found.is_none_or(|s| s.global()) || theirs == ours {
+            return Ok(None);
+        }
+        let second = found.and_then(|s| s.also_in().iter().find(|region| **region == theirs));
+        if let Some(second) = second {
+            return Ok(Some(second));
         }
         Err(match service {
             "s3" => {

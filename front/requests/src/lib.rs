@@ -10,6 +10,7 @@ pub mod ec2;
 pub mod elbv2;
 pub mod logs;
 pub mod rds;
+pub mod route53;
 pub mod s3;
 pub mod secretsmanager;
 pub mod ssm;
@@ -32,6 +33,7 @@ pub const ALL: &[&[Shape]] = &[
     elbv2::SHAPES,
     logs::SHAPES,
     rds::SHAPES,
+    route53::SHAPES,
     s3::SHAPES,
     secretsmanager::SHAPES,
     ssm::SHAPES,

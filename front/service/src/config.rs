@@ -29,6 +29,22 @@ pub struct Config {
     pub dns_port: u16,
     /// The port of the host's loopback that routes by Host header (`http://shop.localhost:8080`).
     pub web_port: u16,
+    /// The same for HTTPS, by the server name of the handshake.
+    pub https_port: u16,
+    pub internet: Internet,
+}
+
+/// What the cloud's Internet has besides the cloud itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Internet {
+    /// Nothing: no other name resolves.
+    #[default]
+    None,
+    /// The host's Internet: its resolvers answer for all names that the cloud does not have.
+    Host {
+        /// Names that resolve although they are those of AWS's own services, with all names below.
+        allowed_names: Vec<String>,
+    },
 }
 
 impl Config {
@@ -96,6 +112,8 @@ impl Default for Config {
             dns_address: Ipv4Addr::new(198, 18, 0, 5),
             dns_port: 5354,
             web_port: 8080,
+            https_port: 8443,
+            internet: Internet::None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The complete interface of the plane, as plain data.
 
+use escale_tls::TlsSpec;
+pub use escale_tls::spec as tls;
 use http::Method;
 use std::collections::BTreeMap;
 
@@ -17,6 +19,8 @@ pub struct DistributionSpec {
     pub errors: Vec<ErrorResponse>,
     /// Keeps records of its requests for [`crate::Cdn::take_log`].
     pub log: bool,
+    /// For viewers that name one of the distribution's hosts in their handshake. `None`: no viewer can use HTTPS.
+    pub tls: Option<TlsSpec>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

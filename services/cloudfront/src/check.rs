@@ -3,7 +3,7 @@
 use crate::{
     Error,
     error::{invalid, no_acl},
-    policies, rules,
+    policies, rules, viewer,
 };
 use escale_base::AwsError;
 use escale_service::{Also, Cx};
@@ -20,6 +20,7 @@ pub(crate) fn config(
     config: &DistributionConfig,
 ) -> Result<(), Error> {
     refuse_unsupported(config)?;
+    viewer::check(cx, config)?;
     if config.origins.0.is_empty() {
         return Err(invalid("A distribution must have at least one origin"));
     }
@@ -106,13 +107,6 @@ fn refuse_unsupported(config: &DistributionConfig) -> Result<(), Error> {
     }
     if config.staging == Some(true) {
         return refuse("DistributionConfig.Staging");
-    }
-    let certificate = config.viewer_certificate.as_ref();
-    if certificate.is_some_and(|c| c.cloud_front_default_certificate != Some(true)) {
-        return refuse_with_hint(
-            "A ViewerCertificate other than CloudFront's default certificate",
-            "Use {\"CloudFrontDefaultCertificate\": true}.",
-        );
     }
     match config.restrictions.as_ref().map(|r| r.geo_restriction.restriction_type) {
         None | Some(GeoRestrictionType::None) => Ok(()),

@@ -55,6 +55,8 @@ pub enum Error {
     #[error("You can't change a public key except for its comment")]
     KeyIsFixed,
     #[error("{0}")]
+    ViewerCertificate(String),
+    #[error("{0}")]
     IllegalUpdate(String),
     #[error("{0}")]
     IllegalDelete(String),
@@ -144,6 +146,7 @@ impl From<Error> for AwsError {
             Error::Exists { kind, .. } => (ErrorKind::AlreadyExists, kind.exists(), 409),
             Error::InUse { kind, .. } => (ErrorKind::InUse, kind.in_use(), 409),
             Error::KeyIsFixed => (ErrorKind::Invalid, "CannotChangeImmutablePublicKeyFields", 400),
+            Error::ViewerCertificate(_) => (ErrorKind::Invalid, "InvalidViewerCertificate", 400),
             Error::IllegalUpdate(_) => (ErrorKind::Invalid, "IllegalUpdate", 400),
             Error::IllegalDelete(_) => (ErrorKind::Invalid, "IllegalDelete", 400),
             Error::TtlOrder => (ErrorKind::Invalid, "InvalidTTLOrder", 400),

@@ -321,3 +321,105 @@ fn security(headers: &SecurityHeaders) -> Vec<SetHeader> {
     ];
     all.into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use escale_base::Wire;
+    use serde_json::{Value, json};
+
+    fn behaviour(values: Value, ttls: (Option<u64>, Option<u64>, Option<u64>)) -> DefaultCacheBehavior {
+        let (min, default, max) = ttls;
+        let row = json!({
+            "TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all", "ForwardedValues": values, "MinTTL": min,
+            "DefaultTTL": default, "MaxTTL": max,
+        });
+        DefaultCacheBehavior::read(&row).unwrap()
+    }
+
+    fn names(names: &[&str]) -> Pick {
+        Pick::Only(names.iter().map(|n| (*n).to_owned()).collect())
+    }
+
+    #[test]
+    fn legacy_settings_have_a_key_and_defaults() {
+        let cookies = json!({"Forward": "whitelist", "WhitelistedNames": {"Items": ["a"]}});
+        let row = behaviour(
+            json!({
+                "QueryString": true, "QueryStringCacheKeys": {"Items": ["v"]}, "Cookies": cookies,
+                "Headers": {"Items": ["Host"]},
+            }),
+            (None, None, None),
+        );
+        let settings = cache_settings(None, &row);
+        assert_eq!(settings.ttl, Ttl { min_s: 0, default_s: DEFAULT_TTL_S, max_s: MAX_TTL_S });
+        assert_eq!(settings.key, Picks { headers: names(&["Host"]), cookies: names(&["a"]), query: names(&["v"]) });
+        // The origin gets the whole query string.
+        assert_eq!(settings.forward.query, Pick::All);
+        let everything = json!({"QueryString": false, "Cookies": {"Forward": "all"}, "Headers": {"Items": ["*"]}});
+        let settings = cache_settings(None, &behaviour(everything, (Some(5), Some(5), Some(5))));
+        assert_eq!((settings.ttl.max_s, settings.key.headers), (0, Pick::All));
+        assert_eq!((settings.key.cookies, settings.key.query), (Pick::All, Pick::None));
+    }
+
+    #[test]
+    fn missing_ttls_are_between_the_given_ones() {
+        for (given, expected) in [
+            ((0, None, None), (0, DEFAULT_TTL_S, MAX_TTL_S)),
+            ((0, None, Some(10)), (0, 10, 10)),
+            ((100_000, None, None), (100_000, 100_000, MAX_TTL_S)),
+            ((0, Some(40_000_000), None), (0, 40_000_000, 40_000_000)),
+        ] {
+            let found = ttl(given.0, given.1, given.2);
+            assert_eq!((found.min_s, found.default_s, found.max_s), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn response_headers_follow_the_policy() {
+        let config = ResponseHeadersPolicyConfig::read(&json!({
+            "Name": "p", "SecurityHeadersConfig": {
+                "StrictTransportSecurity": {"Override": true, "AccessControlMaxAgeSec": 5, "Preload": true},
+                "XSSProtection": {"Override": false, "Protection": true, "ReportUri": "/r"},
+            },
+            "CustomHeadersConfig": {"Items": [{"Header": "x-a", "Value": "b", "Override": false}]},
+        }));
+        let headers = response_headers(&config.unwrap());
+        let set: Vec<_> = headers.set.iter().map(|h| format!("{}: {} {}", h.name, h.value, h.overrides)).collect();
+        assert_eq!(
+            set,
+            [
+                "Strict-Transport-Security: max-age=5; preload true",
+                "X-XSS-Protection: 1; report=/r false",
+                "x-a: b false"
+            ]
+        );
+    }
+
+    #[test]
+    fn refuses_policies_that_the_edge_cannot_keep() {
+        let check = |more: Value| {
+            let mut config = json!({"Name": "p"});
+            config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            check_response(&ResponseHeadersPolicyConfig::read(&config).unwrap()).map_err(|e| e.to_string())
+        };
+        let custom = |name: &str, value: &str| {
+            json!({"CustomHeadersConfig": {"Items": [{"Header": name, "Value": value, "Override": true}]}})
+        };
+        assert!(check(custom("x-a", "b")).is_ok());
+        for (config, why) in [
+            (custom("Via", "b"), "cannot be set"),
+            (custom("x-amz-cf-id", "b"), "cannot be set"),
+            (custom("x-a", "b\r\nSet-Cookie: c"), "characters"),
+            (json!({"ServerTimingHeadersConfig": {"Enabled": true}}), "ServerTimingHeadersConfig"),
+            (json!({"RemoveHeadersConfig": {"Items": [{"Header": "connection"}]}}), "removed"),
+            (
+                json!({"SecurityHeadersConfig": {"ContentSecurityPolicy": {"Override": true, "ContentSecurityPolicy": "x".repeat(3000)}}}),
+                "2048",
+            ),
+        ] {
+            let error = check(config.clone()).unwrap_err();
+            assert!(error.contains(why), "{config}: {error}");
+        }
+    }
+}

@@ -63,8 +63,11 @@ impl Reconciler for Distributions {
     const NAME: &'static str = "cloudfront-distribution";
     // Without cloudfront_distribution_seen: only `act` writes it, and recording a failure must not trigger the retry at once.
     const WATCHES: &'static [&'static str] = &[
+        "acm_certificate",
+        "acm_certificate_seen",
         "cloudfront_cache_policy",
         "cloudfront_distribution",
+        "cloudfront_edge_certificate",
         "cloudfront_key_group",
         "cloudfront_origin_access_control",
         "cloudfront_origin_request_policy",
@@ -74,8 +77,9 @@ impl Reconciler for Distributions {
 
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
         match change.table {
-            "cloudfront_distribution" => BTreeSet::from([change.key.clone()]),
-            // The key of a policy, key group, public key or access control does not name the distributions that use it.
+            // The key of the edge's certificate is the distribution's.
+            "cloudfront_distribution" | "cloudfront_edge_certificate" => BTreeSet::from([change.key.clone()]),
+            // The key of a policy, certificate, key group, public key or access control does not name the distributions that use it.
             _ => self.all(image),
         }
     }

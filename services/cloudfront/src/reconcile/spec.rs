@@ -2,7 +2,7 @@
 
 use crate::{
     check::{bucket_of, hosts, identity_of, trusted},
-    policies,
+    policies, viewer,
 };
 use escale_cdn::spec::{
     Behaviour, DistributionSpec, ErrorResponse, Origin, Pick, TrustedKey, ViewerProtocol,
@@ -37,6 +37,7 @@ pub(super) fn of(image: &Image, row: &Distribution) -> DistributionSpec {
         origins: config.origins.0.iter().map(|o| origin(image, o)).collect(),
         log: crate::logs::enabled(row).is_some(),
         errors: config.custom_error_responses.iter().flat_map(|e| &e.0).map(error).collect(),
+        tls: viewer::tls(image, row),
     }
 }
 
