@@ -140,6 +140,7 @@ fn distribution(port: u16) -> DistributionSpec {
         }],
         errors: Vec::new(),
         log: false,
+        tls: None,
     }
 }
 
@@ -178,6 +179,7 @@ async fn start(change: impl FnOnce(&mut DistributionSpec)) -> Running {
             server: "Edge".into(),
             user_agent: "Edge/1".into(),
         },
+        https_port: None,
     };
     let edge = Edge::open(settings, Arc::new(Direct), Arc::new(Stamp), clock.clone()).unwrap();
     let mut spec = distribution(port);
