@@ -26,7 +26,7 @@ pub(crate) const VARIABLES: &str = "\
 Environment:
   ESCALE_HOME         folder of this installation's data [default: $XDG_DATA_HOME/escale]
   ESCALE_ENDPOINT     host and port of the API [default: 127.0.0.1:4566]
-  ESCALE_WEB_PORT     port that serves load balancers and distributions by name [default: 8080]
+  ESCALE_WEB_PORT     port that serves load balancers, distributions and websites by name [default: 8080]
   ESCALE_HTTPS_PORT   the same over HTTPS; without this setting, HTTPS is not served if the port is in use [default: 8443]
   ESCALE_DNS_PORT     port of 127.0.0.1 that serves hosted zones over UDP and TCP; 0 chooses a free port [default: 5354]
   ESCALE_REGION       region of this cloud [default: eu-west-3]

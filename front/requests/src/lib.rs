@@ -11,6 +11,7 @@ pub mod elbv2;
 pub mod logs;
 pub mod rds;
 pub mod route53;
+pub mod s3;
 pub mod secretsmanager;
 pub mod ssm;
 pub mod sts;
@@ -33,6 +34,7 @@ pub const ALL: &[&[Shape]] = &[
     logs::SHAPES,
     rds::SHAPES,
     route53::SHAPES,
+    s3::SHAPES,
     secretsmanager::SHAPES,
     ssm::SHAPES,
     sts::SHAPES,

@@ -117,6 +117,7 @@ fn behaviour() -> Behaviour {
         forward: none,
         compress: true,
         trusted_keys: Vec::new(),
+        response_headers: ResponseHeaders::default(),
     }
 }
 
@@ -138,6 +139,7 @@ fn distribution(port: u16) -> DistributionSpec {
             read_timeout_ms: 5000,
         }],
         errors: Vec::new(),
+        log: false,
         tls: None,
     }
 }

@@ -9,6 +9,7 @@
 mod cfn;
 mod check;
 mod error;
+mod logs;
 mod ops;
 mod origins;
 mod policies;
@@ -31,6 +32,9 @@ pub use error::{Error, Kind};
 
 /// The service principal for requests to origins.
 pub(crate) const PRINCIPAL: &str = "cloudfront.amazonaws.com";
+
+/// The edge location in answers and logs.
+pub(crate) const PLACE: &str = "CDG50-C1";
 
 /// The sizes of the cache in memory and on disk: enough for a working set of images, and small for a laptop.
 const MEMORY_BYTES: u64 = 64 * 1024 * 1024;
@@ -56,6 +60,8 @@ impl Service for CloudFront {
         }
         let kinds = [
             ("OriginAccessControl", "origin-access-control"),
+            ("OriginAccessIdentity", "origin-access-identity"),
+            ("ResponseHeadersPolicy", "response-headers-policy"),
             ("OriginRequestPolicy", "origin-request-policy"),
             ("CachePolicy", "cache-policy"),
         ];
@@ -93,7 +99,7 @@ pub fn edge(
         title: "CloudFront".into(),
         via_host: "edge.cloudfront.localhost".into(),
         id_header: "X-Amz-Cf-Id".into(),
-        place: Some(("X-Amz-Cf-Pop".into(), "CDG50-C1".into())),
+        place: Some(("X-Amz-Cf-Pop".into(), PLACE.into())),
         server: "CloudFront".into(),
         user_agent: "Amazon CloudFront".into(),
     };
@@ -102,8 +108,9 @@ pub fn edge(
         Settings { directory, memory_bytes: MEMORY_BYTES, disk_bytes: DISK_BYTES, identity, https_port };
     let clock = cloud.clock.clone();
     let config = Arc::clone(&cloud.config);
+    let signer = Arc::new(origins::Signer { cloud, store: store.clone() });
     let connector = Arc::new(origins::InternetConnector { network, store, config });
-    Edge::open(settings, connector, Arc::new(origins::Signer(cloud)), clock)
+    Edge::open(settings, connector, signer, clock)
 }
 
 /// The plane that serves distributions. It must not serve anything before the start of the reconcilers.
@@ -113,7 +120,7 @@ pub struct Planes {
     pub authority: Arc<dyn Authority>,
 }
 
-/// Starts the reconcilers of distributions and invalidations.
+/// Starts the reconcilers of distributions and invalidations, and the delivery of logs.
 pub fn start(
     engine: &mut Engine,
     store: &Store,
@@ -125,6 +132,7 @@ pub fn start(
     let (clock, cdn) = (|| cloud.clock.clone(), || Arc::clone(&planes.cdn));
     engine.add(reconcile::Certificates { store: store.clone(), authority: planes.authority });
     engine.add(reconcile::Distributions { store: store.clone(), clock: clock(), cdn: cdn() });
+    engine.run(logs::deliver(store.clone(), Arc::clone(cloud), cdn()));
     engine.add(reconcile::Invalidations { store: store.clone(), clock: clock(), cdn: cdn() });
     Ok(())
 }

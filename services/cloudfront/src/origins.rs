@@ -1,13 +1,16 @@
 //! Connects the cdn plane to origins, over the cloud's Internet.
 
-use crate::PRINCIPAL;
+use crate::{PRINCIPAL, check::identity_of};
 use async_trait::async_trait;
-use escale_base::{Arn, PlaneError};
+use escale_base::{Arn, PlaneError, Secret};
 use escale_cdn::{Connector, OriginSigner};
 use escale_network::{Network, Place};
 use escale_service::{Cloud, Config};
 use escale_store::Store;
-use escale_tables::elbv2::LoadBalancerName;
+use escale_tables::{
+    cloudfront::{Distribution, OriginAccessIdentity},
+    elbv2::LoadBalancerName,
+};
 use escale_wire::sigv4;
 use std::{io, net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
@@ -53,18 +56,37 @@ impl Connector for InternetConnector {
     }
 }
 
-/// Signs requests to S3 as the distribution, so that the bucket's policy applies.
-pub(crate) struct Signer(pub Arc<Cloud>);
+/// Signs requests to S3 as the distribution, or as the origin's access identity, so that the bucket's policy applies.
+pub(crate) struct Signer {
+    pub cloud: Arc<Cloud>,
+    pub store: Store,
+}
+
+impl Signer {
+    /// The key of the principal that the origin's configuration names.
+    fn key(&self, id: &str, origin: &str) -> Option<(String, Secret<String>)> {
+        let image = self.store.read();
+        let row = image.get::<Distribution>(id)?;
+        let origin = row.config.origins.0.iter().find(|o| o.id == origin)?;
+        let Some(identity) = identity_of(origin) else {
+            let account = &self.cloud.config.account;
+            let arn = Arn::new("cloudfront", "", account, format!("distribution/{id}")).to_string();
+            return Some(self.cloud.service_key(PRINCIPAL, &arn));
+        };
+        let identity = image.get::<OriginAccessIdentity>(identity)?;
+        Some(self.cloud.foreign_key(identity.arn(), identity.canonical_user.to_string()))
+    }
+}
 
 impl OriginSigner for Signer {
     fn sign(&self, id: &str, origin: &str, head: &mut http::request::Parts) -> Result<(), PlaneError> {
-        let config = &self.0.config;
-        let arn = Arn::new("cloudfront", "", &config.account, format!("distribution/{id}")).to_string();
-        let (access_key, secret) = self.0.service_key(PRINCIPAL, &arn);
+        let config = &self.cloud.config;
+        let unknown = || PlaneError::plane(format!("distribution {id} has no origin '{origin}' to sign for"));
+        let (access_key, secret) = self.key(id, origin).ok_or_else(unknown)?;
         let credentials =
             sigv4::Credentials { access_key: &access_key, secret: &secret, session_token: None };
         let signer = sigv4::Signer { credentials, region: &config.region, service: "s3" };
-        sigv4::sign(head, &signer, sigv4::Content::Unsigned, self.0.clock.now()).map_err(|e| {
+        sigv4::sign(head, &signer, sigv4::Content::Unsigned, self.cloud.clock.now()).map_err(|e| {
             PlaneError::plane(format!("cannot sign a request to origin '{origin}' of {id}")).because(e)
         })
     }

@@ -60,6 +60,7 @@ fn updates_change_every_property() {
                 "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}],
                 "CorsConfiguration": {"CorsRules": [{"Id": "r", "AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]},
                 "WebsiteConfiguration": {"IndexDocument": "index.html"},
+                "LoggingConfiguration": {"LogFilePrefix": "a/"},
                 "LifecycleConfiguration": {"Rules": [{"Id": "logs", "Status": "Enabled", "Prefix": "logs/", "ExpirationInDays": 30}]},
             }),
             changes: vec![
@@ -90,10 +91,12 @@ fn updates_change_every_property() {
                 json!({"WebsiteConfiguration": {"RedirectAllRequestsTo": {"HostName": "a.example", "Protocol": "https"}}}),
                 json!({"WebsiteConfiguration": null}),
                 json!({"AccessControl": "Private"}),
-                json!({"OwnershipControls": null}),
+                json!({"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}),
+                json!({"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}, "AccessControl": "LogDeliveryWrite"}),
+                json!({"LoggingConfiguration": {"DestinationBucketName": "files", "LogFilePrefix": "b/"}}),
+                json!({"LoggingConfiguration": null}),
             ],
-            // The ownership of objects has one value only.
-            write_only: &["AccessControl", "OwnershipControls"],
+            write_only: &["AccessControl"],
         },
         Changes {
             type_name: "AWS::S3::BucketPolicy",

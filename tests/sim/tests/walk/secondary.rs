@@ -91,6 +91,19 @@ fn objects() -> Vec<Row> {
 }
 
 /// Sources: the Service Authorization Reference and the page of each operation in its service's API reference.
+/// A distribution with standard logs.
+fn logged() -> Value {
+    let bucket = "walk-bucket.s3.amazonaws.com";
+    json!({"DistributionConfig": {
+        "CallerReference": "walk", "Comment": "", "Enabled": true,
+        "Origins": {"Quantity": 1, "Items": [{"Id": "o", "DomainName": bucket, "S3OriginConfig": {"OriginAccessIdentity": ""}}]},
+        "DefaultCacheBehavior": {
+            "TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+        },
+        "Logging": {"Enabled": true, "IncludeCookies": false, "Bucket": bucket, "Prefix": ""},
+    }})
+}
+
 fn resources() -> Vec<Row> {
     let role = "arn:aws:iam::000000000000:role/walk";
     let definition = |more: Value| {
@@ -152,6 +165,9 @@ fn resources() -> Vec<Row> {
             "ec2:DescribeVpcs",
         ),
         ("route53", "ListHostedZonesByVPC", vpc, "ec2:DescribeVpcs"),
+        ("cloudfront", "CreateDistribution", logged(), "s3:GetBucketAcl"),
+        ("cloudfront", "CreateDistribution", logged(), "s3:PutBucketAcl"),
+        ("cloudfront", "UpdateDistribution", with(logged(), json!({"Id": "E1"})), "s3:PutBucketAcl"),
         ("cloudformation", "DescribeStacks", json!({}), "cloudformation:ListStacks"),
         (
             "cloudformation",

@@ -179,7 +179,7 @@ fn refuses_invalid_and_unsupported_configurations() {
         (
             "/Origins/Items/0/S3OriginConfig/OriginAccessIdentity",
             json!("origin-access-identity/x"),
-            "NotImplemented",
+            "InvalidOriginAccessIdentity",
         ),
         ("/DefaultCacheBehavior/TargetOriginId", json!("p"), "NoSuchOrigin"),
         ("/DefaultCacheBehavior/CachePolicyId", json!("x"), "NoSuchCachePolicy"),
