@@ -10,7 +10,9 @@ pub mod ec2;
 pub mod elbv2;
 pub mod logs;
 pub mod rds;
+pub mod route53;
 pub mod secretsmanager;
+pub mod servicediscovery;
 pub mod ssm;
 pub mod sts;
 
@@ -31,7 +33,9 @@ pub const ALL: &[&[Shape]] = &[
     elbv2::SHAPES,
     logs::SHAPES,
     rds::SHAPES,
+    route53::SHAPES,
     secretsmanager::SHAPES,
+    servicediscovery::SHAPES,
     ssm::SHAPES,
     sts::SHAPES,
 ];

@@ -19,6 +19,7 @@ pub mod rds;
 pub mod route53;
 pub mod s3;
 pub mod secretsmanager;
+pub mod servicediscovery;
 pub mod ssm;
 
 use escale_store::TableDef;
@@ -47,6 +48,7 @@ pub fn all() -> Vec<TableDef> {
         route53::TABLES,
         s3::TABLES,
         secretsmanager::TABLES,
+        servicediscovery::TABLES,
         ssm::TABLES,
     ]
     .concat()

@@ -5,9 +5,9 @@ use crate::{
     actions::{self, ActionShape},
     choices::Protocol,
     error::{TooMany, invalid},
-    rules, shapes,
+    network, rules, shapes,
 };
-use escale_base::{AwsError, Tag, Wire, ids};
+use escale_base::{Tag, Wire, ids};
 use escale_service::{Cx, Operation};
 use escale_tables::elbv2::Listener;
 
@@ -41,7 +41,8 @@ impl Operation for CreateListener {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let balancer = rules::load_balancer(cx, &input.load_balancer_arn)?;
-        http(input.protocol.ok_or_else(|| invalid("A protocol must be specified"))?)?;
+        let protocol = input.protocol.ok_or_else(|| invalid("A protocol must be specified"))?;
+        network::check_listener(balancer.kind, protocol)?;
         let port = input.port.filter(|p| *p > 0).ok_or_else(|| invalid("A port must be specified"))?;
         rules::tags(&input.tags)?;
         let default = actions::read(input.default_actions)?;
@@ -73,18 +74,6 @@ impl Operation for CreateListener {
         let shape = shapes::listener(&listener);
         cx.tx.put(listener);
         Ok(Output { listeners: vec![shape] })
-    }
-}
-
-pub(super) fn http(protocol: Protocol) -> Result<(), Error> {
-    match protocol {
-        Protocol::Http => Ok(()),
-        Protocol::Https => {
-            Err(AwsError::not_supported("An HTTPS listener").hint("Use an HTTP listener.").into())
-        }
-        other => Err(Error::UnsupportedProtocol(format!(
-            "Protocol '{other}' is not supported by application load balancers"
-        ))),
     }
 }
 

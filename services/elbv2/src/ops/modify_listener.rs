@@ -1,12 +1,11 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyListener.html>
 
-use super::create_listener::http;
 use crate::{
     Error,
     actions::{self, ActionShape},
     choices::Protocol,
     error::invalid,
-    rules, shapes,
+    network, rules, shapes,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -38,7 +37,7 @@ impl Operation for ModifyListener {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut listener = (*rules::listener(cx, &input.listener_arn)?).clone();
         if let Some(protocol) = input.protocol {
-            http(protocol)?;
+            network::check_listener(network::kind_of_listener(&listener.arn), protocol)?;
         }
         if let Some(port) = input.port {
             if port == 0 {

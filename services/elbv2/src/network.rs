@@ -1,0 +1,138 @@
+//! What differs between application and network load balancers: protocols, names, actions and the nodes that DNS returns.
+//!
+//! Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/network/introduction.html>
+
+use crate::{Error, attributes, choices::Protocol, error::invalid, rules};
+use escale_base::AwsError;
+use escale_store::Image;
+use escale_tables::elbv2::{
+    Action, BalancerKind, HealthCheck, LoadBalancer, Node, Target, TargetGroup, TargetGroupArn, TargetHealth,
+    TargetProtocol, TargetSeen,
+};
+use std::collections::BTreeSet;
+
+/// The part of ARNs that names the kind.
+pub(crate) fn arn_part(kind: BalancerKind) -> &'static str {
+    match kind {
+        BalancerKind::Application => "app",
+        BalancerKind::Network => "net",
+    }
+}
+
+/// The kind of a listener's load balancer, from the listener's ARN.
+pub(crate) fn kind_of_listener(arn: &str) -> BalancerKind {
+    if arn.contains(":listener/net/") { BalancerKind::Network } else { BalancerKind::Application }
+}
+
+/// The protocol of a load balancer's listeners.
+pub(crate) fn check_listener(kind: BalancerKind, protocol: Protocol) -> Result<(), Error> {
+    match (kind, protocol) {
+        (BalancerKind::Application, Protocol::Http) | (BalancerKind::Network, Protocol::Tcp) => Ok(()),
+        (BalancerKind::Application, Protocol::Https) => {
+            Err(AwsError::not_supported("An HTTPS listener").hint("Use an HTTP listener.").into())
+        }
+        (BalancerKind::Network, Protocol::Http | Protocol::Https) | (BalancerKind::Application, _) => {
+            Err(Error::UnsupportedProtocol(format!(
+                "Protocol '{protocol}' is not supported by {kind} load balancers"
+            )))
+        }
+        (BalancerKind::Network, other) => {
+            Err(AwsError::not_supported(format_args!("A listener of the protocol {other}"))
+                .hint("Use TCP.")
+                .into())
+        }
+    }
+}
+
+/// A listener of a network load balancer forwards to one group, and has no other action.
+pub(crate) fn check_action(kind: BalancerKind, action: &Action) -> Result<(), Error> {
+    match (kind, action) {
+        (BalancerKind::Application, _) => Ok(()),
+        (BalancerKind::Network, Action::Forward(groups)) if groups.len() == 1 => Ok(()),
+        (BalancerKind::Network, Action::Forward(_)) => {
+            Err(AwsError::not_supported("A listener of a network load balancer with several target groups")
+                .hint("Use one target group.")
+                .into())
+        }
+        (BalancerKind::Network, Action::Redirect(_) | Action::Fixed(_)) => {
+            Err(invalid("A listener of a network load balancer has no other action than 'forward'"))
+        }
+    }
+}
+
+/// The protocol of the target groups that listeners of this kind forward to.
+pub(crate) fn target_protocol(kind: BalancerKind) -> TargetProtocol {
+    match kind {
+        BalancerKind::Application => TargetProtocol::Http,
+        BalancerKind::Network => TargetProtocol::Tcp,
+    }
+}
+
+/// AWS's defaults for target groups of the protocol.
+pub(crate) fn default_check(protocol: TargetProtocol) -> HealthCheck {
+    let http = HealthCheck {
+        protocol,
+        path: "/".into(),
+        port: None,
+        interval_secs: 30,
+        timeout_secs: 5,
+        healthy_threshold: 5,
+        unhealthy_threshold: 2,
+        matcher: "200".into(),
+    };
+    match protocol {
+        TargetProtocol::Http => http,
+        TargetProtocol::Tcp => HealthCheck { timeout_secs: 10, matcher: "200-399".into(), ..http },
+    }
+}
+
+/// Whether a node sends to targets in other zones. The other value of the group's attribute is
+/// `use_load_balancer_configuration`.
+pub(crate) fn is_cross_zone(balancer: &LoadBalancer, group: &TargetGroup) -> bool {
+    const KEY: &str = "load_balancing.cross_zone.enabled";
+    match attributes::get(attributes::of_group(group.protocol), &group.attributes, KEY) {
+        "true" => true,
+        "false" => false,
+        _ => attributes::get(attributes::of_balancer(balancer.kind), &balancer.attributes, KEY) == "true",
+    }
+}
+
+/// The zones whose nodes DNS returns. A node of a network load balancer without a healthy target in its zone is left out, unless no
+/// node has one.
+pub(crate) fn is_answered(image: &Image, balancer: &LoadBalancer) -> impl Fn(&Node) -> bool + use<> {
+    let healthy: Vec<Zones> = match balancer.kind {
+        BalancerKind::Application => Vec::new(),
+        BalancerKind::Network => {
+            let used = rules::groups_of(image, balancer);
+            used.iter().filter_map(|arn| zones(image, balancer, arn)).collect()
+        }
+    };
+    let has = move |zone: &str| {
+        healthy.iter().all(|zones| match zones {
+            Zones::All => true,
+            Zones::Some(zones) => zones.contains(zone),
+        })
+    };
+    let is_any = balancer.nodes.iter().any(|node| has(&node.zone));
+    move |node| !is_any || has(&node.zone)
+}
+
+enum Zones {
+    All,
+    Some(BTreeSet<String>),
+}
+
+/// Where the group has healthy targets; `None` if it is gone.
+fn zones(image: &Image, balancer: &LoadBalancer, arn: &TargetGroupArn) -> Option<Zones> {
+    let group = image.get::<TargetGroup>(arn)?;
+    let prefix = format!("{arn}/");
+    let is_healthy = |target: &Target| {
+        let key = Target::key_of(&target.group, target.ip, target.port);
+        image.get::<TargetSeen>(&key).is_some_and(|seen| seen.health == TargetHealth::Healthy)
+    };
+    let healthy = image.prefix::<Target>(&prefix).filter(|target| is_healthy(target));
+    let zones: Vec<Option<String>> = healthy.map(|t| t.zone.as_ref().map(ToString::to_string)).collect();
+    // A target outside of the VPC is in no zone, so every node sends to it.
+    let is_everywhere = is_cross_zone(balancer, &group) && !zones.is_empty() || zones.contains(&None);
+    Some(if is_everywhere { Zones::All } else { Zones::Some(zones.into_iter().flatten().collect()) })
+}
