@@ -136,3 +136,127 @@ fn zones(image: &Image, balancer: &LoadBalancer, arn: &TargetGroupArn) -> Option
     let is_everywhere = is_cross_zone(balancer, &group) && !zones.is_empty() || zones.contains(&None);
     Some(if is_everywhere { Zones::All } else { Zones::Some(zones.into_iter().flatten().collect()) })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::FakeCloud;
+    use escale_base::Timestamp;
+    use escale_proxy::spec::{Action, Probe};
+    use escale_tables::elbv2::{LoadBalancer, Target, TargetHealth, TargetSeen};
+    use serde_json::{Value, json};
+
+    struct Net {
+        cloud: FakeCloud,
+        arn: String,
+        group: String,
+    }
+
+    impl Net {
+        fn new() -> Net {
+            let cloud = FakeCloud::new();
+            let subnets = json!([cloud.subnet("a"), cloud.subnet("b")]);
+            let input = json!({"Name": "net", "Type": "network", "Scheme": "internal", "Subnets": subnets});
+            let arn = cloud.text("CreateLoadBalancer", input, "/LoadBalancers/0/LoadBalancerArn");
+            let input =
+                json!({"Name": "g", "Protocol": "TCP", "Port": 9, "VpcId": cloud.vpc, "TargetType": "ip"});
+            let group = cloud.text("CreateTargetGroup", input, "/TargetGroups/0/TargetGroupArn");
+            let forward = json!([{"Type": "forward", "TargetGroupArn": group}]);
+            cloud.ok(
+                "CreateListener",
+                json!({"LoadBalancerArn": arn, "Protocol": "TCP", "Port": 90, "DefaultActions": forward}),
+            );
+            Net { cloud, arn, group }
+        }
+
+        fn balancer(&self) -> LoadBalancer {
+            (*self.cloud.store.read().get::<LoadBalancer>(&self.arn).unwrap()).clone()
+        }
+
+        /// A target in the zone of a node.
+        fn target(&self, node: usize, health: TargetHealth) {
+            let node = &self.balancer().nodes[node];
+            let (group, ip, port) = (self.group.as_str(), node.private_ip, 9);
+            self.cloud.write(|tx| {
+                let zone = Some(node.zone.clone());
+                tx.put(Target { group: group.into(), ip, port, zone, draining: None });
+                tx.put(TargetSeen { group: group.into(), ip, port, health, at: Timestamp(0) });
+            });
+        }
+
+        fn answered(&self) -> Vec<bool> {
+            let balancer = self.balancer();
+            let is_answered = super::is_answered(&self.cloud.store.read(), &balancer);
+            balancer.nodes.iter().map(is_answered).collect()
+        }
+
+        fn set(&self, operation: &str, member: &str, key: &str, value: &str) {
+            let arn = if member == "LoadBalancerArn" { &self.arn } else { &self.group };
+            self.cloud.ok(operation, json!({member: arn, "Attributes": [{"Key": key, "Value": value}]}));
+        }
+    }
+
+    #[test]
+    fn dns_returns_the_zones_with_healthy_targets() {
+        let net = Net::new();
+        assert_eq!(net.answered(), [true, true], "no target at all");
+        net.target(0, TargetHealth::Healthy);
+        assert_eq!(net.answered(), [true, false]);
+        net.target(1, TargetHealth::Refused);
+        assert_eq!(net.answered(), [true, false]);
+        net.target(0, TargetHealth::TimedOut);
+        assert_eq!(net.answered(), [true, true], "none is healthy");
+        net.target(1, TargetHealth::Healthy);
+        assert_eq!(net.answered(), [false, true]);
+        const KEY: &str = "load_balancing.cross_zone.enabled";
+        net.set("ModifyLoadBalancerAttributes", "LoadBalancerArn", KEY, "true");
+        assert_eq!(net.answered(), [true, true], "nodes send to both zones");
+        net.set("ModifyTargetGroupAttributes", "TargetGroupArn", KEY, "false");
+        assert_eq!(net.answered(), [false, true]);
+    }
+
+    #[test]
+    fn plane_relays_tcp_with_the_attributes() {
+        let net = Net::new();
+        let spec = || crate::reconcile::spec_of(&net.cloud.store.read(), &net.balancer());
+        let relay = |spec: &escale_proxy::BalancerSpec| match &spec.listeners[0].default {
+            Action::Relay(relay) => (relay.end_after_drain, relay.end_when_unhealthy),
+            other => panic!("{other:?}"),
+        };
+        let first = spec();
+        assert_eq!(relay(&first), (false, true));
+        assert_eq!((first.attributes.idle_timeout_ms, first.groups[0].cross_zone), (350_000, false));
+        assert_eq!(first.groups[0].health.protocol, Probe::Tcp);
+        let set = |key, value| net.set("ModifyTargetGroupAttributes", "TargetGroupArn", key, value);
+        set("deregistration_delay.connection_termination.enabled", "true");
+        set("target_health_state.unhealthy.connection_termination.enabled", "false");
+        let check =
+            json!({"TargetGroupArn": net.group, "HealthCheckProtocol": "HTTP", "HealthCheckPath": "/up"});
+        let shown = net.cloud.ok("ModifyTargetGroup", check)["TargetGroups"][0].clone();
+        assert_eq!(
+            (&shown["HealthCheckPath"], &shown["Matcher"]["HttpCode"]),
+            (&json!("/up"), &json!("200-399"))
+        );
+        let second = spec();
+        assert_eq!(relay(&second), (true, false));
+        assert!(matches!(&second.groups[0].health.protocol, Probe::Http { path, .. } if path == "/up"));
+    }
+
+    #[test]
+    fn has_no_security_groups_unless_created_with_some() {
+        let net = Net::new();
+        let shown = net.cloud.ok("DescribeLoadBalancers", json!({}))["LoadBalancers"][0].clone();
+        assert_eq!((&shown["Type"], &shown["SecurityGroups"]), (&json!("network"), &Value::Null));
+        assert!(net.arn.contains(":loadbalancer/net/net/"));
+        let name = shown["DNSName"].as_str().unwrap();
+        assert!(name.starts_with("net-") && name.ends_with(".elb.escale.internal"), "{name}");
+        for (change, code) in [
+            (json!({"HealthCheckPath": "/x"}), "ValidationError"),
+            (json!({"HealthCheckProtocol": "HTTPS"}), "NotImplemented"),
+            (json!({"HealthCheckProtocol": "UDP"}), "ValidationError"),
+        ] {
+            let mut input = json!({"TargetGroupArn": net.group});
+            input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            assert_eq!(net.cloud.error("ModifyTargetGroup", input).code, code, "{change}");
+        }
+    }
+}

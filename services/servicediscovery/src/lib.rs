@@ -40,9 +40,9 @@ impl Service for ServiceDiscovery {
     }
     fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
         let tagged = operation != "TagResource" && gives_tags(input, "/Tags");
-        // The new resource has no id yet, and the ARN of CreateService is that of the namespace.
-        let _ = resources;
-        tagged.then(|| Also::new("servicediscovery:TagResource", []))
+        // CreateService names the namespace; the new service has no id yet. A new namespace is no resource of its request.
+        let service = |arn: &String| format!("{}:service/*", arn.split(":namespace/").next().unwrap_or(arn));
+        tagged.then(|| Also::new("servicediscovery:TagResource", resources.iter().map(service)))
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

@@ -20,7 +20,7 @@ const CHECKER: &str = "ELB-HealthChecker/2.0";
 const TCP_IDLE_SECS: u64 = 350;
 
 /// The current specification, which the plane should serve.
-pub(super) fn of(image: &Image, balancer: &LoadBalancer) -> spec::BalancerSpec {
+pub(crate) fn of(image: &Image, balancer: &LoadBalancer) -> spec::BalancerSpec {
     let listeners: Vec<_> = rules::listeners_of(image, &balancer.arn)
         .into_iter()
         .map(|l| (rules::rules_of(image, &l.arn), l))
