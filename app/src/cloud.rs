@@ -1,12 +1,12 @@
 //! The daemon's cloud: the services of `escale-wiring` on the real planes, with their listeners.
 
-use crate::{home::Home, planes, root_key, settings::Settings};
+use crate::{home::Home, internet, planes, root_key, settings::Settings};
 use anyhow::{Context, Result, bail};
 use escale_base::Clock;
 use escale_dns::DnsPlane;
 use escale_engine::Engine;
 use escale_gate::Gate;
-use escale_network::{Network, Place};
+use escale_network::{Egress, Network, Place};
 use escale_service::{Cloud, Entrance};
 use escale_store::Store;
 use escale_wiring::{DataPlanes, Planes, RootKey, Services};
@@ -17,6 +17,7 @@ use tokio_util::{context::TokioContext, sync::CancellationToken};
 /// The running cloud. Dropping it closes its listeners; containers and databases keep running.
 pub(crate) struct Running {
     _engine: Engine,
+    _egress: Option<Egress>,
     _tasks: JoinSet<()>,
 }
 
@@ -49,19 +50,28 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: 
         proxies: Arc::new(escale_proxy::Balancers::new(sockets, clock).on(data.clone())),
         cdn: Arc::new(edge.clone()),
         internet_hosts: settings.internet_hosts.clone(),
+        upstream: Arc::new(planes::upstream(settings)),
     };
     escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
     // In the context of the data runtime, because tokio registers sockets and tasks with the runtime that is current.
     let names = escale_route53::Planes { dns, network: Arc::clone(&network) };
     let web = escale_route53::start_web(&mut engine, &store, &cloud, names);
     TokioContext::new(web, data.clone()).await.context("cannot serve public names")?;
+    let allowed = settings.allowed_addresses.clone();
+    let egress = internet::open(&*network, &settings.config.internet, allowed);
+    let egress = TokioContext::new(egress, data.clone()).await?;
     let mounts = services.mounts(&store, &cloud);
+    let websites = services.websites(&store, &cloud);
     let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;
     let gate = Arc::new(gate);
     // The listeners open last, so that a client that can connect finds a cloud that answers.
     let mut tasks = listen(settings, &*network, &gate, edge, data).await?;
+    let internet = network.namespace(&Place::Internet)?;
+    let listener = internet.tcp_listen((settings.config.website_address, 80).into());
+    let listener = TokioContext::new(listener, data.clone()).await.context("cannot serve websites")?;
+    tasks.spawn_on(escale_gate::serve_mount(websites, listener), data);
     tasks.spawn(preparation);
-    Ok(Running { _engine: engine, _tasks: tasks })
+    Ok(Running { _engine: engine, _egress: egress, _tasks: tasks })
 }
 
 async fn listen(

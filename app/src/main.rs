@@ -7,6 +7,7 @@ mod cli;
 mod cloud;
 mod daemon;
 mod home;
+mod internet;
 mod lock;
 mod memory;
 mod path;

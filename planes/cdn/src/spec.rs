@@ -1,5 +1,7 @@
 //! The complete interface of the plane, as plain data.
 
+pub use escale_tls::spec as tls;
+use escale_tls::TlsSpec;
 use http::Method;
 use std::collections::BTreeMap;
 
@@ -15,6 +17,8 @@ pub struct DistributionSpec {
     pub default: Behaviour,
     pub origins: Vec<Origin>,
     pub errors: Vec<ErrorResponse>,
+    /// For viewers that name one of the distribution's hosts in their handshake. `None`: no viewer can use HTTPS.
+    pub tls: Option<TlsSpec>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -10,6 +10,7 @@
 pub mod fake;
 #[doc(hidden)]
 pub mod fuzzing;
+mod host;
 mod lookup;
 mod message;
 mod rate;
@@ -21,8 +22,9 @@ mod value;
 mod zone;
 
 pub use fake::FakeDns;
+pub use host::{host_servers, host_servers_answer};
 pub use server::{Counts, Server};
-pub use spec::{Data, Kind, Record, Resolver, Routing, Spec, View, Zone};
+pub use spec::{Data, Kind, Record, Resolver, Routing, Servers, Spec, Upstream, View, Zone};
 
 use escale_base::PlaneError;
 use hickory_proto::op::ResponseCode;

@@ -16,7 +16,9 @@ mod reconcile;
 mod recorded;
 mod rules;
 mod shapes;
+mod viewer;
 
+use escale_authority::Authority;
 use escale_base::{Arn, PlaneError, wire::Value};
 use escale_cdn::{Cdn, Edge, Settings, spec::Identity};
 use escale_engine::Engine;
@@ -95,7 +97,9 @@ pub fn edge(
         server: "CloudFront".into(),
         user_agent: "Amazon CloudFront".into(),
     };
-    let settings = Settings { directory, memory_bytes: MEMORY_BYTES, disk_bytes: DISK_BYTES, identity };
+    let https_port = Some((cloud.config.web_port, cloud.config.https_port));
+    let settings =
+        Settings { directory, memory_bytes: MEMORY_BYTES, disk_bytes: DISK_BYTES, identity, https_port };
     let clock = cloud.clock.clone();
     let config = Arc::clone(&cloud.config);
     let connector = Arc::new(origins::InternetConnector { network, store, config });
@@ -105,6 +109,8 @@ pub fn edge(
 /// The plane that serves distributions. It must not serve anything before the start of the reconcilers.
 pub struct Planes {
     pub cdn: Arc<dyn Cdn>,
+    /// Issues the certificates of distributions' own names.
+    pub authority: Arc<dyn Authority>,
 }
 
 /// Starts the reconcilers of distributions and invalidations.
@@ -117,6 +123,7 @@ pub fn start(
     // Before the reconcilers start: they would take old observations for the state of the new plane.
     reconcile::clear_observations(store)?;
     let (clock, cdn) = (|| cloud.clock.clone(), || Arc::clone(&planes.cdn));
+    engine.add(reconcile::Certificates { store: store.clone(), authority: planes.authority });
     engine.add(reconcile::Distributions { store: store.clone(), clock: clock(), cdn: cdn() });
     engine.add(reconcile::Invalidations { store: store.clone(), clock: clock(), cdn: cdn() });
     Ok(())

@@ -12,7 +12,7 @@ use escale_wire::sigv4;
 use std::{io, net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
 
-/// Connects from the cloud's Internet to S3 and to internet-facing load balancers.
+/// Connects from the cloud's Internet to S3, to the websites of buckets and to internet-facing load balancers.
 pub(crate) struct InternetConnector {
     pub network: Arc<dyn Network>,
     pub store: Store,
@@ -20,12 +20,16 @@ pub(crate) struct InternetConnector {
 }
 
 impl InternetConnector {
-    /// The addresses of a name: S3's or a load balancer's public ones. Other hosts are not on this Internet.
+    /// The addresses of a name: S3's, that of websites, or a load balancer's public ones. Other hosts are not on this Internet.
     fn addresses(&self, host: &str, port: u16) -> Vec<SocketAddr> {
         if host == Config::s3_name() {
             return vec![(self.config.s3_address, self.config.port).into()];
         }
-        let found = self.store.read().get::<LoadBalancerName>(&host.to_ascii_lowercase());
+        let host = host.to_ascii_lowercase();
+        if self.config.website_domains().iter().any(|domain| host.ends_with(&format!(".{domain}"))) {
+            return vec![(self.config.website_address, port).into()];
+        }
+        let found = self.store.read().get::<LoadBalancerName>(&host);
         let public = found.filter(|name| name.public);
         public.map(|name| name.addresses.iter().map(|ip| (*ip, port).into()).collect()).unwrap_or_default()
     }
@@ -35,7 +39,8 @@ impl InternetConnector {
 impl Connector for InternetConnector {
     async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let internet = self.network.namespace(&Place::Internet).map_err(io::Error::other)?;
-        let none = format!("'{host}' is not the name of an internet-facing load balancer of this cloud");
+        let none =
+            format!("'{host}' is neither an internet-facing load balancer nor a website of S3 in this cloud");
         let mut last = io::Error::new(io::ErrorKind::NotFound, none);
         // Any node of a load balancer serves the request, so the next one is tried after a failure.
         for address in self.addresses(host, port) {

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>
 
-use crate::{Error, choices::VersionConsistency};
+use crate::Error;
 use escale_base::{
     AwsError, Wire,
     wire::{ReadError, Value},
@@ -10,7 +10,8 @@ use escale_base::{
 use escale_tables::ecs::{
     ApplicationProtocol, ContainerCondition, ContainerDefinition, ContainerName, Dependency,
     EphemeralStorage, HealthCheck, KeyValue, LinuxParameters, LogConfiguration, LogDriver, MountPoint,
-    PortMapping, SecretRef, TransportProtocol, Ulimit, VolumeFrom, VolumeName,
+    PortMapping, RepositoryCredentials, SecretRef, TransportProtocol, Ulimit, VersionConsistency, VolumeFrom,
+    VolumeName,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct ContainerInput {
     pub name: Option<ContainerName>,
     pub image: Option<String>,
+    repository_credentials: Option<RepositoryCredentials>,
     cpu: Option<i32>,
     memory: Option<i32>,
     memory_reservation: Option<i32>,
@@ -205,6 +207,9 @@ fn container(
                 .into(),
         ));
     }
+    if let Some(login) = &c.repository_credentials {
+        check_login(login, has_execution_role).map_err(&bad)?;
+    }
     for secret in &c.secrets {
         crate::secrets::parse(&secret.value_from).map_err(&bad)?;
     }
@@ -229,6 +234,7 @@ fn container(
     let list = |l: Vec<String>| (!l.is_empty()).then_some(l);
     Ok(ContainerDefinition {
         image,
+        repository_credentials: c.repository_credentials,
         cpu: c.cpu.unwrap_or(0),
         memory: c.memory,
         memory_reservation: c.memory_reservation,
@@ -244,6 +250,7 @@ fn container(
         depends_on: (!c.depends_on.is_empty()).then_some(c.depends_on),
         start_timeout: c.start_timeout,
         stop_timeout: c.stop_timeout,
+        version_consistency: c.version_consistency,
         user: c.user,
         working_directory: c.working_directory,
         readonly_root_filesystem: c.readonly_root_filesystem,
@@ -269,7 +276,6 @@ fn refuse_unsupported(c: &ContainerInput, bad: &dyn Fn(String) -> Error) -> Resu
             c.linux_parameters.as_ref().is_some_and(|l| l.init_process_enabled == Some(true)),
             "linuxParameters.initProcessEnabled: true",
         ),
-        (c.version_consistency == Some(VersionConsistency::Disabled), "versionConsistency: disabled"),
     ];
     for (is_set, what) in unsupported {
         if is_set {
@@ -285,6 +291,21 @@ fn refuse_unsupported(c: &ContainerInput, bad: &dyn Fn(String) -> Error) -> Resu
         }
     }
     Ok(())
+}
+
+fn check_login(login: &RepositoryCredentials, has_execution_role: bool) -> Result<(), String> {
+    if !has_execution_role {
+        return Err(
+            "repositoryCredentials needs a value for 'executionRoleArn': the role reads the secret.".into()
+        );
+    }
+    if crate::secrets::is_secret(&login.credentials_parameter) {
+        return Ok(());
+    }
+    Err(format!(
+        "repositoryCredentials.credentialsParameter must be the ARN or the name of a secret in Secrets Manager, not '{}'.",
+        login.credentials_parameter
+    ))
 }
 
 fn port(p: PortInput, container: &str) -> Result<PortMapping, Error> {

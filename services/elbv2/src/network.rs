@@ -24,13 +24,11 @@ pub(crate) fn kind_of_listener(arn: &str) -> BalancerKind {
     if arn.contains(":listener/net/") { BalancerKind::Network } else { BalancerKind::Application }
 }
 
-/// The protocol of a load balancer's listeners.
-pub(crate) fn check_listener(kind: BalancerKind, protocol: Protocol) -> Result<(), Error> {
+/// Checks the protocol of a listener; whether it is TLS.
+pub(crate) fn has_tls(kind: BalancerKind, protocol: Protocol) -> Result<bool, Error> {
     match (kind, protocol) {
-        (BalancerKind::Application, Protocol::Http) | (BalancerKind::Network, Protocol::Tcp) => Ok(()),
-        (BalancerKind::Application, Protocol::Https) => {
-            Err(AwsError::not_supported("An HTTPS listener").hint("Use an HTTP listener.").into())
-        }
+        (BalancerKind::Application, Protocol::Http) | (BalancerKind::Network, Protocol::Tcp) => Ok(false),
+        (BalancerKind::Application, Protocol::Https) => Ok(true),
         (BalancerKind::Network, Protocol::Http | Protocol::Https) | (BalancerKind::Application, _) => {
             Err(Error::UnsupportedProtocol(format!(
                 "Protocol '{protocol}' is not supported by {kind} load balancers"

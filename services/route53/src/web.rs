@@ -1,17 +1,18 @@
 //! Makes public names reachable for browsers on the host: one loopback port forwards by the Host header, and each public
-//! address of a load balancer or of the edge has a loopback address: 198.18.a.b is 127.18.a.b.
+//! address of a load balancer, of the edge or of websites has a loopback address: 198.18.a.b is 127.18.a.b.
 
 use crate::{Planes, names};
 use escale_base::PlaneError;
 use escale_dns::{Dns, Kind, View};
 use escale_engine::Engine;
 use escale_network::{Directory, Forwarder, Namespace, PUBLIC, Place, forward, forward_by_name};
-use escale_service::Cloud;
+use escale_service::{Cloud, Config};
 use escale_store::{Image, Row, Store};
 use escale_tables::{
     cloudfront::DistributionName,
     elbv2::LoadBalancerName,
     route53::{HostedZone, RecordSet, RecordType},
+    s3::Bucket,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,7 +33,8 @@ pub async fn start(
     let internet = planes.network.namespace(&Place::Internet)?;
     let listen = (Ipv4Addr::LOCALHOST, cloud.config.web_port).into();
     let store = store.clone();
-    let directory = Arc::new(PublicNames { store: store.clone(), dns: planes.dns });
+    let directory = PublicNames { store: store.clone(), config: Arc::clone(&cloud.config), dns: planes.dns };
+    let directory = Arc::new(directory);
     let by_name = forward_by_name(internet.clone(), listen, directory.clone()).await?;
     tracing::info!(at = %by_name.local_addr(), "public names are served by Host header");
     // Resolvers return ::1 first for *.localhost, and not every client tries the second address.
@@ -41,16 +43,17 @@ pub async fn start(
     if let Err(error) = &by_name_too {
         tracing::info!(%error, "public names are served on IPv4 only, because listening on IPv6 failed");
     }
-    let edge = cloud.config.edge_address;
+    let fixed = [cloud.config.edge_address, cloud.config.website_address];
     engine.run(async move {
         let _by_name = (by_name, by_name_too);
-        follow(store, internet, edge).await;
+        follow(store, internet, fixed).await;
     });
     Ok(())
 }
 
 struct PublicNames {
     store: Store,
+    config: Arc<Config>,
     dns: Arc<dyn Dns>,
 }
 
@@ -69,10 +72,12 @@ impl Directory for PublicNames {
         let zones = image.scan::<HostedZone>().filter(|zone| !zone.private);
         let hosted: Vec<String> = zones.flat_map(|zone| hosted(&image, &zone)).collect();
         let balancers = image.scan::<LoadBalancerName>().map(|row| row.name.to_string());
+        let websites = image.scan::<Bucket>().filter(|row| row.website.is_some());
         let all: BTreeSet<String> = hosted
             .into_iter()
             .chain(balancers)
             .chain(image.scan::<DistributionName>().map(|r| r.name.to_string()))
+            .chain(websites.map(|row| self.config.website_name(&row.name)))
             .collect();
         all.into_iter().filter(|name| self.find(name).is_some()).collect()
     }
@@ -88,12 +93,12 @@ fn hosted(image: &Image, zone: &HostedZone) -> Vec<String> {
 }
 
 /// Opens a loopback address for each public address, and closes it when the public address is released.
-async fn follow(store: Store, internet: Namespace, edge: Ipv4Addr) {
+async fn follow(store: Store, internet: Namespace, fixed: [Ipv4Addr; 2]) {
     // Subscribed before the first read, so that no change is missed.
     let mut changes = store.subscribe(&[LoadBalancerName::TABLE, DistributionName::TABLE]);
     let mut open: BTreeMap<Ipv4Addr, Option<Forwarder>> = BTreeMap::new();
     loop {
-        let wanted = wanted(&store.read(), edge);
+        let wanted = wanted(&store.read(), fixed);
         open.retain(|address, _| wanted.contains(address));
         for address in wanted {
             if open.contains_key(&address) {
@@ -112,7 +117,8 @@ async fn follow(store: Store, internet: Namespace, edge: Ipv4Addr) {
     }
 }
 
-fn wanted(image: &Image, edge: Ipv4Addr) -> BTreeSet<Ipv4Addr> {
+/// `fixed` are the addresses of the edge and of websites.
+fn wanted(image: &Image, fixed: [Ipv4Addr; 2]) -> BTreeSet<Ipv4Addr> {
     let balancers: Vec<_> = image.scan::<LoadBalancerName>().filter(|row| row.public).collect();
-    balancers.iter().flat_map(|row| row.addresses.iter().copied()).chain([edge]).collect()
+    balancers.iter().flat_map(|row| row.addresses.iter().copied()).chain(fixed).collect()
 }

@@ -60,6 +60,7 @@ fn spec() -> VpcSpec {
             cidr: "10.7.1.0/24".parse().unwrap(),
             zone: "z".into(),
             route_table: "main".into(),
+            filter: None,
         }],
         route_tables: vec![RouteTable { name: "main".into(), routes: vec![] }],
         interfaces: vec![Interface {
@@ -72,6 +73,7 @@ fn spec() -> VpcSpec {
             kind: Kind::Plain,
         }],
         groups: vec![],
+        filters: vec![],
         internet_gateway: false,
         revoked_flows: RevokedFlows::Cut,
     }

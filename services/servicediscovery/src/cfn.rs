@@ -1,8 +1,5 @@
 //! CloudFormation: the types `AWS::ServiceDiscovery::*`.
 
-#[cfg(test)]
-mod tests;
-
 use crate::{
     ops::{
         create_http_namespace::CreateHttpNamespace, create_private_dns_namespace::CreatePrivateDnsNamespace,

@@ -8,6 +8,8 @@
 //! Public DNS namespaces are refused, and with them Route 53 health checks: nobody delegates a domain to this machine. Instances
 //! have the health that clients report.
 //!
+//! Its tests need Route 53, too, so they are in `tests/sim/tests/discovery`.
+//!
 //! Start at `ops/register_instance.rs`, then `records.rs`.
 
 mod cfn;
@@ -20,8 +22,6 @@ mod records;
 mod rules;
 mod shapes;
 mod status;
-#[cfg(test)]
-mod tests;
 
 use escale_base::wire::Value;
 use escale_service::{Also, Entry, Recorded, ResourceType, Service, gives_tags};

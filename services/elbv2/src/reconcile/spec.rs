@@ -1,11 +1,14 @@
 //! Converts a load balancer's rows to one specification for the proxy plane.
 
-use crate::{attributes, network, rules};
+use crate::{attributes, network, rules, ssl_policies};
 use escale_proxy::spec;
 use escale_store::Image;
-use escale_tables::elbv2::{
-    Action, BalancerKind, Condition, HealthCheck, Listener, LoadBalancer, Node, QueryPair, Redirect, Rule,
-    Target, TargetGroup, TargetGroupArn, TargetProtocol,
+use escale_tables::{
+    acm::{self, CertificateArn},
+    elbv2::{
+        Action, BalancerKind, Condition, HealthCheck, Listener, ListenerTls, LoadBalancer, Node, QueryPair,
+        Redirect, Rule, Target, TargetGroup, TargetGroupArn, TargetProtocol,
+    },
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,7 +39,12 @@ pub(crate) fn of(image: &Image, balancer: &LoadBalancer) -> spec::BalancerSpec {
         listeners: listeners
             .iter()
             .map(|(rules, l)| match balancer.kind {
-                BalancerKind::Application => listener(l, rules.iter().map(AsRef::as_ref)),
+                BalancerKind::Application => spec::ListenerSpec {
+                    port: l.port,
+                    rules: rules.iter().map(|r| rule(r)).collect(),
+                    default: action(&l.default),
+                    tls: tls(image, balancer, l),
+                },
                 BalancerKind::Network => relay(image, l),
             })
             .collect(),
@@ -99,16 +107,31 @@ fn relay(image: &Image, row: &Listener) -> spec::ListenerSpec {
         end_after_drain: is_on("deregistration_delay.connection_termination.enabled"),
         end_when_unhealthy: is_on("target_health_state.unhealthy.connection_termination.enabled"),
     });
-    spec::ListenerSpec { port: row.port, rules: Vec::new(), default }
+    spec::ListenerSpec { port: row.port, rules: Vec::new(), default, tls: None }
 }
 
-fn listener<'a>(row: &Listener, rules: impl Iterator<Item = &'a Rule>) -> spec::ListenerSpec {
-    let rule = |r: &Rule| spec::Rule {
+fn rule(r: &Rule) -> spec::Rule {
+    spec::Rule {
         priority: r.priority,
         conditions: r.conditions.iter().map(condition).collect(),
         action: action(&r.action),
+    }
+}
+
+fn tls(image: &Image, balancer: &LoadBalancer, listener: &Listener) -> Option<spec::tls::TlsSpec> {
+    let row = image.get::<ListenerTls>(&listener.arn)?;
+    let certificate = |arn: &CertificateArn| {
+        // Operations accept only certificates that are issued, and ACM deletes none that is in use.
+        let material = acm::usable(image, arn)?;
+        Some(spec::tls::CertificateSpec { chain_pem: material.full_chain(), key_pem: material.key_pem })
     };
-    spec::ListenerSpec { port: row.port, rules: rules.map(rule).collect(), default: action(&row.default) }
+    let all = attributes::of_balancer(balancer.kind);
+    let http2 = attributes::get(all, &balancer.attributes, "routing.http2.enabled");
+    Some(spec::tls::TlsSpec {
+        certificates: row.certificates.iter().filter_map(certificate).collect(),
+        policy: ssl_policies::find(&row.policy).unwrap_or(&ssl_policies::ALL[0]).policy(),
+        http2: http2 != "false",
+    })
 }
 
 fn action(action: &Action) -> spec::Action {

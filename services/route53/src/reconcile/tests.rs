@@ -262,6 +262,7 @@ fn network(name: &str) -> VpcSpec {
         route_tables: vec![],
         interfaces: vec![],
         groups: vec![],
+        filters: vec![],
         internet_gateway: false,
         revoked_flows: RevokedFlows::default(),
     }

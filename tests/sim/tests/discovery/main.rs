@@ -1,9 +1,13 @@
-//! Tests of several operations together, with Route 53.
+//! Cloud Map with Route 53: its instances are record sets there.
 
-use crate::ServiceDiscovery;
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests too")]
+
+mod types;
+
 use escale_harness::{FakeEc2, Harness};
 use escale_route53::Route53;
 use escale_service::Caller;
+use escale_servicediscovery::ServiceDiscovery;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

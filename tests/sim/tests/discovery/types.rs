@@ -1,7 +1,13 @@
-use super::{HTTP, INSTANCE, PRIVATE, SERVICE};
-use crate::tests::{cloud, instance, namespace, vpc};
+//! The resource types `AWS::ServiceDiscovery::*`.
+
+use crate::{cloud, instance, namespace, vpc};
 use escale_harness::{Harness, PropertyTable};
 use serde_json::{Value, json};
+
+const PRIVATE: &str = "AWS::ServiceDiscovery::PrivateDnsNamespace";
+const HTTP: &str = "AWS::ServiceDiscovery::HttpNamespace";
+const SERVICE: &str = "AWS::ServiceDiscovery::Service";
+const INSTANCE: &str = "AWS::ServiceDiscovery::Instance";
 
 fn service(cloud: &Harness) -> String {
     let properties = json!({
@@ -75,7 +81,7 @@ fn changed_records_of_a_service_reach_its_instances() {
     let shown = &cloud.read_resource(&resource)["DnsConfig"];
     assert_eq!(shown["DnsRecords"], json!([{"Type": "A", "TTL": 50}]));
     assert_eq!(shown["RoutingPolicy"], "WEIGHTED");
-    assert_eq!(crate::tests::records(&cloud), ["api.local. A one w1 50 10.0.0.1"]);
+    assert_eq!(crate::records(&cloud), ["api.local. A one w1 50 10.0.0.1"]);
     // A service with instances is not deleted.
     assert_eq!(cloud.delete_resource(&resource).unwrap_err().code, "ResourceInUse");
 }
