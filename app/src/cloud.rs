@@ -1,13 +1,15 @@
 //! The daemon's cloud: the services of `escale-wiring` on the real planes, with their listeners.
 
-use crate::{home::Home, internet, planes, root_key, settings::Settings};
+use crate::{api_certificate, home::Home, internet, planes, root_key, settings::Settings};
 use anyhow::{Context, Result, bail};
+use escale_authority::Authorities;
 use escale_base::Clock;
 use escale_dns::DnsPlane;
 use escale_engine::Engine;
 use escale_gate::Gate;
 use escale_network::{Egress, Network, Place};
 use escale_service::{Cloud, Entrance};
+use escale_tls::Terminator;
 use escale_store::Store;
 use escale_wiring::{DataPlanes, Planes, RootKey, Services};
 use std::sync::Arc;
@@ -42,12 +44,16 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: 
     let edge = escale_cloudfront::edge(cache, Arc::clone(&network), store.clone(), Arc::clone(&cloud))
         .context("cannot open the content delivery network")?;
     let sockets = Arc::new(escale_elbv2::NodeSockets(Arc::clone(&network)));
+    let folder = home.private_folder("authority")?;
+    let authority = Authorities::open(&folder, &home.tag(), clock.clone())
+        .context("cannot open the certificate authorities")?;
     let planes = Planes {
+        authority: Arc::new(authority.clone()),
         network: Arc::clone(&network),
         containers,
         postgres,
         postgres_majors: planes::postgres_majors(),
-        proxies: Arc::new(escale_proxy::Balancers::new(sockets, clock).on(data.clone())),
+        proxies: Arc::new(escale_proxy::Balancers::new(sockets, clock.clone()).on(data.clone())),
         cdn: Arc::new(edge.clone()),
         internet_hosts: settings.internet_hosts.clone(),
         upstream: Arc::new(planes::upstream(settings)),
@@ -65,7 +71,8 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: 
     let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;
     let gate = Arc::new(gate);
     // The listeners open last, so that a client that can connect finds a cloud that answers.
-    let mut tasks = listen(settings, &*network, &gate, edge, data).await?;
+    let tls = api_certificate::terminator(&authority, settings, &clock).await?;
+    let mut tasks = listen(settings, &*network, &gate, tls, edge, data).await?;
     let internet = network.namespace(&Place::Internet)?;
     let listener = internet.tcp_listen((settings.config.website_address, 80).into());
     let listener = TokioContext::new(listener, data.clone()).await.context("cannot serve websites")?;
@@ -78,6 +85,7 @@ async fn listen(
     settings: &Settings,
     network: &dyn Network,
     gate: &Arc<Gate>,
+    tls: Terminator,
     edge: escale_cdn::Edge,
     data: &Handle,
 ) -> Result<JoinSet<()>> {
@@ -89,13 +97,16 @@ async fn listen(
     for address in [config.api_address, config.s3_address] {
         let at = (address, config.port).into();
         let inside = network.namespace(&Place::Internet)?.tcp_listen(at).await?;
-        listeners.spawn(escale_gate::serve(Arc::clone(gate), inside, Entrance::Cloud));
+        listeners.spawn(escale_gate::serve(Arc::clone(gate), inside, Entrance::Cloud, None));
     }
-    let viewers = (config.edge_address, 80).into();
     let internet = network.namespace(&Place::Internet)?;
-    let viewers = TokioContext::new(internet.tcp_listen(viewers), data.clone()).await?;
-    listeners.spawn_on(async move { edge.serve(viewers, false, CancellationToken::new()).await }, data);
-    listeners.spawn(escale_gate::serve(Arc::clone(gate), listener, Entrance::HostLoopback));
+    for (port, https) in [(80, false), (443, true)] {
+        let viewers = internet.tcp_listen((config.edge_address, port).into());
+        let viewers = TokioContext::new(viewers, data.clone()).await?;
+        let edge = edge.clone();
+        listeners.spawn_on(async move { edge.serve(viewers, https, CancellationToken::new()).await }, data);
+    }
+    listeners.spawn(escale_gate::serve(Arc::clone(gate), listener, Entrance::HostLoopback, Some(tls)));
     Ok(listeners)
 }
 

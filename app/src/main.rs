@@ -3,6 +3,7 @@
 //! Where to start: `cli/` parses the command line and talks to the daemon as any AWS client does; `daemon.rs` runs the
 //! cloud; `planes.rs` and `cloud.rs` open the planes, and the crate in `app/wiring` connects every service to them.
 
+mod api_certificate;
 mod cli;
 mod cloud;
 mod daemon;

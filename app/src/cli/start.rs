@@ -136,6 +136,9 @@ async fn refuse_taken_ports(settings: &Settings) -> Result<()> {
         tried => tried,
     };
     free(&local6, "ESCALE_WEB_PORT=PORT", tcp6).await?;
+    if settings.needs_https {
+        free(&local(config.https_port), "ESCALE_HTTPS_PORT=PORT", tcp).await?;
+    }
     free(&local(config.dns_port), "ESCALE_DNS_PORT=PORT", both).await
 }
 

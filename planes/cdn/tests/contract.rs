@@ -138,6 +138,7 @@ fn distribution(port: u16) -> DistributionSpec {
             read_timeout_ms: 5000,
         }],
         errors: Vec::new(),
+        tls: None,
     }
 }
 
@@ -176,6 +177,7 @@ async fn start(change: impl FnOnce(&mut DistributionSpec)) -> Running {
             server: "Edge".into(),
             user_agent: "Edge/1".into(),
         },
+        https_port: None,
     };
     let edge = Edge::open(settings, Arc::new(Direct), Arc::new(Stamp), clock.clone()).unwrap();
     let mut spec = distribution(port);

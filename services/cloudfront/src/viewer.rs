@@ -58,8 +58,9 @@ pub(crate) fn check(cx: &Cx<'_>, config: &DistributionConfig) -> Result<(), Erro
              Request it with: aws acm request-certificate --region {REGION}"
         ))
     })?;
-    let is_covered = |alias: &&Alias| row.names.iter().any(|name| covers(name, alias.as_str()) || name.eq_ignore_ascii_case(alias.as_str()));
-    match config.aliases.iter().flat_map(|aliases| &aliases.0).find(|alias| !is_covered(alias)) {
+    // A wildcard alias is covered by the same wildcard.
+    let is_covered = |alias: &str| row.names.iter().any(|name| covers(name, alias));
+    match config.aliases.iter().flat_map(|aliases| &aliases.0).map(Alias::as_str).find(|alias| !is_covered(alias)) {
         Some(alias) => Err(Error::ViewerCertificate(format!(
             "The certificate {arn} doesn't cover the alternate domain name (CNAME) {alias}"
         ))),

@@ -191,7 +191,6 @@ fn refuses_invalid_and_unsupported_configurations() {
     }
     for (member, value) in [
         ("WebACLId", json!("arn:x")),
-        ("ViewerCertificate", json!({"CloudFrontDefaultCertificate": false})),
         (
             "Restrictions",
             json!({"GeoRestriction": {"RestrictionType": "whitelist", "Quantity": 1, "Items": ["FR"]}}),
