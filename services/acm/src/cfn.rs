@@ -18,10 +18,15 @@ use escale_base::{
     AwsError, Wire, found,
     wire::{self, Map, Value},
 };
-use escale_requests::route53::{Change, ChangeBatch, ChangeResourceRecordSets, RecordSet, ResourceRecord};
+use escale_requests::route53::{
+    ChangeAction, ChangeBatch, ChangeResourceRecordSets, RecordChange, ResourceRecord, ResourceRecordSet,
+};
 use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType, Update, own_tags};
 use escale_store::Image;
-use escale_tables::acm::{Certificate, usable};
+use escale_tables::{
+    acm::{Certificate, usable},
+    route53::RecordType,
+};
 use serde_json::json;
 
 const NAME: &str = "AWS::CertificateManager::Certificate";
@@ -87,19 +92,23 @@ fn without_nulls(mut value: Value) -> Value {
 fn prove(cx: &mut Cx<'_>, name: &str, zone: &str) -> Result<(), AwsError> {
     let proof = validation::proof(&cx.config.account, name);
     cx.call(ChangeResourceRecordSets {
-        hosted_zone_id: zone.to_owned(),
+        hosted_zone_id: zone.into(),
         change_batch: ChangeBatch {
-            changes: vec![Change {
-                action: "UPSERT".to_owned(),
-                resource_record_set: RecordSet {
+            changes: vec![RecordChange {
+                action: ChangeAction::Upsert,
+                resource_record_set: ResourceRecordSet {
                     name: proof.name,
-                    r#type: "CNAME".to_owned(),
+                    r#type: RecordType::Cname,
+                    set_identifier: None,
+                    weight: None,
+                    multi_value_answer: None,
                     ttl: TTL_SECS,
                     resource_records: vec![ResourceRecord { value: proof.value }],
                 },
             }],
         },
     })
+    .map(drop)
 }
 
 /// CloudFormation waits for the validation.

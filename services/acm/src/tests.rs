@@ -5,6 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use escale_authority::{Authority, FakeAuthorities, Issued, KeyKind, Leaf, Purpose};
 use escale_base::{AwsError, Clock, wire::Value};
 use escale_harness::{Harness, Removal};
+use escale_requests::route53::{ChangeInfo, Changed};
 use escale_service::{Caller, Cx, Entry, Operation, Service};
 use serde_json::json;
 use std::sync::Arc;
@@ -27,11 +28,11 @@ struct ChangeResourceRecordSets;
 
 impl Operation for ChangeResourceRecordSets {
     type Input = escale_requests::route53::ChangeResourceRecordSets;
-    type Output = ();
+    type Output = Changed;
     type Error = AwsError;
 
-    fn run(_: &mut Cx<'_>, _: Self::Input) -> Result<(), AwsError> {
-        Ok(())
+    fn run(_: &mut Cx<'_>, _: Self::Input) -> Result<Changed, AwsError> {
+        Ok(Changed { change_info: ChangeInfo { id: "/change/C1".into() } })
     }
 }
 
