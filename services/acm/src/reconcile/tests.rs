@@ -61,6 +61,7 @@ impl Fixture {
             caller_reference: name.into(),
             comment: None,
             private,
+            linked_service: None,
             vpcs: Vec::new(),
             tags: Vec::new(),
             created: self.cloud.clock.now(),
