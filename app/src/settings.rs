@@ -77,8 +77,9 @@ impl Settings {
         }
         let https_port = get("ESCALE_HTTPS_PORT");
         if let Some(port) = &https_port {
-            config.https_port =
-                port.parse().with_context(|| format!("ESCALE_HTTPS_PORT={port}: this is not a port number"))?;
+            config.https_port = port
+                .parse()
+                .with_context(|| format!("ESCALE_HTTPS_PORT={port}: this is not a port number"))?;
         }
         if let Some(port) = get("ESCALE_DNS_PORT") {
             config.dns_port =
