@@ -68,7 +68,7 @@ def test_options_are_replaced(aws, stack):
 
 
 def test_check_reports_what_is_only_stored(cloud):
-    report = json.loads(cloud.escale("check", str(TEMPLATE), "--json").stdout)
+    [report] = json.loads(cloud.escale("check", str(TEMPLATE), "--json").stdout)["templates"]
     assert not report["errors"]
     support = {
         (r["logical_id"], p["name"]): p["support"] for r in report["resources"] for p in r["properties"]
