@@ -11,7 +11,11 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 const VALID_MS: i64 = 398 * DAY_MS;
 
 /// Issues the certificate. Clients trust it after `escale trust`, or with the root certificate in the home.
-pub(crate) async fn terminator(authority: &Authorities, settings: &Settings, clock: &Clock) -> Result<Terminator> {
+pub(crate) async fn terminator(
+    authority: &Authorities,
+    settings: &Settings,
+    clock: &Clock,
+) -> Result<Terminator> {
     let (host, _) = settings.config.endpoint.rsplit_once(':').unwrap_or((&settings.config.endpoint, ""));
     let mut names: Vec<String> = ["localhost", "*.localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     // A bucket is the first label of the host in virtual-hosted requests.
@@ -27,7 +31,8 @@ pub(crate) async fn terminator(authority: &Authorities, settings: &Settings, clo
         not_before: now.plus_ms(-DAY_MS),
         not_after: now.plus_ms(VALID_MS),
     };
-    let issued = authority.issue(Purpose::Browsers, leaf).await.context("cannot issue the API's certificate")?;
+    let issued =
+        authority.issue(Purpose::Browsers, leaf).await.context("cannot issue the API's certificate")?;
     let certificate = CertificateSpec {
         chain_pem: format!("{}{}", issued.certificate_pem, issued.chain_pem),
         key_pem: issued.key_pem,

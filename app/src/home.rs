@@ -134,7 +134,8 @@ impl Home {
 }
 
 /// Folders that only the owner may enter.
-const PRIVATE: [&str; 8] = ["apps", "authority", "builds", "containers", "images", "logs", "network", "objects"];
+const PRIVATE: [&str; 8] =
+    ["apps", "authority", "builds", "containers", "images", "logs", "network", "objects"];
 
 /// The mode of parent folders of databases: other users can traverse them but not list them.
 const PASSED_THROUGH: u32 = 0o711;

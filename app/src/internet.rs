@@ -23,7 +23,9 @@ pub(crate) fn read(internet: Option<&str>, allow: Option<&str>) -> Result<(Inter
     let Allowed { networks, names } = allowed(allow.unwrap_or_default())?;
     match internet.unwrap_or("host") {
         "host" => Ok((Internet::Host { allowed_names: names }, networks)),
-        "none" if allow.is_some() => bail!("ESCALE_INTERNET_ALLOW has no effect with ESCALE_INTERNET=none. Remove one of them"),
+        "none" if allow.is_some() => {
+            bail!("ESCALE_INTERNET_ALLOW has no effect with ESCALE_INTERNET=none. Remove one of them")
+        }
         "none" => Ok((Internet::None, networks)),
         other => bail!(
             "ESCALE_INTERNET={other}: expected `host` (tasks use this machine's Internet) or `none` (the cloud is separate)"
@@ -45,7 +47,7 @@ fn allowed(text: &str) -> Result<Allowed> {
     Ok(Allowed { networks: spec.allowed, ..allowed })
 }
 
-/// A name stands for all names below as well, with or without `*.`.
+/// A name includes all names below, with or without `*.`.
 fn name(entry: &str) -> Result<String> {
     let name = entry.strip_prefix("*.").unwrap_or(entry).trim_end_matches('.').to_ascii_lowercase();
     if entry.contains(':') {
@@ -61,18 +63,25 @@ fn name(entry: &str) -> Result<String> {
 }
 
 /// Opens the way out, or closes one that an earlier daemon left. A machine that cannot do this still runs the cloud.
-pub(crate) async fn open(network: &dyn Network, internet: &Internet, allowed: BTreeSet<Ipv4Net>) -> Result<Option<Egress>> {
+pub(crate) async fn open(
+    network: &dyn Network,
+    internet: &Internet,
+    allowed: BTreeSet<Ipv4Net>,
+) -> Result<Option<Egress>> {
     let inside = network.namespace(&Place::Internet)?;
     if *internet == Internet::None {
         Egress::close(&inside).await.context("cannot close the way to the Internet")?;
         return Ok(None);
     }
-    let most = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    let most =
+        getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
     let connections = limits::egress::CONNECTIONS.min(most / PART_OF_DESCRIPTORS);
     match Egress::open(inside, EgressSpec { allowed, connections }).await {
         Ok(egress) => Ok(Some(egress)),
         Err(error) => {
-            tracing::warn!("tasks cannot reach the Internet of this machine: {error}. `escale doctor` checks this");
+            tracing::warn!(
+                "tasks cannot reach the Internet of this machine: {error}. `escale doctor` checks this"
+            );
             Ok(None)
         }
     }
@@ -84,7 +93,8 @@ mod tests {
 
     #[test]
     fn reads_networks_addresses_and_names() {
-        let (internet, networks) = read(None, Some("10.1.2.3/16, 192.168.1.5,*.SQS.eu-west-3.amazonaws.com.,api.aws")).unwrap();
+        let (internet, networks) =
+            read(None, Some("10.1.2.3/16, 192.168.1.5,*.SQS.eu-west-3.amazonaws.com.,api.aws")).unwrap();
         let names = vec!["sqs.eu-west-3.amazonaws.com".to_owned(), "api.aws".to_owned()];
         assert_eq!(internet, Internet::Host { allowed_names: names });
         let networks: Vec<String> = networks.iter().map(Ipv4Net::to_string).collect();

@@ -35,7 +35,7 @@ Environment:
                       installation, which `escale env` prints]
   ESCALE_SECRET_KEY   secret of the root key; set it together with ESCALE_ACCESS_KEY
   ESCALE_INTERNET     `host`: tasks with a route to the Internet reach that of this machine; `none`: they reach the cloud
-                      only [default: host]
+                      only, and images come from mirrors only [default: host]
   ESCALE_INTERNET_ALLOW  what tasks may reach although it is private or AWS's own: addresses, networks, names of AWS services,
                       for example 192.168.1.5,10.1.0.0/16,sqs.eu-west-3.amazonaws.com [default: none]
   ESCALE_INTERNET_HOSTS  simulated Internet hosts, for tests, for example
@@ -77,8 +77,9 @@ impl Settings {
         }
         let https_port = get("ESCALE_HTTPS_PORT");
         if let Some(port) = &https_port {
-            config.https_port =
-                port.parse().with_context(|| format!("ESCALE_HTTPS_PORT={port}: this is not a port number"))?;
+            config.https_port = port
+                .parse()
+                .with_context(|| format!("ESCALE_HTTPS_PORT={port}: this is not a port number"))?;
         }
         if let Some(port) = get("ESCALE_DNS_PORT") {
             config.dns_port =

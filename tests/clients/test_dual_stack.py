@@ -34,6 +34,8 @@ def test_stored_properties_are_shown(aws, stack):
     made = outputs(cloudformation, stack)
     block, part = (ipaddress.ip_network(made[key]) for key in ("VpcBlocks", "SubnetBlock"))
     assert block.prefixlen == 56 and part == list(block.subnets(new_prefix=64))[1]
+    # Templates replace this end of the text to get the blocks of subnets.
+    assert made["VpcBlocks"].endswith("00::/56")
     [vpc] = ec2.describe_vpcs(VpcIds=[made["Vpc"]])["Vpcs"]
     assert [b["Ipv6CidrBlock"] for b in vpc["Ipv6CidrBlockAssociationSet"]] == [str(block)]
     assert vpc["DhcpOptionsId"] == made["Options"]

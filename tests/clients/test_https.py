@@ -50,9 +50,34 @@ def zone(aws):
     route53.delete_hosted_zone(Id=made)
 
 
+@pytest.fixture
+def public(aws, vpc, balancer):  # noqa: F811
+    """The load balancer, reachable from the Internet: a route to the gateway, and a security group that allows everyone."""
+    ec2 = aws("ec2")
+    own = [{"Name": "vpc-id", "Values": [vpc[0]]}]
+    gateway = ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc[0]]}])
+    table = ec2.describe_route_tables(Filters=own)["RouteTables"][0]["RouteTableId"]
+    ec2.create_route(
+        RouteTableId=table, DestinationCidrBlock="0.0.0.0/0",
+        GatewayId=gateway["InternetGateways"][0]["InternetGatewayId"],
+    )
+    group = ec2.describe_security_groups(Filters=own)["SecurityGroups"][0]["GroupId"]
+    ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=80, ToPort=443, CidrIp="0.0.0.0/0")
+    return balancer
+
+
 def put(route53, zone, name, kind, value):
     records = [{"Value": value}]
     record = {"Name": name, "Type": kind, "TTL": 60, "ResourceRecords": records}
+    batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
+    route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+
+
+def alias(route53, zone, name, balancer):
+    target = {
+        "HostedZoneId": balancer["CanonicalHostedZoneId"], "DNSName": balancer["DNSName"], "EvaluateTargetHealth": False
+    }
+    record = {"Name": name, "Type": "A", "AliasTarget": target}
     batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
     route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
 
@@ -85,21 +110,21 @@ def test_certificate_is_issued_once_its_record_is_public(aws, zone):
     acm.delete_certificate(CertificateArn=arn)
 
 
-def test_load_balancer_serves_https_by_server_name(cloud, aws, zone, balancer):  # noqa: F811
+def test_load_balancer_serves_https_by_server_name(cloud, aws, zone, public):
     elb, acm, route53, (name, id) = aws("elbv2"), aws("acm"), aws("route53"), zone
     first, second = f"a.{name}", f"b.{name}"
     for host in (first, second):
-        put(route53, id, host, "CNAME", balancer["DNSName"])
+        alias(route53, id, host, public)
     certificates = [issue(acm, route53, id, host) for host in (first, second)]
     with pytest.raises(botocore.exceptions.ClientError) as error:
         pending = acm.request_certificate(DomainName=f"c.{name}", ValidationMethod="DNS")["CertificateArn"]
         elb.create_listener(
-            LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTPS", Port=443, DefaultActions=fixed("200"),
+            LoadBalancerArn=public["LoadBalancerArn"], Protocol="HTTPS", Port=443, DefaultActions=fixed("200"),
             Certificates=[{"CertificateArn": pending}],
         )
     assert code(error) == "UnsupportedCertificate"
     listener = elb.create_listener(
-        LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTPS", Port=443, DefaultActions=fixed("200"),
+        LoadBalancerArn=public["LoadBalancerArn"], Protocol="HTTPS", Port=443, DefaultActions=fixed("200"),
         Certificates=[{"CertificateArn": certificates[0]}], SslPolicy="ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
     )["Listeners"][0]
     assert listener["Protocol"] == "HTTPS"
@@ -108,11 +133,11 @@ def test_load_balancer_serves_https_by_server_name(cloud, aws, zone, balancer): 
     )
     redirect = {"Protocol": "HTTPS", "Port": cloud.env["ESCALE_HTTPS_PORT"], "StatusCode": "HTTP_301"}
     elb.create_listener(
-        LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=80,
+        LoadBalancerArn=public["LoadBalancerArn"], Protocol="HTTP", Port=80,
         DefaultActions=[{"Type": "redirect", "RedirectConfig": redirect}],
     )
     elb.get_waiter("load_balancer_available").wait(
-        LoadBalancerArns=[balancer["LoadBalancerArn"]], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        LoadBalancerArns=[public["LoadBalancerArn"]], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
 
     def served(host):
@@ -125,7 +150,7 @@ def test_load_balancer_serves_https_by_server_name(cloud, aws, zone, balancer): 
     followed = curl(cloud, f"http://{second}:{cloud.env['ESCALE_WEB_PORT']}/x", "-L").stdout
     assert "301 Moved Permanently" in followed and "HTTP/2 200" in followed, followed
     assert acm.describe_certificate(CertificateArn=certificates[1])["Certificate"]["InUseBy"] == [
-        balancer["LoadBalancerArn"]
+        public["LoadBalancerArn"]
     ]
     with pytest.raises(botocore.exceptions.ClientError) as error:
         acm.delete_certificate(CertificateArn=certificates[1])
@@ -138,12 +163,13 @@ def test_load_balancer_serves_https_by_server_name(cloud, aws, zone, balancer): 
     assert served(first)
 
 
-def test_many_idle_connections_do_not_stop_a_listener(cloud, aws, zone, balancer):  # noqa: F811
-    elb, (name, id) = aws("elbv2"), zone
-    put(aws("route53"), id, name, "CNAME", balancer["DNSName"])
+def test_many_idle_connections_do_not_stop_a_listener(cloud, aws, zone, public):
+    elb, (parent, id) = aws("elbv2"), zone
+    name = f"idle.{parent}"
+    alias(aws("route53"), id, name, public)
     arn = issue(aws("acm"), aws("route53"), id, name, KeyAlgorithm="EC_prime256v1")
     elb.create_listener(
-        LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTPS", Port=443, DefaultActions=fixed("200"),
+        LoadBalancerArn=public["LoadBalancerArn"], Protocol="HTTPS", Port=443, DefaultActions=fixed("200"),
         Certificates=[{"CertificateArn": arn}],
     )
     eventually(lambda: curl(cloud, https(cloud, name), check=False).returncode == 0)
@@ -185,7 +211,6 @@ def test_distribution_serves_https(cloud, aws, zone):
     assert code(error) == "InvalidViewerCertificate"
     made = client.create_distribution(DistributionConfig=wanted)["Distribution"]
     wait_until_deployed(client, made["Id"])
-    put(aws("route53"), id, f"x.{name}", "CNAME", made["DomainName"])
     own = made["DomainName"]
     # The origin does not exist: the edge itself answers.
     answer = eventually(lambda: curl(cloud, https(cloud, own, "/a"), check=False).stdout)
@@ -264,3 +289,34 @@ def test_trust_adds_the_root_to_browsers_and_removes_it(cloud, zone, tmp_path, m
     assert "DNS:localhost" in text and "Permitted" in text
     cloud.escale("trust", "--undo", "--browsers-only")
     assert "Escale" not in names()
+
+
+def test_shop_is_served_over_https(shop):
+    url = shop.cloud.status()["https_url"]
+    assert url == https(shop.cloud, "shop.localhost", "")
+    answer = curl(shop.cloud, f"{url}/").stdout
+    assert answer.startswith("HTTP/2 200") and "from cloudfront" in answer, answer
+
+
+@pytest.mark.skipif(
+    shutil.which("certutil") is None or shutil.which("chromium") is None, reason="chromium or certutil is not installed"
+)
+def test_chromium_opens_the_shop_without_a_warning(shop, tmp_path):
+    """With a home of its own, whose certificate database has the installation's root."""
+    own = {**shop.cloud.env, "HOME": str(tmp_path)}
+    browser = [
+        "chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+        "--timeout=20000", "--dump-dom", shop.cloud.status()["https_url"] + "/",
+    ]
+
+    def opened():
+        return subprocess.run(browser, env=own, capture_output=True, text=True, timeout=120).stdout
+
+    assert "ERR_CERT_AUTHORITY_INVALID" in opened(), "the root is not trusted yet"
+    before, shop.cloud.env = shop.cloud.env, own
+    try:
+        shop.cloud.escale("trust", "--browsers-only")
+    finally:
+        shop.cloud.env = before
+    page = opened()
+    assert "ERR_CERT" not in page and "<title>" in page, page[:2000]

@@ -28,7 +28,9 @@ pub(crate) async fn run(home: &Home, out: &Output, status: &Status) -> Result<()
         let all = Application::all(home)?;
         status_json["applications"] = all
             .iter()
-            .map(|a| json!({"app": a.app, "url": a.url, "https_url": a.https_url(settings.config.https_port)}))
+            .map(
+                |a| json!({"app": a.app, "url": a.url, "https_url": a.https_url(settings.config.https_port)}),
+            )
             .collect();
     }
     if let (Some(application), Some(_)) = (&application, pid) {

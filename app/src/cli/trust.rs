@@ -112,9 +112,10 @@ async fn zones(home: &Home) -> Result<Vec<String>> {
         let path = format!("/2013-04-01/hostedzone{marker}");
         let answer = client.rest("route53", Method::GET, &path, &[], Bytes::new()).await?;
         let page = Element::parse(&answer.body)?;
-        let public = page.list("HostedZones").iter().filter(|zone| {
-            zone.child("Config").is_none_or(|config| config.text_of("PrivateZone") != "true")
-        });
+        let public = page
+            .list("HostedZones")
+            .iter()
+            .filter(|zone| zone.child("Config").is_none_or(|config| config.text_of("PrivateZone") != "true"));
         names.extend(public.map(|zone| zone.text_of("Name").trim_end_matches('.').to_owned()));
         match page.text_of("NextMarker") {
             "" => return Ok(names),
@@ -143,8 +144,10 @@ const SYSTEM: [(&str, &str, &str); 2] = [
 
 /// Puts the root into the system's store, which curl, Python and most servers use; without `root` removes it.
 fn system(home: &Home, root: Option<&str>, done: &mut Done) -> Result<()> {
-    let Some((folder, ending, program)) = SYSTEM.into_iter().find(|(folder, ..)| Path::new(folder).is_dir()) else {
-        done.hints.push("This system's certificate store is not known, so only browsers were changed.".into());
+    let Some((folder, ending, program)) = SYSTEM.into_iter().find(|(folder, ..)| Path::new(folder).is_dir())
+    else {
+        done.hints
+            .push("This system's certificate store is not known, so only browsers were changed.".into());
         return Ok(());
     };
     let path = Path::new(folder).join(format!("escale-{}.{ending}", home.tag()));
@@ -233,7 +236,14 @@ impl Database {
     }
 
     fn create(&self) {
-        let make = Command::new("mkdir").arg("-p").arg("-m").arg("700").arg(&self.folder).uid(self.user).gid(self.group).status();
+        let make = Command::new("mkdir")
+            .arg("-p")
+            .arg("-m")
+            .arg("700")
+            .arg(&self.folder)
+            .uid(self.user)
+            .gid(self.group)
+            .status();
         if make.is_ok_and(|status| status.success()) {
             // A failure shows itself when the certificate is added.
             let _ = self.certutil(&["-N", "--empty-password"]);

@@ -13,6 +13,7 @@ pub mod rds;
 pub mod route53;
 pub mod s3;
 pub mod secretsmanager;
+pub mod servicediscovery;
 pub mod ssm;
 pub mod sts;
 
@@ -36,6 +37,7 @@ pub const ALL: &[&[Shape]] = &[
     route53::SHAPES,
     s3::SHAPES,
     secretsmanager::SHAPES,
+    servicediscovery::SHAPES,
     ssm::SHAPES,
     sts::SHAPES,
 ];

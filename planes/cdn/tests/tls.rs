@@ -43,10 +43,7 @@ impl OriginSigner for Unsigned {
 /// A certificate that is its own root.
 fn certificate(name: &str) -> CertificateSpec {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-    CertificateSpec {
-        chain_pem: made.cert.pem(),
-        key_pem: Secret::new(made.signing_key.serialize_pem()),
-    }
+    CertificateSpec { chain_pem: made.cert.pem(), key_pem: Secret::new(made.signing_key.serialize_pem()) }
 }
 
 fn distribution(host: &str, own: &CertificateSpec, viewer: ViewerProtocol, origin: u16) -> DistributionSpec {
@@ -142,7 +139,15 @@ async fn start(viewer: ViewerProtocol) -> Running {
         tokio::spawn(async move { edge.serve(listener, https, stop).await });
         addr
     };
-    Running { http: listen(false).await, https: listen(true).await, a, b, edge, _dir: dir, _stop: stop.drop_guard() }
+    Running {
+        http: listen(false).await,
+        https: listen(true).await,
+        a,
+        b,
+        edge,
+        _dir: dir,
+        _stop: stop.drop_guard(),
+    }
 }
 
 async fn connect(
@@ -201,7 +206,10 @@ async fn http2_is_negotiated() {
     tokio::spawn(connection);
     for (method, cache) in [(Method::GET, "Miss from edge"), (Method::HEAD, "Hit from edge")] {
         let request = http::Request::builder().method(method).uri("https://a.test/2");
-        let answer = sender.send_request(request.body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap()).await.unwrap();
+        let answer = sender
+            .send_request(request.body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap())
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["x-cache"], cache);
         http_body_util::BodyExt::collect(answer.into_body()).await.unwrap();
@@ -217,7 +225,10 @@ async fn viewer_protocol_decides_on_http() {
         ("a.test:8080", "https://a.test:8443/x?y=1"),
     ] {
         let answer = ask(TcpStream::connect(r.http).await.unwrap(), &get(host)).await;
-        assert!(answer.starts_with("HTTP/1.1 301 ") && answer.contains(&format!("location: {location}\r\n")), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 301 ") && answer.contains(&format!("location: {location}\r\n")),
+            "{answer}"
+        );
     }
     let answer = ask(connect(r.https, "a.test", &r.a, &[]).await.unwrap(), &get("a.test")).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

@@ -46,8 +46,14 @@ async fn connection(mut client: TcpStream, way: Way, directory: Arc<dyn Director
         Hello::Name(name) => directory.find(name.trim_end_matches('.')),
         Hello::Nameless => None,
         Hello::NotTls => {
-            return refuse(client, false, 400, "Bad Request", "<p>This port accepts only HTTPS. Use an https:// URL.</p>")
-                .await;
+            return refuse(
+                client,
+                false,
+                400,
+                "Bad Request",
+                "<p>This port accepts only HTTPS. Use an https:// URL.</p>",
+            )
+            .await;
         }
         Hello::Incomplete => return Ok(()),
     };
@@ -95,7 +101,8 @@ mod tests {
         let extension = |kind: u16, body: &[u8]| [&kind.to_be_bytes()[..], &short(body.len()), body].concat();
         let extensions = [extension(0, &list), extension(10, &groups), extension(13, &schemes)].concat();
         let body =
-            [&[3, 3][..], &[7; 32], &[0, 0, 2, 0xc0, 0x2b, 1, 0], &short(extensions.len()), &extensions].concat();
+            [&[3, 3][..], &[7; 32], &[0, 0, 2, 0xc0, 0x2b, 1, 0], &short(extensions.len()), &extensions]
+                .concat();
         let message = [&[1, 0][..], &short(body.len()), &body].concat();
         [&[22, 3, 1][..], &short(message.len()), &message].concat()
     }

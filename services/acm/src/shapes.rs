@@ -132,13 +132,13 @@ pub(crate) fn detail(cx: &Cx<'_>, row: &Certificate) -> Detail {
 }
 
 pub(crate) fn validations(cx: &Cx<'_>, row: &Certificate) -> Vec<DomainValidation> {
-    let account = &cx.config.account;
+    let (account, status) = (&cx.config.account, status::of_domains(cx.tx, row, cx.now));
     let one = |name: &String| {
         let proof = validation::proof(account, name);
         DomainValidation {
             domain_name: name.clone(),
             validation_domain: name.clone(),
-            validation_status: status::of_domain(cx.tx, account, row, name, cx.now),
+            validation_status: status,
             resource_record: ResourceRecord { name: proof.name, kind: RecordType::Cname, value: proof.value },
             validation_method: ValidationMethod::Dns,
         }

@@ -194,10 +194,10 @@ pub(crate) fn next_provider(
     base.or_else(by_weight).map(|i| i.capacity_provider)
 }
 
-/// The platform version, which is only recorded. `LATEST` means the newest.
+/// The platform version, which is only recorded. A service shows `LATEST`; its deployments and tasks show the version.
 pub(crate) fn platform_version(given: Option<&str>) -> Result<PlatformVersion, Error> {
     match given {
-        None | Some("LATEST") => Ok(PlatformVersion::V1_4),
+        None => Ok(PlatformVersion::Latest),
         Some(given) => {
             given.parse().map_err(|_| Error::Invalid(format!("The platform version {given} does not exist.")))
         }

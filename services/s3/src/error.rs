@@ -100,6 +100,9 @@ impl From<Error> for AwsError {
                 .with("ArgumentValue", value),
             Error::InvalidRequest(_) => aws(ErrorKind::Invalid, "InvalidRequest", 400),
             Error::InvalidTag(_) => aws(ErrorKind::Invalid, "InvalidTag", 400),
+            Error::MalformedPolicy(why) if escale_policy::is_unsupported(&why) => {
+                aws(ErrorKind::NotSupported, "MalformedPolicy", 400)
+            }
             Error::MalformedPolicy(_) => aws(ErrorKind::Invalid, "MalformedPolicy", 400),
             Error::MalformedXml => aws(ErrorKind::Invalid, "MalformedXML", 400),
             Error::AclsNotSupported => aws(ErrorKind::Invalid, "AccessControlListNotSupported", 400),

@@ -19,7 +19,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("front/wire", &["front/model"]),
     ("front/service", &["front/model", "front/schema", "state"]),
     ("front/requests", &["front/service", "state"]),
-    ("front/gate", &["front/wire", "front/model", "front/service", "planes/httpguard", "planes/tls", "state"]),
+    (
+        "front/gate",
+        &["front/wire", "front/model", "front/service", "planes/httpguard", "planes/tls", "state"],
+    ),
     (
         "services",
         &[

@@ -265,8 +265,11 @@ async fn network_resolver_forwards_other_names_upstream() {
         .with(Record::simple("web.shop.internal", Kind::A, 5, &["10.0.0.9"]))
         .with(Record::simple("out.shop.internal", Kind::CNAME, 5, &["www.example.com"]));
     let mut spec = Spec::default();
-    let resolver =
-        Resolver { zones: vec![Arc::new(own)], upstream: Some(upstream.udp.into()), queries_per_second: None };
+    let resolver = Resolver {
+        zones: vec![Arc::new(own)],
+        upstream: Some(upstream.udp.into()),
+        queries_per_second: None,
+    };
     spec.networks.insert("blue".into(), resolver);
     dns.apply(spec.clone()).unwrap();
     let server = serve(&dns, View::Network("blue".into()));

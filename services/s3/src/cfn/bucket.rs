@@ -112,13 +112,17 @@ pub(super) fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
         let input = InputDraft::<PutBucketTagging>::new().with("Bucket", &name);
         input.with("Tagging", &Tagging { tag_set }).call(cx)?;
     }
+    Ok(described(cx, &name))
+}
+
+pub(super) fn described(cx: &Cx<'_>, name: &BucketName) -> Created {
     let region = &cx.config.region;
-    Ok(Created::new(name.as_str())
-        .with("Arn", rules::bucket_arn(&name))
+    Created::new(name.as_str())
+        .with("Arn", rules::bucket_arn(name))
         .with("DomainName", format!("{name}.s3.amazonaws.com"))
         .with("DualStackDomainName", format!("{name}.s3.dualstack.{region}.amazonaws.com"))
         .with("RegionalDomainName", format!("{name}.s3.{region}.amazonaws.com"))
-        .with("WebsiteURL", format!("http://{}", cx.config.website_name(&name))))
+        .with("WebsiteURL", format!("http://{}", cx.config.website_name(name)))
 }
 
 /// Marks the row, and the reconciler deletes the bucket: a transaction cannot wait for the plane.

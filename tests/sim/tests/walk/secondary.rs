@@ -128,6 +128,7 @@ fn resources() -> Vec<Row> {
     let restored = json!({"DBSnapshotIdentifier": "s", "ManageMasterUserPassword": true});
     let zone = json!({"HostedZoneId": "Z1", "VPC": {"VPCRegion": "eu-west-3", "VPCId": "vpc-1"}});
     let vpc = json!({"VPCRegion": "eu-west-3", "VPCId": "vpc-1"});
+    let namespace = json!({"Name": "a.test", "Vpc": "vpc-1"});
     vec![
         ("ecs", "RegisterTaskDefinition", definition(json!({"taskRoleArn": role})), "iam:PassRole"),
         ("ecs", "RegisterTaskDefinition", definition(json!({"executionRoleArn": role})), "iam:PassRole"),
@@ -168,6 +169,8 @@ fn resources() -> Vec<Row> {
         ("cloudfront", "CreateDistribution", logged(), "s3:GetBucketAcl"),
         ("cloudfront", "CreateDistribution", logged(), "s3:PutBucketAcl"),
         ("cloudfront", "UpdateDistribution", with(logged(), json!({"Id": "E1"})), "s3:PutBucketAcl"),
+        ("servicediscovery", "CreatePrivateDnsNamespace", namespace.clone(), "route53:CreateHostedZone"),
+        ("servicediscovery", "CreatePrivateDnsNamespace", namespace, "ec2:DescribeVpcs"),
         ("cloudformation", "DescribeStacks", json!({}), "cloudformation:ListStacks"),
         (
             "cloudformation",

@@ -37,7 +37,8 @@ fn config(aliases: &[&str], viewer: Value) -> Value {
 impl Fixture {
     fn new(fate: Arc<dyn Fate>) -> Fixture {
         let cloud = Harness::of(CloudFront);
-        let config = config(&["shop.localhost", "shop.example.com"], json!({"CloudFrontDefaultCertificate": true}));
+        let config =
+            config(&["shop.localhost", "shop.example.com"], json!({"CloudFrontDefaultCertificate": true}));
         let id = cloud.text("CreateDistribution", json!({"DistributionConfig": config}), "/Distribution/Id");
         let authority = Risky::new(&Arc::new(FakeAuthorities::new().unwrap()), &fate);
         let reconciler = Certificates { store: cloud.store.clone(), authority };
