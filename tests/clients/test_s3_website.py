@@ -151,8 +151,8 @@ def test_alias_record_leads_to_the_bucket_of_its_name(cloud):
     assert page.content == PAGES["index.html"]
     # The record's name is the bucket's name.
     change("CREATE", f"other.{domain}", target)
-    page = eventually(lambda: "NoSuchBucket" in (found := web(cloud, f"other.{domain}")).text and found)
-    assert f"<li>BucketName: other.{domain}</li>" in page.text
+    text = eventually(lambda: "NoSuchBucket" in (found := web(cloud, f"other.{domain}").text) and found)
+    assert f"<li>BucketName: other.{domain}</li>" in text
     for name in ("www", "other"):
         change("DELETE", f"{name}.{domain}", target)
     route53.delete_hosted_zone(Id=zone)
