@@ -353,10 +353,14 @@ mod tests {
         );
         let settings = cache_settings(None, &row);
         assert_eq!(settings.ttl, Ttl { min_s: 0, default_s: DEFAULT_TTL_S, max_s: MAX_TTL_S });
-        assert_eq!(settings.key, Picks { headers: names(&["Host"]), cookies: names(&["a"]), query: names(&["v"]) });
+        assert_eq!(
+            settings.key,
+            Picks { headers: names(&["Host"]), cookies: names(&["a"]), query: names(&["v"]) }
+        );
         // The origin gets the whole query string.
         assert_eq!(settings.forward.query, Pick::All);
-        let everything = json!({"QueryString": false, "Cookies": {"Forward": "all"}, "Headers": {"Items": ["*"]}});
+        let everything =
+            json!({"QueryString": false, "Cookies": {"Forward": "all"}, "Headers": {"Items": ["*"]}});
         let settings = cache_settings(None, &behaviour(everything, (Some(5), Some(5), Some(5))));
         assert_eq!((settings.ttl.max_s, settings.key.headers), (0, Pick::All));
         assert_eq!((settings.key.cookies, settings.key.query), (Pick::All, Pick::None));
@@ -385,7 +389,8 @@ mod tests {
             "CustomHeadersConfig": {"Items": [{"Header": "x-a", "Value": "b", "Override": false}]},
         }));
         let headers = response_headers(&config.unwrap());
-        let set: Vec<_> = headers.set.iter().map(|h| format!("{}: {} {}", h.name, h.value, h.overrides)).collect();
+        let set: Vec<_> =
+            headers.set.iter().map(|h| format!("{}: {} {}", h.name, h.value, h.overrides)).collect();
         assert_eq!(
             set,
             [
@@ -403,9 +408,7 @@ mod tests {
             config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             check_response(&ResponseHeadersPolicyConfig::read(&config).unwrap()).map_err(|e| e.to_string())
         };
-        let custom = |name: &str, value: &str| {
-            json!({"CustomHeadersConfig": {"Items": [{"Header": name, "Value": value, "Override": true}]}})
-        };
+        let custom = |name: &str, value: &str| json!({"CustomHeadersConfig": {"Items": [{"Header": name, "Value": value, "Override": true}]}});
         assert!(check(custom("x-a", "b")).is_ok());
         for (config, why) in [
             (custom("Via", "b"), "cannot be set"),

@@ -118,7 +118,8 @@ impl Websites {
 
     fn visit(&self, parts: Parts, arrival: Arrival, request_id: &str) -> Result<Visit, AwsError> {
         let authority = authority(&parts);
-        let key = parts.uri.path().trim_start_matches('/');
+        let key = parts.uri.path();
+        let key = key.strip_prefix('/').unwrap_or(key);
         let key = path::decode_once(key).map_err(|_| Error::InvalidUri)?;
         let id = request_id.to_owned();
         let caller = Caller::arriving(Principal::Anonymous, false, id, arrival, authority.clone())?;
