@@ -154,9 +154,16 @@ fn put_website(cx: &mut Cx<'_>, props: &Props<'_>, bucket: &BucketName) -> Resul
     Ok(true)
 }
 
-/// The canned ACL as the API spells it.
+/// The canned ACL as the API spells it: `public-read` for `PublicRead`.
 fn acl(props: &Props<'_>) -> Option<String> {
-    props.str("AccessControl").map(|acl| if acl == "Private" { "private" } else { acl }.to_owned())
+    let mut spelled = String::new();
+    for letter in props.str("AccessControl")?.chars() {
+        if letter.is_ascii_uppercase() && !spelled.is_empty() {
+            spelled.push('-');
+        }
+        spelled.push(letter.to_ascii_lowercase());
+    }
+    Some(spelled)
 }
 
 fn of<O: Named>(created: &Created) -> InputDraft<O> {
