@@ -167,7 +167,8 @@ class Corpus:
         if not words:
             rows = self.cfn.describe_stack_resources(StackName=stack)["StackResources"]
             words = [f"{r['LogicalResourceId']}: {r.get('ResourceStatusReason')}" for r in rows if r["ResourceStatus"].endswith("PROGRESS")]
-        return "; ".join(words[:3]) or "no reason"
+        of_stack = [e.get("ResourceStatusReason", "") for e in reversed(events) if e["ResourceStatus"].endswith("ROLLBACK_IN_PROGRESS")]
+        return "; ".join(words[:3] or of_stack) or "no reason"
 
     def resources(self, name):
         rows = self.cfn.describe_stack_resources(StackName=name)["StackResources"]

@@ -69,8 +69,9 @@ def _comment(value, _):
 
 
 def _interval(value, properties):
-    """A health check interval above the timeout of HTTP; an NLB's TCP check has a fixed choice."""
-    return None if properties.get("Protocol") in ("TCP", "UDP", "TLS") else _other(33, 34)(value, properties)
+    """A longer health check interval, which stays above the timeout; an NLB's TCP check has a fixed choice."""
+    is_fixed = isinstance(value, dict) or properties.get("Protocol") in ("TCP", "UDP", "TLS")
+    return None if is_fixed else int(value or 30) + 1
 
 
 # type -> (property, its new value from the old one and all properties; None leaves the resource as it is)

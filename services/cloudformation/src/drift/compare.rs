@@ -197,6 +197,10 @@ impl Comparison {
             return true;
         }
         let (Some(one), Some(other)) = (scalar(expected), scalar(actual)) else { return false };
+        if actual.is_boolean() {
+            // A template may have `True`.
+            return one.eq_ignore_ascii_case(&other);
+        }
         // A domain name means the same with a final dot, which Route 53 adds.
         let same = |one: &str, other: &str| {
             one == other || one.strip_suffix('.').unwrap_or(one) == other.strip_suffix('.').unwrap_or(other)

@@ -88,7 +88,11 @@ pub(super) const TYPES: &[ResourceType] = &[
 
 /// EC2 returns the names of the protocols that have ports in lower case, and a rule for all protocols has no ports.
 fn normalize_rule(rule: &mut Map<String, Value>) {
-    let Some(written) = rule.get("IpProtocol").and_then(Value::as_str) else { return };
+    let written = match rule.get("IpProtocol") {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => return,
+    };
     let name = match written.to_ascii_lowercase().as_str() {
         "1" => "icmp".to_owned(),
         "6" => "tcp".to_owned(),
