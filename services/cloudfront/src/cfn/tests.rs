@@ -154,6 +154,29 @@ fn updates_change_every_property() {
             write_only: &[],
         },
         Changes {
+            type_name: "AWS::CloudFront::PublicKey",
+            before: json!({"PublicKeyConfig": public_key("third", "c")}),
+            changes: vec![json!({"PublicKeyConfig": public_key("third", "other")})],
+            write_only: &[],
+        },
+        Changes {
+            type_name: "AWS::CloudFront::KeyGroup",
+            before: json!({"KeyGroupConfig": group("one", &[&first])}),
+            changes: vec![json!({"KeyGroupConfig": group("two", &[&first, &second])})],
+            write_only: &[],
+        },
+    ] {
+        let resource = cloud.check_changes(&case);
+        cloud.delete_resource(&resource).unwrap();
+        assert_eq!(cloud.read_resource(&resource), Value::Null);
+    }
+}
+
+#[test]
+fn updates_change_every_property_of_policies_and_identities() {
+    let cloud = Harness::of(CloudFront);
+    for case in [
+        Changes {
             type_name: "AWS::CloudFront::CloudFrontOriginAccessIdentity",
             before: json!({"CloudFrontOriginAccessIdentityConfig": {"Comment": "c"}}),
             changes: vec![json!({"CloudFrontOriginAccessIdentityConfig": {"Comment": "other"}})],
@@ -175,18 +198,6 @@ fn updates_change_every_property() {
             type_name: "AWS::CloudFront::ResponseHeadersPolicy",
             before: json!({"ResponseHeadersPolicyConfig": response_policy("one", "DENY")}),
             changes: vec![json!({"ResponseHeadersPolicyConfig": response_policy("one", "SAMEORIGIN")})],
-            write_only: &[],
-        },
-        Changes {
-            type_name: "AWS::CloudFront::PublicKey",
-            before: json!({"PublicKeyConfig": public_key("third", "c")}),
-            changes: vec![json!({"PublicKeyConfig": public_key("third", "other")})],
-            write_only: &[],
-        },
-        Changes {
-            type_name: "AWS::CloudFront::KeyGroup",
-            before: json!({"KeyGroupConfig": group("one", &[&first])}),
-            changes: vec![json!({"KeyGroupConfig": group("two", &[&first, &second])})],
             write_only: &[],
         },
     ] {
