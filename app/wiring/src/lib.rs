@@ -111,6 +111,7 @@ impl Services {
             Arc::clone(&self.route53) as _,
             Arc::clone(&self.s3) as _,
             Arc::new(escale_secretsmanager::SecretsManager),
+            Arc::new(escale_servicediscovery::ServiceDiscovery),
             Arc::new(escale_ssm::Ssm),
             Arc::new(escale_sts::Sts),
         ];

@@ -12,6 +12,7 @@ pub mod logs;
 pub mod rds;
 pub mod route53;
 pub mod secretsmanager;
+pub mod servicediscovery;
 pub mod ssm;
 pub mod sts;
 
@@ -34,6 +35,7 @@ pub const ALL: &[&[Shape]] = &[
     rds::SHAPES,
     route53::SHAPES,
     secretsmanager::SHAPES,
+    servicediscovery::SHAPES,
     ssm::SHAPES,
     sts::SHAPES,
 ];

@@ -1,7 +1,7 @@
 //! The complete interface of the plane, as plain data.
 
-pub use escale_tls::spec as tls;
 use escale_tls::TlsSpec;
+pub use escale_tls::spec as tls;
 use ipnet::IpNet;
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -106,6 +106,18 @@ pub enum Action {
     Forward(Vec<Weighted>),
     Redirect(Redirect),
     Fixed(Fixed),
+    /// The default action of a listener without rules: such a listener speaks no HTTP. Each TCP connection goes to one target,
+    /// and its bytes pass unread.
+    Relay(Relay),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Relay {
+    pub group: String,
+    /// Connections to a target end when its drain delay is over. Otherwise they last as long as their ends like.
+    pub end_after_drain: bool,
+    /// Connections to a target end when it becomes unhealthy.
+    pub end_when_unhealthy: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

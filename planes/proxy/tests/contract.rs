@@ -7,6 +7,7 @@ mod attacks;
 mod contract {
     pub(crate) mod parts;
 
+    mod relay;
     mod tls;
     mod traffic;
     mod under_strain;

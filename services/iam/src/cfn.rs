@@ -2,6 +2,7 @@
 
 mod change;
 mod read;
+mod single;
 #[cfg(test)]
 mod tests;
 
@@ -52,7 +53,7 @@ const POLICY_NAME: &str = "PolicyName";
 const SERIAL: &str = "Serial";
 
 pub(crate) fn types() -> Vec<ResourceType> {
-    vec![
+    let mut all = vec![
         ResourceType::new(
             "AWS::IAM::Role",
             &[
@@ -106,7 +107,9 @@ pub(crate) fn types() -> Vec<ResourceType> {
         )
         .update(change::access_key)
         .read(read::access_key),
-    ]
+    ];
+    all.extend(single::types());
+    all
 }
 
 /// The operations on the policies of a role or a user.

@@ -20,7 +20,8 @@ use escale_service::{
 };
 use escale_store::{Image, Row};
 use escale_tables::ecs::{
-    Deployment, DeploymentId, LoadBalancer, Outcome, PropagateTags, Service, StrategyItem, Task,
+    Deployment, DeploymentId, LoadBalancer, Outcome, PropagateTags, Service, ServiceRegistry, StrategyItem,
+    Task,
 };
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ pub(super) fn service_type() -> ResourceType {
             "DeploymentConfiguration",
             "NetworkConfiguration",
             "LoadBalancers",
+            "ServiceRegistries",
             "HealthCheckGracePeriodSeconds",
             "SchedulingStrategy",
             "DeploymentController",
@@ -140,6 +142,7 @@ fn with_defaults(input: InputDraft<UpdateService>, update: &Update<'_>) -> Input
     let no_grace = removed("HealthCheckGracePeriodSeconds") && has_balancers;
     input
         .with("loadBalancers", &removed("LoadBalancers").then(Vec::<LoadBalancer>::new))
+        .with("serviceRegistries", &removed("ServiceRegistries").then(Vec::<ServiceRegistry>::new))
         .with("healthCheckGracePeriodSeconds", &no_grace.then_some(0))
         .with("platformVersion", &removed("PlatformVersion").then(|| "LATEST".to_owned()))
         .with("deploymentConfiguration", &is_configured.then_some(Value::Object(configuration)))

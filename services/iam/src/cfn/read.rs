@@ -124,7 +124,7 @@ pub(super) fn access_key(cx: &mut Cx<'_>, created: &Created) -> Read {
 }
 
 /// A document as the API returns it, percent-encoded.
-fn document(encoded: &str) -> Result<Value, AwsError> {
+pub(super) fn document(encoded: &str) -> Result<Value, AwsError> {
     let text = path::decode_once(encoded).map_err(|_| AwsError::internal())?;
     Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }

@@ -62,6 +62,7 @@ fn zone(parts: &Parts, id: &str, name: &str, vpcs: &[&str]) {
             private: !vpcs.is_empty(),
             vpcs: vpcs.iter().map(|v| (*v).into()).collect(),
             tags: vec![],
+            linked_service: None,
             created: Timestamp(0),
         },
     );

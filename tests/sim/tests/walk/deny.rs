@@ -43,6 +43,11 @@ const WITHOUT_RESOURCES: &[(&str, &str)] = &[
     ("route53", "GetHostedZoneCount"),
     ("route53", "TestDNSAnswer"),
     ("secretsmanager", "GetRandomPassword"),
+    ("servicediscovery", "CreateHttpNamespace"),
+    ("servicediscovery", "CreatePrivateDnsNamespace"),
+    ("servicediscovery", "DiscoverInstances"),
+    ("servicediscovery", "DiscoverInstancesRevision"),
+    ("servicediscovery", "GetOperation"),
     ("sts", "GetAccessKeyInfo"),
 ];
 

@@ -115,6 +115,7 @@ fn resources() -> Vec<Row> {
     let restored = json!({"DBSnapshotIdentifier": "s", "ManageMasterUserPassword": true});
     let zone = json!({"HostedZoneId": "Z1", "VPC": {"VPCRegion": "eu-west-3", "VPCId": "vpc-1"}});
     let vpc = json!({"VPCRegion": "eu-west-3", "VPCId": "vpc-1"});
+    let namespace = json!({"Name": "a.test", "Vpc": "vpc-1"});
     vec![
         ("ecs", "RegisterTaskDefinition", definition(json!({"taskRoleArn": role})), "iam:PassRole"),
         ("ecs", "RegisterTaskDefinition", definition(json!({"executionRoleArn": role})), "iam:PassRole"),
@@ -152,6 +153,8 @@ fn resources() -> Vec<Row> {
             "ec2:DescribeVpcs",
         ),
         ("route53", "ListHostedZonesByVPC", vpc, "ec2:DescribeVpcs"),
+        ("servicediscovery", "CreatePrivateDnsNamespace", namespace.clone(), "route53:CreateHostedZone"),
+        ("servicediscovery", "CreatePrivateDnsNamespace", namespace, "ec2:DescribeVpcs"),
         ("cloudformation", "DescribeStacks", json!({}), "cloudformation:ListStacks"),
         (
             "cloudformation",
