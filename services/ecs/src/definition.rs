@@ -2,7 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>
 
-use crate::Error;
+use crate::{Error, choices::RequestedProtocol};
 use escale_base::{
     AwsError, Wire,
     wire::{ReadError, Value},
