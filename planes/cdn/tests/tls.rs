@@ -63,6 +63,7 @@ fn distribution(host: &str, own: &CertificateSpec, viewer: ViewerProtocol, origi
             forward: none,
             compress: false,
             trusted_keys: Vec::new(),
+            response_headers: Default::default(),
         },
         origins: vec![Origin {
             id: "o".into(),
@@ -75,6 +76,7 @@ fn distribution(host: &str, own: &CertificateSpec, viewer: ViewerProtocol, origi
             read_timeout_ms: 5000,
         }],
         errors: Vec::new(),
+        log: false,
         tls: Some(TlsSpec { certificates: vec![own.clone()], policy: Policy::modern(), http2: true }),
     }
 }

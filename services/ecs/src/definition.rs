@@ -3,10 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>
 
 use crate::{Error, choices::RequestedProtocol};
-use escale_base::{
-    AwsError, Wire,
-    wire::{ReadError, Value},
-};
+use escale_base::{AwsError, Wire, wire::Value};
 use escale_tables::ecs::{
     ApplicationProtocol, ContainerCondition, ContainerDefinition, ContainerName, Dependency,
     EphemeralStorage, HealthCheck, KeyValue, LinuxParameters, LogConfiguration, LogDriver, MountPoint,
@@ -59,27 +56,6 @@ struct PortInput {
     protocol: Option<RequestedProtocol>,
     name: Option<String>,
     app_protocol: Option<ApplicationProtocol>,
-}
-
-/// The protocol of a port mapping as requests have it. `http` means `tcp`, as on AWS.
-///
-/// Source: <https://github.com/hashicorp/terraform-provider-aws/issues/3645>
-#[derive(Clone, Copy, Debug)]
-struct RequestedProtocol(TransportProtocol);
-
-impl Wire for RequestedProtocol {
-    const CHOICES: Option<&'static [&'static str]> = TransportProtocol::CHOICES;
-
-    fn read(value: &Value) -> Result<RequestedProtocol, ReadError> {
-        match value.as_str() {
-            Some("http") => Ok(RequestedProtocol(TransportProtocol::Tcp)),
-            _ => TransportProtocol::read(value).map(RequestedProtocol),
-        }
-    }
-
-    fn write(&self) -> Value {
-        self.0.write()
-    }
 }
 
 /// CPU units and their memory sizes in MiB: from, to, step.
