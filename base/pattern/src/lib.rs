@@ -1,14 +1,17 @@
 //! `AllowedPattern` of AWS's services, which is a regular expression in Java's dialect. It only compiles patterns; start at [`compile`].
 
-pub use fancy_regex::{Error, Regex};
+pub use fancy_regex::Regex;
+
+/// Boxed, because it is larger than what a success returns.
+pub type Error = Box<fancy_regex::Error>;
 
 /// Compiles a pattern that must match the whole value, as on AWS.
 pub fn compile(pattern: &str) -> Result<Regex, Error> {
     // `fancy_regex`, because AWS's patterns may contain look-ahead, which the crate `regex` does not support.
     let pattern = in_rusts_dialect(pattern);
     // Compiled without the anchors first, so that positions in the error message refer to the pattern as written.
-    Regex::new(&pattern)?;
-    Regex::new(&format!("^(?:{pattern})$"))
+    Regex::new(&pattern).map_err(Box::new)?;
+    Regex::new(&format!("^(?:{pattern})$")).map_err(Box::new)
 }
 
 /// Java's names of POSIX classes, which Rust writes in another form.

@@ -1,4 +1,5 @@
 //! The contract of the plane, on the real one and on the fake.
+#![allow(clippy::unwrap_used)] // helpers of tests are not marked as tests
 
 use escale_authority::{Authorities, Authority, FakeAuthorities, Issued, KeyKind, Leaf, Purpose};
 use escale_base::{Clock, Timestamp};

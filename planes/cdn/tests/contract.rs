@@ -3,6 +3,7 @@
 
 #[path = "../../httpguard/tests/attacks/mod.rs"]
 mod attacks;
+mod parts;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,7 +14,6 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use std::{
-    collections::BTreeMap,
     convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -106,18 +106,11 @@ struct Running {
 }
 
 fn behaviour() -> Behaviour {
-    let none = Selection { headers: Pick::None, cookies: Pick::None, query: Pick::None };
+    let common = parts::behaviour(ViewerProtocol::Any);
     Behaviour {
-        origin: "o".into(),
-        viewer: ViewerProtocol::Any,
-        allowed_methods: vec![Method::GET, Method::HEAD],
-        cached_methods: vec![Method::GET, Method::HEAD],
-        ttl: Ttl { min_s: 0, default_s: 100, max_s: 1000 },
-        key: Selection { query: Pick::Only(vec!["v".into()]), ..none.clone() },
-        forward: none,
+        key: Selection { query: Pick::Only(vec!["v".into()]), ..common.key.clone() },
         compress: true,
-        trusted_keys: Vec::new(),
-        response_headers: ResponseHeaders::default(),
+        ..common
     }
 }
 
@@ -128,16 +121,7 @@ fn distribution(port: u16) -> DistributionSpec {
         default_root: Some("index.html".into()),
         behaviours: Vec::new(),
         default: behaviour(),
-        origins: vec![Origin {
-            id: "o".into(),
-            host: "127.0.0.1".into(),
-            port,
-            path: String::new(),
-            headers: BTreeMap::new(),
-            signed: true,
-            connect_timeout_ms: 1000,
-            read_timeout_ms: 5000,
-        }],
+        origins: vec![parts::origin(port, true)],
         errors: Vec::new(),
         log: false,
         tls: None,

@@ -3,6 +3,7 @@
 
 #[path = "../../httpguard/tests/attacks/mod.rs"]
 mod attacks;
+mod parts;
 
 use async_trait::async_trait;
 use escale_base::{Clock, PlaneError, Secret};
@@ -15,7 +16,7 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -47,34 +48,13 @@ fn certificate(name: &str) -> CertificateSpec {
 }
 
 fn distribution(host: &str, own: &CertificateSpec, viewer: ViewerProtocol, origin: u16) -> DistributionSpec {
-    let none = Selection { headers: Pick::None, cookies: Pick::None, query: Pick::None };
     DistributionSpec {
         id: host.into(),
         hostnames: vec![host.into()],
         default_root: None,
         behaviours: Vec::new(),
-        default: Behaviour {
-            origin: "o".into(),
-            viewer,
-            allowed_methods: vec![Method::GET, Method::HEAD],
-            cached_methods: vec![Method::GET, Method::HEAD],
-            ttl: Ttl { min_s: 0, default_s: 100, max_s: 1000 },
-            key: none.clone(),
-            forward: none,
-            compress: false,
-            trusted_keys: Vec::new(),
-            response_headers: Default::default(),
-        },
-        origins: vec![Origin {
-            id: "o".into(),
-            host: "127.0.0.1".into(),
-            port: origin,
-            path: String::new(),
-            headers: BTreeMap::new(),
-            signed: false,
-            connect_timeout_ms: 1000,
-            read_timeout_ms: 5000,
-        }],
+        default: parts::behaviour(viewer),
+        origins: vec![parts::origin(origin, false)],
         errors: Vec::new(),
         log: false,
         tls: Some(TlsSpec { certificates: vec![own.clone()], policy: Policy::modern(), http2: true }),

@@ -171,17 +171,8 @@ fn container(
     let image = c.image.clone().filter(|n| !n.is_empty()).ok_or_else(|| missing("image"))?;
     let bad = |what: String| Error::Client(format!("Container '{name}': {what}"));
     refuse_unsupported(&c, &bad)?;
-    if !c.secrets.is_empty() && !has_execution_role {
-        return Err(Error::Client(
-            "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'."
-                .into(),
-        ));
-    }
-    if c.log_configuration.is_some() && !has_execution_role {
-        return Err(Error::Client(
-            "Fargate requires task definition to have execution role ARN to support log driver awslogs."
-                .into(),
-        ));
+    if !has_execution_role {
+        crate::rules::need_no_execution_role(!c.secrets.is_empty(), c.log_configuration.is_some())?;
     }
     if let Some(login) = &c.repository_credentials {
         check_login(login, has_execution_role).map_err(&bad)?;

@@ -228,6 +228,18 @@ pub(crate) fn role_arn(image: &Image, account: &str, given: &RoleReference) -> S
     image.get::<Role>(last_part(given)).map_or_else(|| given.to_string(), |role| arn(&role).to_string())
 }
 
+/// For a container of a task without an execution role.
+pub(crate) fn need_no_execution_role(has_secrets: bool, has_log: bool) -> Result<(), Error> {
+    let message = if has_secrets {
+        "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'."
+    } else if has_log {
+        "Fargate requires task definition to have execution role ARN to support log driver awslogs."
+    } else {
+        return Ok(());
+    };
+    Err(Error::Client(message.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -223,7 +223,7 @@ async fn refuses_tls_that_cannot_work() {
         (tls(&[]), "needs at least one certificate"),
         (tls(&[own.clone(), mixed]), "the private key is not the certificate's"),
         (tls(&[CertificateSpec { chain_pem: "nothing".into(), ..own.clone() }]), "not a certificate in PEM"),
-        (TlsSpec { policy: none, ..tls(&[own.clone()]) }, "the TLS policy cannot be used"),
+        (TlsSpec { policy: none, ..tls(std::slice::from_ref(&own)) }, "the TLS policy cannot be used"),
     ] {
         for plane in [
             &Running::start(balancer(Vec::new())).await.plane as &dyn Proxies,

@@ -42,6 +42,15 @@ fn lifecycle() -> Value {
     ]})
 }
 
+fn website() -> Value {
+    json!({"IndexDocument": "index.html", "ErrorDocument": "404.html", "RoutingRules": [{
+        "RoutingRuleCondition": {"HttpErrorCodeReturnedEquals": "404", "KeyPrefixEquals": "a/"},
+        "RedirectRule": {
+            "HostName": "a.example", "HttpRedirectCode": "302", "Protocol": "https", "ReplaceKeyPrefixWith": "b/",
+        },
+    }]})
+}
+
 #[test]
 fn updates_change_every_property() {
     let cloud = cloud();
@@ -79,15 +88,7 @@ fn updates_change_every_property() {
                     "ExposedHeaders": ["ETag"], "MaxAge": 60,
                 }]}}),
                 json!({"CorsConfiguration": null}),
-                json!({"WebsiteConfiguration": {
-                    "IndexDocument": "index.html", "ErrorDocument": "404.html", "RoutingRules": [{
-                        "RoutingRuleCondition": {"HttpErrorCodeReturnedEquals": "404", "KeyPrefixEquals": "a/"},
-                        "RedirectRule": {
-                            "HostName": "a.example", "HttpRedirectCode": "302", "Protocol": "https",
-                            "ReplaceKeyPrefixWith": "b/",
-                        },
-                    }],
-                }}),
+                json!({"WebsiteConfiguration": website()}),
                 json!({"WebsiteConfiguration": {"RedirectAllRequestsTo": {"HostName": "a.example", "Protocol": "https"}}}),
                 json!({"WebsiteConfiguration": null}),
                 json!({"AccessControl": "Private"}),

@@ -138,10 +138,10 @@ fn unhealthy_instances_leave_dns_unless_all_are() {
     };
     assert_eq!(records(&cloud), [one.clone(), two.clone()]);
     report("i-1", "UNHEALTHY");
-    assert_eq!(records(&cloud), [two.clone()]);
+    assert_eq!(records(&cloud), std::slice::from_ref(&two));
     // Registered again, as a client does that renews its registration: the reported health stays.
     instance(&cloud, &service, "i-1", json!({"AWS_INSTANCE_IPV4": "10.0.0.1"}));
-    assert_eq!(records(&cloud), [two.clone()]);
+    assert_eq!(records(&cloud), std::slice::from_ref(&two));
     let counts = ["HEALTHY", "UNHEALTHY", "ALL", "HEALTHY_OR_ELSE_ALL"].map(discovered);
     assert_eq!(counts, [1, 1, 2, 1]);
     report("i-2", "UNHEALTHY");

@@ -104,37 +104,12 @@ fn logged() -> Value {
     }})
 }
 
-fn resources() -> Vec<Row> {
-    let role = "arn:aws:iam::000000000000:role/walk";
-    let definition = |more: Value| {
-        with(
-            json!({
-                "family": "walk", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
-                "containerDefinitions": [{"name": "a", "image": "b"}],
-            }),
-            more,
-        )
-    };
-    let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-1"]}});
-    let run = |more: Value| {
-        with(
-            json!({"taskDefinition": "seeded", "networkConfiguration": network, "launchType": "FARGATE"}),
-            more,
-        )
-    };
+fn databases() -> Vec<Row> {
     let instance = |more: Value| with(json!({"DBInstanceIdentifier": "walk"}), more);
     let new =
         json!({"DBInstanceClass": "db.t4g.micro", "Engine": "postgres", "ManageMasterUserPassword": true});
     let restored = json!({"DBSnapshotIdentifier": "s", "ManageMasterUserPassword": true});
-    let zone = json!({"HostedZoneId": "Z1", "VPC": {"VPCRegion": "eu-west-3", "VPCId": "vpc-1"}});
-    let vpc = json!({"VPCRegion": "eu-west-3", "VPCId": "vpc-1"});
-    let namespace = json!({"Name": "a.test", "Vpc": "vpc-1"});
     vec![
-        ("ecs", "RegisterTaskDefinition", definition(json!({"taskRoleArn": role})), "iam:PassRole"),
-        ("ecs", "RegisterTaskDefinition", definition(json!({"executionRoleArn": role})), "iam:PassRole"),
-        ("ecs", "RunTask", run(json!({})), "iam:PassRole"),
-        ("ecs", "RunTask", run(json!({"overrides": {"taskRoleArn": role}})), "iam:PassRole"),
-        ("ecs", "RunTask", run(json!({"overrides": {"executionRoleArn": role}})), "iam:PassRole"),
         (
             "rds",
             "DeleteDBInstance",
@@ -157,6 +132,36 @@ fn resources() -> Vec<Row> {
             instance(json!({"RotateMasterUserPassword": true})),
             "secretsmanager:RotateSecret",
         ),
+    ]
+}
+
+fn resources() -> Vec<Row> {
+    let role = "arn:aws:iam::000000000000:role/walk";
+    let definition = |more: Value| {
+        with(
+            json!({
+                "family": "walk", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+                "containerDefinitions": [{"name": "a", "image": "b"}],
+            }),
+            more,
+        )
+    };
+    let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-1"]}});
+    let run = |more: Value| {
+        with(
+            json!({"taskDefinition": "seeded", "networkConfiguration": network, "launchType": "FARGATE"}),
+            more,
+        )
+    };
+    let zone = json!({"HostedZoneId": "Z1", "VPC": {"VPCRegion": "eu-west-3", "VPCId": "vpc-1"}});
+    let vpc = json!({"VPCRegion": "eu-west-3", "VPCId": "vpc-1"});
+    let namespace = json!({"Name": "a.test", "Vpc": "vpc-1"});
+    vec![
+        ("ecs", "RegisterTaskDefinition", definition(json!({"taskRoleArn": role})), "iam:PassRole"),
+        ("ecs", "RegisterTaskDefinition", definition(json!({"executionRoleArn": role})), "iam:PassRole"),
+        ("ecs", "RunTask", run(json!({})), "iam:PassRole"),
+        ("ecs", "RunTask", run(json!({"overrides": {"taskRoleArn": role}})), "iam:PassRole"),
+        ("ecs", "RunTask", run(json!({"overrides": {"executionRoleArn": role}})), "iam:PassRole"),
         ("route53", "AssociateVPCWithHostedZone", zone.clone(), "ec2:DescribeVpcs"),
         ("route53", "DisassociateVPCFromHostedZone", zone, "ec2:DescribeVpcs"),
         (
@@ -187,7 +192,7 @@ async fn denies_a_request_without_each_of_its_secondary_actions() {
     let user = harness.user("walk", json!([]));
     seed(&harness).await;
     let mut faults = Vec::new();
-    for (service, name, input, action) in objects().into_iter().chain(resources()) {
+    for (service, name, input, action) in objects().into_iter().chain(resources()).chain(databases()) {
         harness.set_policy("walk", all_but(action));
         let answer = send(&harness, &user, service, name, &input).await;
         // CloudFormation reports a denied template in its own message; an answer to HEAD has no message.

@@ -97,9 +97,11 @@ async fn issues_for_the_own_name_and_local_aliases_and_renews() {
     let own = fixture.cloud.store.read().get::<Distribution>(&fixture.id).unwrap().domain_name.to_string();
     assert_eq!(fixture.names(), [own, "shop.localhost".to_owned()]);
     assert!(matches!(fixture.plan(), Plan::Wait { until: Some(_), .. }));
-    let image = fixture.cloud.store.read();
-    let tls = viewer::tls(&image, &image.get::<Distribution>(&fixture.id).unwrap()).unwrap();
-    escale_tls::Terminator::new(&tls).unwrap();
+    {
+        let image = fixture.cloud.store.read();
+        let tls = viewer::tls(&image, &image.get::<Distribution>(&fixture.id).unwrap()).unwrap();
+        escale_tls::Terminator::new(&tls).unwrap();
+    }
     fixture.cloud.clock.advance_ms(VALID_MS - RENEW_BEFORE_MS);
     fixture.step().await;
     assert!(matches!(fixture.plan(), Plan::Wait { .. }));
