@@ -1,18 +1,24 @@
 //! The daemon's cloud: the services of `escale-wiring` on the real planes, with their listeners.
 
-use crate::{home::Home, planes, root_key, settings::Settings};
+use crate::{home::Home, plane, planes, root_key, settings::Settings};
 use anyhow::{Context, Result, bail};
 use escale_base::Clock;
 use escale_dns::DnsPlane;
 use escale_engine::Engine;
 use escale_gate::Gate;
 use escale_network::{Network, Place};
-use escale_service::{Cloud, Entrance};
+use escale_plane::{
+    message::OriginKey,
+    remote::{KeyOf, RemoteCdn, RemoteDns, RemoteProxies, RemoteWeb},
+};
+use escale_service::{Cloud, Config, Entrance};
 use escale_store::Store;
 use escale_wiring::{DataPlanes, Planes, RootKey, Services};
 use std::sync::Arc;
-use tokio::{net::TcpListener, runtime::Handle, task::JoinSet};
-use tokio_util::{context::TokioContext, sync::CancellationToken};
+use tokio::{net::TcpListener, task::JoinSet};
+
+/// The port at which the edge accepts viewers.
+const VIEWERS: u16 = 80;
 
 /// The running cloud. Dropping it closes its listeners; containers and databases keep running.
 pub(crate) struct Running {
@@ -20,15 +26,16 @@ pub(crate) struct Running {
     _tasks: JoinSet<()>,
 }
 
-/// Starts the cloud. The planes that serve applications run on the threads of `data`, everything else on the caller's.
-pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: &Handle) -> Result<Running> {
+/// Starts the cloud. The planes that serve applications run in the data plane's process.
+pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Result<Running> {
     let store = Store::open(&home.state(), &escale_tables::all())
         .with_context(|| format!("cannot open the state database {}", home.state().display()))?;
     let clock = Clock::machine();
-    let planes::Opened { network, containers, postgres, data: data_planes, preparation } =
-        planes::open(home, &clock, data).await?;
-    let dns = Arc::clone(&data_planes.dns);
-    let services = Services::new(data_planes);
+    let link = Arc::new(plane::connect(home).await?);
+    let dns = Arc::new(RemoteDns::new(Arc::clone(&link)));
+    let planes::Opened { network, containers, postgres, data, preparation } =
+        planes::open(home, &clock, dns).await?;
+    let services = Services::new(data);
     let cloud = Arc::new(services.cloud(settings.config.clone(), key, clock.clone()));
     if cfg!(debug_assertions) {
         let differences = escale_gate::check_against_models(&cloud);
@@ -37,40 +44,42 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: 
         }
     }
     let mut engine = Engine::new(store.clone(), clock.clone());
-    let cache = home.private_folder("cdn")?.join("cache");
-    let edge = escale_cloudfront::edge(cache, Arc::clone(&network), store.clone(), Arc::clone(&cloud))
-        .context("cannot open the content delivery network")?;
-    let sockets = Arc::new(escale_elbv2::NodeSockets(Arc::clone(&network)));
     let planes = Planes {
         network: Arc::clone(&network),
         containers,
         postgres,
         postgres_majors: planes::postgres_majors(),
-        proxies: Arc::new(escale_proxy::Balancers::new(sockets, clock).on(data.clone())),
-        cdn: Arc::new(edge.clone()),
+        proxies: Arc::new(RemoteProxies(Arc::clone(&link))),
+        cdn: Arc::new(RemoteCdn { link: Arc::clone(&link), key_of: origin_keys(&cloud) }),
         internet_hosts: settings.internet_hosts.clone(),
     };
     escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
-    // In the context of the data runtime, because tokio registers sockets and tasks with the runtime that is current.
-    let names = escale_route53::Planes { dns, network: Arc::clone(&network) };
-    let web = escale_route53::start_web(&mut engine, &store, &cloud, names);
-    TokioContext::new(web, data.clone()).await.context("cannot serve public names")?;
+    let web = Arc::new(RemoteWeb(Arc::clone(&link)));
+    escale_route53::start_web(&mut engine, &store, &cloud, web).await.context("cannot serve public names")?;
+    let viewers = (settings.config.edge_address, VIEWERS).into();
+    link.serve_viewers(viewers).await.context("cannot serve distributions")?;
     let mounts = services.mounts(&store, &cloud);
     let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;
     let gate = Arc::new(gate);
     // The listeners open last, so that a client that can connect finds a cloud that answers.
-    let mut tasks = listen(settings, &*network, &gate, edge, data).await?;
+    let mut tasks = listen(settings, &*network, &gate).await?;
+    // Now origins of distributions that are buckets can be reached.
+    let s3 = (settings.config.s3_address, settings.config.port).into();
+    link.daemon_serves([(Config::s3_name(), s3)].into()).await.context("cannot serve buckets to distributions")?;
     tasks.spawn(preparation);
     Ok(Running { _engine: engine, _tasks: tasks })
 }
 
-async fn listen(
-    settings: &Settings,
-    network: &dyn Network,
-    gate: &Arc<Gate>,
-    edge: escale_cdn::Edge,
-    data: &Handle,
-) -> Result<JoinSet<()>> {
+/// The keys that sign distributions' requests to buckets.
+fn origin_keys(cloud: &Arc<Cloud>) -> KeyOf {
+    let cloud = Arc::clone(cloud);
+    Arc::new(move |distribution| {
+        let (access_key, secret) = escale_cloudfront::origin_key(&cloud, distribution);
+        OriginKey { access_key, secret, region: cloud.config.region.clone() }
+    })
+}
+
+async fn listen(settings: &Settings, network: &dyn Network, gate: &Arc<Gate>) -> Result<JoinSet<()>> {
     let config = &settings.config;
     let listener = TcpListener::bind(&config.endpoint)
         .await
@@ -81,10 +90,6 @@ async fn listen(
         let inside = network.namespace(&Place::Internet)?.tcp_listen(at).await?;
         listeners.spawn(escale_gate::serve(Arc::clone(gate), inside, Entrance::Cloud));
     }
-    let viewers = (config.edge_address, 80).into();
-    let internet = network.namespace(&Place::Internet)?;
-    let viewers = TokioContext::new(internet.tcp_listen(viewers), data.clone()).await?;
-    listeners.spawn_on(async move { edge.serve(viewers, false, CancellationToken::new()).await }, data);
     listeners.spawn(escale_gate::serve(Arc::clone(gate), listener, Entrance::HostLoopback));
     Ok(listeners)
 }

@@ -1,18 +1,17 @@
 //! Opens the real planes on a home, and removes them again.
 
-use crate::{home::Home, unit};
+use crate::{home::Home, plane, unit};
 use anyhow::{Context, Result};
 use escale_base::Clock;
 use escale_containers::{Containers, DaemonCgroup, Machine, ShimCommand};
-use escale_dns::DnsPlane;
+use escale_dns::Dns;
 use escale_journal::FileJournal;
 use escale_network::{KernelNetwork, Network};
 use escale_postgres::{Postgres, PostgresPlane};
 use escale_wiring::DataPlanes;
 use std::{path::Path, pin::Pin, sync::Arc};
-use tokio::runtime::Handle;
 
-/// The opened planes. `cloud.rs` creates those of CloudFront and the load balancers, which build on these.
+/// The opened planes of the daemon's own process.
 pub(crate) struct Opened {
     pub(crate) network: Arc<dyn Network>,
     pub(crate) containers: Arc<dyn Containers>,
@@ -22,8 +21,8 @@ pub(crate) struct Opened {
     pub(crate) preparation: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// Opens the planes. Those that serve applications run on the threads of `data`.
-pub(crate) async fn open(home: &Home, clock: &Clock, data: &Handle) -> Result<Opened> {
+/// Opens the planes. `dns` is the one of the data plane's process.
+pub(crate) async fn open(home: &Home, clock: &Clock, dns: Arc<dyn Dns>) -> Result<Opened> {
     let network =
         KernelNetwork::open(&home.plane("network")).await.context("cannot open the network plane")?;
     let opened = PostgresPlane::open(escale_postgres::Config::new(home.databases()));
@@ -59,7 +58,7 @@ pub(crate) async fn open(home: &Home, clock: &Clock, data: &Handle) -> Result<Op
             }
         }),
         data: DataPlanes {
-            dns: Arc::new(DnsPlane::new().on(data.clone())),
+            dns,
             logs: Arc::new(logs),
             objects: Arc::new(escale_objects::Store::open(objects).context("cannot open the object store")?),
             registry: Arc::new(
@@ -115,11 +114,14 @@ pub(crate) async fn take_down(home: &Home) -> Result<()> {
     Ok(DaemonCgroup::of(&home.tag()).remove_if_empty()?)
 }
 
-/// Stops tasks and then databases before the machine shuts down. No daemon may run. The next start runs them again.
+/// Stops the data plane, tasks and then databases before the machine shuts down. No daemon may run. The next start runs them
+/// again.
 pub(crate) async fn halt(home: &Home) -> Result<()> {
+    // First, so that no request reaches a task that stops.
+    let plane = plane::end(home).await.map(drop);
     let tasks = halt_tasks(home).await;
     let databases = halt_databases(home).await;
-    tasks.and(databases)
+    plane.and(tasks).and(databases)
 }
 
 async fn halt_tasks(home: &Home) -> Result<()> {
@@ -139,9 +141,19 @@ async fn halt_databases(home: &Home) -> Result<()> {
     plane.halt(unit::DATABASES_WITHIN).await.context("cannot stop all databases")
 }
 
-/// Files that no process uses once the daemon has ended.
-const UNUSED: [&str; 8] =
-    ["builds", "logs", "objects", "images", "state.db", "state.db-wal", "state.db-shm", "daemon.log"];
+/// Files that no process uses once the daemon and the data plane have ended.
+const UNUSED: [&str; 10] = [
+    "builds",
+    "cdn",
+    "logs",
+    "objects",
+    "images",
+    "state.db",
+    "state.db-wal",
+    "state.db-shm",
+    "daemon.log",
+    "plane.log",
+];
 
 /// Removes everything. It works on a full disk, too: files that only take space are removed first, and the later steps write
 /// only what they must.

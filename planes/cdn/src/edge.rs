@@ -255,10 +255,11 @@ impl Cdn for Edge {
         self.0.table.load().by_id.keys().cloned().collect()
     }
 
-    fn counts(&self, id: &str) -> Option<Counts> {
+    async fn counts(&self, id: &str) -> Result<Option<Counts>, PlaneError> {
         let table = self.0.table.load();
-        let c = &table.by_id.get(id)?.counters;
-        Some(Counts {
+        let Some(distribution) = table.by_id.get(id) else { return Ok(None) };
+        let c = &distribution.counters;
+        Ok(Some(Counts {
             requests: c.requests.load(Relaxed),
             hits: c.hits.load(Relaxed),
             misses: c.misses.load(Relaxed),
@@ -266,7 +267,7 @@ impl Cdn for Edge {
             origin_requests: c.origin_requests.load(Relaxed),
             s4xx: c.s4xx.load(Relaxed),
             s5xx: c.s5xx.load(Relaxed),
-        })
+        }))
     }
 }
 

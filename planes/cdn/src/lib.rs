@@ -37,6 +37,7 @@ pub use spec::DistributionSpec;
 
 use async_trait::async_trait;
 use escale_base::PlaneError;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 
 /// The cdn plane. [`Edge`] is the real one, [`FakeCdn`] the one for simulations.
@@ -51,7 +52,7 @@ pub trait Cdn: Send + Sync {
     /// In effect when it returns, also for answers in flight. Returns how many were dropped.
     async fn invalidate(&self, id: &str, paths: &[String]) -> Result<usize, PlaneError>;
     fn ids(&self) -> Vec<String>;
-    fn counts(&self, id: &str) -> Option<Counts>;
+    async fn counts(&self, id: &str) -> Result<Option<Counts>, PlaneError>;
 }
 
 /// Connects to an origin; the caller decides from which network.
@@ -61,9 +62,10 @@ pub trait Connector: Send + Sync + 'static {
 }
 
 /// Signs requests to origins that require a signature. Called last, with the final head; the body of
-/// such a request is the viewer's and has not been read.
+/// such a request is the viewer's and has not been read. It may wait for its key.
+#[async_trait]
 pub trait OriginSigner: Send + Sync + 'static {
-    fn sign(
+    async fn sign(
         &self,
         distribution: &str,
         origin: &str,
@@ -72,7 +74,7 @@ pub trait OriginSigner: Send + Sync + 'static {
 }
 
 /// Counted from the distribution's creation in this process; only increases.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub requests: u64,
     pub hits: u64,

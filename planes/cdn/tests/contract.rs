@@ -36,8 +36,9 @@ impl Connector for Direct {
 
 struct Stamp;
 
+#[async_trait]
 impl OriginSigner for Stamp {
-    fn sign(&self, id: &str, origin: &str, head: &mut http::request::Parts) -> Result<(), PlaneError> {
+    async fn sign(&self, id: &str, origin: &str, head: &mut http::request::Parts) -> Result<(), PlaneError> {
         head.headers.insert("x-signature", format!("{id}/{origin}").parse().unwrap());
         Ok(())
     }

@@ -1,14 +1,18 @@
 //! The data being served: an immutable snapshot, replaced as a whole.
 
 use crate::lookup::{self, Reply};
-use crate::spec::{Spec, View};
+use crate::spec::{Data, Kind, Spec, View};
 use crate::zone::Zones;
 use arc_swap::ArcSwap;
 use escale_base::PlaneError;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RecordType};
 use rand::RngCore;
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 /// The current snapshot; each question loads it once, so that no answer mixes two snapshots.
 #[derive(Debug, Default)]
@@ -53,6 +57,24 @@ impl Shared {
                 }
             },
         }
+    }
+
+    /// See [`crate::DnsPlane::public_names`].
+    pub(crate) fn public_names(&self) -> BTreeSet<String> {
+        let now = self.0.load();
+        let plain = |name: &str| name.trim_end_matches('.').to_owned();
+        let records = || now.spec.public.iter().flat_map(|zone| &zone.records);
+        let servers: BTreeSet<String> = records()
+            .filter(|record| record.kind == Kind::NS)
+            .filter_map(|record| match &record.data {
+                Data::Values { values, .. } => Some(values.iter().map(|value| plain(value))),
+                Data::Alias { .. } => None,
+            })
+            .flatten()
+            .collect();
+        let with_address = records().filter(|record| matches!(record.kind, Kind::A | Kind::CNAME));
+        let names = with_address.map(|record| plain(&record.name));
+        names.filter(|name| !name.starts_with('*') && !servers.contains(name)).collect()
     }
 
     pub(crate) fn knows(&self, view: &View) -> bool {

@@ -34,6 +34,7 @@ pub use spec::BalancerSpec;
 
 use async_trait::async_trait;
 use escale_base::PlaneError;
+use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -55,7 +56,7 @@ pub trait Proxies: Send + Sync {
     /// The observed state of a balancer; `None` when it does not exist. The channel closes when it is removed.
     fn seen(&self, name: &str) -> Option<watch::Receiver<Arc<Seen>>>;
     /// Counters per node, from the balancer's creation in this process; they only increase.
-    fn counts(&self, name: &str) -> Option<Vec<NodeCounts>>;
+    async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>, PlaneError>;
 }
 
 /// A node's access to the network. The caller decides where a node is.
@@ -66,13 +67,13 @@ pub trait Sockets: Send + Sync + 'static {
 }
 
 /// The observed state of a balancer.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     pub listeners: Vec<ListenerSeen>,
     pub targets: Vec<TargetSeen>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListenerSeen {
     pub node: String,
     pub port: u16,
@@ -80,7 +81,7 @@ pub struct ListenerSeen {
     pub state: Result<SocketAddr, String>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetSeen {
     pub group: String,
     pub addr: SocketAddr,
@@ -89,7 +90,7 @@ pub struct TargetSeen {
     pub nodes: Vec<(String, TargetState)>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TargetState {
     /// No listener forwards to its group, or no node may send to its zone.
     Unused,
@@ -104,7 +105,7 @@ pub enum TargetState {
 }
 
 /// Why a health check failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reason {
     Timeout,
     ConnectionRefused,

@@ -87,8 +87,8 @@ impl Proxies for Balancers {
         self.get(name).map(|b| b.seen.subscribe())
     }
 
-    fn counts(&self, name: &str) -> Option<Vec<NodeCounts>> {
-        self.get(name).map(|b| lock(&b.running).counts())
+    async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>, PlaneError> {
+        Ok(self.get(name).map(|b| lock(&b.running).counts()))
     }
 }
 

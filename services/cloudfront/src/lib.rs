@@ -1,8 +1,7 @@
 //! CloudFront: distributions and the resources that they use.
 //!
 //! Operations (`ops/`) write the desired state into the tables of `escale_tables::cloudfront`. Reconcilers (`reconcile/`)
-//! turn a distribution's rows into one specification for the cdn plane, and invalidate cached objects. `origins.rs` connects
-//! the plane to origins.
+//! turn a distribution's rows into one specification for the cdn plane, and invalidate cached objects.
 //!
 //! This crate does not serve viewers itself. Start at `ops/create_distribution.rs`.
 
@@ -10,17 +9,15 @@ mod cfn;
 mod check;
 mod error;
 mod ops;
-mod origins;
 mod policies;
 mod reconcile;
 mod recorded;
 mod rules;
 mod shapes;
 
-use escale_base::{Arn, PlaneError, wire::Value};
-use escale_cdn::{Cdn, Edge, Settings, spec::Identity};
+use escale_base::{Arn, Secret, wire::Value};
+use escale_cdn::{Cdn, Settings, spec::Identity};
 use escale_engine::Engine;
-use escale_network::Network;
 use escale_service::{Also, Cloud, Config, Entry, Recorded, ResourceType, Service, gives_tags};
 use escale_store::{Image, Store, StoreError};
 use std::{path::PathBuf, sync::Arc};
@@ -79,13 +76,8 @@ impl Service for CloudFront {
     }
 }
 
-/// Creates the cdn plane with CloudFront's identity and access to origins. The wiring accepts its connections.
-pub fn edge(
-    directory: PathBuf,
-    network: Arc<dyn Network>,
-    store: Store,
-    cloud: Arc<Cloud>,
-) -> Result<Edge, PlaneError> {
+/// The settings of the edge: CloudFront's identity, and a cache in this folder.
+pub fn edge_settings(directory: PathBuf) -> Settings {
     let identity = Identity {
         product: "cloudfront".into(),
         title: "CloudFront".into(),
@@ -95,14 +87,16 @@ pub fn edge(
         server: "CloudFront".into(),
         user_agent: "Amazon CloudFront".into(),
     };
-    let settings = Settings { directory, memory_bytes: MEMORY_BYTES, disk_bytes: DISK_BYTES, identity };
-    let clock = cloud.clock.clone();
-    let config = Arc::clone(&cloud.config);
-    let connector = Arc::new(origins::InternetConnector { network, store, config });
-    Edge::open(settings, connector, Arc::new(origins::Signer(cloud)), clock)
+    Settings { directory, memory_bytes: MEMORY_BYTES, disk_bytes: DISK_BYTES, identity }
 }
 
-/// The plane that serves distributions. It must not serve anything before the start of the reconcilers.
+/// The key that signs the distribution's requests to S3. It is valid for this cloud's process only.
+pub fn origin_key(cloud: &Cloud, id: &str) -> (String, Secret<String>) {
+    let arn = Arn::new("cloudfront", "", &cloud.config.account, format!("distribution/{id}")).to_string();
+    cloud.service_key(PRINCIPAL, &arn)
+}
+
+/// The plane that serves distributions. It may serve what an earlier daemon applied.
 pub struct Planes {
     pub cdn: Arc<dyn Cdn>,
 }
@@ -114,8 +108,8 @@ pub fn start(
     cloud: &Arc<Cloud>,
     planes: Planes,
 ) -> Result<(), StoreError> {
-    // Before the reconcilers start: they would take old observations for the state of the new plane.
-    reconcile::clear_observations(store)?;
+    // Before the reconcilers start: they would take old observations for the state of the plane.
+    reconcile::begin_observations(store, cloud.clock.now(), planes.cdn.ids())?;
     let (clock, cdn) = (|| cloud.clock.clone(), || Arc::clone(&planes.cdn));
     engine.add(reconcile::Distributions { store: store.clone(), clock: clock(), cdn: cdn() });
     engine.add(reconcile::Invalidations { store: store.clone(), clock: clock(), cdn: cdn() });

@@ -1,118 +1,48 @@
-//! Makes public names reachable for browsers on the host: one loopback port forwards by the Host header, and each public
-//! address of a load balancer or of the edge has a loopback address: 198.18.a.b is 127.18.a.b.
+//! Makes public names reachable for browsers on the host: keeps the host's forwarders equal to the names in the tables.
 
-use crate::{Planes, names};
 use escale_base::PlaneError;
-use escale_dns::{Dns, Kind, View};
 use escale_engine::Engine;
-use escale_network::{Directory, Forwarder, Namespace, PUBLIC, Place, forward, forward_by_name};
-use escale_service::Cloud;
+use escale_network::{HostWeb, HostWebSpec};
+use escale_service::{Cloud, Config};
 use escale_store::{Image, Row, Store};
-use escale_tables::{
-    cloudfront::DistributionName,
-    elbv2::LoadBalancerName,
-    route53::{HostedZone, RecordSet, RecordType},
-};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-};
+use escale_tables::{cloudfront::DistributionName, elbv2::LoadBalancerName};
+use std::{sync::Arc, time::Duration};
 
-/// The port of load balancers and the edge.
-const HTTP: u16 = 80;
+/// The pause after a failure, which is mostly a plane that starts again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts the forwarders for clients on the host. Fails if the web port is in use.
 pub async fn start(
     engine: &mut Engine,
     store: &Store,
     cloud: &Arc<Cloud>,
-    planes: Planes,
+    web: Arc<dyn HostWeb>,
 ) -> Result<(), PlaneError> {
-    let internet = planes.network.namespace(&Place::Internet)?;
-    let listen = (Ipv4Addr::LOCALHOST, cloud.config.web_port).into();
-    let store = store.clone();
-    let directory = Arc::new(PublicNames { store: store.clone(), dns: planes.dns });
-    let by_name = forward_by_name(internet.clone(), listen, directory.clone()).await?;
-    tracing::info!(at = %by_name.local_addr(), "public names are served by Host header");
-    // Resolvers return ::1 first for *.localhost, and not every client tries the second address.
-    let listen = (Ipv6Addr::LOCALHOST, by_name.local_addr().port()).into();
-    let by_name_too = forward_by_name(internet.clone(), listen, directory).await;
-    if let Err(error) = &by_name_too {
-        tracing::info!(%error, "public names are served on IPv4 only, because listening on IPv6 failed");
-    }
-    let edge = cloud.config.edge_address;
+    // Subscribed before the first read, so that no change is missed.
+    let mut changes = store.subscribe(&[LoadBalancerName::TABLE, DistributionName::TABLE]);
+    let (store, config) = (store.clone(), Arc::clone(&cloud.config));
+    let mut applied = spec(&store.read(), &config);
+    web.apply(applied.clone()).await?;
     engine.run(async move {
-        let _by_name = (by_name, by_name_too);
-        follow(store, internet, edge).await;
+        loop {
+            changes.changed().await;
+            let wanted = spec(&store.read(), &config);
+            if wanted == applied {
+                continue;
+            }
+            while let Err(error) = web.apply(wanted.clone()).await {
+                tracing::warn!(%error, "cannot change the host's forwarders; trying again in a second");
+                tokio::time::sleep(PAUSE).await;
+            }
+            applied = wanted;
+        }
     });
     Ok(())
 }
 
-struct PublicNames {
-    store: Store,
-    dns: Arc<dyn Dns>,
-}
-
-impl Directory for PublicNames {
-    fn find(&self, name: &str) -> Option<SocketAddr> {
-        let answer = self.dns.ask(&View::Public, name, Kind::A).ok()?;
-        let addresses = answer.records.iter().filter_map(|record| record.value.parse::<Ipv4Addr>().ok());
-        // Names of internal load balancers have private addresses, which the host must not reach.
-        let public =
-            addresses.filter(|address| PUBLIC.contains(address)).map(|address| (address, HTTP).into());
-        public.into_iter().next()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let image = self.store.read();
-        let zones = image.scan::<HostedZone>().filter(|zone| !zone.private);
-        let hosted: Vec<String> = zones.flat_map(|zone| hosted(&image, &zone)).collect();
-        let balancers = image.scan::<LoadBalancerName>().map(|row| row.name.to_string());
-        let all: BTreeSet<String> = hosted
-            .into_iter()
-            .chain(balancers)
-            .chain(image.scan::<DistributionName>().map(|r| r.name.to_string()))
-            .collect();
-        all.into_iter().filter(|name| self.find(name).is_some()).collect()
-    }
-}
-
-/// The names of a zone that have addresses, without wildcards.
-fn hosted(image: &Image, zone: &HostedZone) -> Vec<String> {
-    let prefix = format!("{}/", zone.id);
-    let sets = image.prefix::<RecordSet>(&prefix);
-    let with_address = sets.filter(|set| matches!(set.kind, RecordType::A | RecordType::Cname));
-    let plain = with_address.map(|set| names::for_plane(&set.name).trim_end_matches('.').to_owned());
-    plain.filter(|name| !name.starts_with('*')).collect()
-}
-
-/// Opens a loopback address for each public address, and closes it when the public address is released.
-async fn follow(store: Store, internet: Namespace, edge: Ipv4Addr) {
-    // Subscribed before the first read, so that no change is missed.
-    let mut changes = store.subscribe(&[LoadBalancerName::TABLE, DistributionName::TABLE]);
-    let mut open: BTreeMap<Ipv4Addr, Option<Forwarder>> = BTreeMap::new();
-    loop {
-        let wanted = wanted(&store.read(), edge);
-        open.retain(|address, _| wanted.contains(address));
-        for address in wanted {
-            if open.contains_key(&address) {
-                continue;
-            }
-            let [_, b, c, d] = address.octets();
-            let (listen, target) = ((Ipv4Addr::new(127, b, c, d), HTTP).into(), (address, HTTP).into());
-            let forwarder = forward(internet.clone(), listen, target).await;
-            let opened = forwarder.inspect_err(|error| {
-                tracing::warn!(%error, "cannot forward a loopback address to a public address, which stays reachable by its name");
-            });
-            // A failure is remembered, too: it is logged once and not retried at every change.
-            open.insert(address, opened.ok());
-        }
-        changes.changed().await;
-    }
-}
-
-fn wanted(image: &Image, edge: Ipv4Addr) -> BTreeSet<Ipv4Addr> {
+/// The web port, and a loopback address for each public address of a load balancer or of the edge.
+fn spec(image: &Image, config: &Config) -> HostWebSpec {
     let balancers: Vec<_> = image.scan::<LoadBalancerName>().filter(|row| row.public).collect();
-    balancers.iter().flat_map(|row| row.addresses.iter().copied()).chain([edge]).collect()
+    let addresses = balancers.iter().flat_map(|row| row.addresses.iter().copied());
+    HostWebSpec { port: config.web_port, addresses: addresses.chain([config.edge_address]).collect() }
 }

@@ -35,6 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("blueprint", &[]),
     ("imagebuild", &[]),
+    ("app/plane", &["planes"]),
     ("app/wiring", &["front/service", "services", "state", "engine", "planes"]),
     ("app", &["app/wiring", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
     ("tests/faults", &["state", "engine", "planes"]),
