@@ -16,6 +16,7 @@ use escale_store::Store;
 use escale_wiring::{DataPlanes, Planes, RootKey, Services};
 use std::sync::Arc;
 use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::task::AbortOnDropHandle;
 
 /// The port at which the edge accepts viewers.
 const VIEWERS: u16 = 80;
@@ -28,14 +29,16 @@ pub(crate) struct Running {
 
 /// Starts the cloud. The planes that serve applications run in the data plane's process.
 pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Result<Running> {
+    // Meanwhile the process starts, if it does not run.
+    let of_plane = home.clone();
+    let connecting = AbortOnDropHandle::new(tokio::spawn(async move { plane::connect(&of_plane).await }));
     let store = Store::open(&home.state(), &escale_tables::all())
         .with_context(|| format!("cannot open the state database {}", home.state().display()))?;
     let clock = Clock::machine();
-    let link = Arc::new(plane::connect(home).await?);
-    let dns = Arc::new(RemoteDns::new(Arc::clone(&link)));
     let planes::Opened { network, containers, postgres, data, preparation } =
-        planes::open(home, &clock, dns).await?;
-    let services = Services::new(data);
+        planes::open(home, &clock).await?;
+    let link = Arc::new(connecting.await??);
+    let services = Services::new(data(Arc::new(RemoteDns::new(Arc::clone(&link)))));
     let cloud = Arc::new(services.cloud(settings.config.clone(), key, clock.clone()));
     if cfg!(debug_assertions) {
         let differences = escale_gate::check_against_models(&cloud);

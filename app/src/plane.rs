@@ -5,6 +5,7 @@ use crate::{
     home::Home,
     memory,
     origins::{Origins, PublicNames, Signer},
+    process,
 };
 use anyhow::{Context, Result};
 use escale_base::Clock;
@@ -80,12 +81,11 @@ pub(crate) async fn running(home: &Home) -> Result<Option<Hello>> {
     escale_plane::visit(&home.plane("plane")).await.context("cannot ask the data plane's process for its state")
 }
 
-/// Ends the process, if it runs. Its sockets are closed when this returns.
-pub(crate) async fn end(home: &Home) -> Result<Option<Hello>> {
+/// Ends the process, if it runs, and returns its pid. Its sockets are closed when this returns.
+pub(crate) async fn end(home: &Home) -> Result<Option<u32>> {
     let ended = escale_plane::end(&home.plane("plane")).await.context("cannot end the data plane's process")?;
-    if let Some(hello) = &ended {
-        // It ends when its worker has ended.
-        crate::process::wait(hello.supervisor as i32).context("the supervisor of the data plane has not ended")?;
+    for pid in ended.iter().flat_map(|hello| [Some(hello.pid), hello.supervisor]).flatten() {
+        process::wait(pid as i32).context("the data plane has not ended")?;
     }
-    Ok(ended)
+    Ok(ended.last().map(|hello| hello.pid))
 }

@@ -16,13 +16,14 @@ pub(crate) struct Opened {
     pub(crate) network: Arc<dyn Network>,
     pub(crate) containers: Arc<dyn Containers>,
     pub(crate) postgres: escale_rds::Plane,
-    pub(crate) data: DataPlanes,
+    /// The planes that services hold, with the DNS of the data plane's process.
+    pub(crate) data: Box<dyn FnOnce(Arc<dyn Dns>) -> DataPlanes + Send>,
     /// Work that makes the first requests faster. It should run once the cloud answers.
     pub(crate) preparation: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// Opens the planes. `dns` is the one of the data plane's process.
-pub(crate) async fn open(home: &Home, clock: &Clock, dns: Arc<dyn Dns>) -> Result<Opened> {
+/// Opens the planes of the daemon's own process.
+pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
     let network =
         KernelNetwork::open(&home.plane("network")).await.context("cannot open the network plane")?;
     let opened = PostgresPlane::open(escale_postgres::Config::new(home.databases()));
@@ -48,6 +49,10 @@ pub(crate) async fn open(home: &Home, clock: &Clock, dns: Arc<dyn Dns>) -> Resul
     let folder = home.private_folder("logs")?;
     let logs = escale_logstore::FileStore::open(&folder)
         .with_context(|| format!("cannot open the logs in {}", folder.display()))?;
+    let objects = escale_objects::Store::open(objects).context("cannot open the object store")?;
+    let registry = escale_registry::Store::open(registry).context("cannot open the image registry")?;
+    let (logs, objects, registry) = (Arc::new(logs), Arc::new(objects), Arc::new(registry));
+    let (calls, denials) = (Arc::new(calls), Arc::new(denials));
     Ok(Opened {
         network: Arc::new(network),
         containers: Arc::new(containers(home, clock)?),
@@ -57,16 +62,7 @@ pub(crate) async fn open(home: &Home, clock: &Clock, dns: Arc<dyn Dns>) -> Resul
                 preparation.await;
             }
         }),
-        data: DataPlanes {
-            dns,
-            logs: Arc::new(logs),
-            objects: Arc::new(escale_objects::Store::open(objects).context("cannot open the object store")?),
-            registry: Arc::new(
-                escale_registry::Store::open(registry).context("cannot open the image registry")?,
-            ),
-            calls: Arc::new(calls),
-            denials: Arc::new(denials),
-        },
+        data: Box::new(move |dns| DataPlanes { dns, logs, objects, registry, calls, denials }),
     })
 }
 

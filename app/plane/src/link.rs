@@ -4,7 +4,7 @@ use crate::{
     build::build,
     frame,
     message::{Answer, Call, Event, Greeting, Hello, OriginKey, Request, Retired, State},
-    visit::{SOCKET, address, greet},
+    visit::{RETIRED, SOCKET, address, greet},
 };
 use escale_base::PlaneError;
 use escale_proxy::Seen;
@@ -200,6 +200,9 @@ impl Opener {
         tracing::info!(pid = old.pid, build = old.build, "the data plane's process of another program is replaced");
         // Before the new process has the socket's name.
         let retiring = greet(&self.folder, Greeting::Retire).await?;
+        // Under another name, so that `end` still reaches it.
+        let folder = &self.start.folder;
+        fs::rename(folder.join(SOCKET), folder.join(format!("{RETIRED}{}", old.pid)))?;
         self.spawn()?;
         let stream = self.greet_new().await?;
         let state = match retiring {
@@ -221,7 +224,7 @@ impl Opener {
             _ => {}
         }
         // Opened here, so that a client can connect from now on.
-        let listener = UnixListener::bind(address(&self.folder))?;
+        let listener = UnixListener::bind(address(&self.folder, SOCKET))?;
         // The file that this process runs, also after it was replaced.
         let mut command = std::process::Command::new("/proc/self/exe");
         command.arg0(std::env::args_os().next().unwrap_or_else(|| "escale".into()));

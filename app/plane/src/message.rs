@@ -32,7 +32,8 @@ pub enum Greeting {
 pub struct Hello {
     pub build: String,
     pub pid: u32,
-    pub supervisor: u32,
+    /// `None` if it has ended: then nothing starts the worker again but a daemon.
+    pub supervisor: Option<u32>,
     /// How many workers the supervisor has started.
     pub starts: u32,
     /// How many balancers, distributions and resolvers are served.

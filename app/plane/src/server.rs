@@ -12,7 +12,7 @@ use escale_proxy::Proxies;
 use std::{
     collections::BTreeMap,
     io,
-    os::unix::net::UnixListener as StdListener,
+    os::unix::{net::UnixListener as StdListener, process::parent_id},
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -22,7 +22,7 @@ use tokio::{
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::{Mutex, mpsc},
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -35,6 +35,7 @@ const WAITING: usize = 64;
 
 struct Server {
     worker: Arc<Worker>,
+    supervisor: u32,
     starts: u32,
     /// Held by the connection of the daemon.
     turn: Mutex<()>,
@@ -43,24 +44,34 @@ struct Server {
     ending: mpsc::Sender<Ending>,
 }
 
-/// Why the worker ends, with the connection that requested it: the client sees its end.
+/// Why the worker ends. The client that retires it is disconnected at its end.
 enum Ending {
-    Now(UnixStream),
+    Now,
     Retired(UnixStream),
 }
 
 /// Runs the worker until a client ends it. The result is an error only if the socket is unusable.
 pub async fn serve(parts: Parts, listener: StdListener, snapshot: Snapshot, starts: u32) -> io::Result<()> {
+    let supervisor = parent_id();
     listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(listener)?;
     let worker = Worker::start(parts, snapshot).await;
     let (ending, mut ended) = mpsc::channel(1);
     let (turn, current) = (Mutex::default(), std::sync::Mutex::default());
-    let server = Arc::new(Server { worker, starts, turn, current, ending });
+    let server = Arc::new(Server { worker, supervisor, starts, turn, current, ending });
+    let mut retired = None;
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => accepted?.0,
-            Some(ending) = ended.recv() => return end(ending).await,
+            ending = ended.recv() => match ending {
+                Some(Ending::Retired(stream)) => {
+                    tracing::info!("another process serves from now on; requests in progress are completed");
+                    retired = Some((stream, Instant::now() + RETIRES_WITHIN));
+                    continue;
+                }
+                Some(Ending::Now) | None => return Ok(()),
+            },
+            () = at(retired.as_ref().map(|(_, end)| *end)) => return Ok(()),
         };
         let server = Arc::clone(&server);
         tokio::spawn(async move {
@@ -71,14 +82,11 @@ pub async fn serve(parts: Parts, listener: StdListener, snapshot: Snapshot, star
     }
 }
 
-async fn end(ending: Ending) -> io::Result<()> {
-    match ending {
-        Ending::Now(_stream) => Ok(()),
-        Ending::Retired(_stream) => {
-            tracing::info!("another process serves from now on; requests in progress are completed");
-            tokio::time::sleep(RETIRES_WITHIN).await;
-            Ok(())
-        }
+/// Waits until this moment, or forever.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -96,7 +104,7 @@ impl Server {
         match greeting {
             Greeting::Visitor => {}
             Greeting::Daemon => self.daemon(stream).await?,
-            Greeting::End => drop(self.ending.send(Ending::Now(stream)).await),
+            Greeting::End => drop(self.ending.send(Ending::Now).await),
             Greeting::Retire => {
                 self.replace_daemon(None);
                 let state = self.worker.close().await;
@@ -114,7 +122,8 @@ impl Server {
         Hello {
             build: build(),
             pid: std::process::id(),
-            supervisor: std::os::unix::process::parent_id(),
+            // A process without its parent gets another one.
+            supervisor: Some(self.supervisor).filter(|pid| *pid == parent_id()),
             starts: self.starts,
             balancers: state.balancers.len(),
             distributions: state.distributions.len(),

@@ -9,7 +9,7 @@ use std::{
     fs::File,
     io,
     os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
+        fd::{BorrowedFd, OwnedFd},
         unix::fs::FileExt,
     },
     sync::Mutex,
@@ -30,7 +30,7 @@ const PLACES: [u64; 2] = [4096, 1 << 40];
 const HEADER_BYTES: usize = 16;
 
 impl Snapshot {
-    pub(crate) fn create() -> io::Result<OwnedFd> {
+    pub fn create() -> io::Result<OwnedFd> {
         Ok(memfd_create("escale-plane", MemfdFlags::CLOEXEC)?)
     }
 
@@ -76,16 +76,18 @@ impl Snapshot {
         *last = Some(place);
         Ok(())
     }
-
-    pub(crate) fn try_clone(&self) -> io::Result<Snapshot> {
-        Ok(Snapshot::in_memory(self.memory.as_fd().try_clone_to_owned()?))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use escale_network::HostWebSpec;
+    use std::os::fd::AsFd;
+
+    /// What the next worker gets.
+    fn next(snapshot: &Snapshot) -> Snapshot {
+        Snapshot::in_memory(snapshot.memory.as_fd().try_clone_to_owned().unwrap())
+    }
 
     fn state(port: u16) -> State {
         State { web: Some(HostWebSpec { port, addresses: [].into() }), ..State::default() }
@@ -94,19 +96,19 @@ mod tests {
     #[test]
     fn next_worker_reads_the_last_complete_state() {
         let snapshot = Snapshot::in_memory(Snapshot::create().unwrap());
-        assert_eq!(snapshot.try_clone().unwrap().read().unwrap(), State::default());
+        assert_eq!(next(&snapshot).read().unwrap(), State::default());
         for port in 1..5 {
             snapshot.write(&state(port)).unwrap();
-            assert_eq!(snapshot.try_clone().unwrap().read().unwrap(), state(port));
+            assert_eq!(next(&snapshot).read().unwrap(), state(port));
         }
         // Killed before the header: the other place has the previous state.
-        let next = snapshot.try_clone().unwrap();
-        next.read().unwrap();
-        let other = 1 - next.last.lock().unwrap().unwrap();
-        next.memory.write_all_at(b"{\"names\":", PLACES[other]).unwrap();
-        assert_eq!(snapshot.try_clone().unwrap().read().unwrap(), state(4));
-        next.write(&state(9)).unwrap();
-        assert_eq!(snapshot.try_clone().unwrap().read().unwrap(), state(9));
+        let killed = next(&snapshot);
+        killed.read().unwrap();
+        let other = 1 - killed.last.lock().unwrap().unwrap();
+        killed.memory.write_all_at(b"{\"names\":", PLACES[other]).unwrap();
+        assert_eq!(next(&snapshot).read().unwrap(), state(4));
+        killed.write(&state(9)).unwrap();
+        assert_eq!(next(&snapshot).read().unwrap(), state(9));
         Snapshot::clear(snapshot.memory.as_fd()).unwrap();
         assert_eq!(snapshot.read().unwrap(), State::default());
     }

@@ -5,7 +5,7 @@ use crate::{
     message::{Greeting, Hello},
 };
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     os::fd::AsRawFd,
     path::Path,
@@ -15,19 +15,25 @@ use tokio::{net::UnixStream, time::timeout};
 
 /// The name of the socket in the folder.
 pub(crate) const SOCKET: &str = "plane.sock";
+/// The prefix of the name of a retired process's socket, with its pid.
+pub(crate) const RETIRED: &str = "retired-";
 
 /// A worker that starts again takes some milliseconds until it answers.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// The address of the socket through the open folder: the address of a Unix socket has at most 108 bytes, and a path can be
 /// longer.
-pub(crate) fn address(folder: &File) -> String {
-    format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd())
+pub(crate) fn address(folder: &File, socket: &str) -> String {
+    format!("/proc/self/fd/{}/{socket}", folder.as_raw_fd())
 }
 
 /// Connects and greets; `None` if no process listens.
 pub(crate) async fn greet(folder: &File, greeting: Greeting) -> io::Result<Option<(UnixStream, Hello)>> {
-    let mut stream = match UnixStream::connect(address(folder)).await {
+    greet_at(&address(folder, SOCKET), greeting).await
+}
+
+async fn greet_at(address: &str, greeting: Greeting) -> io::Result<Option<(UnixStream, Hello)>> {
+    let mut stream = match UnixStream::connect(address).await {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);
         }
@@ -50,18 +56,20 @@ pub async fn visit(folder: &Path) -> io::Result<Option<Hello>> {
     Ok(greet(&folder, Greeting::Visitor).await?.map(|(_, hello)| hello))
 }
 
-/// Ends the process whose socket is in this folder; `None` if none runs. Its worker has ended when this returns.
-pub async fn end(folder: &Path) -> io::Result<Option<Hello>> {
-    let Some(folder) = open(folder)? else { return Ok(None) };
-    let Some((mut stream, hello)) = greet(&folder, Greeting::End).await? else { return Ok(None) };
-    // The kernel closes the connection when the process ends.
-    match timeout(ANSWERS_WITHIN, frame::read::<serde_json::Value>(&mut stream)).await {
-        Ok(_) => Ok(Some(hello)),
-        Err(_) => Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("the process {} has not ended. Kill it with `kill -9 {} {0}`", hello.pid, hello.supervisor),
-        )),
+/// Ends the process whose socket is in this folder, and those that it replaced and that still complete requests. Returns them;
+/// they may need a moment to end.
+pub async fn end(folder: &Path) -> io::Result<Vec<Hello>> {
+    let Some(open) = open(folder)? else { return Ok(Vec::new()) };
+    let mut ended = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if let Some(name) = entry.file_name().to_str().filter(|name| name.starts_with(RETIRED)) {
+            ended.extend(greet_at(&address(&open, name), Greeting::End).await?);
+            fs::remove_file(entry.path())?;
+        }
     }
+    ended.extend(greet_at(&address(&open, SOCKET), Greeting::End).await?);
+    Ok(ended.into_iter().map(|(_, hello)| hello).collect())
 }
 
 fn open(folder: &Path) -> io::Result<Option<File>> {

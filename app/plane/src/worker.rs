@@ -71,8 +71,8 @@ impl Worker {
     pub(crate) async fn perform(self: &Arc<Worker>, request: Request) -> Result<Answer, PlaneError> {
         let Parts { proxies, edge, .. } = &self.parts;
         match request {
-            Request::CountBalancer(name) => Ok(Answer::Balancer(proxies.counts(&name).await?)),
-            Request::CountDistribution(id) => Ok(Answer::Distribution(edge.counts(&id).await?)),
+            Request::CountBalancer(name) => Ok(Answer::Balancer(proxies.counts(&name))),
+            Request::CountDistribution(id) => Ok(Answer::Distribution(edge.counts(&id))),
             Request::Invalidate { id, paths } => Ok(Answer::Dropped(edge.invalidate(&id, &paths).await?)),
             Request::Add(state, keys) => {
                 let added = self.add(*state, keys).await;

@@ -16,7 +16,7 @@ pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
         end(pid)?;
     }
     // After the daemon, which would start it again.
-    let plane = plane::end(home).await?.map(|hello| hello.pid);
+    let plane = plane::end(home).await?;
     let text = match (daemon, plane) {
         (Some(pid), Some(plane)) => format!("Stopped the daemon (pid {pid}) and the data plane (pid {plane})."),
         (Some(pid), None) => format!("Stopped the daemon (pid {pid})."),

@@ -3,6 +3,7 @@
 
 #[path = "../../httpguard/tests/attacks/mod.rs"]
 mod attacks;
+mod rules;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,8 +13,8 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
+use rules::{behaviour, distribution, keeps_the_contract};
 use std::{
-    collections::BTreeMap,
     convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -104,42 +105,6 @@ struct Running {
     broken: Arc<std::sync::atomic::AtomicBool>,
     _stop: DropGuard,
     _dir: tempfile::TempDir,
-}
-
-fn behaviour() -> Behaviour {
-    let none = Selection { headers: Pick::None, cookies: Pick::None, query: Pick::None };
-    Behaviour {
-        origin: "o".into(),
-        viewer: ViewerProtocol::Any,
-        allowed_methods: vec![Method::GET, Method::HEAD],
-        cached_methods: vec![Method::GET, Method::HEAD],
-        ttl: Ttl { min_s: 0, default_s: 100, max_s: 1000 },
-        key: Selection { query: Pick::Only(vec!["v".into()]), ..none.clone() },
-        forward: none,
-        compress: true,
-        trusted_keys: Vec::new(),
-    }
-}
-
-fn distribution(port: u16) -> DistributionSpec {
-    DistributionSpec {
-        id: "d1".into(),
-        hostnames: vec!["cdn.test".into()],
-        default_root: Some("index.html".into()),
-        behaviours: Vec::new(),
-        default: behaviour(),
-        origins: vec![Origin {
-            id: "o".into(),
-            host: "127.0.0.1".into(),
-            port,
-            path: String::new(),
-            headers: BTreeMap::new(),
-            signed: true,
-            connect_timeout_ms: 1000,
-            read_timeout_ms: 5000,
-        }],
-        errors: Vec::new(),
-    }
 }
 
 async fn start(change: impl FnOnce(&mut DistributionSpec)) -> Running {
@@ -244,22 +209,7 @@ async fn both_planes_keep_the_contract() {
     let running = start(|_| {}).await;
     running.edge.remove("d1").await.unwrap();
     for plane in [&running.edge as &dyn Cdn, &FakeCdn::default()] {
-        let spec = distribution(9);
-        plane.apply(spec.clone()).await.unwrap();
-        plane.apply(spec.clone()).await.unwrap();
-        assert_eq!(plane.ids(), ["d1"]);
-        assert_eq!(plane.counts("d1").unwrap().hits, 0);
-        assert_eq!(plane.invalidate("d1", &["/*".into()]).await.unwrap(), 0);
-        assert!(plane.invalidate("d1", &["/*.png".into()]).await.unwrap_err().what.contains("/*.png"));
-        assert!(plane.invalidate("no", &["/*".into()]).await.unwrap_err().what.contains("'no'"));
-        let taken = plane.apply(DistributionSpec { id: "d2".into(), ..spec.clone() }).await.unwrap_err();
-        assert!(taken.what.contains("host 'cdn.test' already belongs to distribution 'd1'"), "{taken}");
-        let mut wrong = spec;
-        wrong.default.origin = "x".into();
-        assert!(plane.apply(wrong).await.unwrap_err().what.contains("origin 'x'"));
-        plane.remove("d1").await.unwrap();
-        plane.remove("d1").await.unwrap();
-        assert!(plane.ids().is_empty() && plane.counts("d1").is_none());
+        keeps_the_contract(plane).await;
     }
 }
 
