@@ -60,7 +60,7 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
     let web = Arc::new(RemoteWeb(Arc::clone(&link)));
     escale_route53::start_web(&mut engine, &store, &cloud, web).await.context("cannot serve public names")?;
     let viewers = (settings.config.edge_address, VIEWERS).into();
-    link.serve_viewers(viewers).await.context("cannot serve distributions")?;
+    link.serve_viewers(viewers, false).await.context("cannot serve distributions")?;
     let mounts = services.mounts(&store, &cloud);
     let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;
     let gate = Arc::new(gate);

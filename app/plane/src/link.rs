@@ -3,8 +3,8 @@
 use crate::{
     build::build,
     frame,
-    message::{Answer, Call, Event, Greeting, Hello, OriginKey, Request, Retired, State},
-    visit::{RETIRED, SOCKET, address, greet},
+    message::{Answer, Call, Event, Greeting, OriginKey, Request, Retired, State},
+    visit::{RETIRED, SOCKET, address, greet, retired},
 };
 use escale_base::PlaneError;
 use escale_proxy::Seen;
@@ -178,42 +178,44 @@ struct Opener {
 impl Opener {
     /// A connection to a process of this program, and the state of a process of another program that it replaces.
     async fn connect(&self) -> io::Result<(UnixStream, Option<State>)> {
-        let Some((stream, hello)) = greet(&self.folder, Greeting::Visitor).await? else {
-            self.spawn()?;
-            return Ok((self.greet_new().await?, None));
-        };
-        drop(stream);
-        if hello.build != build() {
-            return self.replace(&hello).await;
+        match greet(&self.folder, Greeting::Visitor).await? {
+            None => self.spawn()?,
+            Some((_, hello)) if hello.build == build() => {
+                tracing::info!(pid = hello.pid, balancers = hello.balancers, "the data plane's process runs already");
+            }
+            Some((_, old)) => {
+                tracing::info!(pid = old.pid, build = old.build, "the data plane's process of another program is replaced");
+                // Under another name the old one is still reached.
+                let folder = &self.start.folder;
+                fs::rename(folder.join(SOCKET), folder.join(format!("{RETIRED}{}", old.pid)))?;
+                self.spawn()?;
+            }
         }
-        tracing::info!(pid = hello.pid, balancers = hello.balancers, "the data plane's process runs already");
-        Ok((self.greet_new().await?, None))
-    }
-
-    async fn greet_new(&self) -> io::Result<UnixStream> {
         let greeted = greet(&self.folder, Greeting::Daemon).await?;
-        greeted.map(|(stream, _)| stream).ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionRefused))
+        let (stream, _) = greeted.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionRefused))?;
+        // Only when the new process is ready, so that little time passes between the listeners of both. Also if a daemon died
+        // after the rename.
+        Ok((stream, self.retire().await?))
     }
 
-    /// The old process closes its listeners and completes its requests, while the new one serves its specs.
-    async fn replace(&self, old: &Hello) -> io::Result<(UnixStream, Option<State>)> {
-        tracing::info!(pid = old.pid, build = old.build, "the data plane's process of another program is replaced");
-        // Before the new process has the socket's name.
-        let retiring = greet(&self.folder, Greeting::Retire).await?;
-        // Under another name, so that `end` still reaches it.
-        let folder = &self.start.folder;
-        fs::rename(folder.join(SOCKET), folder.join(format!("{RETIRED}{}", old.pid)))?;
-        self.spawn()?;
-        let stream = self.greet_new().await?;
-        let state = match retiring {
-            Some((mut old, _)) => timeout(ANSWERS_WITHIN, frame::read::<Retired>(&mut old)).await??,
-            None => None,
-        };
-        let state = state.and_then(|retired| {
-            let state = serde_json::from_value(retired.state);
-            state.inspect_err(|error| tracing::info!(%error, "the old specs have another form")).ok()
-        });
-        Ok((stream, state))
+    /// Processes of other programs close their listeners and complete their requests. Returns what they served.
+    async fn retire(&self) -> io::Result<Option<State>> {
+        let mut served = None;
+        for (path, mut old) in retired(&self.folder, &self.start.folder, Greeting::Retire).await? {
+            let answer = match &mut old {
+                Some((stream, _)) => timeout(ANSWERS_WITHIN, frame::read::<Retired>(stream)).await??,
+                None => None,
+            };
+            let Some(Retired { state }) = answer else {
+                fs::remove_file(path)?;
+                continue;
+            };
+            match serde_json::from_value::<State>(state) {
+                Ok(state) => served = served.or(Some(state)),
+                Err(error) => tracing::info!(%error, "the old specs have another form; reconcilers send them again"),
+            }
+        }
+        Ok(served)
     }
 
     /// Starts the supervisor with a new socket.

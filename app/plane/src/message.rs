@@ -59,7 +59,8 @@ pub struct State {
     pub servers: BTreeMap<String, ServerSpec>,
     pub balancers: BTreeMap<String, BalancerSpec>,
     pub distributions: BTreeMap<String, DistributionSpec>,
-    pub viewers: BTreeSet<SocketAddr>,
+    /// With whether they use HTTPS.
+    pub viewers: BTreeMap<SocketAddr, bool>,
     pub web: Option<HostWebSpec>,
     pub hosts: OwnHosts,
 }
@@ -95,7 +96,7 @@ pub(crate) enum Request {
     StopServer(String),
     ApplyWeb(HostWebSpec),
     /// Accepts viewers of distributions at this address of the cloud's Internet.
-    ServeViewers(SocketAddr),
+    ServeViewers { address: SocketAddr, https: bool },
     /// The daemon's own listeners are open.
     DaemonServes(OwnHosts),
     /// Applies all of it and removes nothing.

@@ -36,9 +36,9 @@ pub struct RemoteWeb(pub Arc<Link>);
 
 impl Link {
     /// Accepts viewers of distributions at this address of the cloud's Internet.
-    pub async fn serve_viewers(&self, address: SocketAddr) -> Result<(), PlaneError> {
-        self.note(|sent| sent.state.viewers.insert(address));
-        self.call(Request::ServeViewers(address)).await.map(drop)
+    pub async fn serve_viewers(&self, address: SocketAddr, https: bool) -> Result<(), PlaneError> {
+        self.note(|sent| sent.state.viewers.insert(address, https));
+        self.call(Request::ServeViewers { address, https }).await.map(drop)
     }
 
     /// Reports that the daemon's own listeners are open.

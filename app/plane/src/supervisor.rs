@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A worker that ran for at least this long has not failed because of how it started.
-const STABLE: Duration = Duration::from_secs(10);
+const STABLE: Duration = Duration::from_secs(1);
 /// After this many workers that failed soon after their start, the next one starts without the snapshot, which may be the cause.
 const SUSPECT: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -48,7 +48,7 @@ pub fn supervise(worker: &[&str]) -> io::Result<()> {
 /// At first there is no pause: a worker that was killed must be back at once.
 fn pause(failures: u32) {
     let pause = Duration::from_millis(25 << failures.min(8)).min(LONGEST_PAUSE);
-    if failures > 1 {
+    if failures >= SUSPECT {
         // There is no event to wait for: nothing shows that the next worker would not fail in the same way.
         #[allow(clippy::disallowed_methods)]
         std::thread::sleep(pause);

@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     io,
     os::fd::AsRawFd,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 use tokio::{net::UnixStream, time::timeout};
@@ -21,6 +21,9 @@ pub(crate) const RETIRED: &str = "retired-";
 /// A worker that starts again takes some milliseconds until it answers.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
+/// The connection to a process, if one listens.
+pub(crate) type Greeted = Option<(UnixStream, Hello)>;
+
 /// The address of the socket through the open folder: the address of a Unix socket has at most 108 bytes, and a path can be
 /// longer.
 pub(crate) fn address(folder: &File, socket: &str) -> String {
@@ -28,11 +31,11 @@ pub(crate) fn address(folder: &File, socket: &str) -> String {
 }
 
 /// Connects and greets; `None` if no process listens.
-pub(crate) async fn greet(folder: &File, greeting: Greeting) -> io::Result<Option<(UnixStream, Hello)>> {
+pub(crate) async fn greet(folder: &File, greeting: Greeting) -> io::Result<Greeted> {
     greet_at(&address(folder, SOCKET), greeting).await
 }
 
-async fn greet_at(address: &str, greeting: Greeting) -> io::Result<Option<(UnixStream, Hello)>> {
+async fn greet_at(address: &str, greeting: Greeting) -> io::Result<Greeted> {
     let mut stream = match UnixStream::connect(address).await {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);
@@ -61,15 +64,24 @@ pub async fn visit(folder: &Path) -> io::Result<Option<Hello>> {
 pub async fn end(folder: &Path) -> io::Result<Vec<Hello>> {
     let Some(open) = open(folder)? else { return Ok(Vec::new()) };
     let mut ended = Vec::new();
+    for (path, old) in retired(&open, folder, Greeting::End).await? {
+        ended.extend(old);
+        fs::remove_file(path)?;
+    }
+    ended.extend(greet(&open, Greeting::End).await?);
+    Ok(ended.into_iter().map(|(_, hello)| hello).collect())
+}
+
+/// Greets each process that was replaced; `None` for one that has ended.
+pub(crate) async fn retired(open: &File, folder: &Path, greeting: Greeting) -> io::Result<Vec<(PathBuf, Greeted)>> {
+    let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if let Some(name) = entry.file_name().to_str().filter(|name| name.starts_with(RETIRED)) {
-            ended.extend(greet_at(&address(&open, name), Greeting::End).await?);
-            fs::remove_file(entry.path())?;
+            all.push((entry.path(), greet_at(&address(open, name), greeting).await?));
         }
     }
-    ended.extend(greet_at(&address(&open, SOCKET), Greeting::End).await?);
-    Ok(ended.into_iter().map(|(_, hello)| hello).collect())
+    Ok(all)
 }
 
 fn open(folder: &Path) -> io::Result<Option<File>> {

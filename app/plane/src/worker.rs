@@ -94,9 +94,9 @@ impl Worker {
         Some(Seen::clone(&self.parts.proxies.seen(name)?.borrow()))
     }
 
-    /// Closes all listeners. Requests in progress are completed.
+    /// Closes all listeners, and returns what was served. Requests in progress are completed.
     pub(crate) async fn close(&self) -> State {
-        let state = self.state.lock().await;
+        let mut state = self.state.lock().await;
         for name in self.parts.proxies.names() {
             if let Err(error) = self.parts.proxies.remove(&name).await {
                 tracing::warn!(name, %error, "cannot close a load balancer");
@@ -113,7 +113,8 @@ impl Worker {
             }
         }
         self.parts.web.close().await;
-        state.clone()
+        // Once: a client that asks again must not get specs that the next process has changed since.
+        std::mem::take(&mut *state)
     }
 
     /// Applies everything and removes nothing. Returns the first error after everything else was done.
@@ -137,7 +138,8 @@ impl Worker {
             let key = keys.remove(&spec.id);
             Request::ApplyDistribution(Box::new(spec), key)
         }));
-        requests.extend(viewers.into_iter().map(Request::ServeViewers));
+        let viewers = viewers.into_iter();
+        requests.extend(viewers.map(|(address, https)| Request::ServeViewers { address, https }));
         requests.extend(web.map(Request::ApplyWeb));
         let mut first = Ok(());
         for request in requests {
@@ -201,9 +203,9 @@ impl Worker {
                 }
                 applied?;
             }
-            Request::ServeViewers(address) => {
-                state.viewers.insert(address);
-                self.serve_viewers(address).await?;
+            Request::ServeViewers { address, https } => {
+                state.viewers.insert(address, https);
+                self.serve_viewers(address, https).await?;
             }
             Request::DaemonServes(hosts) => {
                 state.hosts.clone_from(&hosts);
@@ -217,7 +219,7 @@ impl Worker {
         Ok(Answer::Done)
     }
 
-    async fn serve_viewers(&self, address: SocketAddr) -> Result<(), PlaneError> {
+    async fn serve_viewers(&self, address: SocketAddr, https: bool) -> Result<(), PlaneError> {
         let mut viewers = self.viewers.lock().await;
         if viewers.contains_key(&address) {
             return Ok(());
@@ -225,7 +227,7 @@ impl Worker {
         let listener = self.parts.namespaces.open(&Place::Internet)?.tcp_listen(address).await?;
         let (edge, stop) = (self.parts.edge.clone(), CancellationToken::new());
         let stopping = stop.clone();
-        let serving = tokio::spawn(async move { edge.serve(listener, false, stopping).await });
+        let serving = tokio::spawn(async move { edge.serve(listener, https, stopping).await });
         viewers.insert(address, (stop, serving));
         Ok(())
     }
