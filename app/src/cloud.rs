@@ -1,7 +1,8 @@
 //! The daemon's cloud: the services of `escale-wiring` on the real planes, with their listeners.
 
-use crate::{home::Home, plane, planes, root_key, settings::Settings};
+use crate::{home::Home, internet, plane, planes, root_key, settings::Settings};
 use anyhow::{Context, Result, bail};
+use escale_authority::Authorities;
 use escale_base::Clock;
 use escale_dns::DnsPlane;
 use escale_engine::Engine;
@@ -18,8 +19,11 @@ use std::sync::Arc;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
-/// The port at which the edge accepts viewers.
-const VIEWERS: u16 = 80;
+/// The port of viewers and websites.
+const HTTP: u16 = 80;
+
+/// Stands for the names of all websites, whose address is the same.
+const WEBSITES: &str = "websites";
 
 /// The running cloud. Dropping it closes its listeners; containers and databases keep running.
 pub(crate) struct Running {
@@ -47,7 +51,11 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
         }
     }
     let mut engine = Engine::new(store.clone(), clock.clone());
+    let folder = home.private_folder("authority")?;
+    let authority = Authorities::open(&folder, &home.tag(), clock.clone())
+        .context("cannot open the certificate authorities")?;
     let planes = Planes {
+        authority: Arc::new(authority.clone()),
         network: Arc::clone(&network),
         containers,
         postgres,
@@ -55,20 +63,27 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
         proxies: Arc::new(RemoteProxies(Arc::clone(&link))),
         cdn: Arc::new(RemoteCdn { link: Arc::clone(&link), key_of: origin_keys(&cloud) }),
         internet_hosts: settings.internet_hosts.clone(),
+        upstream: Arc::new(planes::upstream(settings)),
     };
     escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
     let web = Arc::new(RemoteWeb(Arc::clone(&link)));
     escale_route53::start_web(&mut engine, &store, &cloud, web).await.context("cannot serve public names")?;
-    let viewers = (settings.config.edge_address, VIEWERS).into();
+    let viewers = (settings.config.edge_address, HTTP).into();
     link.serve_viewers(viewers, false).await.context("cannot serve distributions")?;
+    internet::open(&link, &settings.config.internet, settings.allowed_addresses.clone()).await?;
     let mounts = services.mounts(&store, &cloud);
+    let websites = services.websites(&store, &cloud);
     let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;
     let gate = Arc::new(gate);
     // The listeners open last, so that a client that can connect finds a cloud that answers.
     let mut tasks = listen(settings, &*network, &gate).await?;
+    let of_websites = (settings.config.website_address, HTTP).into();
+    let listener = network.namespace(&Place::Internet)?.tcp_listen(of_websites).await;
+    tasks.spawn(escale_gate::serve_mount(websites, listener.context("cannot serve websites")?));
     // Now origins of distributions that are buckets can be reached.
     let s3 = (settings.config.s3_address, settings.config.port).into();
-    link.daemon_serves([(Config::s3_name(), s3)].into()).await.context("cannot serve buckets to distributions")?;
+    let own = [(Config::s3_name(), s3), (WEBSITES.to_owned(), of_websites)];
+    link.daemon_serves(own.into()).await.context("cannot serve buckets to distributions")?;
     tasks.spawn(preparation);
     Ok(Running { _engine: engine, _tasks: tasks })
 }

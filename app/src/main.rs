@@ -9,6 +9,7 @@ mod cloud;
 mod daemon;
 mod edge_cache;
 mod home;
+mod internet;
 mod lock;
 mod memory;
 mod origins;

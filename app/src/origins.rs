@@ -37,7 +37,8 @@ impl Directory for PublicNames {
     }
 }
 
-/// Connects from the cloud's Internet to S3, which the daemon serves, and to public names.
+/// Connects from the cloud's Internet to S3, which the daemon serves, and to public names: load balancers, and the websites of
+/// buckets.
 pub(crate) struct Origins {
     pub(crate) namespaces: Namespaces,
     pub(crate) dns: DnsPlane,
@@ -56,6 +57,8 @@ impl Connector for Origins {
         let mut last = io::Error::new(io::ErrorKind::NotFound, none);
         // Any node of a load balancer serves the request, so the next one is tried after a failure.
         for address in public(&self.dns, host) {
+            // The websites of buckets are the daemon's, too.
+            self.daemon.reachable(address).await;
             match internet.tcp_connect((address, port).into()).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
@@ -79,7 +82,8 @@ impl OriginSigner for Signer {
         origin: &str,
         head: &mut http::request::Parts,
     ) -> Result<(), PlaneError> {
-        let failed = || PlaneError::plane(format!("cannot sign a request to origin '{origin}' of {distribution}"));
+        let failed =
+            || PlaneError::plane(format!("cannot sign a request to origin '{origin}' of {distribution}"));
         let key = self.daemon.key(distribution).await.ok_or_else(failed)?;
         let credentials =
             sigv4::Credentials { access_key: &key.access_key, secret: &key.secret, session_token: None };

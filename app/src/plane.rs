@@ -6,6 +6,7 @@ use crate::{
     memory,
     origins::{Origins, PublicNames, Signer},
     process,
+    settings::Settings,
 };
 use anyhow::{Context, Result};
 use escale_base::Clock;
@@ -39,7 +40,8 @@ pub(crate) fn work(home: &Home, starts: u32) -> Result<()> {
     let listener = UnixListener::from(io::stdin().as_fd().try_clone_to_owned()?);
     let snapshot = Snapshot::in_memory(io::stdout().as_fd().try_clone_to_owned()?);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.enable_all().thread_name("escale-plane").build().context("cannot start the runtime")?;
+    let runtime =
+        builder.enable_all().thread_name("escale-plane").build().context("cannot start the runtime")?;
     runtime.block_on(async {
         tokio::select! {
             () = memory::give_back() => Ok(()),
@@ -49,12 +51,13 @@ pub(crate) fn work(home: &Home, starts: u32) -> Result<()> {
 }
 
 fn parts(home: &Home) -> Result<Parts> {
+    let ports = ports()?;
     let (clock, daemon) = (Clock::machine(), Daemon::default());
     let namespaces = Namespaces::of(&home.plane("network"));
     let dns = DnsPlane::with_sockets(Arc::new(PlaceSockets(namespaces.clone())));
     let origins = Origins { namespaces: namespaces.clone(), dns: dns.clone(), daemon: daemon.clone() };
     let signer = Signer { daemon: daemon.clone(), clock: clock.clone() };
-    let settings = escale_cloudfront::edge_settings(edge_cache::folder(home)?);
+    let settings = escale_cloudfront::edge_settings(edge_cache::folder(home)?, ports);
     let edge = Edge::open(settings, Arc::new(origins), Arc::new(signer), clock.clone());
     let sockets = Arc::new(NodeSockets(namespaces.clone()));
     Ok(Parts {
@@ -64,26 +67,37 @@ fn parts(home: &Home) -> Result<Parts> {
         dns,
         namespaces,
         daemon,
+        settings: format!("{ports:?}"),
     })
+}
+
+/// The host's ports of HTTP and HTTPS, which the edge names in redirects.
+fn ports() -> Result<(u16, u16)> {
+    let config = Settings::from_environment()?.config;
+    Ok((config.web_port, config.https_port))
 }
 
 /// Connects the daemon to the process, which is started if it does not run.
 pub(crate) async fn connect(home: &Home) -> Result<Link> {
     let (folder, of_log) = (home.private_folder("plane")?, home.clone());
     let log = Box::new(move || of_log.open_plane_log().map_err(io::Error::other));
-    Link::open(Start { folder, log, arguments: SUPERVISOR })
-        .await
-        .with_context(|| format!("cannot start the data plane's process; see its log {}", home.plane_log().display()))
+    let settings = format!("{:?}", ports()?);
+    Link::open(Start { folder, log, settings, arguments: SUPERVISOR }).await.with_context(|| {
+        format!("cannot start the data plane's process; see its log {}", home.plane_log().display())
+    })
 }
 
 /// What the process of this home serves; `None` if it does not run.
 pub(crate) async fn running(home: &Home) -> Result<Option<Hello>> {
-    escale_plane::visit(&home.plane("plane")).await.context("cannot ask the data plane's process for its state")
+    escale_plane::visit(&home.plane("plane"))
+        .await
+        .context("cannot ask the data plane's process for its state")
 }
 
 /// Ends the process, if it runs, and returns its pid. Its sockets are closed when this returns.
 pub(crate) async fn end(home: &Home) -> Result<Option<u32>> {
-    let ended = escale_plane::end(&home.plane("plane")).await.context("cannot end the data plane's process")?;
+    let ended =
+        escale_plane::end(&home.plane("plane")).await.context("cannot end the data plane's process")?;
     for pid in ended.iter().flat_map(|hello| [Some(hello.pid), hello.supervisor]).flatten() {
         process::wait(pid as i32).context("the data plane has not ended")?;
     }

@@ -1,6 +1,6 @@
 //! Opens the real planes on a home, and removes them again.
 
-use crate::{home::Home, plane, unit};
+use crate::{home::Home, plane, settings::Settings, unit};
 use anyhow::{Context, Result};
 use escale_base::Clock;
 use escale_containers::{Containers, DaemonCgroup, Machine, ShimCommand};
@@ -8,6 +8,7 @@ use escale_dns::Dns;
 use escale_journal::FileJournal;
 use escale_network::{KernelNetwork, Network};
 use escale_postgres::{Postgres, PostgresPlane};
+use escale_upstream::{Proxies, Roots};
 use escale_wiring::DataPlanes;
 use std::{path::Path, pin::Pin, sync::Arc};
 
@@ -37,7 +38,11 @@ pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
         durability: escale_objects::Durability::Power,
         limits: escale_objects::Limits::default(),
     };
-    let registry = escale_registry::Settings { root: home.private_folder("images")?, clock: clock.clone() };
+    let registry = escale_registry::Settings {
+        root: home.private_folder("images")?,
+        clock: clock.clone(),
+        cache_bytes: escale_registry::CACHE_BYTES,
+    };
     // Calls: the last 48 MiB, some 60,000 of them; denials: the last 16 MiB. A segment of 4 MiB is what one lookup holds in memory.
     let journal = |name: &str, segments| {
         let limits = escale_journal::Limits { segment_bytes: 4 * 1024 * 1024, segments };
@@ -64,6 +69,12 @@ pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
         }),
         data: Box::new(move |dns| DataPlanes { dns, logs, objects, registry, calls, denials }),
     })
+}
+
+/// The registries on the Internet, as the daemon and the command line read them.
+pub(crate) fn upstream(settings: &Settings) -> escale_upstream::Client {
+    let (proxies, roots) = (Proxies::from_environment(), Roots::from_environment());
+    escale_upstream::Client::new(settings.image_mirrors.clone(), proxies, roots)
 }
 
 fn containers(home: &Home, clock: &Clock) -> Result<impl Containers + use<>> {

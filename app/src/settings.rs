@@ -1,15 +1,22 @@
 //! Settings from environment variables, which the daemon reads once.
 
-use crate::{home::Home, lock};
+use crate::{home::Home, internet, lock};
 use anyhow::{Context, Result, bail};
 use escale_network::InternetHost;
 use escale_service::Config;
+use escale_upstream::Mirrors;
+use ipnet::Ipv4Net;
+use std::collections::BTreeSet;
 
 /// The configuration of the cloud, without the root key: see [`crate::root_key`].
 pub(crate) struct Settings {
     pub(crate) config: Config,
     /// Hosts on the cloud's Internet that belong to no VPC.
     pub(crate) internet_hosts: Vec<InternetHost>,
+    /// Registries that serve the images of others.
+    pub(crate) image_mirrors: Mirrors,
+    /// Addresses outside of the cloud that tasks may reach although they are private or the host's own.
+    pub(crate) allowed_addresses: BTreeSet<Ipv4Net>,
 }
 
 /// The variables and their meaning; `escale --help` prints them.
@@ -24,8 +31,16 @@ Environment:
   ESCALE_ACCESS_KEY   id of the root key; set it together with ESCALE_SECRET_KEY [default: a random key of this
                       installation, which `escale env` prints]
   ESCALE_SECRET_KEY   secret of the root key; set it together with ESCALE_ACCESS_KEY
+  ESCALE_INTERNET     `host`: tasks with a route to the Internet reach that of this machine; `none`: they reach the cloud
+                      only [default: host]
+  ESCALE_INTERNET_ALLOW  what tasks may reach although it is private or AWS's own: addresses, networks, names of AWS services,
+                      for example 192.168.1.5,10.1.0.0/16,sqs.eu-west-3.amazonaws.com [default: none]
   ESCALE_INTERNET_HOSTS  simulated Internet hosts, for tests, for example
                       visitor=198.18.200.1,rogue=198.18.200.2 (from 198.18.200.0 upward) [default: none]
+  ESCALE_IMAGE_MIRROR  registries that serve the images of others, for machines without Internet access, for example
+                      docker.io=localhost:5000,ghcr.io=mirror.example/ghcr; also names the registries at private addresses
+                      that images may come from: registry.corp=registry.corp [default: none]
+  HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE  proxy and trusted certificates of connections to registries
   ESCALE_LOG          log filter of the daemon, for example info or escale_engine=debug [default: info]";
 
 impl Settings {
@@ -61,9 +76,14 @@ impl Settings {
             config.dns_port =
                 port.parse().with_context(|| format!("ESCALE_DNS_PORT={port}: this is not a port number"))?;
         }
+        let (internet, allowed_addresses) =
+            internet::read(get("ESCALE_INTERNET").as_deref(), get("ESCALE_INTERNET_ALLOW").as_deref())?;
+        config.internet = internet;
         Ok(Settings {
             config,
+            allowed_addresses,
             internet_hosts: internet_hosts(&get("ESCALE_INTERNET_HOSTS").unwrap_or_default())?,
+            image_mirrors: mirrors(&get("ESCALE_IMAGE_MIRROR").unwrap_or_default())?,
         })
     }
 
@@ -81,6 +101,10 @@ impl Settings {
     pub(crate) fn endpoint_url(&self) -> String {
         format!("http://{}", self.config.endpoint)
     }
+}
+
+fn mirrors(text: &str) -> Result<Mirrors> {
+    text.parse().map_err(|why| anyhow::anyhow!("ESCALE_IMAGE_MIRROR: {why}"))
 }
 
 /// `name=address,name=address`

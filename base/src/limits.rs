@@ -84,6 +84,35 @@ pub mod request {
     pub const FORM_STEPS: usize = 50_000;
 }
 
+/// Bounds of what leaves the cloud's Internet through the host.
+pub mod egress {
+    /// TCP connections at a time, and UDP flows; each has two file descriptors. A NAT gateway of AWS carries 55,000 to one
+    /// destination; one machine's applications need few.
+    pub const CONNECTIONS: usize = 4096;
+    pub const UDP_FLOWS: usize = 2048;
+    /// Connections whose far end or whose client has not answered yet. Far ends answer within tens of milliseconds, so this
+    /// suffices for some 10,000 new connections a second; a flood of SYNs to silent addresses occupies no more.
+    pub const DIALS: usize = 512;
+    /// Sequences of ICMP echo requests.
+    pub const ECHOES: usize = 128;
+    /// How long the far end may take to answer, in milliseconds: it then has missed three SYNs. A client that waits longer
+    /// repeats its own SYN, and the next attempt begins.
+    pub const DIAL_MS: u64 = 10_000;
+    /// How long a client may take to complete its handshake, in milliseconds. It is on the same machine.
+    pub const ACCEPT_MS: u64 = 5_000;
+    /// A connection without traffic for this long is probed, in milliseconds, and closed if the probes stay unanswered as long:
+    /// a task that was killed sends no FIN.
+    pub const KEEPALIVE_MS: u64 = 60_000;
+    /// Bytes that one side of a connection may be ahead of the network. More would only fill the kernel's memory.
+    pub const NOT_SENT_BYTES: u32 = 256 * 1024;
+    /// A UDP flow of one question and its answers ends after this long without traffic, in milliseconds: DNS clients use a new
+    /// port for each question. Any other flow ends after two minutes, as in Linux's connection tracking.
+    pub const UDP_SINGLE_MS: u64 = 10_000;
+    pub const UDP_IDLE_MS: u64 = 120_000;
+    /// How long replies to echo requests are waited for, in milliseconds.
+    pub const ECHO_IDLE_MS: u64 = 10_000;
+}
+
 /// Bounds of the dns plane.
 pub mod dns {
     /// Largest answer over UDP, in bytes, whatever the client offers: smaller than any path's MTU, so that
@@ -113,9 +142,11 @@ pub mod dns {
     pub const TCP_IDLE_MS: u64 = 5_000;
     /// Queries that wait for the upstream at one time, per server. Further queries are answered SERVFAIL at once.
     pub const FORWARDS: usize = 256;
-    /// How long one attempt at the upstream may take, in milliseconds; there are two, and stub resolvers wait five
-    /// seconds by default.
-    pub const UPSTREAM_TRY_MS: u64 = 1_800;
+    /// How long one attempt at an upstream server may take, in milliseconds; there are two or three, and stub resolvers wait
+    /// five seconds by default.
+    pub const UPSTREAM_TRY_MS: u64 = 1_500;
+    /// Upstream servers that are tried. As many as the C library reads from resolv.conf.
+    pub const UPSTREAM_SERVERS: usize = 3;
     /// Links that one alias may need to reach its addresses, across zones.
     pub const ALIAS_LINKS: usize = 16;
 }

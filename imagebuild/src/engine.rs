@@ -56,16 +56,18 @@ impl Engine {
     /// The first engine in a search path (`$PATH`) that works; docker without its daemon does not. The error includes the reason
     /// that an engine is needed.
     pub fn find(path: &OsStr, needed: NeedsEngine) -> Result<Engine, EngineError> {
-        let works = |engine: &Engine| {
-            let programs = std::env::split_paths(path).map(|p| p.join(engine.program()));
-            let info = |program: PathBuf| {
-                let quiet =
-                    Command::new(program).arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status();
-                quiet.is_ok_and(|status| status.success())
-            };
-            programs.filter(|p| p.is_file()).take(1).any(info)
+        Engine::ALL.into_iter().find(|engine| engine.works(path)).ok_or(EngineError::None(needed))
+    }
+
+    /// Whether the engine is in a search path and works.
+    pub fn works(self, path: &OsStr) -> bool {
+        let programs = std::env::split_paths(path).map(|p| p.join(self.program()));
+        let info = |program: PathBuf| {
+            let quiet =
+                Command::new(program).arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            quiet.is_ok_and(|status| status.success())
         };
-        Engine::ALL.into_iter().find(works).ok_or(EngineError::None(needed))
+        programs.filter(|p| p.is_file()).take(1).any(info)
     }
 
     /// The command that pulls an image with this login before the build.

@@ -20,6 +20,7 @@ mod engine;
 mod glob;
 mod layer;
 mod layout;
+mod logins;
 mod pull;
 mod push;
 mod registry;
@@ -33,6 +34,7 @@ pub use dockerfile::{
 };
 pub use engine::{Engine, EngineError, EngineLogin, build_with};
 pub use layout::{Layout, LayoutError};
-pub use pull::{exists, pull};
+pub use logins::Logins;
+pub use pull::{exists, pull, pull_upstream};
 pub use push::{Progress, push};
 pub use registry::{Credentials, RegistryError, Target};

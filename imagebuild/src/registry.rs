@@ -1,4 +1,4 @@
-//! A client for registries over plain HTTP.
+//! A client for the cloud's own registry, over plain HTTP on this machine.
 
 use crate::layout::LayoutError;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -63,6 +63,8 @@ pub enum RegistryError {
     NoLocation(String),
     #[error("{path}: {error}")]
     Blob { path: String, error: io::Error },
+    #[error(transparent)]
+    Upstream(#[from] escale_upstream::Error),
     #[error(transparent)]
     Layout(#[from] LayoutError),
 }

@@ -16,6 +16,9 @@ use std::{
 /// The limit of entries in one layer, the same as when a container unpacks it.
 const LAYER_ENTRIES: usize = 1_000_000;
 
+/// The largest window of a layer in zstd, as a power of two: 128 MiB of memory, the default of the zstd program.
+const ZSTD_WINDOW_LOG: u32 = 27;
+
 /// The limit of links in one path, as in the kernel.
 const LINKS: usize = 40;
 
@@ -212,10 +215,9 @@ fn open(blob: &Path) -> io::Result<Box<dyn Read>> {
     Ok(match file.fill_buf()? {
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "it is compressed with zstd, which Escale cannot read",
-            ));
+            let mut decoder = zstd::Decoder::with_buffer(file)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+            Box::new(decoder)
         }
         _ => Box::new(file),
     })

@@ -114,6 +114,25 @@ def test_only_the_backend_reaches_the_database(shop):
     assert connect(pid_of(shop, "frontend")[0], database, 5432)[0] == "failed"
 
 
+def test_network_acl_cuts_the_backend_off_the_database(shop):
+    """An ACL has no state: it also stops the packets of open connections, such as those of the backend's pool."""
+    ec2, database = shop.cloud.client("ec2"), database_address(shop)
+    pid, task = pid_of(shop, "backend")
+    [subnet] = ec2.describe_subnets(SubnetIds=[d["value"] for d in task["attachments"][0]["details"] if d["name"] == "subnetId"])["Subnets"]
+    default = [{"Name": "vpc-id", "Values": [subnet["VpcId"]]}, {"Name": "default", "Values": ["true"]}]
+    [acl] = ec2.describe_network_acls(Filters=default)["NetworkAcls"]
+    entry = {"NetworkAclId": acl["NetworkAclId"], "RuleNumber": 50, "Egress": True}
+    assert shop.get("/api/items").status_code == 200
+    postgres = {"Protocol": "6", "PortRange": {"From": 5432, "To": 5432}, "CidrBlock": "0.0.0.0/0"}
+    ec2.create_network_acl_entry(**entry, **postgres, RuleAction="deny")
+    try:
+        eventually(lambda: connect(pid, database, 5432)[0] == "failed")
+    finally:
+        ec2.delete_network_acl_entry(**entry)
+    eventually(lambda: connect(pid, database, 5432)[0] == "connected")
+    eventually(lambda: shop.get("/api/items").status_code == 200)
+
+
 def test_tasks_have_the_public_address_of_their_zones_nat_gateway(shop, outside):
     pid, task = pid_of(shop, "backend")
     ec2 = shop.cloud.client("ec2")

@@ -15,7 +15,9 @@ pub(crate) async fn read<T: DeserializeOwned>(from: &mut (impl AsyncRead + Unpin
         Err(error) => return Err(error),
     };
     if length > MOST_BYTES {
-        return Err(io::Error::other(format!("a message of {length} bytes; at most {MOST_BYTES} are accepted")));
+        return Err(io::Error::other(format!(
+            "a message of {length} bytes; at most {MOST_BYTES} are accepted"
+        )));
     }
     let mut bytes = vec![0; length];
     from.read_exact(&mut bytes).await?;

@@ -1,7 +1,11 @@
 //! What the worker knows of the daemon: whether it serves, its hosts, and the keys that it accepts.
 
 use crate::message::{OriginKey, OwnHosts};
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 use tokio::sync::watch;
 
 /// The daemon as the worker's origins know it. Everything in it is forgotten when the daemon disconnects: a request signed with
@@ -29,6 +33,14 @@ impl Daemon {
         let mut known = self.0.subscribe();
         let found = known.wait_for(|k| k.serves || !k.hosts.contains_key(host)).await.ok()?;
         found.hosts.get(host).copied()
+    }
+
+    /// Waits while this is an address of the daemon and no daemon serves; the caller limits the time.
+    pub async fn reachable(&self, address: Ipv4Addr) {
+        let mut known = self.0.subscribe();
+        let is_own = |k: &Known| k.hosts.values().any(|own| own.ip() == IpAddr::V4(address));
+        // The sender exists as long as this.
+        let _ = known.wait_for(|k| k.serves || !is_own(k)).await;
     }
 
     /// The key of a distribution. Waits while there is none; the caller limits the time.
@@ -75,7 +87,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn keys_and_hosts_end_with_their_daemon() {
         let daemon = Daemon::default();
-        let key = || OriginKey { access_key: "A".into(), secret: Secret::new("s".into()), region: "r".into() };
+        let key =
+            || OriginKey { access_key: "A".into(), secret: Secret::new("s".into()), region: "r".into() };
         let at: SocketAddr = "198.18.0.3:80".parse().unwrap();
         daemon.serves([("s3".to_owned(), at)].into());
         daemon.set_key("D1", Some(key()));
@@ -86,10 +99,13 @@ mod tests {
         daemon.is_gone();
         let limit = Duration::from_secs(1);
         assert!(timeout(limit, daemon.address("s3")).await.is_err(), "it waits for the next daemon");
+        assert!(timeout(limit, daemon.reachable([198, 18, 0, 3].into())).await.is_err());
+        daemon.reachable([198, 18, 0, 9].into()).await;
         assert!(timeout(limit, daemon.key("D1")).await.is_err(), "the key is not valid any more");
         assert_eq!(daemon.address("elsewhere").await, None);
         let (waiting, next) = (daemon.clone(), daemon.clone());
-        let waited = tokio::spawn(async move { (waiting.address("s3").await, waiting.key("D1").await.is_some()) });
+        let waited =
+            tokio::spawn(async move { (waiting.address("s3").await, waiting.key("D1").await.is_some()) });
         next.serves([("s3".to_owned(), at)].into());
         next.set_key("D1", Some(key()));
         assert_eq!(waited.await.unwrap(), (Some(at), true));

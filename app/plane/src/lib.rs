@@ -20,7 +20,6 @@ mod supervisor;
 mod visit;
 mod worker;
 
-pub use build::build;
 pub use keys::Daemon;
 pub use link::{Link, Start};
 pub use server::serve;

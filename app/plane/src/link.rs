@@ -43,6 +43,8 @@ pub struct Start {
     pub folder: PathBuf,
     /// The log, for its standard error.
     pub log: Box<dyn Fn() -> io::Result<File> + Send + Sync>,
+    /// As [`crate::Parts::settings`]. A process with others is replaced.
+    pub settings: String,
     /// The arguments of this program that run the supervisor.
     pub arguments: &'static [&'static str],
 }
@@ -180,11 +182,19 @@ impl Opener {
     async fn connect(&self) -> io::Result<(UnixStream, Option<State>)> {
         match greet(&self.folder, Greeting::Visitor).await? {
             None => self.spawn()?,
-            Some((_, hello)) if hello.build == build() => {
-                tracing::info!(pid = hello.pid, balancers = hello.balancers, "the data plane's process runs already");
+            Some((_, hello)) if hello.build == build(&self.start.settings) => {
+                tracing::info!(
+                    pid = hello.pid,
+                    balancers = hello.balancers,
+                    "the data plane's process runs already"
+                );
             }
             Some((_, old)) => {
-                tracing::info!(pid = old.pid, build = old.build, "the data plane's process of another program is replaced");
+                tracing::info!(
+                    pid = old.pid,
+                    build = old.build,
+                    "the data plane's process of another program is replaced"
+                );
                 // Under another name the old one is still reached.
                 let folder = &self.start.folder;
                 fs::rename(folder.join(SOCKET), folder.join(format!("{RETIRED}{}", old.pid)))?;
@@ -212,7 +222,9 @@ impl Opener {
             };
             match serde_json::from_value::<State>(state) {
                 Ok(state) => served = served.or(Some(state)),
-                Err(error) => tracing::info!(%error, "the old specs have another form; reconcilers send them again"),
+                Err(error) => {
+                    tracing::info!(%error, "the old specs have another form; reconcilers send them again")
+                }
             }
         }
         Ok(served)
@@ -352,7 +364,9 @@ impl Connection {
                 let result = result.map_err(PlaneError::from);
                 match answer {
                     Some(answer) => drop(answer.send(result)),
-                    None => drop(result.inspect_err(|error| tracing::warn!(%error, "cannot restore all specs"))),
+                    None => {
+                        drop(result.inspect_err(|error| tracing::warn!(%error, "cannot restore all specs")))
+                    }
                 }
             }
         }

@@ -6,7 +6,7 @@
 use escale_base::{PlaneError, Secret, error::Fault};
 use escale_cdn::{Counts, DistributionSpec};
 use escale_dns::ServerSpec;
-use escale_network::HostWebSpec;
+use escale_network::{EgressSpec, HostWebSpec};
 use escale_proxy::{BalancerSpec, NodeCounts, Seen};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -62,6 +62,7 @@ pub struct State {
     /// With whether they use HTTPS.
     pub viewers: BTreeMap<SocketAddr, bool>,
     pub web: Option<HostWebSpec>,
+    pub egress: Option<EgressSpec>,
     pub hosts: OwnHosts,
 }
 
@@ -89,14 +90,22 @@ pub(crate) enum Request {
     CountBalancer(String),
     ApplyDistribution(Box<DistributionSpec>, Option<OriginKey>),
     RemoveDistribution(String),
-    Invalidate { id: String, paths: Vec<String> },
+    Invalidate {
+        id: String,
+        paths: Vec<String>,
+    },
     CountDistribution(String),
     ApplyNames(escale_dns::Spec),
     Serve(ServerSpec),
     StopServer(String),
     ApplyWeb(HostWebSpec),
+    /// The way from the cloud's Internet to the host's; `None` closes it.
+    ApplyEgress(Option<EgressSpec>),
     /// Accepts viewers of distributions at this address of the cloud's Internet.
-    ServeViewers { address: SocketAddr, https: bool },
+    ServeViewers {
+        address: SocketAddr,
+        https: bool,
+    },
     /// The daemon's own listeners are open.
     DaemonServes(OwnHosts),
     /// Applies all of it and removes nothing.
@@ -106,9 +115,19 @@ pub(crate) enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Event {
     /// The first one.
-    Begin { seen: BTreeMap<String, Seen>, distributions: BTreeSet<String> },
-    Answered { id: u64, result: Result<Answer, Failure>, seen: Option<Seen> },
-    Seen { name: String, seen: Seen },
+    Begin {
+        seen: BTreeMap<String, Seen>,
+        distributions: BTreeSet<String>,
+    },
+    Answered {
+        id: u64,
+        result: Result<Answer, Failure>,
+        seen: Option<Seen>,
+    },
+    Seen {
+        name: String,
+        seen: Seen,
+    },
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use escale_base::{PlaneError, error::Fault};
 use escale_cdn::{Cdn, Counts, DistributionSpec};
 use escale_dns::{Dns, DnsPlane, Kind, ServerSpec, Spec, View};
-use escale_network::{HostWeb, HostWebSpec};
+use escale_network::{EgressSpec, HostWeb, HostWebSpec};
 use escale_proxy::{BalancerSpec, NodeCounts, Proxies, Seen};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::sync::watch;
@@ -39,6 +39,12 @@ impl Link {
     pub async fn serve_viewers(&self, address: SocketAddr, https: bool) -> Result<(), PlaneError> {
         self.note(|sent| sent.state.viewers.insert(address, https));
         self.call(Request::ServeViewers { address, https }).await.map(drop)
+    }
+
+    /// Opens the way from the cloud's Internet to the host's; `None` closes it.
+    pub async fn apply_egress(&self, spec: Option<EgressSpec>) -> Result<(), PlaneError> {
+        self.note(|sent| sent.state.egress.clone_from(&spec));
+        self.call(Request::ApplyEgress(spec)).await.map(drop)
     }
 
     /// Reports that the daemon's own listeners are open.
@@ -159,7 +165,8 @@ impl Dns for RemoteDns {
         let answer = self.link.call(Request::Serve(server.clone())).await?;
         let Answer::Listens(address) = answer else { return mixed_up(answer) };
         // Only now: port 0 selects a port, which a process that starts again must keep.
-        self.link.note(|sent| sent.state.servers.insert(server.name.clone(), ServerSpec { address, ..server }));
+        self.link
+            .note(|sent| sent.state.servers.insert(server.name.clone(), ServerSpec { address, ..server }));
         Ok(address)
     }
 

@@ -120,7 +120,7 @@ impl Server {
         let by_name = state.web.as_ref().map(|web| ([127, 0, 0, 1], web.port).into());
         let servers = state.servers.values().filter(|server| server.place.is_none());
         Hello {
-            build: build(),
+            build: build(&self.worker.parts.settings),
             pid: std::process::id(),
             // A process without its parent gets another one.
             supervisor: Some(self.supervisor).filter(|pid| *pid == parent_id()),
@@ -166,7 +166,8 @@ impl Server {
         let mut watchers = Watchers { watching: BTreeMap::new(), changes };
         watchers.follow(&self.worker);
         let proxies = &self.worker.parts.proxies;
-        let seen = proxies.names().into_iter().filter_map(|name| Some((name.clone(), self.worker.seen(&name)?)));
+        let seen =
+            proxies.names().into_iter().filter_map(|name| Some((name.clone(), self.worker.seen(&name)?)));
         let distributions = self.worker.parts.edge.ids().into_iter().collect();
         frame::write(&mut to, &Event::Begin { seen: seen.collect(), distributions }).await?;
         loop {

@@ -90,7 +90,7 @@ mod tests {
     }
 
     fn state(port: u16) -> State {
-        State { web: Some(HostWebSpec { port, addresses: [].into() }), ..State::default() }
+        State { web: Some(HostWebSpec { port, ..HostWebSpec::default() }), ..State::default() }
     }
 
     #[test]

@@ -38,7 +38,9 @@ pub fn supervise(worker: &[&str]) -> io::Result<()> {
         failures = if began.elapsed() < STABLE { failures + 1 } else { 1 };
         tracing::error!(?status, starts, "the data plane's worker ended; it is started again");
         if failures == SUSPECT {
-            tracing::error!("the worker fails again and again, so it starts without its last specs; the daemon sends them again");
+            tracing::error!(
+                "the worker fails again and again, so it starts without its last specs; the daemon sends them again"
+            );
             Snapshot::clear(memory.as_fd())?;
         }
         pause(failures);

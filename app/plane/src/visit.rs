@@ -73,7 +73,11 @@ pub async fn end(folder: &Path) -> io::Result<Vec<Hello>> {
 }
 
 /// Greets each process that was replaced; `None` for one that has ended.
-pub(crate) async fn retired(open: &File, folder: &Path, greeting: Greeting) -> io::Result<Vec<(PathBuf, Greeted)>> {
+pub(crate) async fn retired(
+    open: &File,
+    folder: &Path,
+    greeting: Greeting,
+) -> io::Result<Vec<(PathBuf, Greeted)>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

@@ -8,7 +8,7 @@ use crate::{
 use escale_base::{PlaneError, error::Fault};
 use escale_cdn::{Cdn, Edge};
 use escale_dns::{Dns, DnsPlane, ServerSpec};
-use escale_network::{HostWeb, LoopbackWeb, Namespaces, Place};
+use escale_network::{Egress, EgressSpec, HostWeb, LoopbackWeb, Namespaces, Place};
 use escale_proxy::{Balancers, Proxies, Seen};
 use std::{
     collections::BTreeMap,
@@ -34,6 +34,8 @@ pub struct Parts {
     pub web: LoopbackWeb,
     pub namespaces: Namespaces,
     pub daemon: Daemon,
+    /// The settings that the worker has read and that no message changes.
+    pub settings: String,
 }
 
 pub(crate) struct Worker {
@@ -41,6 +43,7 @@ pub(crate) struct Worker {
     /// Locked while anything changes, so that the snapshot never mixes two changes.
     pub(crate) state: Mutex<State>,
     viewers: Mutex<BTreeMap<SocketAddr, (CancellationToken, JoinHandle<()>)>>,
+    egress: Mutex<Option<(EgressSpec, Egress)>>,
     snapshot: Snapshot,
     is_repairing: AtomicBool,
 }
@@ -56,6 +59,7 @@ impl Worker {
             parts,
             state: Mutex::new(state.clone()),
             viewers: Mutex::default(),
+            egress: Mutex::default(),
             snapshot,
             is_repairing: AtomicBool::new(false),
         });
@@ -113,6 +117,9 @@ impl Worker {
             }
         }
         self.parts.web.close().await;
+        if let Some((_, egress)) = self.egress.lock().await.take() {
+            egress.stop().await;
+        }
         // Once: a client that asks again must not get specs that the next process has changed since.
         std::mem::take(&mut *state)
     }
@@ -129,7 +136,7 @@ impl Worker {
         more: State,
         mut keys: BTreeMap<String, OriginKey>,
     ) -> Result<(), PlaneError> {
-        let State { names, servers, balancers, distributions, viewers, web, hosts: _ } = more;
+        let State { names, servers, balancers, distributions, viewers, web, egress, hosts: _ } = more;
         let mut requests: Vec<Request> = Vec::new();
         requests.extend(names.map(Request::ApplyNames));
         requests.extend(servers.into_values().map(Request::Serve));
@@ -141,6 +148,7 @@ impl Worker {
         let viewers = viewers.into_iter();
         requests.extend(viewers.map(|(address, https)| Request::ServeViewers { address, https }));
         requests.extend(web.map(Request::ApplyWeb));
+        requests.extend(egress.map(|spec| Request::ApplyEgress(Some(spec))));
         let mut first = Ok(());
         for request in requests {
             let changed = self.change(state, request).await;
@@ -207,6 +215,10 @@ impl Worker {
                 state.viewers.insert(address, https);
                 self.serve_viewers(address, https).await?;
             }
+            Request::ApplyEgress(spec) => {
+                state.egress.clone_from(&spec);
+                self.apply_egress(spec).await?;
+            }
             Request::DaemonServes(hosts) => {
                 state.hosts.clone_from(&hosts);
                 daemon.serves(hosts);
@@ -229,6 +241,22 @@ impl Worker {
         let stopping = stop.clone();
         let serving = tokio::spawn(async move { edge.serve(listener, https, stopping).await });
         viewers.insert(address, (stop, serving));
+        Ok(())
+    }
+
+    async fn apply_egress(&self, spec: Option<EgressSpec>) -> Result<(), PlaneError> {
+        let mut egress = self.egress.lock().await;
+        if egress.as_ref().map(|(now, _)| now) == spec.as_ref() && spec.is_some() {
+            return Ok(());
+        }
+        if let Some((_, old)) = egress.take() {
+            old.stop().await;
+        }
+        let internet = self.parts.namespaces.open(&Place::Internet)?;
+        match spec {
+            Some(spec) => *egress = Some((spec.clone(), Egress::open(internet, spec).await?)),
+            None => Egress::close(&internet).await?,
+        }
         Ok(())
     }
 

@@ -76,7 +76,12 @@ async fn a_killed_worker_comes_back_with_its_specs() {
     let (_, address) = serve(&rig, &proxies, &target).await;
     let dns = RemoteDns::new(Arc::clone(&link));
     dns.apply(dns_rules::spec(vec![dns_rules::zone()])).await.unwrap();
-    let server = ServerSpec { name: "here".into(), view: View::Public, place: None, address: ([127, 0, 0, 1], 0).into() };
+    let server = ServerSpec {
+        name: "here".into(),
+        view: View::Public,
+        place: None,
+        address: ([127, 0, 0, 1], 0).into(),
+    };
     let at = dns.serve(server.clone()).await.unwrap();
     let hello = rig.hello().await;
     assert_eq!((hello.starts, hello.balancers, hello.host, hello.daemon), (1, 1, vec![at], true));
@@ -86,7 +91,11 @@ async fn a_killed_worker_comes_back_with_its_specs() {
     rig::until_answered(address).await;
     println!("a killed worker answers again after {} ms", began.elapsed().as_millis());
     let next = rig.hello().await;
-    assert_eq!((next.starts, next.supervisor, next.host), (2, hello.supervisor, vec![at]), "the port is kept");
+    assert_eq!(
+        (next.starts, next.supervisor, next.host),
+        (2, hello.supervisor, vec![at]),
+        "the port is kept"
+    );
     // The daemon's connection is back, too: the same sockets, and observations.
     assert_eq!(dns.serve(server).await.unwrap(), at);
     healthy(&proxies).await;
@@ -161,7 +170,8 @@ async fn a_process_of_another_program_is_replaced() {
     assert_eq!(now.balancers, 1, "the new process serves the old specs before the daemon applies any");
     drop((link, target));
     // Also the old process, which completes its requests, can be ended.
-    let ended: Vec<u32> = end(rig.folder()).await.unwrap().into_iter().filter_map(|hello| hello.supervisor).collect();
+    let ended: Vec<u32> =
+        end(rig.folder()).await.unwrap().into_iter().filter_map(|hello| hello.supervisor).collect();
     assert_eq!(ended, [old.id(), now.supervisor.unwrap()]);
     for pid in ended {
         rig::until_gone(pid).await;

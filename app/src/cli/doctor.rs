@@ -1,14 +1,21 @@
 //! `escale doctor`: checks whether this machine meets the requirements, and says how to fix what is missing.
 
 use super::Output;
-use crate::home::Home;
+use crate::{home::Home, planes, settings::Settings};
 use anyhow::{Result, bail};
 use escale_base::packages::{self, Package};
 use escale_containers::Accounting;
+use escale_imagebuild::Engine;
+use escale_network::Egress;
 use escale_postgres::Installed;
+use escale_service::Internet;
 use nix::sched::{CloneFlags, setns, unshare};
 use serde_json::json;
-use std::{collections::BTreeSet, net::ToSocketAddrs, process::ExitCode};
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, ToSocketAddrs, UdpSocket},
+    process::ExitCode,
+};
 
 /// The result of one check.
 struct Finding {
@@ -18,7 +25,7 @@ struct Finding {
     /// Whether nothing works without it.
     needed: bool,
     /// Which of several implementations is used, if the check passed.
-    way: Option<&'static str>,
+    way: Option<String>,
 }
 
 impl Finding {
@@ -34,12 +41,17 @@ impl Finding {
 }
 
 pub(crate) fn run(out: &Output) -> Result<ExitCode> {
-    let found = look(&[ANY_POSTGRES]);
+    let mut found = look(&[ANY_POSTGRES]);
+    found.push(internet());
     let lines: Vec<String> = found
         .iter()
         .map(|f| match &f.lack {
             None => {
-                format!("  ok      {}{}", f.name, f.way.map(|way| format!(": {way}")).unwrap_or_default())
+                format!(
+                    "  ok      {}{}",
+                    f.name,
+                    f.way.as_ref().map(|way| format!(": {way}")).unwrap_or_default()
+                )
             }
             Some(lack) if f.needed => format!("  MISSING {}: {lack}", f.name),
             Some(lack) => format!("  warning {}: {lack}", f.name),
@@ -110,6 +122,8 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
     });
     found.push(Finding::useful("names", names));
     found.push(task_storage());
+    found.push(registries());
+    found.push(builder());
     found.push(Finding { needed: false, ..program("aws", Package::AwsCli, "`escale aws` runs it") });
     found
 }
@@ -170,7 +184,77 @@ fn task_storage() -> Finding {
             "measured: a task that exceeds its ephemeralStorage is stopped (on ext4 or xfs mounted with prjquota, the kernel would refuse the write instead)"
         }
     });
-    Finding { way: way.ok(), ..Finding::useful("task storage", None) }
+    Finding { way: way.ok().map(str::to_owned), ..Finding::useful("task storage", None) }
+}
+
+/// Which registries serve the images of others, and whether the trusted certificates can be read.
+fn registries() -> Finding {
+    let lack = |why: String| Finding::useful("registries", Some(why));
+    let settings = match Settings::from_environment() {
+        Ok(settings) => settings,
+        Err(error) => return lack(format!("{error:#}")),
+    };
+    if let Err(error) = planes::upstream(&settings).check() {
+        return lack(format!("images of other registries cannot be pulled: {error}"));
+    }
+    let mirrors: Vec<String> =
+        settings.image_mirrors.list().map(|(registry, mirror)| format!("{registry} from {mirror}")).collect();
+    let way = if mirrors.is_empty() { "no mirror".to_owned() } else { mirrors.join(", ") };
+    Finding { way: Some(way), ..Finding::useful("registries", None) }
+}
+
+/// The program that builds Dockerfiles with `RUN`.
+fn builder() -> Finding {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = Engine::ALL.into_iter().find(|engine| engine.works(&path)).map(Engine::program);
+    let lack = || {
+        format!(
+            "none of docker (with its daemon), podman and buildah works; one of them builds Dockerfiles with RUN. Install one: {}",
+            packages::install(Package::Buildah)
+        )
+    };
+    let lack = found.is_none().then(lack);
+    Finding { way: found.map(str::to_owned), ..Finding::useful("builder", lack) }
+}
+
+/// Whether tasks can reach the Internet, and how. Not part of [`look`], because it waits for name servers.
+fn internet() -> Finding {
+    const NAME: &str = "internet";
+    let config = match Settings::from_environment() {
+        Ok(settings) => settings.config,
+        Err(error) => return Finding::useful(NAME, Some(format!("{error:#}"))),
+    };
+    if config.internet == Internet::None {
+        let way = Some("none, because of ESCALE_INTERNET=none".to_owned());
+        return Finding { way, ..Finding::useful(NAME, None) };
+    }
+    let servers: Vec<String> = escale_dns::host_servers().iter().map(|s| s.ip().to_string()).collect();
+    let servers = servers.join(", ");
+    Finding {
+        way: Some(format!("through this machine's own network; names are resolved by {servers}")),
+        ..Finding::useful(NAME, internet_lack(&servers))
+    }
+}
+
+fn internet_lack(servers: &str) -> Option<String> {
+    if nix::unistd::geteuid().is_root()
+        && let Err(error) = Egress::probe()
+    {
+        return Some(format!(
+            "tasks cannot reach it: {error}. Its module may not be loaded: modprobe nft_tproxy"
+        ));
+    }
+    // Connecting a UDP socket sends no packet; it fails without a route to this address (a DNS root server's).
+    const ANYWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(198, 41, 0, 4), 53);
+    let routed = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| socket.connect(ANYWHERE));
+    if let Err(error) = routed {
+        return Some(format!("this machine has no IPv4 route to it, so tasks have none either: {error}"));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let answers = runtime.is_ok_and(|runtime| runtime.block_on(escale_dns::host_servers_answer()));
+    (!answers).then(|| {
+        format!("this machine's name servers ({servers}) do not answer, so tasks cannot resolve names. Check /etc/resolv.conf")
+    })
 }
 
 fn program(name: &'static str, package: Package, why: &str) -> Finding {

@@ -205,7 +205,8 @@ fn data_plane_text(plane: &Value) -> Option<String> {
         1 => ", restarted once after a failure".to_owned(),
         n => format!(", restarted {n} times after failures"),
     };
-    let (balancers, distributions) = (count("load_balancers", "load balancer"), count("distributions", "distribution"));
+    let (balancers, distributions) =
+        (count("load_balancers", "load balancer"), count("distributions", "distribution"));
     Some(format!("Data plane serves {balancers} and {distributions} (process {pid}{restarted})"))
 }
 

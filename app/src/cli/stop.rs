@@ -18,7 +18,9 @@ pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
     // After the daemon, which would start it again.
     let plane = plane::end(home).await?;
     let text = match (daemon, plane) {
-        (Some(pid), Some(plane)) => format!("Stopped the daemon (pid {pid}) and the data plane (pid {plane})."),
+        (Some(pid), Some(plane)) => {
+            format!("Stopped the daemon (pid {pid}) and the data plane (pid {plane}).")
+        }
         (Some(pid), None) => format!("Stopped the daemon (pid {pid})."),
         (None, Some(plane)) => format!("Stopped the data plane (pid {plane}). No daemon was running."),
         (None, None) => "No daemon is running.".to_owned(),

@@ -259,7 +259,10 @@ impl Way {
 
     fn place(&self, interface: &Element, address: Ipv4Addr, port: u16) -> Result<Located> {
         let place = Place::interface(interface.text_of("vpcId"), interface.text_of("networkInterfaceId"));
-        Ok(Located { namespace: Namespaces::of(&self.network).open(&place)?, address: (address, port).into() })
+        Ok(Located {
+            namespace: Namespaces::of(&self.network).open(&place)?,
+            address: (address, port).into(),
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! Start at [`Services::cloud`] for the services that answer requests, and at [`start`] for their reconcilers.
 
 use anyhow::{Context, Result};
+use escale_authority::Authority;
 use escale_base::{Clock, Secret};
 use escale_cdn::Cdn;
 use escale_cloudtrail::{CloudTrail, Trail};
@@ -25,6 +26,7 @@ use escale_route53::Route53;
 use escale_s3::S3;
 use escale_service::{Cloud, Config, Mount, Service};
 use escale_store::Store;
+use escale_upstream::Upstream;
 use std::sync::Arc;
 
 /// The planes that services hold, because their operations read from them.
@@ -48,6 +50,10 @@ pub struct Planes {
     pub postgres_majors: Vec<u32>,
     pub proxies: Arc<dyn Proxies>,
     pub cdn: Arc<dyn Cdn>,
+    /// Registries on the Internet.
+    pub upstream: Arc<dyn Upstream>,
+    /// Issues certificates.
+    pub authority: Arc<dyn Authority>,
     /// Hosts on the cloud's Internet that belong to no VPC.
     pub internet_hosts: Vec<InternetHost>,
 }
@@ -91,6 +97,7 @@ impl Services {
         let (calls, denials) = (Arc::clone(&self.planes.calls), Arc::clone(&self.planes.denials));
         let trail = Trail::new(calls, denials, &config.account, &config.region);
         let services: Vec<Arc<dyn Service>> = vec![
+            Arc::new(escale_acm::Acm),
             Arc::new(escale_cloudformation::CloudFormation),
             Arc::new(escale_cloudfront::CloudFront),
             Arc::new(CloudTrail(Arc::clone(&trail))),
@@ -117,6 +124,11 @@ impl Services {
             escale_cloudformation::signals(store, cloud),
         ]
     }
+
+    /// The websites of buckets, for a listener of their own.
+    pub fn websites(&self, store: &Store, cloud: &Arc<Cloud>) -> Arc<dyn Mount> {
+        self.s3.websites(store, cloud)
+    }
 }
 
 /// Starts the reconcilers of every service.
@@ -129,8 +141,9 @@ pub async fn start(
 ) -> Result<()> {
     let (network, data) = (|| Arc::clone(&planes.network), &services.planes);
 
-    let cdn = escale_cloudfront::Planes { cdn: planes.cdn };
+    let cdn = escale_cloudfront::Planes { cdn: planes.cdn, authority: Arc::clone(&planes.authority) };
     escale_cloudfront::start(engine, store, cloud, cdn).context("cannot start CloudFront")?;
+    escale_acm::start(engine, store, cloud, escale_acm::Planes { authority: planes.authority });
     let networks = escale_ec2::Planes { network: network(), internet_hosts: planes.internet_hosts };
     escale_ec2::start(engine, store, cloud, networks).await.context("cannot start EC2")?;
     let names = escale_route53::Planes { dns: Arc::clone(&data.dns) };
@@ -140,7 +153,8 @@ pub async fn start(
     let repositories = escale_ecr::Planes { repositories: services.ecr.repositories() };
     escale_ecr::start(engine, store, cloud, repositories);
     let (containers, registry) = (planes.containers, Arc::clone(&data.registry));
-    let tasks = escale_ecs::Planes { containers, registry, network: network() };
+    let upstream = planes.upstream;
+    let tasks = escale_ecs::Planes { containers, registry, upstream, network: network() };
     escale_ecs::start(engine, store, cloud, tasks);
     escale_logs::start(engine, store, escale_logs::Planes { logs: Arc::clone(&data.logs) });
     escale_s3::start(engine, store, cloud, escale_s3::Planes { buckets: services.s3.buckets() });

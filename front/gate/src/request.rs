@@ -15,7 +15,7 @@ use escale_base::{AwsError, ErrorKind, ids, limits::request as limits, wire::Val
 use escale_model::Operation;
 use escale_service::{
     Arrival, Body, Caller, Credential, CrossOriginGrant, Entry, Kind, Principal, StreamCx, StreamHandler,
-    StreamReply,
+    StreamReply, is_preflight,
 };
 use escale_wire::{
     Target,
@@ -61,7 +61,7 @@ pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) 
     call.trace.record(&call.gate, &call.target, &call.parts, answered, result.as_ref().err());
     let mut response = result.unwrap_or_else(|error| call.fail(error));
     if let Some(grant) = &call.grant {
-        cross_origin::allow(&mut response, &call.parts, grant);
+        grant.allow(response.headers_mut(), &call.parts.method, &call.parts.headers);
     }
     response
 }
@@ -126,6 +126,8 @@ struct Claimant {
     principal: Principal,
     in_session: bool,
     access_key: Option<String>,
+    /// As in [`Caller`].
+    region: Option<&'static str>,
 }
 
 /// The state of the signature: verified, or not verifiable without the body.
@@ -140,8 +142,8 @@ impl Call {
         arriving: Arriving,
         form: Option<Collected>,
     ) -> Result<Response<Body>, AwsError> {
-        if self.grant.is_some() && cross_origin::is_preflight(&self.parts) {
-            return Ok(cross_origin::preflight(&self.parts));
+        if self.grant.is_some() && is_preflight(&self.parts.method, &self.parts.headers) {
+            return Ok(cross_origin::preflight());
         }
         let seen = form.as_ref().map_or(&[][..], |form| &form.bytes);
         // The query protocols name the operation in the body. This is an error then, unless the body is read already.
@@ -253,9 +255,10 @@ impl Call {
 
     /// The caller. The signature is verified and the operation known here: only now may the record of calls name them.
     fn caller(&self, claimant: Claimant, operation: &Operation) -> Result<Caller, AwsError> {
-        let Claimant { principal, in_session, access_key } = claimant;
+        let Claimant { principal, in_session, access_key, region } = claimant;
         let (request_id, host) = (self.request_id.clone(), self.authority.clone());
         let caller = Caller::arriving(principal, in_session, request_id, self.arrival, host);
+        let caller = caller.map(|caller| Caller { region, ..caller });
         self.trace.operation(&operation.name);
         match &caller {
             Ok(caller) => self.trace.caller(caller, access_key),
@@ -311,11 +314,12 @@ impl Call {
             Ok(secret)
         };
         let unproven = gate.verifier.examine(&self.target, &self.parts, now, secret_of)?;
-        if let Some(unproven) = &unproven {
-            self.check_region(&unproven.claim().region)?;
-        }
+        let region = match &unproven {
+            Some(unproven) => self.region(&unproven.claim().region)?,
+            None => None,
+        };
         let access_key = unproven.as_ref().map(|u| u.claim().access_key.clone());
-        Ok((Claimant { principal, in_session, access_key }, unproven))
+        Ok((Claimant { principal, in_session, access_key, region }, unproven))
     }
 
     /// A page of another origin may read only objects that a policy or a presigned URL allows, unless CORS rules give it
@@ -343,13 +347,18 @@ impl Call {
         }
     }
 
-    /// This cloud has one region. A client configured for another one gets an error, since it would not find its resources.
-    fn check_region(&self, theirs: &str) -> Result<(), AwsError> {
+    /// This cloud has one region. A client configured for another one gets an error, since it would not find its resources. A few
+    /// services also answer for a second region, which is returned then.
+    fn region(&self, theirs: &str) -> Result<Option<&'static str>, AwsError> {
         let ours = &self.gate.cloud.config.region;
         let service = self.target.service.id;
-        let global = self.gate.cloud.service(service).is_none_or(|s| s.global());
-        if global || theirs == ours {
-            return Ok(());
+        let found = self.gate.cloud.service(service);
+        if found.is_none_or(|s| s.global()) || theirs == ours {
+            return Ok(None);
+        }
+        let second = found.and_then(|s| s.also_in().iter().find(|region| **region == theirs));
+        if let Some(second) = second {
+            return Ok(Some(second));
         }
         Err(match service {
             "s3" => {

@@ -2,12 +2,14 @@
 
 use crate::{
     Gate,
+    body::full,
     request::{self, Ends},
 };
+use bytes::Bytes;
 use escale_base::limits::request as limits;
 use escale_httpguard::{Guard, Limits, Link, Upgrades};
-use escale_service::{Arrival, Body, Entrance};
-use http::{HeaderValue, Request, Response, Version, header};
+use escale_service::{Arrival, Body, Entrance, Mount};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, service::service_fn};
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -31,6 +33,22 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// Serves the API on a socket until the future is dropped; its connections end with it. `entrance` is the kind of listener:
 /// it decides whether the root principal is accepted.
 pub async fn serve(gate: Arc<Gate>, listener: TcpListener, entrance: Entrance) {
+    accept(Behind::Api(gate), listener, entrance).await;
+}
+
+/// Serves a mount alone, at an address of its own: every request is for it, whatever host it names.
+pub async fn serve_mount(mount: Arc<dyn Mount>, listener: TcpListener) {
+    accept(Behind::Mount(mount), listener, Entrance::Cloud).await;
+}
+
+/// What answers the requests of a listener.
+#[derive(Clone)]
+enum Behind {
+    Api(Arc<Gate>),
+    Mount(Arc<dyn Mount>),
+}
+
+async fn accept(behind: Behind, listener: TcpListener, entrance: Entrance) {
     let slots = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -50,9 +68,9 @@ pub async fn serve(gate: Arc<Gate>, listener: TcpListener, entrance: Entrance) {
         };
         // Small answers must not wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
-        let gate = Arc::clone(&gate);
+        let behind = behind.clone();
         connections.spawn(async move {
-            connection(gate, stream, ends).await;
+            connection(behind, stream, ends).await;
             drop(slot);
         });
         // Removes finished tasks, which the set would otherwise keep until the listener ends.
@@ -60,13 +78,13 @@ pub async fn serve(gate: Arc<Gate>, listener: TcpListener, entrance: Entrance) {
     }
 }
 
-async fn connection(gate: Arc<Gate>, stream: TcpStream, ends: Ends) {
+async fn connection(behind: Behind, stream: TcpStream, ends: Ends) {
     let link = Arc::new(Link::default());
     let guard = Guard::new(stream, Arc::clone(&link), Arc::new(()), Upgrades::Never, SILENCE);
     let service = service_fn(move |incoming: Request<Incoming>| {
-        let (gate, link) = (Arc::clone(&gate), Arc::clone(&link));
+        let (behind, link) = (behind.clone(), Arc::clone(&link));
         // On the heap: a request's future is large, and the connection's future would contain several copies of it.
-        let answer = Box::pin(async move { answer(gate, incoming, ends, &link).await });
+        let answer = Box::pin(async move { answer(behind, incoming, ends, &link).await });
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let limits = Limits {
@@ -77,14 +95,16 @@ async fn connection(gate: Arc<Gate>, stream: TcpStream, ends: Ends) {
     escale_httpguard::serve(guard, limits, service, CancellationToken::new()).await;
 }
 
-async fn answer(
-    gate: Arc<Gate>,
-    incoming: Request<Incoming>,
-    ends: Ends,
-    link: &Arc<Link>,
-) -> Response<Body> {
+async fn answer(behind: Behind, incoming: Request<Incoming>, ends: Ends, link: &Arc<Link>) -> Response<Body> {
     if let Some(status) = link.refusal(incoming.uri().path()) {
-        let mut response = request::refuse_head(&incoming.into_parts().0, status);
+        let mut response = match behind {
+            Behind::Api(_) => request::refuse_head(&incoming.into_parts().0, status),
+            Behind::Mount(_) => {
+                let mut response = Response::new(full(Bytes::new()));
+                *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+                response
+            }
+        };
         close(&mut response);
         return response;
     }
@@ -92,7 +112,10 @@ async fn answer(
     let _awaiting = link.await_answer();
     let is_http1 = incoming.version() != Version::HTTP_2;
     let request = incoming.map(|body| body.map_err(Into::into).boxed_unsync());
-    let mut response = request::answer(gate, request, ends).await;
+    let mut response = match behind {
+        Behind::Api(gate) => request::answer(gate, request, ends).await,
+        Behind::Mount(mount) => mount.serve(request, ends.arrival).await,
+    };
     if is_http1 && link.is_body_withheld() {
         close(&mut response);
     }

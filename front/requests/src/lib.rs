@@ -10,6 +10,7 @@ pub mod ec2;
 pub mod elbv2;
 pub mod logs;
 pub mod rds;
+pub mod route53;
 pub mod secretsmanager;
 pub mod ssm;
 pub mod sts;
@@ -31,6 +32,7 @@ pub const ALL: &[&[Shape]] = &[
     elbv2::SHAPES,
     logs::SHAPES,
     rds::SHAPES,
+    route53::SHAPES,
     secretsmanager::SHAPES,
     ssm::SHAPES,
     sts::SHAPES,

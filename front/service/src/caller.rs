@@ -57,6 +57,8 @@ pub struct Caller {
     pub source: Source,
     /// The API's host and port as the client named them: for URLs in answers.
     pub host: String,
+    /// The region that the client called, if it is not the installation's: see [`crate::Service::also_in`].
+    pub region: Option<&'static str>,
     /// The results of authorization, for the record of calls; `None` for the daemon's own calls.
     pub notes: Option<Arc<CallNotes>>,
 }
@@ -90,7 +92,7 @@ impl Caller {
             (Principal::Root, Entrance::Cloud) => Err(RootRefused),
             _ => {
                 let (source, notes) = (Source::client(arrival), Some(Arc::default()));
-                Ok(Caller { principal, in_session, request_id, source, host, notes })
+                Ok(Caller { principal, in_session, request_id, source, host, region: None, notes })
             }
         }
     }
@@ -103,6 +105,7 @@ impl Caller {
             request_id: escale_base::ids::random_uuid(),
             source: Source::DAEMON,
             host: String::new(),
+            region: None,
             notes: None,
         }
     }

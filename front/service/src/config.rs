@@ -19,6 +19,8 @@ pub struct Config {
     pub api_address: Ipv4Addr,
     /// The address of S3 alone: a gateway endpoint routes to it.
     pub s3_address: Ipv4Addr,
+    /// The address of the websites of buckets.
+    pub website_address: Ipv4Addr,
     /// The address of the content delivery network's edge.
     pub edge_address: Ipv4Addr,
     /// The address of the public zones' DNS server on the cloud's Internet, at port 53.
@@ -27,6 +29,22 @@ pub struct Config {
     pub dns_port: u16,
     /// The port of the host's loopback that routes by Host header (`http://shop.localhost:8080`).
     pub web_port: u16,
+    /// The same for HTTPS, by the server name of the handshake.
+    pub https_port: u16,
+    pub internet: Internet,
+}
+
+/// What the cloud's Internet has besides the cloud itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Internet {
+    /// Nothing: no other name resolves.
+    #[default]
+    None,
+    /// The host's Internet: its resolvers answer for all names that the cloud does not have.
+    Host {
+        /// Names that resolve although they are those of AWS's own services, with all names below.
+        allowed_names: Vec<String>,
+    },
 }
 
 impl Config {
@@ -43,6 +61,23 @@ impl Config {
     /// The name under which tasks reach S3.
     pub fn s3_name() -> String {
         format!("s3.{}", Config::PRIVATE_SUFFIX)
+    }
+
+    /// The domains below which each bucket's website has a name: those that AWS uses, which vary between regions, and the same
+    /// ones below `localhost`, which the host's browsers reach.
+    ///
+    /// Source: <https://docs.aws.amazon.com/general/latest/gr/s3.html#s3_website_region_endpoints>
+    pub fn website_domains(&self) -> [String; 4] {
+        let region = &self.region;
+        let named =
+            |suffix| [format!("s3-website-{region}.{suffix}"), format!("s3-website.{region}.{suffix}")];
+        let ([dash, dot], [aws_dash, aws_dot]) = (named(Config::PUBLIC_SUFFIX), named("amazonaws.com"));
+        [dash, dot, aws_dash, aws_dot]
+    }
+
+    /// The name of a bucket's website for clients of this cloud.
+    pub fn website_name(&self, bucket: &str) -> String {
+        format!("{bucket}.s3-website-{}.{}", self.region, Config::PUBLIC_SUFFIX)
     }
 
     /// Ids of zones, the same in every account: `euw3-az1`.
@@ -73,9 +108,12 @@ impl Default for Config {
             api_address: Ipv4Addr::new(198, 18, 0, 2),
             s3_address: Ipv4Addr::new(198, 18, 0, 3),
             edge_address: Ipv4Addr::new(198, 18, 0, 4),
+            website_address: Ipv4Addr::new(198, 18, 0, 7),
             dns_address: Ipv4Addr::new(198, 18, 0, 5),
             dns_port: 5354,
             web_port: 8080,
+            https_port: 8443,
+            internet: Internet::None,
         }
     }
 }

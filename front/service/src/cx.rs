@@ -20,6 +20,11 @@ impl<'a> Cx<'a> {
         self.cloud
     }
 
+    /// The region that the client called.
+    pub fn region(&self) -> &'a str {
+        self.caller.region.unwrap_or(&self.config.region)
+    }
+
     /// The ARN of a regional resource of the caller's account.
     pub fn arn(&self, service: &str, resource: impl Into<String>) -> Arn {
         Arn::new(service, &self.config.region, &self.config.account, resource)

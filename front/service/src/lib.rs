@@ -34,8 +34,8 @@ pub use cfn::{
     properties_of,
 };
 pub use cloud::Cloud;
-pub use config::Config;
-pub use cors::{CrossOrigin, CrossOriginGrant};
+pub use config::{Config, Internet};
+pub use cors::{CrossOrigin, CrossOriginGrant, is_preflight};
 pub use cx::Cx;
 pub use identity::{Asked, Credential, Decision, Identity, ResourcePolicy};
 pub use image_name::ImageName;
@@ -65,6 +65,11 @@ pub trait Service: Send + Sync + 'static {
     /// Whether its resources belong to no region: requests signed for any region are then accepted.
     fn global(&self) -> bool {
         false
+    }
+
+    /// Other regions than the installation's that it answers for: those in which AWS has resources that every region uses.
+    fn also_in(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// CloudTrail's category of an operation.

@@ -67,7 +67,7 @@ impl<'a> Image<'a> {
             return Err(self.error(line, message).into());
         }
         let target = self.place(line, &self.absolute(&to), true)?;
-        let there = self.files()?.and_then(|files| files.get(&target));
+        let there = self.files()?.get(&target);
         let there = target.is_empty() || there.is_some_and(|node| node.kind == Kind::Folder);
         let into_folder = says_folder || there || selected.iter().any(|s| s.is_folder);
         let mut entries = Entries::new();
@@ -157,12 +157,7 @@ impl<'a> Image<'a> {
         let dockerfile = self.recipe.dockerfile;
         let fault = |message: String| dockerfile.error(line, format!("--from={from}: {message}"));
         let missing = || fault(format!("there is no `{source}` in the image"));
-        let Some(files) = self.files()? else {
-            return Err(fault(
-                "a layer of this image is compressed with zstd, which Escale cannot read".into(),
-            )
-            .into());
-        };
+        let files = self.files()?;
         let matching: Vec<String> = if path.contains(['*', '?', '[', '\\']) {
             files.paths().filter(|p| glob::matches(&path, p)).map(str::to_owned).collect()
         } else {

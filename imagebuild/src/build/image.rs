@@ -208,18 +208,14 @@ impl<'a> Image<'a> {
         Ok(())
     }
 
-    /// The image's files from all layers so far. `None` if a layer cannot be read here: it is kept unchanged, and instructions
-    /// that need its files are refused.
-    pub(super) fn files(&mut self) -> Result<Option<&Tree>, BuildError> {
+    /// The image's files from all layers so far.
+    pub(super) fn files(&mut self) -> Result<&Tree, BuildError> {
         while self.shown < self.layers.len() {
             let blob = self.blob(self.shown)?;
-            match self.files.read(&blob) {
-                Ok(()) => self.shown += 1,
-                Err(error) if error.kind() == std::io::ErrorKind::Unsupported => return Ok(None),
-                Err(error) => return Err(layer_error(&blob, error)),
-            }
+            self.files.read(&blob).map_err(|error| layer_error(&blob, error))?;
+            self.shown += 1;
         }
-        Ok(Some(&self.files))
+        Ok(&self.files)
     }
 
     fn blob(&self, layer: usize) -> Result<PathBuf, BuildError> {
@@ -231,18 +227,13 @@ impl<'a> Image<'a> {
         let accounts = if text.split(':').all(|part| part.parse::<u64>().is_ok() || part == "root") {
             Accounts::default()
         } else {
-            self.accounts(line, text)?
+            self.accounts()?
         };
         Ok(accounts.owner(text).map_err(|why| self.error(line, why))?)
     }
 
-    fn accounts(&mut self, line: usize, name: &str) -> Result<Accounts, BuildError> {
-        let Some(files) = self.files()? else {
-            let message = format!(
-                "`{name}` cannot be looked up, because a layer of the base image is compressed with zstd. Use the numeric id"
-            );
-            return Err(self.error(line, message).into());
-        };
+    fn accounts(&mut self) -> Result<Accounts, BuildError> {
+        let files = self.files()?;
         // No real account file is larger, and a huge one must not be held in memory.
         const ACCOUNT_FILE_BYTES: u64 = 1024 * 1024;
         let text = |path: &str| -> Result<String, BuildError> {
@@ -263,14 +254,8 @@ impl<'a> Image<'a> {
     /// Resolves a path through the links of the base image; the result is relative to the root.
     pub(super) fn place(&mut self, line: usize, path: &str, last: bool) -> Result<String, BuildError> {
         let path = path.trim_start_matches('/');
-        let found = self.files()?.map(|files| files.resolve(path, last));
-        match found {
-            None => Ok(path.to_owned()),
-            Some(Some(place)) => Ok(place),
-            Some(None) => {
-                Err(self.error(line, format!("the symbolic links at `/{path}` form a loop")).into())
-            }
-        }
+        let found = self.files()?.resolve(path, last);
+        found.ok_or_else(|| self.error(line, format!("the symbolic links at `/{path}` form a loop")).into())
     }
 
     /// Adds entries for the parent folders of a path: those that do not exist, and those whose mode or owner differs from an
@@ -281,7 +266,7 @@ impl<'a> Image<'a> {
         entries: &mut Entries,
         path: &str,
     ) -> Result<(), BuildError> {
-        let Some(files) = self.files()? else { return Ok(()) };
+        let files = self.files()?;
         let ends = path.match_indices('/').map(|(i, _)| i).chain([path.len()]);
         for folder in ends.map(|end| &path[..end]).filter(|f| !f.is_empty()) {
             let usual = Entry { what: What::Folder, mode: 0o755, uid: 0, gid: 0 };
@@ -351,10 +336,7 @@ impl<'a> Image<'a> {
         let user = self.config.get("User").and_then(Value::as_str).unwrap_or_default().to_owned();
         let names = user.split(':').any(|part| !part.is_empty() && part.parse::<u64>().is_err());
         let (Some(line), true) = (self.user_line, names) else { return Ok(()) };
-        if self.files()?.is_none() {
-            return Ok(()); // the runtime looks the user up
-        }
-        let accounts = self.accounts(line, &user)?;
+        let accounts = self.accounts()?;
         let (name, group) = user.split_once(':').map_or((user.as_str(), None), |(u, g)| (u, Some(g)));
         let known = match name.parse::<u64>() {
             Ok(_) => Ok(()),

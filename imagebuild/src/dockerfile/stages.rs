@@ -1,6 +1,6 @@
 //! The stages that each `FROM` begins, which of them are needed, and the images that they need from registries.
 
-use super::{Dockerfile, DockerfileError, Instruction, NeedsEngine, Step, expand};
+use super::{Dockerfile, DockerfileError, Instruction, Step, expand};
 use std::{collections::BTreeMap, fmt, iter};
 
 /// A `FROM` and the instructions after it.
@@ -64,12 +64,6 @@ impl Dockerfile {
             }
         }
         Ok(found)
-    }
-
-    /// The reason that an engine must build a stage with this image: Escale cannot pull it.
-    pub fn pulled_by_engine(&self, outside: &Outside) -> NeedsEngine {
-        let reason = format!("{outside} (an image of another registry)");
-        NeedsEngine { file: self.file.clone(), line: outside.line, reason }
     }
 
     pub(crate) fn stages(&self, given: &BTreeMap<String, String>) -> Result<Stages<'_>, DockerfileError> {

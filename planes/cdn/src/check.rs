@@ -5,6 +5,7 @@ use crate::{
     spec::{Behaviour, DistributionSpec},
 };
 use escale_base::PlaneError;
+use escale_tls::Terminator;
 use http::{HeaderName, HeaderValue, Method};
 
 /// The error names the first invalid part of `spec`. The real plane and the fake both call it first.
@@ -37,6 +38,9 @@ pub fn check(spec: &DistributionSpec) -> Result<(), PlaneError> {
                 return wrong(format!("'{name}' of origin '{}' is not a valid header", origin.id));
             }
         }
+    }
+    if let Some(tls) = &spec.tls {
+        Terminator::new(tls).map_err(|error| PlaneError::asked(format!("{at}: {error}")))?;
     }
     for (pattern, behaviour) in &spec.behaviours {
         check_behaviour(&format!("{at}, behaviour '{pattern}'"), spec, behaviour)?;

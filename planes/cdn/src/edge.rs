@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use escale_base::{Clock, PlaneError, error::Context, path::MatchPath};
 use escale_httpguard::{Guard, Limits, Link, Upgrades};
+use escale_tls::{Stream, Terminator};
 use http::{HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use std::{
@@ -28,7 +29,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Connections of one listener; more wait in the kernel's queue.
@@ -47,6 +51,8 @@ pub struct Settings {
     pub memory_bytes: u64,
     pub disk_bytes: u64,
     pub identity: Identity,
+    /// Viewers that named the first port in their request over HTTP are redirected to the second one. Others to HTTPS's own.
+    pub https_port: Option<(u16, u16)>,
 }
 
 /// Cheap to clone.
@@ -55,6 +61,7 @@ pub struct Edge(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) identity: Identity,
+    pub(crate) https_port: Option<(u16, u16)>,
     pub(crate) clock: Clock,
     pub(crate) store: Store,
     pub(crate) flights: Arc<Flights>,
@@ -76,6 +83,7 @@ pub(crate) struct Distribution {
     pub(crate) spec: DistributionSpec,
     /// The default behaviour is last, under `*`.
     behaviours: Vec<(String, Compiled)>,
+    tls: Option<Terminator>,
     pub(crate) counters: Arc<Counters>,
 }
 
@@ -124,6 +132,7 @@ impl Edge {
             .machine(|| format!("recreate the cache directory {}", settings.directory.display()))?;
         Ok(Edge(Arc::new(Inner {
             identity,
+            https_port: settings.https_port,
             clock,
             store: Store::new(directory, settings.memory_bytes, settings.disk_bytes),
             flights: Arc::default(),
@@ -173,6 +182,7 @@ impl Edge {
             let _ = stream.set_nodelay(true);
             let (edge, stop) = (self.clone(), stop.clone());
             tokio::spawn(async move {
+                let Some(stream) = edge.handshake(stream, https, &stop).await else { return drop(slot) };
                 let link: Arc<Link> = Arc::default();
                 let guard = Guard::new(stream, link.clone(), Arc::new(()), Upgrades::Never, IDLE_TIMEOUT);
                 let service = service_fn(move |request| {
@@ -189,6 +199,21 @@ impl Edge {
                 drop(slot);
             });
         }
+    }
+}
+
+impl Edge {
+    /// The stream for HTTP. `None`: there is no viewer to answer.
+    async fn handshake(&self, stream: TcpStream, https: bool, stop: &CancellationToken) -> Option<Stream> {
+        if !https {
+            return Some(Stream::Plain(stream));
+        }
+        let choose = |name: Option<&str>| self.0.distribution(name?)?.tls.clone();
+        let shaken = tokio::select! {
+            shaken = escale_tls::accept_by_name(stream, choose) => shaken,
+            () = stop.cancelled() => return None,
+        };
+        shaken.inspect_err(|error| tracing::debug!(%error, "a viewer's TLS handshake failed")).ok()
     }
 }
 
@@ -229,7 +254,8 @@ impl Distribution {
             Ok((pattern, Compiled { behaviour, access }))
         });
         let behaviours = behaviours.collect::<Result<_, PlaneError>>()?;
-        Ok(Distribution { id: spec.id.as_str().into(), behaviours, counters, spec })
+        let tls = spec.tls.as_ref().map(Terminator::new).transpose()?;
+        Ok(Distribution { id: spec.id.as_str().into(), behaviours, tls, counters, spec })
     }
 
     /// A pattern has the same meaning with and without a leading slash.

@@ -1,7 +1,7 @@
 //! The cdn plane: an HTTP cache (RFC 9111) between viewers and origins. The Host header selects the distribution; its
 //! behaviours, selected by path pattern, say how to cache, what to forward, who may read.
 //!
-//! It terminates no TLS and opens no socket itself: listeners and the [`Connector`] are the caller's. The
+//! It opens no socket itself: listeners and the [`Connector`] are the caller's. The
 //! cache does not outlive the process: its directory is wiped at the start, because an index that a crash
 //! may have left half written cannot be trusted, and a cache can always be filled again.
 //!

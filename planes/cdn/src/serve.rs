@@ -96,7 +96,8 @@ pub(crate) async fn handle(
     let path = RawPath::new(request.uri().path());
     // `*` is a path for servers, not for their content; and the behaviour must be unambiguous.
     let is_certain = path.as_str().starts_with('/') && !path.has_two_readings();
-    let Some(authority) = Authority::of(request.uri(), request.headers()).filter(|_| is_certain) else {
+    let Some(authority) = Authority::of(request.uri(), request.headers(), https).filter(|_| is_certain)
+    else {
         return refuse(StatusCode::BAD_REQUEST);
     };
     let Some(distribution) = edge.distribution(&authority.host()) else {
@@ -188,7 +189,8 @@ impl Exchange {
         match behaviour.viewer {
             ViewerProtocol::RedirectToHttps if !self.https => {
                 let target = parts.uri.path_and_query().map_or("/", |p| p.as_str());
-                return (pages::to_https(&self.authority.host(), target, identity), Word::Redirect);
+                let host = self.authority.https(self.edge.https_port);
+                return (pages::to_https(&host, target, identity), Word::Redirect);
             }
             ViewerProtocol::HttpsOnly if !self.https => {
                 return (pages::error(StatusCode::FORBIDDEN, BAD_REQUEST, identity, &self.id), Word::Error);

@@ -1,5 +1,7 @@
 //! The complete interface of the plane, as plain data.
 
+use escale_tls::TlsSpec;
+pub use escale_tls::spec as tls;
 use http::Method;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,6 +18,8 @@ pub struct DistributionSpec {
     pub default: Behaviour,
     pub origins: Vec<Origin>,
     pub errors: Vec<ErrorResponse>,
+    /// For viewers that name one of the distribution's hosts in their handshake. `None`: no viewer can use HTTPS.
+    pub tls: Option<TlsSpec>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -30,6 +30,7 @@ pub(crate) struct Layer {
 pub(crate) enum Compression {
     Plain,
     Gzip,
+    Zstd,
 }
 
 /// The defaults that a container takes from its image.
@@ -151,9 +152,12 @@ fn layer(blobs: &Path, d: &Descriptor) -> Result<Layer, String> {
         "application/vnd.oci.image.layer.v1.tar+gzip"
         | "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
         | "application/vnd.docker.image.rootfs.diff.tar.gzip" => Compression::Gzip,
+        "application/vnd.oci.image.layer.v1.tar+zstd"
+        | "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"
+        | "application/vnd.docker.image.rootfs.diff.tar.zstd" => Compression::Zstd,
         other => {
             return Err(format!(
-                "layer {} is of type '{other}', which is not supported; use tar or tar+gzip",
+                "layer {} is of type '{other}', which is not supported; use tar, tar+gzip or tar+zstd",
                 d.digest
             ));
         }

@@ -24,6 +24,9 @@ pub const LAYER_ENTRIES: u64 = 4_000_000;
 /// Unpacked bytes of one layer: a decompression bomb must not fill the disk.
 pub const LAYER_UNPACKED_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
+/// Largest window of a layer in zstd, as a power of two: 128 MiB of memory, the default of the zstd program. Level 19 needs 8 MiB.
+pub const ZSTD_WINDOW_LOG: u32 = 27;
+
 /// Layers of one image; the limit of overlayfs and Docker.
 pub const LAYERS: usize = 127;
 

@@ -7,7 +7,7 @@ use crate::{
     exec,
     host::Host,
     image::{self, Image},
-    layers::Layers,
+    layers::{Layers, Places},
     logs,
     quota::{Project, Quotas},
     runtime::{self, Runtime},
@@ -85,9 +85,10 @@ impl Machine {
         }
         let dir = fs::canonicalize(dir).machine(|| format!("resolve the path {}", dir.display()))?;
         let runtime = settings.runtime.clone().map_or_else(Runtime::probe, Ok)?;
+        let places = Places { blobs: settings.blobs.clone(), groups: dir.join("groups") };
         let host = RealHost {
             lock: Mutex::new(Some(hold(&dir)?)),
-            layers: Layers::open(dir.join("layers"))?,
+            layers: Layers::open(dir.join("layers"), places)?,
             watcher: Watcher::new()?,
             cgroups: Cgroups::detect(),
             quotas: Quotas::of(&dir),

@@ -36,6 +36,7 @@ pub(crate) fn unpack(layer: &Layer, into: &Path) -> Result<(), PlaneError> {
     let done = match layer.compression {
         Compression::Plain => work.all(&mut hashed),
         Compression::Gzip => work.all(MultiGzDecoder::new(&mut hashed)),
+        Compression::Zstd => zstd(&mut hashed).and_then(|decoder| work.all(decoder)),
     };
     done.map_err(|e| {
         if disk::is_full(&e) {
@@ -54,6 +55,15 @@ pub(crate) fn unpack(layer: &Layer, into: &Path) -> Result<(), PlaneError> {
             "the blob of layer sha256:{name} is damaged (its content is sha256:{found}); push the image again"
         )))
     }
+}
+
+/// A decoder of all frames, which refuses those that need more than the window that every decoder must support.
+///
+/// Source: <https://www.rfc-editor.org/rfc/rfc8878#name-window-descriptor>
+fn zstd<R: Read>(reader: R) -> io::Result<impl Read> {
+    let mut decoder = zstd::Decoder::new(reader)?;
+    decoder.window_log_max(limits::ZSTD_WINDOW_LOG)?;
+    Ok(decoder)
 }
 
 struct Hashed<R> {

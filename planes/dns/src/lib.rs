@@ -10,6 +10,7 @@
 pub mod fake;
 #[doc(hidden)]
 pub mod fuzzing;
+mod host;
 mod lookup;
 mod message;
 mod rate;
@@ -22,9 +23,10 @@ mod value;
 mod zone;
 
 pub use fake::FakeDns;
+pub use host::{host_servers, host_servers_answer};
 pub use server::{Counts, Server};
 pub use sockets::OwnSockets;
-pub use spec::{Data, Kind, Record, Resolver, Routing, ServerSpec, Spec, View, Zone};
+pub use spec::{Data, Kind, Record, Resolver, Routing, ServerSpec, Servers, Spec, Upstream, View, Zone};
 
 use async_trait::async_trait;
 use escale_base::PlaneError;

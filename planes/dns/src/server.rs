@@ -243,7 +243,7 @@ impl Subject {
     async fn forward(&self, question: &Question, mut reply: Reply) -> Reply {
         count(&self.counters.forwarded);
         reply.code = ResponseCode::ServFail;
-        let (Some(name), Some(upstream)) = (reply.forward.take(), self.shared.upstream(&self.view)) else {
+        let (Some(name), Some(servers)) = (reply.forward.take(), self.shared.upstream(&self.view)) else {
             return reply;
         };
         // Never waits: with a dead upstream the questions would pile up behind each other.
@@ -251,7 +251,7 @@ impl Subject {
             count(&self.counters.upstream_failed);
             return reply;
         };
-        match upstream::ask(upstream, question, &name).await {
+        match upstream::ask(&servers, question, &name).await {
             Ok(mut answer) => {
                 reply.code = answer.response_code();
                 reply.answers.extend(answer.take_answers());
@@ -259,7 +259,7 @@ impl Subject {
             }
             Err(error) => {
                 count(&self.counters.upstream_failed);
-                tracing::debug!(%upstream, %name, %error, "cannot query the upstream resolver");
+                tracing::debug!(?servers, %name, %error, "cannot query the upstream resolvers");
             }
         }
         reply

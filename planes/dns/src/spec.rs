@@ -21,10 +21,28 @@ pub struct Resolver {
     /// Names below one of these are never looked up anywhere else.
     #[serde(with = "zones")]
     pub zones: Vec<Arc<Zone>>,
-    /// The resolver for names that no zone contains; reached from the process's own network namespace.
-    pub upstream: Option<SocketAddr>,
+    /// Answers for names that no zone contains.
+    pub upstream: Option<Upstream>,
     /// Answers per second and client over UDP; `None` means no limit.
     pub queries_per_second: Option<u32>,
+}
+
+/// Resolvers outside, reached from the process's own network namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upstream {
+    pub servers: Servers,
+    /// Names at or below one of these do not exist, whatever the servers say…
+    pub withheld: Vec<String>,
+    /// …unless they are at or below one of these.
+    pub allowed: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Servers {
+    /// Tried in this order.
+    These(Vec<SocketAddr>),
+    /// Those that the host's own programs use, at the time of each question.
+    OfHost,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +146,12 @@ impl fmt::Display for View {
             View::Public => f.write_str("the public view"),
             View::Network(name) => write!(f, "the resolver of network '{name}'"),
         }
+    }
+}
+
+impl From<SocketAddr> for Upstream {
+    fn from(server: SocketAddr) -> Upstream {
+        Upstream { servers: Servers::These(vec![server]), withheld: Vec::new(), allowed: Vec::new() }
     }
 }
 

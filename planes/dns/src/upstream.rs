@@ -1,15 +1,16 @@
-//! Queries to the upstream: one question, from an unpredictable port and with an unpredictable id; TCP if truncated.
+//! Queries to upstream servers: one question, from an unpredictable port and with an unpredictable id; TCP if truncated.
 
 use crate::message::Question;
 use escale_base::limits::dns as limits;
-use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
-use hickory_proto::rr::Name;
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::{Name, RecordType};
 use std::{io, net::SocketAddr, time::Duration};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UdpSocket};
 
-/// Asks for `name` with the type of `question`; two attempts.
-pub(crate) async fn ask(upstream: SocketAddr, question: &Question, name: &Name) -> io::Result<Message> {
+/// Asks for `name` with the type of `question`: each server once, a single one twice. As the C library does, it asks the
+/// next server if one cannot answer, and otherwise takes the first answer, also a negative one.
+pub(crate) async fn ask(servers: &[SocketAddr], question: &Question, name: &Name) -> io::Result<Message> {
     let query = Query::query(name.clone(), question.query.query_type());
     let mut edns = Edns::new();
     edns.set_max_payload(limits::UDP_ANSWER_BYTES as u16).set_dnssec_ok(question.dnssec_ok);
@@ -20,17 +21,35 @@ pub(crate) async fn ask(upstream: SocketAddr, question: &Question, name: &Name) 
         .set_checking_disabled(question.checking_disabled)
         .add_query(query)
         .set_edns(edns);
-    let mut last = io::Error::from(io::ErrorKind::TimedOut);
-    for _ in 0..2 {
+    let mut last = Err(io::Error::from(io::ErrorKind::TimedOut));
+    let tries = servers.len().clamp(2, limits::UPSTREAM_SERVERS);
+    for server in servers.iter().cycle().take(tries) {
         message.set_id(rand::random());
         let limit = Duration::from_millis(limits::UPSTREAM_TRY_MS);
-        match tokio::time::timeout(limit, exchange(upstream, &message)).await {
+        match tokio::time::timeout(limit, exchange(*server, &message)).await {
+            Ok(Ok(answer)) if cannot_answer(answer.response_code()) => last = Ok(answer),
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => last = error,
-            Err(_) => {}
+            Ok(Err(error)) if last.is_err() => last = Err(error),
+            Ok(Err(_)) | Err(_) => {}
         }
     }
-    Err(last)
+    last
+}
+
+/// Whether a server answers a question about the root at all.
+pub(crate) async fn is_there(server: SocketAddr) -> bool {
+    let mut message = Message::new();
+    message
+        .set_op_code(OpCode::Query)
+        .set_recursion_desired(true)
+        .set_id(rand::random())
+        .add_query(Query::query(Name::root(), RecordType::NS));
+    let limit = Duration::from_millis(limits::UPSTREAM_TRY_MS);
+    matches!(tokio::time::timeout(limit, exchange(server, &message)).await, Ok(Ok(_)))
+}
+
+fn cannot_answer(code: ResponseCode) -> bool {
+    matches!(code, ResponseCode::ServFail | ResponseCode::NotImp | ResponseCode::Refused)
 }
 
 async fn exchange(upstream: SocketAddr, question: &Message) -> io::Result<Message> {
@@ -41,7 +60,15 @@ async fn exchange(upstream: SocketAddr, question: &Message) -> io::Result<Messag
     socket.send(&bytes).await?;
     let mut buffer = vec![0; usize::from(u16::MAX)];
     loop {
-        let size = socket.recv(&mut buffer).await?;
+        // Tokio's `recv` does not wake when an ICMP error reports that there is no server.
+        socket.ready(Interest::READABLE | Interest::ERROR).await?;
+        let size = match socket.try_recv(&mut buffer) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => match socket.take_error()? {
+                Some(error) => return Err(error),
+                None => continue,
+            },
+            received => received?,
+        };
         // A packet that does not answer this question may be forged: keep waiting.
         let Some(answer) = matching(&buffer[..size], question) else { continue };
         return if answer.truncated() { over_tcp(upstream, question, &bytes).await } else { Ok(answer) };

@@ -9,7 +9,10 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::time::Duration;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Limit of header fields in one request.
@@ -37,8 +40,9 @@ impl Default for Limits {
 
 /// Answers the requests of a connection by `service` until the client or an error ends it. After `stop` the requests
 /// in progress are completed and no more are accepted. The service must call [`crate::Link::refusal`] before anything else.
-pub async fn serve<S, B>(mut guard: Guard<TcpStream>, limits: Limits, service: S, stop: CancellationToken)
+pub async fn serve<C, S, B>(mut guard: Guard<C>, limits: Limits, service: S, stop: CancellationToken)
 where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: HttpService<Incoming, ResBody = B>,
     S: hyper::service::Service<http::Request<Incoming>, Response = Response<B>>,
     <S as HttpService<Incoming>>::Error: Into<BoxError>,

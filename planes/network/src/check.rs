@@ -27,11 +27,13 @@ pub(crate) fn vpc(spec: &VpcSpec) -> Result<(), PlaneError> {
     unique(&at, "route table", spec.route_tables.iter().map(|t| &t.name))?;
     unique(&at, "interface", spec.interfaces.iter().map(|i| &i.name))?;
     unique(&at, "group", spec.groups.iter().map(|g| &g.name))?;
+    unique(&at, "filter", spec.filters.iter().map(|f| &f.name))?;
     network_cidr(&at, spec)?;
     subnets(&at, spec)?;
     route_tables(&at, spec)?;
     interfaces(&at, spec)?;
-    groups(&at, spec)
+    groups(&at, spec)?;
+    filters(&at, spec)
 }
 
 pub(crate) fn internet(spec: &InternetSpec) -> Result<(), PlaneError> {
@@ -127,6 +129,9 @@ fn subnets(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
         }
         if !spec.route_tables.iter().any(|t| t.name == s.route_table) {
             return Err(unknown(at, &format!("subnet '{}'", s.name), "route table", &s.route_table));
+        }
+        if let Some(filter) = s.filter.as_ref().filter(|name| spec.filter(name).is_none()) {
+            return Err(unknown(at, &format!("subnet '{}'", s.name), "filter", filter));
         }
     }
     Ok(())
@@ -231,18 +236,7 @@ fn groups(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
     for group in &spec.groups {
         for rule in group.ingress.iter().chain(&group.egress) {
             let what = format!("group '{}'", group.name);
-            match rule.protocol {
-                Protocol::Tcp(p) | Protocol::Udp(p) if p.first > p.last => {
-                    return Err(asked(format!(
-                        "{at}: {what}: ports {}-{} are in descending order; give the lower port first",
-                        p.first, p.last
-                    )));
-                }
-                Protocol::Icmp { kind: None, code: Some(c) } => {
-                    return Err(asked(format!("{at}: {what}: ICMP code {c} needs a type")));
-                }
-                _ => {}
-            }
+            protocol(at, &what, rule.protocol)?;
             match &rule.peer {
                 Peer::Group(g) if !spec.groups.iter().any(|x| x.name == *g) => {
                     return Err(unknown(at, &what, "group", g));
@@ -252,6 +246,29 @@ fn groups(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
         }
     }
     Ok(())
+}
+
+fn filters(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
+    for filter in &spec.filters {
+        let what = format!("filter '{}'", filter.name);
+        for rule in filter.ingress.iter().chain(&filter.egress) {
+            protocol(at, &what, rule.protocol)?;
+        }
+    }
+    Ok(())
+}
+
+fn protocol(at: &str, what: &str, protocol: Protocol) -> Result<(), PlaneError> {
+    match protocol {
+        Protocol::Tcp(p) | Protocol::Udp(p) if p.first > p.last => Err(asked(format!(
+            "{at}: {what}: ports {}-{} are in descending order; give the lower port first",
+            p.first, p.last
+        ))),
+        Protocol::Icmp { kind: None, code: Some(c) } => {
+            Err(asked(format!("{at}: {what}: ICMP code {c} needs a type")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn public_address(at: &str, what: &str, address: Ipv4Addr) -> Result<(), PlaneError> {

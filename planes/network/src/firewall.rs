@@ -1,9 +1,10 @@
 //! Translates a network's spec into a firewall table, and evaluates the spec for a single flow. Pure.
 //!
-//! Two base chains on forward, both with policy drop: egress of the sender, then ingress of the receiver (`accept` ends
-//! only one of them). Verdict maps select a chain per interface, which jumps to one chain per group.
+//! Three base chains on forward, since `accept` ends only one of them: the borders of subnets (`filters.rs`), then with
+//! policy drop egress of the sender and ingress of the receiver. Verdict maps select a chain per interface, which jumps to one chain per group.
 
 use crate::{
+    filters,
     ruleset::{Chain, Map, Ruleset},
     spec::*,
 };
@@ -55,6 +56,7 @@ pub(crate) fn router(spec: &VpcSpec) -> Ruleset {
             set.sets.entry("has_public".into()).or_default().insert(i.address.to_string());
         }
     }
+    filters::add(&mut set, spec);
     set
 }
 
@@ -194,7 +196,13 @@ fn rule(rule: &Rule, way: Way) -> Option<String> {
             format!("ip {side} {{ {} }} ", list.join(", "))
         }
     };
-    let protocol = match rule.protocol {
+    let protocol = protocol(rule.protocol);
+    Some(format!("{peer}{protocol}accept"))
+}
+
+/// The part of a rule that matches a protocol; empty for all protocols.
+pub(crate) fn protocol(protocol: Protocol) -> String {
+    match protocol {
         Protocol::Any => String::new(),
         Protocol::Tcp(p) => format!("tcp dport {}-{} ", p.first, p.last),
         Protocol::Udp(p) => format!("udp dport {}-{} ", p.first, p.last),
@@ -204,8 +212,7 @@ fn rule(rule: &Rule, way: Way) -> Option<String> {
             format!("icmp type {kind} icmp code {code} ")
         }
         Protocol::Number(n) => format!("ip protocol {n} "),
-    };
-    Some(format!("{peer}{protocol}accept"))
+    }
 }
 
 /// A flow in the router's connection tracking.

@@ -103,12 +103,8 @@ impl Drop for Forwarder {
 
 /// Passes every connection to `handle`, a limited number at a time; they end with this future. After `closing` it accepts no
 /// further connections.
-async fn serve<H, F>(
-    listener: TcpListener,
-    handle: H,
-    closing: CancellationToken,
-    closed: CancellationToken,
-) where
+async fn serve<H, F>(listener: TcpListener, handle: H, closing: CancellationToken, closed: CancellationToken)
+where
     H: Fn(TcpStream) -> F,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {

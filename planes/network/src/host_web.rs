@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, PoisonError},
 };
 use tokio::sync::Mutex;
 
@@ -22,6 +22,8 @@ pub struct HostWebSpec {
     pub port: u16,
     /// The public addresses that have a loopback address.
     pub addresses: BTreeSet<Ipv4Addr>,
+    /// Names that the answer for an unknown name lists besides those of the directory.
+    pub names: BTreeSet<String>,
 }
 
 /// Forwards from the host's loopback interface to public addresses.
@@ -35,8 +37,27 @@ pub trait HostWeb: Send + Sync {
 /// The real implementation, in the Internet's namespace.
 pub struct LoopbackWeb {
     namespaces: Namespaces,
-    directory: Arc<dyn Directory>,
+    directory: Arc<Listed>,
     open: Mutex<Open>,
+}
+
+/// A directory with more names to list.
+struct Listed {
+    directory: Arc<dyn Directory>,
+    more: std::sync::Mutex<BTreeSet<String>>,
+}
+
+impl Directory for Listed {
+    fn find(&self, name: &str) -> Option<SocketAddr> {
+        self.directory.find(name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let more = self.more.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known =
+            self.directory.names().into_iter().chain(more.into_iter().filter(|n| self.find(n).is_some()));
+        BTreeSet::from_iter(known).into_iter().collect()
+    }
 }
 
 #[derive(Default)]
@@ -49,6 +70,7 @@ struct Open {
 
 impl LoopbackWeb {
     pub fn new(namespaces: Namespaces, directory: Arc<dyn Directory>) -> LoopbackWeb {
+        let directory = Arc::new(Listed { directory, more: Default::default() });
         LoopbackWeb { namespaces, directory, open: Mutex::default() }
     }
 
@@ -64,11 +86,11 @@ impl LoopbackWeb {
     async fn by_name(&self, port: u16) -> Result<Vec<Forwarder>, PlaneError> {
         let internet = self.namespaces.open(&Place::Internet)?;
         let listen = (Ipv4Addr::LOCALHOST, port).into();
-        let first = forward_by_name(internet.clone(), listen, Arc::clone(&self.directory)).await?;
+        let first = forward_by_name(internet.clone(), listen, self.directory.clone()).await?;
         tracing::info!(at = %first.local_addr(), "public names are served by Host header");
         // Resolvers return ::1 first for *.localhost, and not every client tries the second address.
         let listen = (Ipv6Addr::LOCALHOST, first.local_addr().port()).into();
-        let second = forward_by_name(internet, listen, Arc::clone(&self.directory)).await;
+        let second = forward_by_name(internet, listen, self.directory.clone()).await;
         if let Err(error) = &second {
             tracing::info!(%error, "public names are served on IPv4 only, because listening on IPv6 failed");
         }
@@ -85,6 +107,7 @@ impl LoopbackWeb {
 impl HostWeb for LoopbackWeb {
     async fn apply(&self, spec: HostWebSpec) -> Result<(), PlaneError> {
         let mut open = self.open.lock().await;
+        *self.directory.more.lock().unwrap_or_else(PoisonError::into_inner) = spec.names;
         open.addresses.retain(|address, _| spec.addresses.contains(address));
         for address in spec.addresses {
             if open.addresses.contains_key(&address) {

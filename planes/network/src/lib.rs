@@ -13,7 +13,9 @@
 
 mod by_name;
 mod check;
+mod egress;
 mod fake;
+mod filters;
 mod firewall;
 mod flows;
 mod forward;
@@ -29,6 +31,7 @@ mod ruleset;
 mod spec;
 
 pub use by_name::{Directory, forward_by_name};
+pub use egress::{Egress, EgressCounts, EgressSpec};
 pub use fake::FakeNetwork;
 pub use forward::{Forwarder, forward, forward_each};
 pub use host_web::{HostWeb, HostWebSpec, LoopbackWeb};

@@ -72,6 +72,8 @@ pub(crate) enum Via {
     Blackhole,
     /// A blackhole with the lowest precedence of all routes to the same destination.
     LastResort,
+    /// To this namespace's own sockets, although the destination is not an address of it.
+    Local,
 }
 
 impl KernelRoute {
@@ -84,7 +86,7 @@ impl KernelRoute {
     pub(crate) fn link(&self) -> Option<u32> {
         match self.via {
             Via::Link(link) | Via::Gateway(link, _) => Some(link),
-            Via::Blackhole | Via::LastResort => None,
+            Via::Blackhole | Via::LastResort | Via::Local => None,
         }
     }
 }
@@ -274,6 +276,7 @@ fn read_route(message: &RouteMessage) -> Option<KernelRoute> {
     let via = match (message.header.kind, oif, gateway) {
         (RouteType::BlackHole, ..) if metric == u32::MAX => Via::LastResort,
         (RouteType::BlackHole, ..) => Via::Blackhole,
+        (RouteType::Local, ..) => Via::Local,
         (_, Some(link), Some(gateway)) => Via::Gateway(link, gateway),
         (_, Some(link), None) => Via::Link(link),
         _ => return None,
@@ -292,6 +295,7 @@ fn write_route(route: &KernelRoute) -> RouteMessage {
         Via::Gateway(link, gateway) => message.output_interface(link).gateway(gateway).onlink(),
         Via::Blackhole => message.kind(RouteType::BlackHole),
         Via::LastResort => message.kind(RouteType::BlackHole).priority(u32::MAX),
+        Via::Local => message.kind(RouteType::Local).output_interface(LOOPBACK).scope(RouteScope::Host),
     }
     .build()
 }

@@ -101,6 +101,7 @@ fn example() -> VpcSpec {
             kind: Kind::Plain,
         }],
         groups: vec![Group { name: "probe".to_owned(), ingress, egress: vec![] }],
+        filters: vec![],
         internet_gateway: true,
         revoked_flows: spec::RevokedFlows::Cut,
     }

@@ -25,6 +25,7 @@ pub struct VpcSpec {
     pub route_tables: Vec<RouteTable>,
     pub interfaces: Vec<Interface>,
     pub groups: Vec<Group>,
+    pub filters: Vec<Filter>,
     /// Whether the network is attached to the Internet at all.
     pub internet_gateway: bool,
     pub revoked_flows: RevokedFlows,
@@ -47,6 +48,8 @@ pub struct Subnet {
     /// The zone that its interfaces fail with.
     pub zone: String,
     pub route_table: String,
+    /// The filter at the subnet's border; without one, all packets cross it.
+    pub filter: Option<String>,
 }
 
 /// Routes packets to destinations outside the network's own addresses. Interfaces inside always reach each other.
@@ -112,6 +115,27 @@ pub struct Rule {
     pub peer: Peer,
 }
 
+/// A packet filter at the borders of subnets. It is stateless: it checks each packet by itself, replies too, also those of
+/// connections that existed before the filter. Packets between two interfaces of the same subnet do not cross a border, and
+/// no filter applies to packets between an interface and the router itself (its gateway and service addresses).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    pub name: String,
+    /// The first rule that matches decides; a packet that no rule matches is dropped.
+    pub ingress: Vec<FilterRule>,
+    pub egress: Vec<FilterRule>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilterRule {
+    pub allow: bool,
+    /// Ports are those of the destination.
+    pub protocol: Protocol,
+    /// The source of packets into the subnet, the destination of packets out of it. Private addresses: the Internet gateway
+    /// translates outside of the border.
+    pub peer: Ipv4Net,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Protocol {
     Any,
@@ -124,6 +148,19 @@ pub enum Protocol {
     },
     /// A whole protocol, by its IANA number.
     Number(u8),
+}
+
+impl Protocol {
+    /// Whether it matches TCP packets to this port.
+    pub(crate) fn matches_tcp(self, port: u16) -> bool {
+        /// TCP's protocol number.
+        const TCP: u8 = 6;
+        match self {
+            Protocol::Any | Protocol::Number(TCP) => true,
+            Protocol::Tcp(ports) => (ports.first..=ports.last).contains(&port),
+            Protocol::Udp(_) | Protocol::Icmp { .. } | Protocol::Number(_) => false,
+        }
+    }
 }
 
 /// An inclusive range of ports.
@@ -173,6 +210,10 @@ impl VpcSpec {
 
     pub fn subnet(&self, name: &str) -> Option<&Subnet> {
         self.subnets.iter().find(|s| s.name == name)
+    }
+
+    pub fn filter(&self, name: &str) -> Option<&Filter> {
+        self.filters.iter().find(|f| f.name == name)
     }
 
     pub fn interface(&self, name: &str) -> Option<&Interface> {

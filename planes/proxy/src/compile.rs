@@ -2,6 +2,7 @@
 
 use crate::spec::{Action, BalancerSpec, Condition, GroupSpec, HealthCheck, ListenerSpec, Probe};
 use escale_base::PlaneError;
+use escale_tls::Terminator;
 use http::{HeaderName, HeaderValue};
 use std::{collections::BTreeSet, hash::Hash};
 
@@ -55,6 +56,9 @@ fn check_group(at: &str, group: &GroupSpec) -> Result<(), PlaneError> {
 }
 
 fn check_listener(at: &str, listener: &ListenerSpec, groups: &BTreeSet<&str>) -> Result<(), PlaneError> {
+    if let Some(tls) = &listener.tls {
+        Terminator::new(tls).map_err(|error| PlaneError::asked(format!("{at}: {error}")))?;
+    }
     unique(at, "rule priority", listener.rules.iter().map(|r| r.priority))?;
     check_action(&format!("{at}, default action"), &listener.default, groups)?;
     for rule in &listener.rules {

@@ -97,14 +97,16 @@ fn prepare(parts: &mut Parts, connection: &Connection, table: &Table, upgrade: O
     if attributes.drop_invalid_headers {
         headers::drop_invalid(&mut parts.headers);
     }
-    headers::add_forwarded(&mut parts.headers, attributes, connection.client.ip(), connection.port);
+    let Connection { client, scheme, port, .. } = connection;
+    headers::add_forwarded(&mut parts.headers, attributes, client.ip(), (scheme.as_str(), *port));
     if let Some(name) = &table.trace_header {
         headers::add_trace(&mut parts.headers, name, connection.node.clock.now());
     }
     if parts.version == Version::HTTP_2 {
         join_cookies(parts);
     }
-    set_host(parts, connection.port, attributes.preserve_host);
+    let default_port = *port == scheme.default_port();
+    set_host(parts, *port, attributes.preserve_host || default_port);
     if let Some(path) = parts.uri.path_and_query().filter(|p| p.as_str() != "*") {
         parts.uri = Uri::from(path.clone());
     }
@@ -123,14 +125,14 @@ fn join_cookies(parts: &mut Parts) {
     }
 }
 
-/// The authority of the request line, if present, is the host (RFC 9112, 3.2.2; RFC 9113, 8.3.1).
-fn set_host(parts: &mut Parts, port: u16, preserve: bool) {
+/// Sets the Host header, with the port unless it may be absent. The authority of the request line, if present, is the host (RFC 9112, 3.2.2; RFC 9113, 8.3.1).
+fn set_host(parts: &mut Parts, port: u16, without_port: bool) {
     let sent = match parts.uri.authority() {
         Some(authority) => Some(authority.as_str().to_owned()),
         None => parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).map(str::to_owned),
     };
     let Some(mut host) = sent else { return };
-    if !preserve && port != 80 && headers::split_host(&host).1.is_none() {
+    if !without_port && headers::split_host(&host).1.is_none() {
         host = format!("{host}:{port}");
     }
     if let Ok(host) = HeaderValue::try_from(host) {

@@ -63,7 +63,12 @@ pub(crate) fn drop_invalid(headers: &mut HeaderMap) {
 }
 
 /// X-Forwarded-For, -Proto and -Port.
-pub(crate) fn add_forwarded(headers: &mut HeaderMap, attributes: &Attributes, client: IpAddr, port: u16) {
+pub(crate) fn add_forwarded(
+    headers: &mut HeaderMap,
+    attributes: &Attributes,
+    client: IpAddr,
+    (scheme, port): (&'static str, u16),
+) {
     match attributes.forwarded_for {
         ForwardedFor::Append => {
             let mut list = String::new();
@@ -82,7 +87,7 @@ pub(crate) fn add_forwarded(headers: &mut HeaderMap, attributes: &Attributes, cl
             headers.remove(FORWARDED_FOR);
         }
     }
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     headers.insert(FORWARDED_PORT, port.into());
 }
 
@@ -156,7 +161,7 @@ mod tests {
             for sent in [&[][..], &[("x-forwarded-for", "1.2.3.4")]] {
                 let mut headers = map(sent);
                 let attributes = Attributes { forwarded_for: mode, ..Attributes::default() };
-                add_forwarded(&mut headers, &attributes, [10, 0, 0, 1].into(), 8080);
+                add_forwarded(&mut headers, &attributes, [10, 0, 0, 1].into(), ("http", 8080));
                 shown += &format!("{mode:?} {:?}\n", headers.get("x-forwarded-for"));
             }
         }

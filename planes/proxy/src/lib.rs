@@ -4,7 +4,7 @@
 //!
 //! It never opens a socket itself: the caller's [`Sockets`] listens and connects for each node, so the
 //! plane needs no privilege and knows no namespace. It stores nothing: a new process that applies the same
-//! specs listens again. It terminates no TLS.
+//! specs listens again. TLS is `escale-tls`, below HTTP.
 //!
 //! Start at [`spec`] for the complete interface, at `serve.rs` for the path of a request, at
 //! `escale-httpguard` for what a client may send.

@@ -13,6 +13,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use escale_base::{Clock, PlaneError};
+use escale_tls::{Terminator, TlsSpec};
 use http::{HeaderName, HeaderValue};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -102,6 +103,7 @@ impl Balancer {
                 attributes: Default::default(),
             },
             nodes: BTreeMap::new(),
+            terminators: BTreeMap::new(),
             sockets,
             clock,
             changed: changed.clone(),
@@ -161,6 +163,8 @@ fn publish_if_new(to: &watch::Sender<Arc<Seen>>, seen: Seen) {
 struct Running {
     spec: BalancerSpec,
     nodes: BTreeMap<String, Node>,
+    /// The TLS of listeners, by port. Kept while its spec is the same, so that clients can resume their sessions.
+    terminators: BTreeMap<u16, (TlsSpec, Terminator)>,
     sockets: Arc<dyn Sockets>,
     clock: Clock,
     changed: Arc<Notify>,
@@ -201,6 +205,7 @@ impl Drop for Member {
 
 impl Running {
     fn change_to(&mut self, spec: BalancerSpec) {
+        self.change_tls(&spec);
         self.nodes.retain(|name, _| spec.nodes.iter().any(|n| n.node == *name));
         for wanted in &spec.nodes {
             let node = self.nodes.remove(&wanted.node).unwrap_or_else(|| self.new_node(wanted, &spec));
@@ -209,6 +214,18 @@ impl Running {
         }
         self.spec = spec;
         self.changed.notify_one();
+    }
+
+    fn change_tls(&mut self, spec: &BalancerSpec) {
+        let mut old = std::mem::take(&mut self.terminators);
+        let with_tls = spec.listeners.iter().filter_map(|l| Some((l.port, l.tls.as_ref()?)));
+        let terminators = with_tls.filter_map(|(port, tls)| {
+            let kept = old.remove(&port).filter(|(known, _)| known == tls);
+            // The spec was checked, so this does not fail.
+            let new = || Some((tls.clone(), Terminator::new(tls).ok()?));
+            Some((port, kept.or_else(new)?))
+        });
+        self.terminators = terminators.collect();
     }
 
     fn new_node(&self, wanted: &NodeSpec, spec: &BalancerSpec) -> Node {
@@ -252,7 +269,8 @@ impl Running {
         node.listeners.retain(|port, l| l.state.is_ok() && spec.listeners.iter().any(|s| s.port == *port));
         let ports = spec.listeners.iter().map(|l| {
             let counters = node.listeners.get(&l.port).map(|l| l.counters.clone()).unwrap_or_default();
-            (l.port, port(l, &groups, counters))
+            let tls = self.terminators.get(&l.port).map(|(_, terminator)| terminator.clone());
+            (l.port, port(l, &groups, tls, counters))
         });
         let table = table(spec, ports.collect());
         let counters: Vec<_> = table.ports.iter().map(|(p, c)| (*p, c.counters.clone())).collect();
@@ -402,6 +420,7 @@ fn table(spec: &BalancerSpec, ports: HashMap<u16, Port>) -> Table {
 fn port(
     listener: &ListenerSpec,
     groups: &HashMap<&str, Arc<Group>>,
+    tls: Option<Terminator>,
     counters: Arc<ListenerCounters>,
 ) -> Port {
     let step = |action: &Action| match action {
@@ -416,6 +435,7 @@ fn port(
     Port {
         rules: rules.into_iter().map(|r| (r.conditions.clone(), step(&r.action))).collect(),
         default: step(&listener.default),
+        tls,
         counters,
     }
 }

@@ -14,6 +14,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use escale_base::{Clock, path::RawPath};
 use escale_httpguard::{Guard, Limits, Link, Upgrades};
+use escale_tls::Stream;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::{body::Incoming, service::service_fn};
 use std::{
@@ -49,7 +50,31 @@ pub(crate) struct Connection {
     /// The port it actually listens on.
     pub(crate) port: u16,
     pub(crate) client: SocketAddr,
+    /// Between this client and the balancer.
+    pub(crate) scheme: Scheme,
     pub(crate) link: Arc<Link>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
+    pub(crate) fn default_port(self) -> u16 {
+        match self {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }
+    }
 }
 
 /// Accepts connections until `stop`; open connections then finish the requests in progress.
@@ -73,13 +98,15 @@ pub(crate) async fn accept(
         };
         match accepted {
             (slot, Ok((stream, client))) => {
-                let connection = Connection { node: node.clone(), key, port, client, link: Arc::default() };
-                let (counters, stop) = (counters.clone(), stop.clone());
+                let (node, counters, stop) = (node.clone(), counters.clone(), stop.clone());
                 tokio::spawn(async move {
                     counters.opened.fetch_add(1, Relaxed);
                     counters.active.fetch_add(1, Relaxed);
                     let _active = Active(counters.clone());
-                    serve(connection, stream, counters, stop).await;
+                    if let Some((stream, scheme)) = handshake(&node, key, stream, &stop).await {
+                        let connection = Connection { node, key, port, client, scheme, link: Arc::default() };
+                        serve(connection, stream, counters, stop).await;
+                    }
                     drop(slot);
                 });
             }
@@ -99,14 +126,36 @@ impl Drop for Active {
     }
 }
 
+/// The stream for HTTP: that of the handshake if the listener has TLS now. `None`: there is no client to answer.
+async fn handshake(
+    node: &NodeContext,
+    key: u16,
+    stream: TcpStream,
+    stop: &CancellationToken,
+) -> Option<(Stream, Scheme)> {
+    // Without it small answers wait for delayed acknowledgements. An error means that the socket is closed already.
+    let _ = stream.set_nodelay(true);
+    let tls = node.table.load().ports.get(&key).and_then(|port| port.tls.clone());
+    let Some(tls) = tls else { return Some((Stream::Plain(stream), Scheme::Http)) };
+    let shaken = tokio::select! {
+        shaken = tls.accept(stream) => shaken,
+        () = stop.cancelled() => return None,
+    };
+    match shaken {
+        Ok(stream) => Some((stream, Scheme::Https)),
+        Err(error) => {
+            tracing::debug!(node = %node.name, port = key, %error, "a TLS handshake failed");
+            None
+        }
+    }
+}
+
 async fn serve(
     connection: Connection,
-    stream: TcpStream,
+    stream: Stream,
     counters: Arc<ListenerCounters>,
     stop: CancellationToken,
 ) {
-    // Without it small answers wait for delayed acknowledgements. An error means that the socket is closed already.
-    let _ = stream.set_nodelay(true);
     let idle = connection.node.table.load().idle;
     let guard = Guard::new(stream, connection.link.clone(), counters, Upgrades::Decided, idle);
     let connection = Arc::new(connection);
@@ -182,7 +231,7 @@ async fn answer(
             query: uri.query(),
             headers: request.headers(),
             source: connection.client.ip(),
-            protocol: "http",
+            protocol: connection.scheme.as_str(),
             port: connection.port,
         };
         match port.step(&facts) {

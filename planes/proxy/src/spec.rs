@@ -1,5 +1,7 @@
 //! The complete interface of the plane, as plain data.
 
+use escale_tls::TlsSpec;
+pub use escale_tls::spec as tls;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr};
@@ -63,6 +65,8 @@ pub struct ListenerSpec {
     pub port: u16,
     pub rules: Vec<Rule>,
     pub default: Action,
+    /// Clients of this listener speak HTTPS.
+    pub tls: Option<TlsSpec>,
 }
 
 /// Rules are evaluated in the order of `priority`; all `conditions` must hold.

@@ -5,6 +5,7 @@ use crate::{
     spec::{Algorithm, Attributes, Condition, Fixed, Redirect},
     target::{Lease, Target},
 };
+use escale_tls::Terminator;
 use http::HeaderValue;
 use std::{
     collections::HashMap,
@@ -27,6 +28,7 @@ pub(crate) struct Table {
 pub(crate) struct Port {
     pub(crate) rules: Vec<(Vec<Condition>, Step)>,
     pub(crate) default: Step,
+    pub(crate) tls: Option<Terminator>,
     pub(crate) counters: Arc<ListenerCounters>,
 }
 

@@ -37,6 +37,8 @@ pub enum Error {
     OutOfOrder { have: u64, at: u64 },
     #[error("another request is writing to this upload")]
     UploadBusy,
+    #[error("the blob {digest} has {size_bytes} bytes, not {announced_bytes} as its manifest says")]
+    OtherSize { digest: Digest, size_bytes: u64, announced_bytes: u64 },
     #[error("the upload is larger than {limit_bytes} bytes")]
     BlobTooLarge { limit_bytes: u64 },
     #[error("the manifest is larger than {limit_bytes} bytes")]
@@ -83,6 +85,7 @@ impl Error {
             Error::OutOfOrder { .. } => ("BLOB_UPLOAD_INVALID", 416),
             Error::UploadBusy => ("BLOB_UPLOAD_INVALID", 409),
             Error::Body { .. } => ("BLOB_UPLOAD_INVALID", 400),
+            Error::OtherSize { .. } => ("SIZE_INVALID", 400),
             Error::BlobTooLarge { .. } => ("SIZE_INVALID", 413),
             Error::ManifestTooLarge { .. } => ("SIZE_INVALID", 413),
             Error::BadManifest(_) => ("MANIFEST_INVALID", 400),

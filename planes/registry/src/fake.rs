@@ -1,8 +1,9 @@
 //! The same behaviour in memory.
 
 use crate::{
-    Body, COLLECTED_AT_ONCE, Collected, Descriptor, Digest, Error, Image, Manifest, Pushed, PutImage,
-    Reference, Registry, RepositorySpec, Result, UploadId, manifest,
+    BLOB_BYTES, Body, CACHE_BYTES, CACHE_GRACE_MS, COLLECTED_AT_ONCE, Collected, Descriptor, Digest, Error,
+    Fetch, Image, Manifest, Pushed, PutImage, Reference, Registry, RepositorySpec, Result, UploadId,
+    manifest,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,11 +20,15 @@ pub struct Fake {
     clock: Clock,
     state: Mutex<State>,
     pushes: broadcast::Sender<Pushed>,
+    cache_bytes: u64,
 }
 
 #[derive(Default)]
 struct State {
     files: BTreeMap<Digest, Bytes>,
+    /// With the time of the last use.
+    cached: BTreeMap<Digest, i64>,
+    admitted: HashSet<(String, Digest)>,
     repositories: BTreeMap<String, Held>,
 }
 
@@ -44,8 +49,13 @@ struct HeldImage {
 
 impl Fake {
     pub fn new(clock: Clock) -> Fake {
+        Fake::caching(clock, CACHE_BYTES)
+    }
+
+    /// With another bound of the cache.
+    pub fn caching(clock: Clock, cache_bytes: u64) -> Fake {
         let (pushes, _) = broadcast::channel(PLANE_EVENTS);
-        Fake { clock, state: Mutex::default(), pushes }
+        Fake { clock, state: Mutex::default(), pushes, cache_bytes }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -54,6 +64,20 @@ impl Fake {
 }
 
 impl State {
+    /// Removes from the cache what exceeds its bound.
+    fn drop_cached(&mut self, cache_bytes: u64, before: i64) {
+        let mut newest: Vec<_> = self.cached.iter().map(|(digest, used)| (-used, digest.clone())).collect();
+        newest.sort();
+        let mut total = 0;
+        for (used, digest) in newest {
+            total += self.files.get(&digest).map_or(0, |bytes| bytes.len() as u64);
+            if total > cache_bytes && -used < before {
+                self.cached.remove(&digest);
+                self.admitted.retain(|(_, admitted)| *admitted != digest);
+            }
+        }
+    }
+
     fn held(&mut self, name: &str) -> Result<&mut Held> {
         self.repositories.get_mut(name).ok_or_else(|| Error::NoSuchRepository(name.to_owned()))
     }
@@ -300,9 +324,65 @@ impl Registry for Fake {
         self.pushes.subscribe()
     }
 
+    async fn cache(&self, digest: &Digest, size_bytes: u64, fetch: Fetch<'_>) -> Result<()> {
+        if size_bytes > BLOB_BYTES {
+            return Err(Error::BlobTooLarge { limit_bytes: BLOB_BYTES });
+        }
+        let other = |size: u64| Error::OtherSize {
+            digest: digest.clone(),
+            size_bytes: size,
+            announced_bytes: size_bytes,
+        };
+        let known = self.state().files.get(digest).map(|bytes| bytes.len() as u64);
+        if let Some(size) = known.filter(|size| *size != size_bytes) {
+            return Err(other(size));
+        }
+        let mut bytes = Vec::new();
+        while known.is_none() && (bytes.len() as u64) < size_bytes {
+            let received = bytes.len() as u64;
+            let mut body = fetch(received).await.map_err(|source| Error::Body { received, source })?;
+            let before = bytes.len();
+            while let Some(chunk) = body.next().await {
+                match chunk {
+                    Ok(chunk) => bytes.extend_from_slice(&chunk),
+                    Err(_) if bytes.len() > before => break,
+                    Err(source) => return Err(Error::Body { received, source }),
+                }
+            }
+            if bytes.len() == before || bytes.len() as u64 > size_bytes {
+                return Err(other(bytes.len() as u64));
+            }
+        }
+        let mut state = self.state();
+        if known.is_none() {
+            let computed = Digest::of(&bytes);
+            if computed != *digest {
+                return Err(Error::DigestMismatch { expected: digest.clone(), computed });
+            }
+            state.files.insert(computed, bytes.into());
+        }
+        state.cached.insert(digest.clone(), self.clock.now().0);
+        Ok(())
+    }
+
+    async fn admit(&self, source: &str, digest: &Digest) -> Result<()> {
+        self.state().admitted.insert((source.to_owned(), digest.clone()));
+        Ok(())
+    }
+
+    async fn admitted(&self, source: &str, digest: &Digest) -> Result<Option<Bytes>> {
+        let mut state = self.state();
+        if !state.admitted.contains(&(source.to_owned(), digest.clone())) {
+            return Ok(None);
+        }
+        state.cached.insert(digest.clone(), self.clock.now().0);
+        Ok(state.files.get(digest).cloned())
+    }
+
     async fn collect(&self, keep: HashSet<Digest>, grace_ms: i64) -> Result<Collected> {
         let before = self.clock.now().0.saturating_sub(grace_ms);
         let mut state = self.state();
+        state.drop_cached(self.cache_bytes, self.clock.now().0.saturating_sub(CACHE_GRACE_MS));
         let mut linked = manifest::with_named(keep, |digest| state.files.get(digest).map(|b| b.to_vec()));
         for held in state.repositories.values_mut() {
             let named: HashSet<Digest> =
@@ -311,6 +391,7 @@ impl Registry for Fake {
             held.uploads.retain(|_, (started, _)| *started >= before);
             linked.extend(held.blobs.keys().chain(held.images.keys()).cloned());
         }
+        linked.extend(state.cached.keys().cloned());
         let mut collected = Collected::default();
         state.files.retain(|digest, bytes| {
             let stays = linked.contains(digest) || collected.files == COLLECTED_AT_ONCE;

@@ -26,6 +26,7 @@ pub use spec::*;
 pub use store::Store;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::{collections::HashSet, ops::Range};
 
 /// Repositories of images. Every method takes a repository's name and fails if that does not exist.
@@ -76,8 +77,16 @@ pub trait Registry: Send + Sync + 'static {
     /// Tags pushed from now on. A receiver that lags gets an error, and must list again.
     fn pushes(&self) -> tokio::sync::broadcast::Receiver<Pushed>;
 
+    /// Stores a blob or manifest of another registry, in no repository: programs that run images read it by its digest. If it
+    /// exists already, only marks it as used. `fetch` opens its body; an interrupted body is continued, also after a restart.
+    async fn cache(&self, digest: &Digest, size_bytes: u64, fetch: Fetch<'_>) -> Result<()>;
+    /// Records that a caller got this manifest from a source, and that it is cached. Sources are the caller's own texts.
+    async fn admit(&self, source: &str, digest: &Digest) -> Result<()>;
+    /// A cached manifest, if it was admitted from this source: that a blob is cached does not mean that every caller may have it.
+    async fn admitted(&self, source: &str, digest: &Digest) -> Result<Option<Bytes>>;
+
     /// Drops blobs that no manifest has referred to for `grace_ms`, then the files that no repository has, up to
-    /// [`COLLECTED_AT_ONCE`]. `keep` are digests in use elsewhere, by containers: they stay, with everything that the manifests
+    /// [`COLLECTED_AT_ONCE`]. Of cached blobs, the least recently used ones above the cache's bound go. `keep` are digests in use elsewhere, by containers: they stay, with everything that the manifests
     /// among them refer to. Returns what was freed.
     async fn collect(&self, keep: HashSet<Digest>, grace_ms: i64) -> Result<Collected>;
 }

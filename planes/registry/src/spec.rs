@@ -3,11 +3,14 @@
 use crate::{BodyError, Digest};
 use bytes::Bytes;
 use escale_base::{Clock, Timestamp};
-use futures_util::stream::Stream;
+use futures_util::{future::BoxFuture, stream::Stream};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, path::PathBuf, pin::Pin};
 
 pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
+
+/// Opens the body of a blob that is cached, from an offset on.
+pub type Fetch<'a> = &'a (dyn Fn(u64) -> BoxFuture<'a, Result<Body, BodyError>> + Send + Sync);
 
 /// Files that one collection removes. The index is locked meanwhile: pushes and pulls wait for some milliseconds.
 pub const COLLECTED_AT_ONCE: usize = 256;
@@ -15,6 +18,14 @@ pub const COLLECTED_AT_ONCE: usize = 256;
 pub const MANIFEST_BYTES: usize = 4 << 20;
 /// Largest blob: 52,000 MiB, the largest layer that managed registries accept.
 pub const BLOB_BYTES: u64 = 52_000 << 20;
+/// What the cache may hold by default: the images of some tens of applications.
+pub const CACHE_BYTES: u64 = 10 << 30;
+/// A cached blob that was used within this time stays, whatever the cache holds: its image may still be incomplete.
+pub const CACHE_GRACE_MS: i64 = 3_600_000;
+/// Disk space that caching leaves free: databases share the disk, and stop when it is full.
+pub const RESERVED_BYTES: u64 = 512 << 20;
+/// How often the rest of a blob is fetched after the body ended early. Each time it must have got further.
+pub const RESUMPTIONS: usize = 5;
 /// Largest page of tags.
 pub const TAGS_PAGE: usize = 1000;
 /// Longest repository name.
@@ -25,6 +36,8 @@ pub struct Settings {
     /// Blobs are stored in `blobs/sha256/` below; the index and uploads in `registry/`.
     pub root: PathBuf,
     pub clock: Clock,
+    /// What the cache of other registries' images may hold: usually [`CACHE_BYTES`].
+    pub cache_bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

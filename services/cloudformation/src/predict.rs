@@ -90,7 +90,7 @@ pub(crate) fn predict(
     let rows = current_rows(image, stack);
     let pseudo = scope::pseudo(config, &stack.arn, &stack.name);
     let environment = Foreseen {
-        real: scope::StackEnvironment::new(image, config, Some(&stack.uuid)),
+        real: scope::StackEnvironment::new(image, config, Some((&stack.uuid, cloud))),
         rows: &rows,
         fates: std::cell::RefCell::default(),
     };
@@ -353,7 +353,7 @@ impl Environment for Foreseen<'_> {
     fn get_att(&self, logical: &str, attribute: &str) -> Result<Option<Value>, TemplateError> {
         let is_known = self.fate(logical) == Some(Fate::Unchanged);
         let row = self.rows.get(logical).filter(|_| is_known);
-        Ok(row.and_then(|row| row.attributes.get(attribute).cloned()))
+        Ok(row.and_then(|row| self.real.attribute(row, attribute)))
     }
 
     fn export(&self, name: &str) -> Option<String> {

@@ -6,20 +6,23 @@ use crate::{
 };
 use escale_base::Secret;
 use escale_requests::{secretsmanager::GetSecretValue, ssm::GetParameter};
-use escale_service::{Config, Cx};
+use escale_service::{Cloud, Config, Created, Cx};
 use escale_store::Image;
 use escale_tables::cloudformation::{
     Content, Export, ExportName, LogicalId, Stack, StackArn, StackName, StackResource, StackUuid,
 };
 use serde_json::Value;
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// The environment of a stack's expressions.
 pub(crate) struct StackEnvironment<'a> {
     pub(crate) image: &'a Image,
     pub(crate) config: &'a Config,
-    /// The stack whose resources can be read, if any exists yet.
-    pub(crate) stack: Option<&'a StackUuid>,
+    /// The stack whose resources can be read, if any exists yet, and their types.
+    stack: Option<(&'a StackUuid, &'a Cloud)>,
     /// The exports that expressions read, also those that do not exist.
     pub(crate) imports: RefCell<BTreeSet<ExportName>>,
 }
@@ -28,14 +31,25 @@ impl<'a> StackEnvironment<'a> {
     pub(crate) fn new(
         image: &'a Image,
         config: &'a Config,
-        stack: Option<&'a StackUuid>,
+        stack: Option<(&'a StackUuid, &'a Cloud)>,
     ) -> StackEnvironment<'a> {
         StackEnvironment { image, config, stack, imports: RefCell::default() }
     }
 
     fn created(&self, logical: &str) -> Option<std::sync::Arc<StackResource>> {
         // A row in another state may have a physical id, but its resource may not be usable yet.
-        find::current(self.image, self.stack?, &logical.into()).filter(|row| row.is_settled())
+        find::current(self.image, self.stack?.0, &logical.into()).filter(|row| row.is_settled())
+    }
+
+    /// The value of a resource's attribute now.
+    pub(crate) fn attribute(&self, row: &StackResource, attribute: &str) -> Option<Value> {
+        let kind = self.stack.and_then(|(_, cloud)| cloud.resource_type(&row.type_name));
+        let created = Created {
+            physical_id: row.physical_id.as_deref().unwrap_or_default().to_owned(),
+            attributes: BTreeMap::new(),
+        };
+        let current = kind.and_then(|kind| (kind.current)(self.image, &created, attribute));
+        current.or_else(|| row.attributes.get(attribute).cloned())
     }
 }
 
@@ -46,8 +60,8 @@ impl Environment for StackEnvironment<'_> {
 
     fn get_att(&self, logical: &str, attribute: &str) -> Result<Option<Value>, TemplateError> {
         let Some(row) = self.created(logical) else { return Ok(None) };
-        match row.attributes.get(attribute) {
-            Some(value) => Ok(Some(value.clone())),
+        match self.attribute(&row, attribute) {
+            Some(value) => Ok(Some(value)),
             None => Err(no_attribute(logical, attribute, &row.type_name, row.attributes.keys())),
         }
     }

@@ -1,6 +1,6 @@
 //! Checks a distribution's configuration. Features that AWS supports and Escale does not are refused by name.
 
-use crate::{Error, error::invalid, policies, rules};
+use crate::{Error, error::invalid, policies, rules, viewer};
 use escale_base::AwsError;
 use escale_service::Cx;
 use escale_tables::cloudfront::{
@@ -14,6 +14,7 @@ pub(crate) fn config(
     config: &DistributionConfig,
 ) -> Result<(), Error> {
     refuse_unsupported(config)?;
+    viewer::check(cx, config)?;
     if config.origins.0.is_empty() {
         return Err(invalid("A distribution must have at least one origin"));
     }
@@ -84,13 +85,6 @@ fn refuse_unsupported(config: &DistributionConfig) -> Result<(), Error> {
     if config.staging == Some(true) {
         return refuse("DistributionConfig.Staging");
     }
-    let certificate = config.viewer_certificate.as_ref();
-    if certificate.is_some_and(|c| c.cloud_front_default_certificate != Some(true)) {
-        return refuse_with_hint(
-            "A ViewerCertificate other than CloudFront's default certificate",
-            "Use {\"CloudFrontDefaultCertificate\": true}.",
-        );
-    }
     match config.restrictions.as_ref().map(|r| r.geo_restriction.restriction_type) {
         None | Some(GeoRestrictionType::None) => Ok(()),
         Some(_) => refuse_with_hint(
@@ -146,9 +140,9 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
 
 /// The bucket in `<bucket>.s3.<region>.amazonaws.com`; the region is optional.
 pub(crate) fn bucket_of(domain: &str) -> Option<&str> {
-    // `.s3-<region>` is the older form of regional names.
+    // `.s3-<region>` is the older form of regional names. A website endpoint is a custom origin: it is no REST endpoint.
     let (bucket, rest) = domain.split_once(".s3.").or_else(|| domain.split_once(".s3-"))?;
-    (!bucket.is_empty() && rest.ends_with("amazonaws.com")).then_some(bucket)
+    (!bucket.is_empty() && rest.ends_with("amazonaws.com") && !rest.starts_with("website")).then_some(bucket)
 }
 
 fn behaviour(
@@ -222,6 +216,9 @@ mod tests {
         for (domain, bucket) in [
             ("media.s3.eu-west-3.amazonaws.com", Some("media")),
             ("my.media.s3.amazonaws.com", Some("my.media")),
+            ("media.s3-eu-west-3.amazonaws.com", Some("media")),
+            ("media.s3-website-eu-west-3.amazonaws.com", None),
+            ("media.s3-website.eu-west-3.amazonaws.com", None),
             ("web-1.eu-west-3.elb.localhost", None),
         ] {
             assert_eq!(super::bucket_of(domain), bucket, "{domain}");

@@ -49,6 +49,8 @@ pub enum Error {
     #[error("You can't change a public key except for its comment")]
     KeyIsFixed,
     #[error("{0}")]
+    ViewerCertificate(String),
+    #[error("{0}")]
     IllegalUpdate(String),
     #[error("{0}")]
     InvalidArgument(String),
@@ -101,6 +103,7 @@ impl From<Error> for AwsError {
             Error::InUse { kind: Kind::PublicKey, .. } => (ErrorKind::InUse, "PublicKeyInUse", 409),
             Error::InUse { kind: Kind::KeyGroup, .. } => (ErrorKind::InUse, "ResourceInUse", 409),
             Error::KeyIsFixed => (ErrorKind::Invalid, "CannotChangeImmutablePublicKeyFields", 400),
+            Error::ViewerCertificate(_) => (ErrorKind::Invalid, "InvalidViewerCertificate", 400),
             Error::IllegalUpdate(_) => (ErrorKind::Invalid, "IllegalUpdate", 400),
             Error::DefaultRootObject => (ErrorKind::Invalid, "InvalidDefaultRootObject", 400),
             Error::ResponseCode => (ErrorKind::Invalid, "InvalidResponseCode", 400),

@@ -14,7 +14,9 @@ mod reconcile;
 mod recorded;
 mod rules;
 mod shapes;
+mod viewer;
 
+use escale_authority::Authority;
 use escale_base::{Arn, Secret, wire::Value};
 use escale_cdn::{Cdn, Settings, spec::Identity};
 use escale_engine::Engine;
@@ -76,8 +78,8 @@ impl Service for CloudFront {
     }
 }
 
-/// The settings of the edge: CloudFront's identity, and a cache in this folder.
-pub fn edge_settings(directory: PathBuf) -> Settings {
+/// The settings of the edge: CloudFront's identity, a cache in this folder, and the host's ports of HTTP and HTTPS.
+pub fn edge_settings(directory: PathBuf, ports: (u16, u16)) -> Settings {
     let identity = Identity {
         product: "cloudfront".into(),
         title: "CloudFront".into(),
@@ -87,7 +89,7 @@ pub fn edge_settings(directory: PathBuf) -> Settings {
         server: "CloudFront".into(),
         user_agent: "Amazon CloudFront".into(),
     };
-    Settings { directory, memory_bytes: MEMORY_BYTES, disk_bytes: DISK_BYTES, identity }
+    Settings { directory, memory_bytes: MEMORY_BYTES, disk_bytes: DISK_BYTES, identity, https_port: Some(ports) }
 }
 
 /// The key that signs the distribution's requests to S3. It is valid for this cloud's process only.
@@ -99,6 +101,8 @@ pub fn origin_key(cloud: &Cloud, id: &str) -> (String, Secret<String>) {
 /// The plane that serves distributions. It may serve what an earlier daemon applied.
 pub struct Planes {
     pub cdn: Arc<dyn Cdn>,
+    /// Issues the certificates of distributions' own names.
+    pub authority: Arc<dyn Authority>,
 }
 
 /// Starts the reconcilers of distributions and invalidations.
@@ -111,6 +115,7 @@ pub fn start(
     // Before the reconcilers start: they would take old observations for the state of the plane.
     reconcile::begin_observations(store, cloud.clock.now(), planes.cdn.ids())?;
     let (clock, cdn) = (|| cloud.clock.clone(), || Arc::clone(&planes.cdn));
+    engine.add(reconcile::Certificates { store: store.clone(), authority: planes.authority });
     engine.add(reconcile::Distributions { store: store.clone(), clock: clock(), cdn: cdn() });
     engine.add(reconcile::Invalidations { store: store.clone(), clock: clock(), cdn: cdn() });
     Ok(())

@@ -4,17 +4,20 @@
 //! itself, and none can forget one.
 //! Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>
 
+use crate::{acls, ipv6};
 use escale_base::{Arn, wire::Value};
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::ec2::{Address, RouteTable};
 
 /// The prefix of an id and the type in its ARN.
-const TYPES: [(&str, &str); 13] = [
+const TYPES: [(&str, &str); 15] = [
     ("vpc-", "vpc"),
     ("subnet-", "subnet"),
     ("rtb-", "route-table"),
     ("igw-", "internet-gateway"),
+    ("fl-", "vpc-flow-log"),
+    ("eigw-", "egress-only-internet-gateway"),
     ("nat-", "natgateway"),
     ("eipalloc-", "elastic-ip"),
     ("sg-", "security-group"),
@@ -27,12 +30,16 @@ const TYPES: [(&str, &str); 13] = [
 ];
 
 /// The types that operations create. Their ARNs end with `*`, because the id does not exist yet.
-const CREATED: [(&str, &str); 11] = [
+const CREATED: [(&str, &str); 15] = [
     ("AllocateAddress", "elastic-ip"),
     ("CreateDefaultSubnet", "subnet"),
     ("CreateDefaultVpc", "vpc"),
+    ("CreateDhcpOptions", "dhcp-options"),
+    ("CreateFlowLogs", "vpc-flow-log"),
+    ("CreateEgressOnlyInternetGateway", "egress-only-internet-gateway"),
     ("CreateInternetGateway", "internet-gateway"),
     ("CreateNatGateway", "natgateway"),
+    ("CreateNetworkAcl", "network-acl"),
     ("CreateNetworkInterface", "network-interface"),
     ("CreateRouteTable", "route-table"),
     ("CreateSecurityGroup", "security-group"),
@@ -77,7 +84,8 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-/// The type and the id of the resource that a string names. An association's id names the associated address or route table.
+/// The type and the id of the resource that a string names. An association's id names the associated address, route
+/// table or subnet.
 fn resource(image: &Image, text: &str) -> Option<(&'static str, String)> {
     if text.starts_with("eipassoc-") {
         let mut all = image.scan::<Address>();
@@ -87,6 +95,12 @@ fn resource(image: &Image, text: &str) -> Option<(&'static str, String)> {
     if text.starts_with("rtbassoc-") {
         let table = image.scan::<RouteTable>().find(|t| t.associations.iter().any(|a| a.id == text))?;
         return Some(("route-table", table.id.to_string()));
+    }
+    if text.starts_with("aclassoc-") {
+        return Some(("subnet", acls::association(image, text)?.subnet.to_string()));
+    }
+    if text.starts_with("vpc-cidr-assoc-") || text.starts_with("subnet-cidr-assoc-") {
+        return ipv6::owner(image, text);
     }
     // Some operations name an Elastic IP address by the address instead of its allocation id.
     if let Ok(public) = text.parse::<std::net::Ipv4Addr>() {

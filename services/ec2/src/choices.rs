@@ -24,6 +24,15 @@ choice! {
 }
 choice! { pub(crate) enum ConnectivityType { Private = "private", Public = "public" } }
 choice! { pub(crate) enum DomainType { Vpc = "vpc", Standard = "standard" } }
+choice! { pub(crate) enum FlowLogStatus { Active = "ACTIVE" } }
+choice! {
+    pub(crate) enum FlowLogsResourceType {
+        Vpc = "VPC", Subnet = "Subnet", NetworkInterface = "NetworkInterface", TransitGateway = "TransitGateway",
+        TransitGatewayAttachment = "TransitGatewayAttachment", RegionalNatGateway = "RegionalNatGateway",
+    }
+}
+choice! { pub(crate) enum IpSource { Amazon = "amazon", Byoip = "byoip", None = "none" } }
+choice! { pub(crate) enum Ipv6AddressAttribute { Public = "public", Private = "private" } }
 choice! { pub(crate) enum IpAddressType { Ipv4 = "ipv4", Dualstack = "dualstack", Ipv6 = "ipv6" } }
 choice! {
     pub(crate) enum NatGatewayAddressStatus {

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html>
 
-use crate::{Error, initial};
+use crate::{Error, acls, initial};
 use escale_base::Timestamp;
 use escale_service::Config;
 use escale_store::{Image, Tx};
@@ -38,9 +38,10 @@ pub(crate) fn create(tx: &mut Tx, config: &Config, now: Timestamp) -> Vpc {
     let gateway =
         InternetGateway { id: InternetGatewayId::random(), vpc: Some(vpc.id.clone()), tags: Vec::new() };
     let to_internet =
-        Route { destination: Ipv4Net::default(), target: Target::InternetGateway(gateway.id.clone()) };
+        Route { destination: Ipv4Net::default().into(), target: Target::InternetGateway(gateway.id.clone()) };
     let table = initial::main_route_table(&vpc, vec![to_internet]);
     initial::default_group(tx, &vpc);
+    tx.put(acls::default_acl(&vpc));
     tx.put(gateway);
     tx.put::<RouteTable>(table);
     tx.put(vpc.clone());

@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
 
 use escale_base::{AwsError, ErrorKind};
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use std::net::Ipv4Addr;
 
 /// The kinds of resources that a request names by id, for "does not exist" errors.
@@ -24,6 +24,11 @@ pub enum Kind {
     Endpoint,
     PrefixList,
     NetworkAcl,
+    NetworkAclAssociation,
+    VpcCidrAssociation,
+    FlowLog,
+    SubnetCidrAssociation,
+    EgressOnlyInternetGateway,
     Instance,
     DhcpOptions,
     VpnGateway,
@@ -51,6 +56,17 @@ impl Kind {
             Kind::Endpoint => ("InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id"),
             Kind::PrefixList => ("InvalidPrefixListID.NotFound", "prefix list ID"),
             Kind::NetworkAcl => ("InvalidNetworkAclID.NotFound", "networkAcl ID"),
+            Kind::NetworkAclAssociation => ("InvalidAssociationID.NotFound", "association ID"),
+            Kind::FlowLog => ("InvalidFlowLogId.NotFound", "flow log ID"),
+            Kind::VpcCidrAssociation => {
+                ("InvalidVpcCidrBlockAssociationID.NotFound", "vpc CIDR block association ID")
+            }
+            Kind::SubnetCidrAssociation => {
+                ("InvalidSubnetCidrBlockAssociationID.NotFound", "subnet CIDR block association ID")
+            }
+            Kind::EgressOnlyInternetGateway => {
+                ("InvalidGatewayID.NotFound", "egress only internet gateway ID")
+            }
             Kind::Instance => ("InvalidInstanceID.NotFound", "instance ID"),
             Kind::DhcpOptions => ("InvalidDhcpOptionsID.NotFound", "dhcpOptions ID"),
             Kind::VpnGateway => ("InvalidVpnGatewayID.NotFound", "vpnGateway ID"),
@@ -76,7 +92,7 @@ pub enum Error {
     #[error("The CIDR '{0}' is invalid.{1}")]
     SubnetRange(String, String),
     #[error("The CIDR '{0}' conflicts with another subnet ({1} has {2})")]
-    SubnetConflict(Ipv4Net, String, Ipv4Net),
+    SubnetConflict(IpNet, String, IpNet),
     #[error(
         "There are not enough free addresses in subnet '{0}' to satisfy the requested number of interfaces."
     )]
@@ -104,7 +120,7 @@ pub enum Error {
     #[error("{0}")]
     RouteExists(String),
     #[error("no route with destination-cidr-block {1} in route table {0}")]
-    NoRoute(String, Ipv4Net),
+    NoRoute(String, IpNet),
     #[error("Network {0} is already attached to {1}")]
     AlreadyAttached(String, String),
     #[error("The security group '{0}' already exists for VPC '{1}'")]
@@ -113,6 +129,10 @@ pub enum Error {
     DuplicateRule(String),
     #[error("The specified rule does not exist in this security group: {0}")]
     NoRule(String),
+    #[error("The network acl entry identified by {0} already exists.")]
+    DuplicateEntry(u16),
+    #[error("The network acl '{0}' has no {1} entry with the rule number {2}.")]
+    NoEntry(String, &'static str, i32),
     #[error("{1}")]
     TooMany(Limit, String),
     #[error("{0}")]
@@ -139,6 +159,7 @@ pub enum Limit {
     RulesPerGroup,
     GroupsPerInterface,
     RoutesPerTable,
+    EntriesPerAcl,
     Tags,
 }
 
@@ -149,6 +170,8 @@ impl Limit {
             // AWS raises this quota on request, up to 16.
             Limit::GroupsPerInterface => 5,
             Limit::RoutesPerTable => 500,
+            // In each direction, with the last entry, which denies all.
+            Limit::EntriesPerAcl => 20,
             Limit::Tags => 50,
         }
     }
@@ -158,6 +181,7 @@ impl Limit {
             Limit::RulesPerGroup => "RulesPerSecurityGroupLimitExceeded",
             Limit::GroupsPerInterface => "SecurityGroupsPerInterfaceLimitExceeded",
             Limit::RoutesPerTable => "RouteLimitExceeded",
+            Limit::EntriesPerAcl => "NetworkAclEntryLimitExceeded",
             Limit::Tags => "TagLimitExceeded",
         }
     }
@@ -196,6 +220,8 @@ impl From<Error> for AwsError {
             Error::DuplicateGroup(..) => (ErrorKind::AlreadyExists, "InvalidGroup.Duplicate"),
             Error::DuplicateRule(_) => (ErrorKind::AlreadyExists, "InvalidPermission.Duplicate"),
             Error::NoRule(_) => (ErrorKind::NotFound, "InvalidPermission.NotFound"),
+            Error::DuplicateEntry(_) => (ErrorKind::AlreadyExists, "NetworkAclEntryAlreadyExists"),
+            Error::NoEntry(..) => (ErrorKind::NotFound, "InvalidNetworkAclEntry.NotFound"),
             Error::TooMany(limit, _) => (ErrorKind::LimitExceeded, limit.code()),
             Error::NotPermitted(_) => (ErrorKind::Invalid, "OperationNotPermitted"),
             Error::InterfaceInUse(_) => (ErrorKind::InUse, "InvalidNetworkInterface.InUse"),

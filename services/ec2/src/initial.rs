@@ -28,7 +28,9 @@ pub(crate) fn default_group(tx: &mut Tx, vpc: &Vpc) {
         description: "default VPC security group".into(),
         tags: Vec::new(),
     };
-    for (egress, peer) in [(false, Peer::Group(group.id.clone())), (true, Peer::Cidr(Ipv4Net::default()))] {
+    for (egress, peer) in
+        [(false, Peer::Group(group.id.clone())), (true, Peer::Cidr(Ipv4Net::default().into()))]
+    {
         tx.put(all_traffic(&group.id, egress, peer));
     }
     tx.put(group);

@@ -6,14 +6,17 @@
 //!
 //! Other services create their interfaces through `CreateNetworkInterface`, as on AWS. Start at `ops/create_vpc.rs`.
 
+mod acls;
 mod addresses;
 mod arns;
 mod cfn;
 mod choices;
 mod default_vpc;
+mod dhcp;
 mod error;
 mod filters;
 mod initial;
+mod ipv6;
 mod ops;
 mod permissions;
 mod prefix_lists;

@@ -100,13 +100,6 @@ fn rules_of(
     permission: IpPermission,
     all: &mut Vec<RequestedRule>,
 ) -> Result<(), Error> {
-    if let Some(range) = permission.ipv6_ranges.first() {
-        let cidr = range.cidr_ipv6.clone().unwrap_or_default();
-        return Err(rules::refuse_with_hint(
-            format_args!("A rule for the IPv6 range {cidr} (Ipv6Ranges)"),
-            "Use IpRanges.",
-        ));
-    }
     let protocol = permission.ip_protocol.ok_or(Error::Missing("ipProtocol"))?;
     let (protocol, from_port, to_port) = ports(&protocol, permission.from_port, permission.to_port)?;
     let mut add = |peer, description: Option<String>| {
@@ -116,6 +109,7 @@ fn rules_of(
         Ok::<(), Error>(())
     };
     let has_no_peer = permission.ip_ranges.is_empty()
+        && permission.ipv6_ranges.is_empty()
         && permission.user_id_group_pairs.is_empty()
         && permission.prefix_list_ids.is_empty();
     if has_no_peer {
@@ -123,7 +117,11 @@ fn rules_of(
     }
     for range in permission.ip_ranges {
         let text = range.cidr_ip.ok_or(Error::Missing("cidrIp"))?;
-        add(Peer::Cidr(rules::cidr("cidrIp", &text)?), range.description)?;
+        add(Peer::Cidr(rules::cidr("cidrIp", &text)?.into()), range.description)?;
+    }
+    for range in permission.ipv6_ranges {
+        let text = range.cidr_ipv6.ok_or(Error::Missing("cidrIpv6"))?;
+        add(Peer::Cidr(rules::ipv6_cidr("cidrIpv6", &text)?.into()), range.description)?;
     }
     for pair in permission.user_id_group_pairs {
         add(Peer::Group(peer_group(cx, group, pair.group_id, pair.group_name)?), pair.description)?;
@@ -172,9 +170,8 @@ pub(crate) fn ports(protocol: &str, from: Option<i32>, to: Option<i32>) -> Resul
         "tcp" | "6" => "tcp",
         "udp" | "17" => "udp",
         "icmp" | "1" => "icmp",
-        "icmpv6" | "58" => {
-            return Err(rules::refuse_with_hint("The protocol icmpv6 of a security group rule", "Use icmp."));
-        }
+        // AWS does not require types of ICMPv6.
+        "icmpv6" | "58" => return icmp("icmpv6", from.unwrap_or(-1), to.unwrap_or(-1)),
         number => match number.parse::<u8>() {
             // AWS ignores the ports of all other protocols: such a rule allows all ports.
             Ok(number) => return Ok((number.to_string(), -1, -1)),
@@ -189,12 +186,7 @@ pub(crate) fn ports(protocol: &str, from: Option<i32>, to: Option<i32>) -> Resul
         _ => return Err(Error::Missing("fromPort and toPort")),
     };
     if name == "icmp" {
-        let fits = |n| (-1..=255).contains(&n);
-        if !fits(from) || !fits(to) || (from == -1 && to != -1) {
-            let why = "ICMP types and codes are -1 to 255. -1 means all; a code requires a type.";
-            return Err(Error::invalid("fromPort/toPort", format!("{from}/{to}"), why));
-        }
-        return Ok((name.into(), from, to));
+        return icmp(name, from, to);
     }
     if (from, to) == (-1, -1) {
         return Ok((name.into(), 0, 65535));
@@ -205,6 +197,15 @@ pub(crate) fn ports(protocol: &str, from: Option<i32>, to: Option<i32>) -> Resul
         return Err(Error::invalid("portRange", format!("{from}-{to}"), why));
     }
     Ok((name.into(), from, to))
+}
+
+fn icmp(name: &str, kind: i32, code: i32) -> Result<(String, i32, i32), Error> {
+    let fits = |n| (-1..=255).contains(&n);
+    if !fits(kind) || !fits(code) || (kind == -1 && code != -1) {
+        let why = "ICMP types and codes are -1 to 255. -1 means all; a code requires a type.";
+        return Err(Error::invalid("fromPort/toPort", format!("{kind}/{code}"), why));
+    }
+    Ok((name.into(), kind, code))
 }
 
 pub(crate) fn check_description(text: Option<&str>) -> Result<(), Error> {
@@ -351,13 +352,13 @@ mod tests {
         assert_eq!(good("6", Some(80), Some(81)), ("tcp".into(), 80, 81));
         assert_eq!(good("udp", Some(-1), Some(-1)), ("udp".into(), 0, 65535));
         assert_eq!(good("icmp", Some(8), Some(-1)), ("icmp".into(), 8, -1));
+        assert_eq!(good("icmpv6", None, None), ("icmpv6".into(), -1, -1));
         assert_eq!(good("50", None, None), ("50".into(), -1, -1));
         for (p, f, t) in [
             ("tcp", None, None),
             ("tcp", Some(81), Some(80)),
             ("tcp", Some(0), Some(65536)),
             ("icmp", Some(-1), Some(3)),
-            ("icmpv6", Some(-1), Some(-1)),
             ("ssh", Some(1), Some(2)),
         ] {
             assert!(ports(p, f, t).is_err(), "{p} {f:?} {t:?}");

@@ -15,14 +15,28 @@ pub(crate) struct PrefixList {
 const CDN: Ipv4Addr = escale_network::VISITOR;
 
 pub(crate) fn all(config: &Config) -> Vec<PrefixList> {
-    vec![s3(config), cdn()]
+    vec![s3(config), dynamodb(config), cdn()]
 }
 
 pub(crate) fn find(config: &Config, id: &str) -> Option<PrefixList> {
     all(config).into_iter().find(|l| l.id == id)
 }
 
-/// The list of S3, the only service with a gateway endpoint.
+/// The list of a service with a gateway endpoint.
+pub(crate) fn of_service(config: &Config, service: &str) -> Option<PrefixList> {
+    [s3(config), dynamodb(config)].into_iter().find(|list| list.name == service)
+}
+
+/// The list of DynamoDB. It is empty, because the cloud does not have this service.
+fn dynamodb(config: &Config) -> PrefixList {
+    PrefixList {
+        id: "pl-02cd2c6b",
+        name: format!("com.amazonaws.{}.dynamodb", config.region),
+        blocks: Vec::new(),
+    }
+}
+
+/// The list of S3.
 pub(crate) fn s3(config: &Config) -> PrefixList {
     let blocks = vec![Ipv4Net::from(config.s3_address)];
     PrefixList { id: "pl-23ad484a", name: s3_service(config), blocks }

@@ -2,6 +2,20 @@
 
 use escale_service::Recorded;
 
+const IPV6: &str =
+    "Escale's networks carry IPv4 only; the block is stored and shown, and no packet has an address of it";
+const IPV6_RULE: &str = "Escale's networks carry IPv4 only; no packet ever matches this rule";
+const IPV6_ROUTE: &str = "Escale's networks carry IPv4 only; no packet ever takes this route";
+
+const FLOW_LOG: &str = "Escale does not record flows: nothing is delivered to the log group or the bucket";
+const TIME: &str = "Tasks have the clock of the machine and use no DHCP";
+const NETBIOS: &str = "Tasks use neither NetBIOS nor DHCP";
+const DYNAMODB: &str = "The cloud has no DynamoDB: no packet ever uses the endpoint";
+
+const fn of(name: &'static str, reason: &'static str) -> Recorded {
+    Recorded { name, reason }
+}
+
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded {
         name: "*.TagSpecifications",
@@ -37,4 +51,54 @@ pub(crate) const RECORDED: &[Recorded] = &[
         name: "AWS::EC2::VPC.InstanceTenancy",
         reason: "No other customers share the machine's hardware",
     },
+    of("CreateVpc.AmazonProvidedIpv6CidrBlock", IPV6),
+    of("AssociateVpcCidrBlock.AmazonProvidedIpv6CidrBlock", IPV6),
+    of("AWS::EC2::VPCCidrBlock.AmazonProvidedIpv6CidrBlock", IPV6),
+    of("CreateSubnet.Ipv6CidrBlock", IPV6),
+    of("AssociateSubnetCidrBlock.Ipv6CidrBlock", IPV6),
+    of("AWS::EC2::SubnetCidrBlock.Ipv6CidrBlock", IPV6),
+    of("ModifySubnetAttribute.AssignIpv6AddressOnCreation", IPV6),
+    of("AWS::EC2::Subnet.AssignIpv6AddressOnCreation", IPV6),
+    of("CreateRoute.DestinationIpv6CidrBlock", IPV6_ROUTE),
+    of("CreateRoute.EgressOnlyInternetGatewayId", IPV6_ROUTE),
+    of("ReplaceRoute.DestinationIpv6CidrBlock", IPV6_ROUTE),
+    of("ReplaceRoute.EgressOnlyInternetGatewayId", IPV6_ROUTE),
+    of("CreateEgressOnlyInternetGateway.VpcId", IPV6_ROUTE),
+    of("CreateNetworkAclEntry.Ipv6CidrBlock", IPV6_RULE),
+    of("ReplaceNetworkAclEntry.Ipv6CidrBlock", IPV6_RULE),
+    of("AuthorizeSecurityGroupIngress.IpPermissions/Ipv6Ranges", IPV6_RULE),
+    of("AuthorizeSecurityGroupEgress.IpPermissions/Ipv6Ranges", IPV6_RULE),
+    of("ModifySecurityGroupRules.SecurityGroupRules/CidrIpv6", IPV6_RULE),
+    of("AWS::EC2::SecurityGroupIngress.CidrIpv6", IPV6_RULE),
+    of("AWS::EC2::SecurityGroupEgress.CidrIpv6", IPV6_RULE),
+    of("AWS::EC2::SecurityGroup.SecurityGroupIngress/CidrIpv6", IPV6_RULE),
+    of("AWS::EC2::SecurityGroup.SecurityGroupEgress/CidrIpv6", IPV6_RULE),
+    of("CreateFlowLogs.ResourceIds", FLOW_LOG),
+    of("CreateFlowLogs.ResourceType", FLOW_LOG),
+    of("CreateFlowLogs.TrafficType", FLOW_LOG),
+    of("CreateFlowLogs.LogDestinationType", FLOW_LOG),
+    of("CreateFlowLogs.LogDestination", FLOW_LOG),
+    of("CreateFlowLogs.LogGroupName", FLOW_LOG),
+    of("CreateFlowLogs.DeliverLogsPermissionArn", FLOW_LOG),
+    of("CreateFlowLogs.LogFormat", FLOW_LOG),
+    of("CreateFlowLogs.MaxAggregationInterval", FLOW_LOG),
+    of("CreateFlowLogs.DestinationOptions", FLOW_LOG),
+    of("AWS::EC2::FlowLog.ResourceId", FLOW_LOG),
+    of("AWS::EC2::FlowLog.ResourceType", FLOW_LOG),
+    of("AWS::EC2::FlowLog.TrafficType", FLOW_LOG),
+    of("AWS::EC2::FlowLog.LogDestinationType", FLOW_LOG),
+    of("AWS::EC2::FlowLog.LogDestination", FLOW_LOG),
+    of("AWS::EC2::FlowLog.LogGroupName", FLOW_LOG),
+    of("AWS::EC2::FlowLog.DeliverLogsPermissionArn", FLOW_LOG),
+    of("AWS::EC2::FlowLog.LogFormat", FLOW_LOG),
+    of("AWS::EC2::FlowLog.MaxAggregationInterval", FLOW_LOG),
+    of("AWS::EC2::FlowLog.DestinationOptions", FLOW_LOG),
+    of("CreateDhcpOptions.DhcpConfigurations/ntp-servers", TIME),
+    of("AWS::EC2::DHCPOptions.NtpServers", TIME),
+    of("CreateDhcpOptions.DhcpConfigurations/netbios-name-servers", NETBIOS),
+    of("CreateDhcpOptions.DhcpConfigurations/netbios-node-type", NETBIOS),
+    of("AWS::EC2::DHCPOptions.NetbiosNameServers", NETBIOS),
+    of("AWS::EC2::DHCPOptions.NetbiosNodeType", NETBIOS),
+    of("CreateVpcEndpoint.ServiceName=*.dynamodb", DYNAMODB),
+    of("AWS::EC2::VPCEndpoint.ServiceName=*.dynamodb", DYNAMODB),
 ];

@@ -6,10 +6,10 @@ use escale_service::{Cx, Principal};
 use escale_store::Row;
 use escale_tables::ServicePrincipal;
 use escale_tables::ec2::{
-    Address, Endpoint, Group, GroupId, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet,
-    Vpc,
+    Address, DhcpOptions, EgressOnlyInternetGateway, Endpoint, FlowLog, Group, GroupId, GroupRule, Interface,
+    InternetGateway, NatGateway, NetworkAcl, RouteTable, Subnet, Vpc,
 };
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use std::sync::Arc;
 
 /// A row that requests name by its id.
@@ -23,7 +23,8 @@ macro_rules! named {
 named! {
     Vpc => Vpc, Subnet => Subnet, RouteTable => RouteTable, InternetGateway => InternetGateway,
     NatGateway => NatGateway, Address => Allocation, Group => Group, GroupRule => Rule, Interface => Interface,
-    Endpoint => Endpoint,
+    Endpoint => Endpoint, NetworkAcl => NetworkAcl, DhcpOptions => DhcpOptions, FlowLog => FlowLog,
+    EgressOnlyInternetGateway => EgressOnlyInternetGateway,
 }
 
 /// The row with this id, or AWS's error that it does not exist.
@@ -71,6 +72,13 @@ pub(crate) const VPC_PREFIXES: std::ops::RangeInclusive<u8> = 16..=28;
 pub(crate) fn cidr(parameter: &'static str, text: &str) -> Result<Ipv4Net, Error> {
     let block: Result<Ipv4Net, _> = text.parse();
     let block = block.map_err(|_| Error::invalid(parameter, text, "This is not a valid CIDR block."))?;
+    Ok(block.trunc())
+}
+
+/// As [`cidr`], for IPv6.
+pub(crate) fn ipv6_cidr(parameter: &'static str, text: &str) -> Result<Ipv6Net, Error> {
+    let block: Result<Ipv6Net, _> = text.parse();
+    let block = block.map_err(|_| Error::invalid(parameter, text, "This is not a valid IPv6 CIDR block."))?;
     Ok(block.trunc())
 }
 

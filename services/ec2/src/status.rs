@@ -4,7 +4,8 @@ use crate::default_vpc;
 use escale_base::choice;
 use escale_store::Image;
 use escale_tables::ec2::{
-    Interface, InterfaceSeen, InternetGateway, NatGateway, RouteTable, Target, VpcId, VpcSeen,
+    EgressOnlyInternetGateway, Interface, InterfaceSeen, InternetGateway, NatGateway, RouteTable, Target,
+    VpcId, VpcSeen,
 };
 
 choice! { pub(crate) enum VpcState { Pending = "pending", Available = "available" } }
@@ -56,6 +57,7 @@ pub(crate) fn route(image: &Image, table: &RouteTable, target: &Target) -> Route
             image.get::<InternetGateway>(id.as_str()).is_some_and(|g| g.vpc.as_ref() == Some(&table.vpc))
         }
         Target::NatGateway(id) => image.get::<NatGateway>(id.as_str()).is_some_and(|n| n.deleted.is_none()),
+        Target::EgressOnlyInternetGateway(id) => image.has::<EgressOnlyInternetGateway>(id.as_str()),
         Target::Interface(id) => image.has::<Interface>(id.as_str()),
         Target::Endpoint(id) => image.has::<escale_tables::ec2::Endpoint>(id.as_str()),
     };

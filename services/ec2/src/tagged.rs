@@ -5,7 +5,8 @@ use escale_base::Tag;
 use escale_service::Cx;
 use escale_store::Image;
 use escale_tables::ec2::{
-    Address, Endpoint, Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet, Vpc,
+    Address, DhcpOptions, EgressOnlyInternetGateway, Endpoint, FlowLog, Group, GroupRule, Interface,
+    InternetGateway, NatGateway, NetworkAcl, RouteTable, Subnet, Vpc,
 };
 
 /// A row that has tags: its type and its key.
@@ -71,4 +72,8 @@ tagged! {
     GroupRule, "sgr-", SecurityGroupRule;
     Interface, "eni-", NetworkInterface;
     Endpoint, "vpce-", VpcEndpoint;
+    NetworkAcl, "acl-", NetworkAcl;
+    DhcpOptions, "dopt-", DhcpOptions;
+    FlowLog, "fl-", VpcFlowLog;
+    EgressOnlyInternetGateway, "eigw-", EgressOnlyInternetGateway;
 }

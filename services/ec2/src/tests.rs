@@ -211,7 +211,13 @@ fn security_group_rules_are_validated() {
         "RulesPerSecurityGroupLimitExceeded"
     );
     let six = json!({"GroupId": app, "IpPermissions": [{"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}]});
-    assert_eq!(cloud.error("AuthorizeSecurityGroupIngress", six).code, "NotImplemented");
+    let rules = cloud.ok("AuthorizeSecurityGroupIngress", six.clone())["SecurityGroupRules"].clone();
+    assert_eq!((&rules[0]["CidrIpv6"], &rules[0]["CidrIpv4"]), (&json!("::/0"), &json!(null)));
+    assert_eq!(cloud.error("AuthorizeSecurityGroupIngress", six.clone()).code, "InvalidPermission.Duplicate");
+    let shown = cloud.ok("DescribeSecurityGroups", json!({"GroupIds": [app]}))["SecurityGroups"][0].clone();
+    let ranges = shown["IpPermissions"].as_array().unwrap().iter().find(|p| p["IpProtocol"] == "-1").unwrap();
+    assert_eq!(ranges["Ipv6Ranges"], json!([{"CidrIpv6": "::/0"}]));
+    cloud.ok("RevokeSecurityGroupIngress", six);
 }
 
 #[test]

@@ -64,7 +64,6 @@ choice! {
         SpotInterruption = "SpotInterruption", TerminationNotice = "TerminationNotice",
     }
 }
-choice! { pub(crate) enum VersionConsistency { Enabled = "enabled", Disabled = "disabled" } }
 choice! {
     /// A plain string in AWS's model; its documentation lists these values.
     pub(crate) enum ServiceStatus { Active = "ACTIVE", Draining = "DRAINING", Inactive = "INACTIVE" }

@@ -2,12 +2,12 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>
 
-use crate::{Error, choices::VersionConsistency};
+use crate::Error;
 use escale_base::{AwsError, Wire, wire::Value};
 use escale_tables::ecs::{
     ApplicationProtocol, ContainerCondition, ContainerDefinition, ContainerName, Dependency,
     EphemeralStorage, HealthCheck, KeyValue, LinuxParameters, LogConfiguration, LogDriver, MountPoint,
-    PortMapping, SecretRef, TransportProtocol, Ulimit, VolumeName,
+    PortMapping, RepositoryCredentials, SecretRef, TransportProtocol, Ulimit, VersionConsistency, VolumeName,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct ContainerInput {
     pub name: Option<ContainerName>,
     pub image: Option<String>,
+    repository_credentials: Option<RepositoryCredentials>,
     cpu: Option<i32>,
     memory: Option<i32>,
     memory_reservation: Option<i32>,
@@ -181,6 +182,9 @@ fn container(
                 .into(),
         ));
     }
+    if let Some(login) = &c.repository_credentials {
+        check_login(login, has_execution_role).map_err(&bad)?;
+    }
     for secret in &c.secrets {
         crate::secrets::parse(&secret.value_from).map_err(&bad)?;
     }
@@ -205,6 +209,7 @@ fn container(
     let list = |l: Vec<String>| (!l.is_empty()).then_some(l);
     Ok(ContainerDefinition {
         image,
+        repository_credentials: c.repository_credentials,
         cpu: c.cpu.unwrap_or(0),
         memory: c.memory,
         memory_reservation: c.memory_reservation,
@@ -220,6 +225,7 @@ fn container(
         depends_on: (!c.depends_on.is_empty()).then_some(c.depends_on),
         start_timeout: c.start_timeout,
         stop_timeout: c.stop_timeout,
+        version_consistency: c.version_consistency,
         user: c.user,
         working_directory: c.working_directory,
         readonly_root_filesystem: c.readonly_root_filesystem,
@@ -246,7 +252,6 @@ fn refuse_unsupported(c: &ContainerInput, bad: &dyn Fn(String) -> Error) -> Resu
             c.linux_parameters.as_ref().is_some_and(|l| l.init_process_enabled == Some(true)),
             "linuxParameters.initProcessEnabled: true",
         ),
-        (c.version_consistency == Some(VersionConsistency::Disabled), "versionConsistency: disabled"),
     ];
     for (is_set, what) in unsupported {
         if is_set {
@@ -262,6 +267,21 @@ fn refuse_unsupported(c: &ContainerInput, bad: &dyn Fn(String) -> Error) -> Resu
         }
     }
     Ok(())
+}
+
+fn check_login(login: &RepositoryCredentials, has_execution_role: bool) -> Result<(), String> {
+    if !has_execution_role {
+        return Err(
+            "repositoryCredentials needs a value for 'executionRoleArn': the role reads the secret.".into()
+        );
+    }
+    if crate::secrets::is_secret(&login.credentials_parameter) {
+        return Ok(());
+    }
+    Err(format!(
+        "repositoryCredentials.credentialsParameter must be the ARN or the name of a secret in Secrets Manager, not '{}'.",
+        login.credentials_parameter
+    ))
 }
 
 fn port(p: PortInput, container: &str) -> Result<PortMapping, Error> {

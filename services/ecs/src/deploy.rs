@@ -11,6 +11,7 @@ use escale_tables::ecs::{
     AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, Outcome, PlatformVersion, Service, ServiceEvents,
     TaskDefinition,
 };
+use std::collections::BTreeMap;
 
 /// AWS's defaults for a new service.
 pub(crate) const MAXIMUM_PERCENT: u32 = 200;
@@ -160,6 +161,7 @@ pub(crate) fn deployment(now: Timestamp, new: NewDeployment<'_>) -> Deployment {
         created: now,
         updated: now,
         outcome: Outcome::InProgress,
+        images: BTreeMap::new(),
         is_rollback: false,
     }
 }

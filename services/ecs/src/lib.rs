@@ -35,6 +35,7 @@ use escale_network::Network;
 use escale_registry::Registry;
 use escale_service::{Also, Cloud, Entry, Recorded, ResourceType, Service, gives_tags};
 use escale_store::Store;
+use escale_upstream::Upstream;
 use std::sync::Arc;
 
 pub use error::Error;
@@ -47,6 +48,8 @@ pub struct Ecs;
 pub struct Planes {
     pub containers: Arc<dyn Containers>,
     pub registry: Arc<dyn Registry>,
+    /// Other registries, on the Internet.
+    pub upstream: Arc<dyn Upstream>,
     pub network: Arc<dyn Network>,
 }
 
@@ -54,7 +57,8 @@ pub struct Planes {
 pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Planes) {
     let (store, cloud) = (|| store.clone(), || Arc::clone(cloud));
     let containers = || Arc::clone(&planes.containers);
-    engine.add(reconcile::Tasks { store: store(), cloud: cloud(), planes: planes.clone() });
+    let puller = reconcile::Puller::new(Arc::clone(&planes.registry), Arc::clone(&planes.upstream));
+    engine.add(reconcile::Tasks { store: store(), cloud: cloud(), planes: planes.clone(), puller });
     engine.add(reconcile::Services { store: store(), cloud: cloud() });
     engine.run(reconcile::observe(store(), cloud(), containers()));
     engine.run(reconcile::ship_logs(store(), cloud(), containers()));

@@ -28,10 +28,6 @@ pub(crate) const RECORDED: &[Recorded] = &[
         reason: "Escale buffers logs in files, so a container neither blocks nor loses lines in either mode",
     },
     Recorded {
-        name: "RegisterTaskDefinition.containerDefinitions.versionConsistency",
-        reason: "'enabled' is AWS's default; 'disabled' is refused",
-    },
-    Recorded {
         name: "PutAccountSetting.value",
         reason: "Most settings turn on long ARNs, and Escale has no other ARNs",
     },

@@ -43,6 +43,15 @@ pub(crate) fn parse(value_from: &str) -> Result<Source, String> {
     Ok(Source::Secret { id: whole.to_string(), key: part(1), stage: part(2), version: part(3) })
 }
 
+/// Whether a text is the ARN or the name of a whole secret.
+pub(crate) fn is_secret(text: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-".contains(c);
+    match parse(text) {
+        Ok(Source::Secret { key, stage, version, .. }) => [key, stage, version].iter().all(Option::is_none),
+        _ => !text.is_empty() && text.chars().all(is_name),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +69,9 @@ mod tests {
         let parameter = "arn:aws:ssm:eu-west-3:000000000000:parameter/shop/url";
         assert_eq!(parse(parameter).unwrap(), Source::Parameter("/shop/url".into()));
         assert!(parse("arn:aws:s3:::x").is_err());
+        assert!(is_secret(arn) && is_secret("registries/ghcr@1"));
+        for other in [&format!("{arn}:password::"), parameter, "arn:aws:s3:::x", ""] {
+            assert!(!is_secret(other), "{other}");
+        }
     }
 }

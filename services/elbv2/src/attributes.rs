@@ -47,7 +47,7 @@ pub(crate) const BALANCER: &[Known] = &[
     known("routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "false", DefaultOnly),
     known("routing.http.xff_client_port.enabled", "false", DefaultOnly),
     known("routing.http.xff_header_processing.mode", "append", OneOf(&["append", "preserve", "remove"])),
-    known("routing.http2.enabled", "true", DefaultOnly),
+    known("routing.http2.enabled", "true", Bool),
     known("waf.fail_open.enabled", "false", DefaultOnly),
     known("zonal_shift.config.enabled", "false", DefaultOnly),
 ];

@@ -40,6 +40,12 @@ pub enum Error {
     InvalidAction(String),
     #[error("{0}")]
     UnsupportedProtocol(String),
+    #[error("{0}")]
+    NoCertificate(String),
+    #[error("{0}")]
+    UnsupportedCertificate(String),
+    #[error("SSL policy '{0}' not found")]
+    NoSslPolicy(String),
     #[error("The following target groups cannot be associated with more than one load balancer: {0}")]
     AssociationLimit(String),
     #[error("{0}")]
@@ -67,6 +73,8 @@ pub enum TooMany {
     Actions,
     #[error("The maximum number of targets has been reached")]
     Targets,
+    #[error("The maximum number of certificates on the load balancer has been reached")]
+    Certificates,
 }
 
 pub(crate) fn invalid(what: impl Into<String>) -> Error {
@@ -93,6 +101,9 @@ impl From<Error> for AwsError {
             Error::InvalidTarget(_) => (ErrorKind::Invalid, "InvalidTarget"),
             Error::InvalidConfiguration(_) => (ErrorKind::Invalid, "InvalidConfigurationRequest"),
             Error::InvalidAction(_) => (ErrorKind::Invalid, "InvalidLoadBalancerAction"),
+            Error::NoCertificate(_) => (ErrorKind::NotFound, "CertificateNotFound"),
+            Error::UnsupportedCertificate(_) => (ErrorKind::Invalid, "UnsupportedCertificate"),
+            Error::NoSslPolicy(_) => (ErrorKind::NotFound, "SSLPolicyNotFound"),
             Error::UnsupportedProtocol(_) => (ErrorKind::Invalid, "UnsupportedProtocol"),
             Error::AssociationLimit(_) => (ErrorKind::LimitExceeded, "TargetGroupAssociationLimit"),
             Error::TooManyTags { .. } => (ErrorKind::LimitExceeded, "TooManyTags"),
@@ -102,6 +113,7 @@ impl From<Error> for AwsError {
             Error::TooMany(TooMany::Listeners) => (ErrorKind::LimitExceeded, "TooManyListeners"),
             Error::TooMany(TooMany::Actions) => (ErrorKind::LimitExceeded, "TooManyActions"),
             Error::TooMany(TooMany::Targets) => (ErrorKind::LimitExceeded, "TooManyTargets"),
+            Error::TooMany(TooMany::Certificates) => (ErrorKind::LimitExceeded, "TooManyCertificates"),
             Error::Invalid(_) => (ErrorKind::Invalid, "ValidationError"),
             Error::Aws(e) => return e.clone(),
         };

@@ -1,13 +1,14 @@
-//! Elastic Load Balancing: application load balancers with HTTP listeners.
+//! Elastic Load Balancing: application load balancers with HTTP and HTTPS listeners.
 //!
 //! Operations (`ops/`) write the desired state into the tables of `escale_tables::elbv2`. A load balancer has a network
 //! interface in each of its zones, created through EC2's operations. One reconciler (`reconcile/balancer.rs`) turns the rows
 //! of a load balancer into one specification for the proxy plane; an observer records the health of its targets.
 //!
-//! It does not terminate TLS, and no request passes through this crate. Start at `ops/create_load_balancer.rs`.
+//! No request passes through this crate: the plane terminates TLS, too. Start at `ops/create_load_balancer.rs`.
 
 mod actions;
 mod attributes;
+mod certificates;
 mod cfn;
 mod choices;
 mod conditions;
@@ -19,6 +20,7 @@ mod recorded;
 mod rules;
 mod shapes;
 mod sockets;
+mod ssl_policies;
 mod status;
 #[cfg(test)]
 mod testing;

@@ -6,7 +6,7 @@ use escale_service::Cx;
 use escale_store::{Image, Tx};
 use escale_tables::{
     ec2::{Group, GroupId, VpcId},
-    elbv2::{Action, Listener, LoadBalancer, Rule, Target, TargetGroup, TargetSeen},
+    elbv2::{Action, Listener, ListenerTls, LoadBalancer, Rule, Target, TargetGroup, TargetSeen},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -20,6 +20,26 @@ pub(crate) fn target_group(cx: &Cx<'_>, arn: &str) -> Result<Arc<TargetGroup>, E
 
 pub(crate) fn listener(cx: &Cx<'_>, arn: &str) -> Result<Arc<Listener>, Error> {
     cx.tx.get(arn).ok_or_else(|| Error::NoListener(arn.to_owned()))
+}
+
+/// The TLS of an HTTPS listener.
+pub(crate) fn tls(cx: &Cx<'_>, arn: &str) -> Result<Arc<ListenerTls>, Error> {
+    listener(cx, arn)?;
+    let why = || {
+        Error::UnsupportedProtocol(format!(
+            "The listener '{arn}' is no HTTPS listener, so it has no certificates"
+        ))
+    };
+    cx.tx.get(arn).ok_or_else(why)
+}
+
+/// Deletes a listener with its rules.
+pub(crate) fn delete_listener(tx: &mut Tx, arn: &str) {
+    for rule in rules_of(tx, arn) {
+        tx.delete::<Rule>(&rule.arn);
+    }
+    tx.delete::<ListenerTls>(arn);
+    tx.delete::<Listener>(arn);
 }
 
 pub(crate) fn rule(cx: &Cx<'_>, arn: &str) -> Result<Arc<Rule>, Error> {

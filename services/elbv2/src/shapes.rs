@@ -2,6 +2,7 @@
 
 use crate::{
     actions::{self, ActionShape},
+    certificates::CertificateShape,
     choices::{IpAddressType, LoadBalancerType, Protocol, TargetGroupIpAddressType},
     conditions::{self, ConditionShape},
     rules, status,
@@ -11,7 +12,7 @@ use escale_service::Cx;
 use escale_store::Image;
 use escale_tables::{
     ec2::{GroupId, SubnetId, VpcId},
-    elbv2::{Listener, LoadBalancer, Rule, Scheme, TargetGroup, TargetType},
+    elbv2::{Listener, ListenerTls, LoadBalancer, Rule, Scheme, SslPolicyName, TargetGroup, TargetType},
 };
 
 #[derive(Debug, Wire)]
@@ -155,15 +156,25 @@ pub(crate) struct ListenerShape {
     pub load_balancer_arn: String,
     pub port: u16,
     pub protocol: Protocol,
+    pub ssl_policy: Option<SslPolicyName>,
+    /// The default certificate; absent without TLS.
+    pub certificates: Option<Vec<CertificateShape>>,
     pub default_actions: Vec<ActionShape>,
 }
 
-pub(crate) fn listener(row: &Listener) -> ListenerShape {
+pub(crate) fn listener(image: &Image, row: &Listener) -> ListenerShape {
+    let tls = image.get::<ListenerTls>(&row.arn);
+    let default = |tls: &ListenerTls| {
+        let certificate_arn = tls.certificates.first().cloned();
+        vec![CertificateShape { certificate_arn, is_default: None }]
+    };
     ListenerShape {
         listener_arn: row.arn.to_string(),
         load_balancer_arn: row.load_balancer.to_string(),
         port: row.port,
-        protocol: Protocol::Http,
+        protocol: if tls.is_some() { Protocol::Https } else { Protocol::Http },
+        ssl_policy: tls.as_ref().map(|tls| tls.policy.clone()),
+        certificates: tls.as_deref().map(default),
         default_actions: actions::show(&row.default),
     }
 }

@@ -170,7 +170,7 @@ impl Iam {
             who,
             tags,
             account: account.to_owned(),
-            region: self.region.clone(),
+            region: caller.region.map_or_else(|| self.region.clone(), str::to_owned),
             now: self.clock.now(),
             source_ip: caller.source.ip(),
             given: Vec::new(),

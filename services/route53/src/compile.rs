@@ -2,8 +2,8 @@
 
 use crate::{names, system};
 use escale_base::limits;
-use escale_dns::{Data, Kind, Record, Resolver, Routing, Spec, Zone};
-use escale_service::Config;
+use escale_dns::{Data, Kind, Record, Resolver, Routing, Servers, Spec, Upstream, Zone};
+use escale_service::{Config, Internet};
 use escale_store::Image;
 use escale_tables::{
     ec2::Vpc,
@@ -21,12 +21,45 @@ pub(crate) fn spec(image: &Image, config: &Config) -> Spec {
         let mut own = of_all.clone();
         let associated = zones.iter().filter(|(_, row)| row.private && row.vpcs.contains(&vpc.id));
         own.extend(associated.map(|(zone, _)| Arc::clone(zone)));
-        Resolver { zones: own, upstream: None, queries_per_second: Some(limits::dns::VPC_PACKETS_PER_SECOND) }
+        Resolver {
+            zones: own,
+            upstream: upstream(&config.internet),
+            queries_per_second: Some(limits::dns::VPC_PACKETS_PER_SECOND),
+        }
     };
     // As on AWS, a VPC without DNS support has no resolver.
     let vpcs = image.scan::<Vpc>().filter(|vpc| vpc.dns_support);
     let networks = vpcs.map(|vpc| (vpc.id.to_string(), resolver(&vpc))).collect();
     Spec { public, public_queries_per_second: None, networks }
+}
+
+/// The names of AWS's own endpoints, in all partitions. A service that this cloud lacks must not be found at AWS: the request
+/// would carry the task's credentials there, or act on real resources.
+const AWS: [&str; 7] = [
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "amazonaws.eu",
+    "amazonwebservices.com.cn",
+    "api.aws",
+    "aws.dev",
+    "on.aws",
+];
+
+/// Whether a name is one of AWS's own, which do not resolve unless the configuration allows them.
+pub fn is_withheld(name: &str) -> bool {
+    AWS.iter().any(|suffix| names::within(&format!("{name}."), &format!("{suffix}.")))
+}
+
+/// Answers for names outside of the cloud.
+fn upstream(internet: &Internet) -> Option<Upstream> {
+    match internet {
+        Internet::None => None,
+        Internet::Host { allowed_names } => Some(Upstream {
+            servers: Servers::OfHost,
+            withheld: AWS.map(str::to_owned).into(),
+            allowed: allowed_names.clone(),
+        }),
+    }
 }
 
 /// Converts one hosted zone.

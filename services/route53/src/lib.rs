@@ -33,6 +33,7 @@ use escale_store::Store;
 use escale_tables::route53::RunId;
 use std::sync::Arc;
 
+pub use compile::is_withheld;
 pub use error::Error;
 pub use sockets::PlaceSockets;
 pub use web::start as start_web;

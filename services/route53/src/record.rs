@@ -6,6 +6,7 @@ use crate::{
     system,
 };
 use escale_base::AwsError;
+use escale_service::Config;
 use escale_store::Image;
 use escale_tables::route53::{
     CanonicalName, HostedZone, HostedZoneId, RecordData, RecordSet, RecordType, Routing,
@@ -31,7 +32,12 @@ impl Change {
 }
 
 /// Reads a change. As on AWS, a malformed change fails the request with InvalidInput, before the batch is checked.
-pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> Result<Change, Error> {
+pub(crate) fn read(
+    config: &Config,
+    zone: &HostedZone,
+    action: Action,
+    shape: RecordSetShape,
+) -> Result<Change, Error> {
     let id = shape.set_identifier.as_deref().unwrap_or("null");
     let place = format!(
         "in Change with [Action={action}, Name={}, Type={}, SetIdentifier={id}]",
@@ -73,7 +79,7 @@ pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> 
             let evaluate_target_health = alias.evaluate_target_health;
             let zone_id = rules::zone_id(&alias.hosted_zone_id);
             // A deletion only has to repeat the current values.
-            if zone_id != zone.id && !system::is_alias_target(&target) && action != Action::Delete {
+            if zone_id != zone.id && !system::is_alias_target(&target, config) && action != Action::Delete {
                 return Err(foreign_alias(zone, &zone_id, &target, kind));
             }
             RecordData::Alias { zone: zone_id, target, evaluate_target_health }
@@ -87,7 +93,7 @@ pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> 
     Ok(Change { action, set: RecordSet { zone: zone.id.clone(), name, kind, data, routing } })
 }
 
-/// The error for an alias to a name that is neither in the zone itself nor that of a load balancer or distribution.
+/// The error for an alias to a name that is neither in the zone itself nor that of a load balancer, distribution or website.
 fn foreign_alias(zone: &HostedZone, named: &HostedZoneId, target: &CanonicalName, kind: RecordType) -> Error {
     if names::within(target, &zone.name) {
         return Error::InvalidBatch(vec![format!(
@@ -96,7 +102,7 @@ fn foreign_alias(zone: &HostedZone, named: &HostedZoneId, target: &CanonicalName
         )]);
     }
     AwsError::not_supported(format_args!("An alias to {target}"))
-        .hint("An alias can have a load balancer, a distribution or a name of the same zone as its target.")
+        .hint("An alias can have a load balancer, a distribution, a website of S3 in this region or a name of the same zone as its target.")
         .into()
 }
 

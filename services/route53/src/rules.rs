@@ -2,7 +2,7 @@
 
 use crate::{Error, names, shapes, status, system};
 use escale_base::{Arn, limits};
-use escale_service::Cx;
+use escale_service::{Config, Cx};
 use escale_store::Image;
 use escale_tables::{
     ec2::{Vpc, VpcId},
@@ -48,8 +48,13 @@ pub(crate) fn vpc(cx: &Cx<'_>, named: &shapes::VpcShape) -> Result<VpcId, Error>
 }
 
 /// Refuses a second zone with the same name for the same servers: public, or of the same VPC.
-pub(crate) fn no_conflict(image: &Image, name: &CanonicalName, vpc: Option<&VpcId>) -> Result<(), Error> {
-    if system::is_apex(name) {
+pub(crate) fn no_conflict(
+    image: &Image,
+    config: &Config,
+    name: &CanonicalName,
+    vpc: Option<&VpcId>,
+) -> Result<(), Error> {
+    if system::is_apex(name, config) {
         return Err(Error::ConflictingDomain(format!(
             "The zone {name} is reserved for the cloud's own names."
         )));

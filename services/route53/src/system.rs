@@ -18,6 +18,15 @@ const INTERNAL_LOAD_BALANCERS: &str = "elb.escale.internal";
 const DISTRIBUTIONS: &str = "cloudfront.localhost";
 const TTL_SECS: u32 = 60;
 
+/// Every website of a bucket: S3 itself answers for a bucket that does not exist. The domain's own name is the target of
+/// aliases, whose names are those of buckets.
+fn websites(config: &Config) -> impl Iterator<Item = Arc<Zone>> {
+    config.website_domains().into_iter().map(|domain| {
+        let name = |name: String| SystemName::new(name, vec![config.website_address], TTL_SECS);
+        zone(&domain, vec![name(domain.clone()), name(format!("*.{domain}"))])
+    })
+}
+
 /// A name with its addresses.
 pub(crate) struct SystemName {
     pub(crate) name: String,
@@ -36,12 +45,14 @@ impl SystemName {
 /// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#load-balancer-scheme>
 pub(crate) fn public(image: &Image, config: &Config) -> Vec<Arc<Zone>> {
     let name_server = SystemName::new(NAME_SERVER, vec![config.dns_address], 172_800);
-    vec![
+    let mut zones = vec![
         zone(DNS, vec![name_server]),
         zone(LOAD_BALANCERS, load_balancers(image, Reach::Public)),
         zone(INTERNAL_LOAD_BALANCERS, load_balancers(image, Reach::Internal)),
         zone(DISTRIBUTIONS, distributions(image)),
-    ]
+    ];
+    zones.extend(websites(config));
+    zones
 }
 
 /// The zones that every VPC's resolver has. The name of an internal load balancer is within `escale.internal`, so its zone
@@ -56,16 +67,18 @@ pub(crate) fn private(image: &Image, config: &Config) -> Vec<Arc<Zone>> {
 }
 
 /// Whether an alias may have this name as its target although it is in no hosted zone.
-pub(crate) fn is_alias_target(name: &str) -> bool {
-    [LOAD_BALANCERS, INTERNAL_LOAD_BALANCERS, DISTRIBUTIONS]
-        .iter()
+pub(crate) fn is_alias_target(name: &str, config: &Config) -> bool {
+    let own = [LOAD_BALANCERS, INTERNAL_LOAD_BALANCERS, DISTRIBUTIONS].map(str::to_owned);
+    own.into_iter()
+        .chain(config.website_domains())
         .any(|zone| crate::names::within(name, &format!("{zone}.")))
 }
 
 /// Whether one of the cloud's own zones has this name.
-pub(crate) fn is_apex(name: &str) -> bool {
+pub(crate) fn is_apex(name: &str, config: &Config) -> bool {
     let name = name.trim_end_matches('.');
     [DNS, LOAD_BALANCERS, INTERNAL_LOAD_BALANCERS, DISTRIBUTIONS, Config::PRIVATE_SUFFIX].contains(&name)
+        || config.website_domains().iter().any(|domain| domain == name)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use escale_engine::Engine;
 use escale_network::{HostWeb, HostWebSpec};
 use escale_service::{Cloud, Config};
 use escale_store::{Image, Row, Store};
-use escale_tables::{cloudfront::DistributionName, elbv2::LoadBalancerName};
+use escale_tables::{elbv2::LoadBalancerName, s3::Bucket};
 use std::{sync::Arc, time::Duration};
 
 /// The pause after a failure, which is mostly a plane that starts again.
@@ -19,7 +19,7 @@ pub async fn start(
     web: Arc<dyn HostWeb>,
 ) -> Result<(), PlaneError> {
     // Subscribed before the first read, so that no change is missed.
-    let mut changes = store.subscribe(&[LoadBalancerName::TABLE, DistributionName::TABLE]);
+    let mut changes = store.subscribe(&[LoadBalancerName::TABLE, Bucket::TABLE]);
     let (store, config) = (store.clone(), Arc::clone(&cloud.config));
     let mut applied = spec(&store.read(), &config);
     web.apply(applied.clone()).await?;
@@ -40,9 +40,15 @@ pub async fn start(
     Ok(())
 }
 
-/// The web port, and a loopback address for each public address of a load balancer or of the edge.
+/// The web port, a loopback address for each public address of a load balancer, of the edge or of websites, and the names of
+/// websites, which DNS has as one wildcard.
 fn spec(image: &Image, config: &Config) -> HostWebSpec {
     let balancers: Vec<_> = image.scan::<LoadBalancerName>().filter(|row| row.public).collect();
     let addresses = balancers.iter().flat_map(|row| row.addresses.iter().copied());
-    HostWebSpec { port: config.web_port, addresses: addresses.chain([config.edge_address]).collect() }
+    let websites = image.scan::<Bucket>().filter(|row| row.website.is_some());
+    HostWebSpec {
+        port: config.web_port,
+        addresses: addresses.chain([config.edge_address, config.website_address]).collect(),
+        names: websites.map(|row| config.website_name(&row.name)).collect(),
+    }
 }

@@ -7,8 +7,8 @@ use escale_dns::DnsPlane;
 use escale_engine::Engine;
 use escale_harness::AllowAll;
 use escale_network::{
-    Directory, Interface, InternetSpec, KernelNetwork, Kind, LoopbackWeb, Namespace, Namespaces, Network, Place, RevokedFlows, RouteTable,
-    Subnet, VpcSpec,
+    Directory, Interface, InternetSpec, KernelNetwork, Kind, LoopbackWeb, Namespace, Namespaces, Network,
+    Place, RevokedFlows, RouteTable, Subnet, VpcSpec,
 };
 use escale_route53::{PlaceSockets, Planes};
 use escale_service::{Cloud, Config};
@@ -72,6 +72,7 @@ fn spec() -> VpcSpec {
             cidr: "10.7.1.0/24".parse().unwrap(),
             zone: "z".into(),
             route_table: "main".into(),
+            filter: None,
         }],
         route_tables: vec![RouteTable { name: "main".into(), routes: vec![] }],
         interfaces: vec![Interface {
@@ -84,6 +85,7 @@ fn spec() -> VpcSpec {
             kind: Kind::Plain,
         }],
         groups: vec![],
+        filters: vec![],
         internet_gateway: false,
         revoked_flows: RevokedFlows::Cut,
     }

@@ -4,6 +4,7 @@ mod bucket;
 mod lifecycle;
 #[cfg(test)]
 mod tests;
+mod website;
 
 use crate::ops::{
     delete_bucket_policy::DeleteBucketPolicy, get_bucket_policy::GetBucketPolicy,

@@ -50,6 +50,16 @@ pub enum Error {
     Aws(#[from] AwsError),
 }
 
+impl Error {
+    pub(crate) fn no_website(bucket: BucketName) -> Error {
+        Error::NotConfigured {
+            code: "NoSuchWebsiteConfiguration",
+            message: "The specified bucket does not have a website configuration",
+            bucket,
+        }
+    }
+}
+
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
         let message = error.to_string();

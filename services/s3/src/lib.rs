@@ -5,6 +5,8 @@
 //! A deletion must wait until the plane reports that the bucket is empty; `reconcile/` does this for callers that cannot
 //! wait (CloudFormation), and applies lifecycle configurations.
 //!
+//! Websites are requests of anonymous callers at an address of their own (`website/serve.rs`).
+//!
 //! The gate evaluates bucket policies; `policy.rs` restricts them as the public access block demands. Nothing here opens a
 //! file or authenticates a caller. Start at `streams/put_object.rs`.
 
@@ -24,6 +26,7 @@ mod recorded;
 mod rules;
 mod shapes;
 mod streams;
+mod website;
 
 pub use buckets::Buckets;
 pub use error::Error;
@@ -32,10 +35,10 @@ pub use reconcile::{Planes, start};
 use escale_base::wire::Value;
 use escale_objects::Objects;
 use escale_service::{
-    Also, Config, CrossOrigin, CrossOriginGrant, Entry, EventKind, Recorded, ResourcePolicy, ResourceType,
-    Service, gives_tags,
+    Also, Cloud, Config, CrossOrigin, CrossOriginGrant, Entry, EventKind, Mount, Recorded, ResourcePolicy,
+    ResourceType, Service, gives_tags,
 };
-use escale_store::Image;
+use escale_store::{Image, Store};
 use std::sync::Arc;
 
 /// The service, for the wiring.
@@ -46,6 +49,12 @@ pub struct S3 {
 impl S3 {
     pub fn new(objects: Arc<dyn Objects>) -> S3 {
         S3 { buckets: Arc::new(Buckets::new(objects)) }
+    }
+
+    /// The websites of buckets, which are served at an address of their own.
+    pub fn websites(&self, store: &Store, cloud: &Arc<Cloud>) -> Arc<dyn Mount> {
+        let (store, cloud) = (store.clone(), Arc::clone(cloud));
+        Arc::new(website::serve::Websites { store, cloud, buckets: self.buckets() })
     }
 
     /// The buckets of the plane, for the reconciler.

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::choices::{ObjectCannedAcl, ServerSideEncryption, StorageClass};
+use crate::website::serve::REDIRECT;
 use escale_base::{AwsError, Tag};
 use escale_objects::{Labels, Meta};
 use percent_encoding::percent_decode_str;
@@ -25,6 +26,7 @@ macro_rules! with_metadata {
             content_language: Option<String>,
             content_type: Option<String>,
             expires: Option<String>,
+            website_redirect_location: Option<String>,
             metadata: ::std::collections::BTreeMap<String, String>,
             storage_class: Option<$crate::choices::StorageClass>,
             server_side_encryption: Option<$crate::choices::ServerSideEncryption>,
@@ -44,6 +46,7 @@ macro_rules! with_metadata {
                         ("content-language", self.content_language.take()),
                         ("content-type", self.content_type.take()),
                         ("expires", self.expires.take()),
+                        ($crate::website::serve::REDIRECT, self.website_redirect_location.take()),
                     ],
                     ::std::mem::take(&mut self.metadata),
                 )
@@ -54,13 +57,21 @@ macro_rules! with_metadata {
 pub(crate) use with_metadata;
 
 pub(crate) fn meta(
-    headers: [(&str, Option<String>); 6],
+    headers: [(&str, Option<String>); 7],
     user: BTreeMap<String, String>,
 ) -> Result<Meta, Error> {
     let size: usize = user.iter().map(|(k, v)| k.len() + v.len()).sum();
     if size > METADATA_BYTES {
         let why = "Your metadata headers exceed the maximum allowed metadata size";
         return Err(Error::InvalidArgument { name: "Metadata", value: size.to_string(), why: why.into() });
+    }
+    let location = headers.iter().find(|(name, _)| *name == REDIRECT).and_then(|(_, value)| value.as_deref());
+    let is_location =
+        |to: &str| to.starts_with('/') || to.starts_with("http://") || to.starts_with("https://");
+    if let Some(odd) = location.filter(|to| !is_location(to)) {
+        let why = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
+        let name = "x-amz-website-redirect-location";
+        return Err(Error::InvalidArgument { name, value: odd.to_owned(), why: why.into() });
     }
     let kept = headers.into_iter().filter_map(|(name, value)| {
         let value = value?;

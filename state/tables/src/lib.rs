@@ -7,6 +7,7 @@
 //! **A stored struct never changes once released.** A new shape is a `mod v2` beside `mod v1`, with
 //! `Row::VERSION = 2` and `Row::migrate` from version 1.
 
+pub mod acm;
 pub mod cloudformation;
 pub mod cloudfront;
 pub mod ec2;
@@ -35,6 +36,7 @@ escale_base::name! {
 /// All tables, for [`escale_store::Store::open`].
 pub fn all() -> Vec<TableDef> {
     [
+        acm::TABLES,
         cloudformation::TABLES,
         cloudfront::TABLES,
         ec2::TABLES,

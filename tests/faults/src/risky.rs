@@ -2,6 +2,7 @@
 
 use crate::{Fate, Kind, MadeUp};
 use async_trait::async_trait;
+use escale_authority::{Authority, Issued, Leaf, Purpose};
 use escale_base::{PlaneError, Timestamp};
 use escale_cdn::Cdn;
 use escale_containers::{
@@ -88,6 +89,16 @@ impl<P: Network + ?Sized> Network for Risky<P> {
     }
     async fn wipe(&self) -> Result<()> {
         self.plane.wipe().await
+    }
+}
+
+#[async_trait]
+impl<P: Authority + ?Sized> Authority for Risky<P> {
+    async fn issue(&self, purpose: Purpose, leaf: Leaf) -> Result<Issued> {
+        call(&*self.fate, "authority issue", Kind::Unknown, self.plane.issue(purpose, leaf)).await
+    }
+    fn root(&self, purpose: Purpose) -> Result<String> {
+        call_sync(&*self.fate, "authority root", || self.plane.root(purpose))
     }
 }
 

@@ -282,6 +282,24 @@ impl<P: Registry + ?Sized> Registry for Risky<P> {
     async fn images(&self, repository: &str) -> registry::Result<Vec<registry::Image>> {
         call(&*self.fate, "registry images", Kind::Unknown, self.plane.images(repository)).await
     }
+    async fn cache(
+        &self,
+        digest: &registry::Digest,
+        size_bytes: u64,
+        fetch: registry::Fetch<'_>,
+    ) -> registry::Result<()> {
+        call(&*self.fate, "registry cache", Kind::Unknown, self.plane.cache(digest, size_bytes, fetch)).await
+    }
+    async fn admit(&self, source: &str, digest: &registry::Digest) -> registry::Result<()> {
+        call(&*self.fate, "registry admit", Kind::Unknown, self.plane.admit(source, digest)).await
+    }
+    async fn admitted(
+        &self,
+        source: &str,
+        digest: &registry::Digest,
+    ) -> registry::Result<Option<bytes::Bytes>> {
+        call(&*self.fate, "registry admitted", Kind::Unknown, self.plane.admitted(source, digest)).await
+    }
     async fn collect(
         &self,
         keep: HashSet<registry::Digest>,

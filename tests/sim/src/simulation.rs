@@ -2,6 +2,7 @@
 
 use crate::{accidents, client::Client, hazard::Hazard};
 use anyhow::{Context, Result, bail};
+use escale_authority::FakeAuthorities;
 use escale_base::{Clock, Secret, Timestamp};
 use escale_cdn::FakeCdn;
 use escale_containers::Containers;
@@ -158,6 +159,8 @@ impl Simulation {
             postgres_majors: vec![POSTGRES],
             proxies: self.risky(&proxies),
             cdn: self.risky(&cdn),
+            upstream: Arc::new(escale_upstream::Fake::default()),
+            authority: self.risky(&Arc::new(FakeAuthorities::new()?)),
             internet_hosts: vec![],
         };
         // A daemon that cannot start exits with an error. No plane fails during the start here, so an error is a real one.

@@ -9,7 +9,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("base", &["base"]),
     // Shared by all that serve HTTP; not a plane itself (docs/decisions/022).
     ("planes/httpguard", &[]),
-    ("planes", &["planes/httpguard"]),
+    // Shared by all that terminate TLS, and by those that read certificates (docs/decisions/040).
+    ("planes/tls", &[]),
+    ("planes", &["planes/httpguard", "planes/tls"]),
     ("state", &["state"]),
     ("engine", &["state"]),
     ("front/model", &[]),
@@ -17,7 +19,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("front/wire", &["front/model"]),
     ("front/service", &["front/model", "front/schema", "state"]),
     ("front/requests", &["front/service", "state"]),
-    ("front/gate", &["front/wire", "front/model", "front/service", "planes/httpguard", "state"]),
+    (
+        "front/gate",
+        &["front/wire", "front/model", "front/service", "planes/httpguard", "planes/tls", "state"],
+    ),
     (
         "services",
         &[
@@ -34,7 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("blueprint", &[]),
-    ("imagebuild", &[]),
+    ("imagebuild", &["planes/upstream"]),
     ("app/plane", &["planes"]),
     ("app/wiring", &["front/service", "services", "state", "engine", "planes"]),
     ("app", &["app/wiring", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),

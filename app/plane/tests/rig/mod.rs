@@ -59,6 +59,7 @@ impl Rig {
         let start = Start {
             folder: self.folder().to_owned(),
             log: Box::new(move || File::options().create(true).append(true).open(&log)),
+            settings: String::new(),
             arguments: &["supervisor"],
         };
         Arc::new(timeout(LIMIT, Link::open(start)).await.unwrap().unwrap())
@@ -103,7 +104,10 @@ impl Rig {
     /// Applies the spec as a daemon of the same version would.
     pub(crate) async fn preload(&self, spec: &BalancerSpec) {
         let mut stream = UnixStream::connect(self.folder().join("plane.sock")).await.unwrap();
-        let call = format!("{{\"id\":1,\"request\":{{\"ApplyBalancer\":{}}}}}", serde_json::to_string(spec).unwrap());
+        let call = format!(
+            "{{\"id\":1,\"request\":{{\"ApplyBalancer\":{}}}}}",
+            serde_json::to_string(spec).unwrap()
+        );
         for message in ["\"Daemon\"", call.as_str()] {
             stream.write_u32(message.len() as u32).await.unwrap();
             stream.write_all(message.as_bytes()).await.unwrap();
@@ -166,6 +170,7 @@ fn parts() -> Parts {
             server: "edge".into(),
             user_agent: "edge".into(),
         },
+        https_port: None,
     };
     let namespaces = Namespaces::of(Path::new("/nonexistent"));
     let sockets = Arc::new(crate::parts::Loopback);
@@ -176,6 +181,7 @@ fn parts() -> Parts {
         web: LoopbackWeb::new(namespaces.clone(), Arc::new(NoOrigin)),
         namespaces,
         daemon: Daemon::default(),
+        settings: String::new(),
     }
 }
 
@@ -206,7 +212,11 @@ impl Directory for NoOrigin {
 }
 
 pub(crate) fn keys() -> KeyOf {
-    Arc::new(|id| OriginKey { access_key: id.into(), secret: Secret::new("secret".into()), region: "r".into() })
+    Arc::new(|id| OriginKey {
+        access_key: id.into(),
+        secret: Secret::new("secret".into()),
+        region: "r".into(),
+    })
 }
 
 pub(crate) fn kill(pid: u32) {
@@ -215,12 +225,14 @@ pub(crate) fn kill(pid: u32) {
 
 /// Until a request at this address is answered by the target.
 pub(crate) async fn until_answered(address: SocketAddr) {
-    until("an answer", async || ask(address).await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))).await;
+    until("an answer", async || ask(address).await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 ")))
+        .await;
 }
 
 /// Until the balancer answers that its target does not.
 pub(crate) async fn until_refused(address: SocketAddr) {
-    until("an error", async || ask(address).await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 502 "))).await;
+    until("an error", async || ask(address).await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 502 ")))
+        .await;
 }
 
 pub(crate) async fn is_closed(address: SocketAddr) -> bool {

@@ -50,12 +50,12 @@ pub(crate) async fn run(home: &Home, out: &Output, diff: &Diff) -> Result<()> {
         bail!("{} is not deployed: `escale up` would create all of it", manifest.app);
     }
     let mut phases = Phases::new(out);
-    phases.begin("build");
     // The images are built, because only their content says whether they differ. Nothing is pushed.
     let sources = sources::sources(folder, &wanted_template, &settings.config)?;
-    let own: Vec<_> = sources.iter().filter(|source| !source.own_bases.is_empty()).collect();
-    let bases = bases::pull_all(home, &client, &own, &phases).await?;
-    let layouts = images::build_all(home, sources.iter().collect(), &bases, &phases)?;
+    let sources: Vec<_> = sources.iter().collect();
+    let bases = bases::pull_all(home, &client, &settings, &sources, &mut phases).await?;
+    phases.begin("build");
+    let layouts = images::build_all(home, sources, &bases, &phases)?;
     phases.begin("compare");
     let references = images::references(&client, &wanted_template, &layouts).await?;
     let url = site_url(&manifest, &settings)?;

@@ -122,11 +122,12 @@ async fn once(home: &Home, out: &Output, up: &Up, phases: &mut Phases) -> Result
 
     let _alone = lock::alone(home)?;
     // Built before anything is started, so that a failed build leaves nothing behind.
+    let settings = Settings::of(home)?;
+    let bases = bases::pull_others(home, &settings, &sources.iter().collect::<Vec<_>>(), phases).await?;
     phases.begin("build");
-    let layouts = images::build_all(home, first, &Bases::default(), phases)?;
+    let layouts = images::build_all(home, first, &bases, phases)?;
 
     let daemon_is_ours = lock::running(home)?.is_none();
-    let settings = Settings::of(home)?;
     let client = Client::new(home, &settings);
     let mut begun = None;
     let mut stopped = stop_signals()?;
@@ -141,7 +142,7 @@ async fn once(home: &Home, out: &Output, up: &Up, phases: &mut Phases) -> Result
         settings: &settings,
     };
     let done = tokio::select! {
-        done = work.deploy(&client, layouts, later, &mut begun, phases) => done,
+        done = work.deploy(&client, layouts, (later, bases), &mut begun, phases) => done,
         () = any(&mut stopped) => {
             phases.hide();
             let error = begun::interrupted(home, begun.as_ref(), &client, &up.manifest).await;
@@ -215,7 +216,7 @@ impl Work<'_> {
         &self,
         client: &Client,
         mut layouts: BTreeMap<String, Layout>,
-        later: Vec<&Source<'_>>,
+        (later, mut bases): (Vec<&Source<'_>>, Bases),
         begun: &mut Option<Begun>,
         phases: &mut Phases,
     ) -> Result<Deployed> {
@@ -223,15 +224,17 @@ impl Work<'_> {
         phases.begin("daemon");
         start::ensure(home).await?;
         refuse_missing_secrets(client, template).await?;
-        named::check_images(client, template).await?;
+        named::check_images(client, self.settings, template, &manifest.stack_name()).await?;
 
         // Images on top of the cloud's own images need the daemon. They are built before any resource of the application is
         // created, so that a failed build leaves none.
         if !later.is_empty() {
             phases.begin("base images");
-            let bases = bases::pull_all(home, client, &later, phases).await?;
+            bases::pull_own(home, client, &later, &mut bases, phases).await?;
             phases.begin("build on bases");
             layouts.extend(images::build_all(home, later, &bases, phases)?);
+        }
+        if !bases.pulled.is_empty() {
             bases::forget_old(home)?;
         }
 

@@ -22,6 +22,8 @@ pub(super) struct Source<'a> {
     pub(super) dockerfile: Dockerfile,
     /// Its base images in the cloud's own registry. If there are any, the image can only be built while the daemon runs.
     pub(super) own_bases: Vec<Outside>,
+    /// Its base images in other registries.
+    pub(super) other_bases: Vec<Outside>,
     /// The external engine that builds it; `None` if Escale builds it.
     pub(super) engine: Option<Engine>,
 }
@@ -52,13 +54,12 @@ pub(super) fn sources<'a>(folder: &Path, template: &'a Template, config: &Config
         let dockerfile = dockerfile(&folder, &needed.service)?;
         let outside = dockerfile.outside(&BTreeMap::new())?;
         let is_own = |o: &Outside| ImageName::parse(&o.image).is_some_and(|name| name.is_own(config));
-        let (own_bases, foreign): (Vec<_>, Vec<_>) = outside.into_iter().partition(is_own);
-        let foreign = || foreign.first().map(|base| dockerfile.pulled_by_engine(base));
-        let engine = match dockerfile.needs_engine().or_else(foreign) {
+        let (own_bases, other_bases): (Vec<_>, Vec<_>) = outside.into_iter().partition(is_own);
+        let engine = match dockerfile.needs_engine() {
             None => None,
             Some(why) => Some(Engine::find(&std::env::var_os("PATH").unwrap_or_default(), why)?),
         };
-        sources.push(Source { needed, repository, folder, dockerfile, own_bases, engine });
+        sources.push(Source { needed, repository, folder, dockerfile, own_bases, other_bases, engine });
     }
     Ok(sources)
 }

@@ -27,6 +27,7 @@ type Change = fn(&mut Cx<'_>, &Update<'_>) -> Result<Created, AwsError>;
 type Delete = fn(&mut Cx<'_>, &Created) -> Result<(), AwsError>;
 type Look = fn(&Image, &Created) -> Readiness;
 type Within = fn(&Image, &Created) -> Option<Timestamp>;
+type Current = fn(&Image, &Created, &str) -> Option<Value>;
 type Read = fn(&mut Cx<'_>, &Created) -> Result<Option<Map<String, Value>>, AwsError>;
 
 /// One type, for example `AWS::EC2::VPC`. A service lists its own types in `cfn.rs`; the CloudFormation service uses them
@@ -48,6 +49,8 @@ pub struct ResourceType {
     /// The resource's properties as they are now, from the service's own operations; none if it does not exist. `None`: drift
     /// of this type is not detected.
     pub read: Option<Read>,
+    /// The value of an attribute that other resources change after the creation; `None` for every other attribute.
+    pub current: Current,
     /// Decides for the properties that the schema does not list as create-only: see [`ResourceType::replaces`].
     pub replaces_if: fn(&PropertyChange<'_>) -> bool,
     /// Deletes the resource by calling operations. Succeeds if the resource no longer exists.
@@ -77,6 +80,7 @@ impl ResourceType {
             within: |_, _| None,
             update: None,
             read: None,
+            current: |_, _, _| None,
             replaces_if: |_| false,
             delete,
             gone: at_once,
@@ -86,6 +90,12 @@ impl ResourceType {
     /// Sets the check for a creation that continues after its transaction.
     pub const fn ready(mut self, ready: Look) -> ResourceType {
         self.ready = ready;
+        self
+    }
+
+    /// Sets the function for attributes that other resources change after the creation.
+    pub const fn current(mut self, current: Current) -> ResourceType {
+        self.current = current;
         self
     }
 

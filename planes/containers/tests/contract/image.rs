@@ -9,6 +9,8 @@ pub(crate) struct ImageMaker {
     pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) config: serde_json::Value,
     pub(crate) architecture: Option<&'static str>,
+    /// The layer of busybox is compressed with zstd instead of gzip.
+    pub(crate) zstd: bool,
 }
 
 pub(crate) fn blob(blobs: &Path, bytes: &[u8]) -> String {
@@ -65,9 +67,17 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     out.finish().unwrap()
 }
 
+/// Two frames, as parallel compressors write them.
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    [first, second].map(|part| zstd::encode_all(part, 1).unwrap()).concat()
+}
+
 impl ImageMaker {
     pub(crate) fn manifest(self, blobs: &Path) -> String {
-        let base = blob(blobs, &gzip(&busybox_layer()));
+        let pack = if self.zstd { zstd } else { gzip };
+        let base = blob(blobs, &pack(&busybox_layer()));
+        let packed = if self.zstd { "zstd" } else { "gzip" };
         let mut top = tar::Builder::new(Vec::new());
         add(&mut top, ".wh.gone", 0o644, b"");
         for (path, bytes) in &self.files {
@@ -83,7 +93,7 @@ impl ImageMaker {
             "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
             "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": 1},
             "layers": [
-                {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": base, "size": 1},
+                {"mediaType": format!("application/vnd.oci.image.layer.v1.tar+{packed}"), "digest": base, "size": 1},
                 {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": top, "size": 1},
             ],
         });

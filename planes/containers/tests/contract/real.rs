@@ -359,12 +359,12 @@ async fn bad_images_are_refused_by_name() {
         let m = serde_json::json!({"config": {"digest": config}, "layers": [{"mediaType": kind, "digest": digest}]});
         blob(&blobs, m.to_string().as_bytes())
     };
-    let zstd = with_layer("application/vnd.oci.image.layer.v1.tar+zstd", &config);
+    let xz = with_layer("application/vnd.oci.image.layer.v1.tar+xz", &config);
     let gone = with_layer("application/vnd.oci.image.layer.v1.tar", &format!("sha256:{}", "1".repeat(64)));
     for (image, says) in [
         (foreign.clone(), other),
         (only_foreign, other),
-        (zstd, "tar+zstd"),
+        (xz, "tar+xz"),
         (gone, "sha256:1111"),
         (config.clone(), "so it is not an image"),
     ] {
@@ -377,6 +377,21 @@ async fn bad_images_are_refused_by_name() {
     let mut c = spec("main", &own);
     c.command = Some(vec!["/bin/echo".into(), "chosen".into()]);
     assert_eq!(output(&rig, group("g", vec![c])).await, (vec!["chosen".to_string()], Some(0)));
+    rig.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_in_zstd_are_unpacked() {
+    let rig = Rig::real();
+    let image = ImageMaker { zstd: true, ..Default::default() }.manifest(&rig.machine().blobs());
+    let mut c = spec("main", &image);
+    c.command = Some(vec!["/bin/sh".into(), "-c".into(), "cat /etc/group; ls -d /gone".into()]);
+    let (lines, code) = output(&rig, group("g", vec![c])).await;
+    assert_eq!(
+        (&lines[..2], code),
+        (&["root:x:0:".to_owned(), "app:x:1000:".to_owned()][..], Some(1)),
+        "{lines:?}"
+    );
     rig.done().await;
 }
 
@@ -421,13 +436,25 @@ async fn a_damaged_or_hostile_layer_is_refused() {
     let climbing = blob(&blobs, &climbing.into_inner().unwrap());
     let damaged = blob(&blobs, &[0u8; 1024]);
     fs::write(blobs.join("sha256").join(&damaged[7..]), [0u8; 2048]).unwrap();
-    for (n, (layer, says)) in
-        [(climbing, "leads out of the layer"), (linked, "is a dangling link"), (damaged, "is damaged")]
-            .into_iter()
-            .enumerate()
+    // Few bytes, whose decoder would allocate 2 GiB.
+    let mut greedy = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    greedy.set_parameter(zstd::zstd_safe::CParameter::WindowLog(31)).unwrap();
+    std::io::Write::write_all(&mut greedy, &[0u8; 1024]).unwrap();
+    let greedy = blob(&blobs, &greedy.finish().unwrap());
+    let not_zstd = blob(&blobs, b"not a frame");
+    for (n, (layer, packed, says)) in [
+        (climbing, "", "leads out of the layer"),
+        (linked, "", "is a dangling link"),
+        (damaged, "", "is damaged"),
+        (greedy, "+zstd", "requires too much memory"),
+        (not_zstd, "+zstd", "Unknown frame descriptor"),
+    ]
+    .into_iter()
+    .enumerate()
     {
-        let m = serde_json::json!({"config": {"digest": config},
-            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer}]});
+        let m = serde_json::json!({"config": {"digest": config}, "layers": [
+            {"mediaType": format!("application/vnd.oci.image.layer.v1.tar{packed}"), "digest": layer},
+        ]});
         let mut c = spec("main", &blob(&blobs, m.to_string().as_bytes()));
         c.command = Some(vec!["/x".into()]);
         rig.plane().start(group(&format!("g{n}"), vec![c])).await.unwrap();

@@ -265,8 +265,11 @@ async fn network_resolver_forwards_other_names_upstream() {
         .with(Record::simple("web.shop.internal", Kind::A, 5, &["10.0.0.9"]))
         .with(Record::simple("out.shop.internal", Kind::CNAME, 5, &["www.example.com"]));
     let mut spec = Spec::default();
-    let resolver =
-        Resolver { zones: vec![Arc::new(own)], upstream: Some(upstream.udp), queries_per_second: None };
+    let resolver = Resolver {
+        zones: vec![Arc::new(own)],
+        upstream: Some(upstream.udp.into()),
+        queries_per_second: None,
+    };
     spec.networks.insert("blue".into(), resolver);
     dns.load(spec.clone()).unwrap();
     let server = serve(&dns, View::Network("blue".into()));
@@ -332,7 +335,7 @@ async fn network_resolver_forwards_other_names_upstream() {
 
     // An upstream that never answers: the client gets an error in time.
     let (deaf, _tcp) = sockets();
-    spec.networks.get_mut("blue").unwrap().upstream = Some(deaf.local_addr().unwrap());
+    spec.networks.get_mut("blue").unwrap().upstream = Some(deaf.local_addr().unwrap().into());
     dns.load(spec).unwrap();
     check(
         &server,

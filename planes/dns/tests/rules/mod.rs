@@ -54,7 +54,7 @@ pub(crate) async fn contract(dns: &dyn Dns) {
         Kind::A,
         "www.example.com",
     ));
-    let upstream = Some("192.0.2.99:53".parse().unwrap());
+    let upstream = Some("192.0.2.99:53".parse::<std::net::SocketAddr>().unwrap().into());
     both.networks
         .insert("blue".into(), Resolver { zones: vec![Arc::new(own)], upstream, queries_per_second: None });
     dns.apply(both.clone()).await.unwrap();

@@ -4,12 +4,16 @@
 
 #![allow(clippy::unwrap_used)] // a test's failure is a panic, in its helpers as well
 
+mod egress;
+mod filters;
+mod outside;
 mod packets;
 mod rig;
 
 use escale_base::error::Fault;
 use escale_network::*;
 use expect_test::{Expect, expect};
+use filters::who_answers_follows_filters;
 use rig::{ANSWERED, DROPPED, Rig, SERVICE, route, shop};
 use std::net::SocketAddrV4;
 
@@ -36,6 +40,7 @@ on_both!(
     removal_and_wipe_leave_nothing,
     sockets_open_where_something_stands,
     who_answers_follows_routes_and_groups,
+    who_answers_follows_filters,
 );
 
 async fn apply_matches_spec_and_repeat_changes_nothing(network: &dyn Network) {
@@ -219,6 +224,20 @@ async fn refuses_invalid_specs_by_name() {
     refuses(
         |s| s.cidr = "198.18.0.0/16".parse().unwrap(),
         expect!["network 'shop': 198.18.0.0/16 overlaps the Internet's public addresses; choose another range, for example 10.0.0.0/16"],
+    )
+    .await;
+    refuses(
+        |s| s.subnets[1].filter = Some("nope".into()),
+        expect!["network 'shop': subnet 'app' names the filter 'nope', which does not exist"],
+    )
+    .await;
+    refuses(
+        |s| {
+            let protocol = Protocol::Tcp(Ports { first: 2, last: 1 });
+            let rule = FilterRule { allow: true, protocol, peer: "0.0.0.0/0".parse().unwrap() };
+            s.filters = vec![Filter { name: "f".into(), ingress: vec![], egress: vec![rule] }];
+        },
+        expect!["network 'shop': filter 'f': ports 2-1 are in descending order; give the lower port first"],
     )
     .await;
     refuses(

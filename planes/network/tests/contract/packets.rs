@@ -8,14 +8,14 @@ use std::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-const WEB: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 10);
-const APP1: Ipv4Addr = Ipv4Addr::new(10, 0, 10, 11);
-const APP2: Ipv4Addr = Ipv4Addr::new(10, 0, 10, 12);
-const DB: Ipv4Addr = Ipv4Addr::new(10, 0, 11, 21);
-const HOST: Ipv4Addr = Ipv4Addr::new(198, 18, 9, 9);
+pub(crate) const WEB: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 10);
+pub(crate) const APP1: Ipv4Addr = Ipv4Addr::new(10, 0, 10, 11);
+pub(crate) const APP2: Ipv4Addr = Ipv4Addr::new(10, 0, 10, 12);
+pub(crate) const DB: Ipv4Addr = Ipv4Addr::new(10, 0, 11, 21);
+pub(crate) const HOST: Ipv4Addr = Ipv4Addr::new(198, 18, 9, 9);
 
 /// The shop's network with servers in it, a service and a host on the Internet.
-async fn open() -> Rig {
+pub(crate) async fn open() -> Rig {
     let rig = Rig::new().await;
     rig.network.apply(shop()).await.unwrap();
     let hosts = vec![InternetHost { name: "visitor".into(), address: HOST }];
@@ -29,7 +29,7 @@ async fn open() -> Rig {
     rig
 }
 
-fn host(rig: &Rig) -> Namespace {
+pub(crate) fn host(rig: &Rig) -> Namespace {
     rig.network.namespace(&Place::Host("visitor".into())).unwrap()
 }
 

@@ -177,6 +177,7 @@ pub(crate) fn shop() -> VpcSpec {
             group("db", vec![tcp(5432, Peer::Group("app".into()))]),
             group("other", vec![]),
         ],
+        filters: vec![],
         internet_gateway: true,
         revoked_flows: RevokedFlows::Cut,
     }
@@ -187,7 +188,13 @@ pub(crate) fn everybody() -> Peer {
 }
 
 pub(crate) fn subnet(name: &str, cidr: &str, table: &str) -> Subnet {
-    Subnet { name: name.into(), cidr: cidr.parse().unwrap(), zone: "a".into(), route_table: table.into() }
+    Subnet {
+        name: name.into(),
+        cidr: cidr.parse().unwrap(),
+        zone: "a".into(),
+        route_table: table.into(),
+        filter: None,
+    }
 }
 
 pub(crate) fn table(name: &str, routes: Vec<Route>) -> RouteTable {

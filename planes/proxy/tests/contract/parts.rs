@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::watch,
 };
@@ -36,7 +36,7 @@ pub(crate) fn balancer(groups: Vec<GroupSpec>) -> BalancerSpec {
     BalancerSpec {
         name: "web".into(),
         nodes: vec![NodeSpec { node: "n1".into(), zone: "a".into() }],
-        listeners: vec![ListenerSpec { port: 0, rules: Vec::new(), default }],
+        listeners: vec![ListenerSpec { port: 0, rules: Vec::new(), default, tls: None }],
         groups,
         attributes: Attributes { server_name: "test/1".into(), ..Attributes::default() },
     }
@@ -106,13 +106,15 @@ impl Running {
     }
 }
 
-pub(crate) struct Client(pub(crate) TcpStream);
+pub(crate) struct Client<S = TcpStream>(pub(crate) S);
 
 impl Client {
     pub(crate) async fn connect(addr: SocketAddr) -> Client {
         Client(TcpStream::connect(addr).await.unwrap())
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) async fn send(&mut self, bytes: &str) {
         self.0.write_all(bytes.as_bytes()).await.unwrap();
     }

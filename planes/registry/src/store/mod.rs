@@ -1,11 +1,13 @@
 //! The real registry: files for blobs, manifests and uploads in progress; an index for repositories and their contents.
 
+mod cache;
 mod rows;
 mod upload;
 
 use crate::{
-    BLOB_BYTES, Body, COLLECTED_AT_ONCE, Collected, Descriptor, Digest, Error, Image, MANIFEST_BYTES,
-    Manifest, Pushed, PutImage, Reference, Registry, RepositorySpec, Result, Settings, UploadId, manifest,
+    BLOB_BYTES, Body, CACHE_GRACE_MS, COLLECTED_AT_ONCE, Collected, Descriptor, Digest, Error, Fetch, Image,
+    MANIFEST_BYTES, Manifest, Pushed, PutImage, Reference, Registry, RepositorySpec, Result, Settings,
+    UploadId, manifest,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,6 +39,8 @@ struct Inner {
     /// Also held while a file is added to or removed from `blobs/`, so that the index always matches the files.
     sql: Mutex<Connection>,
     sessions: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Session>>>>,
+    /// One call at a time caches a blob; others that need it wait.
+    caching: Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
     pushes: broadcast::Sender<Pushed>,
     lock: File,
 }
@@ -47,6 +51,9 @@ impl Inner {
     }
     fn upload(&self, id: &str) -> PathBuf {
         self.settings.root.join("registry/uploads").join(id)
+    }
+    fn partial(&self, digest: &Digest) -> PathBuf {
+        self.settings.root.join("registry/partial").join(digest.hex())
     }
     fn now_ms(&self) -> i64 {
         self.settings.clock.now().0
@@ -65,7 +72,7 @@ impl Store {
     /// Opens an existing registry or creates one. Uploads in progress can continue.
     pub fn open(settings: Settings) -> Result<Store, PlaneError> {
         let root = &settings.root;
-        for dir in ["blobs/sha256", "registry/uploads", "registry/tmp"] {
+        for dir in ["blobs/sha256", "registry/uploads", "registry/partial", "registry/tmp"] {
             std::fs::create_dir_all(root.join(dir))
                 .machine(|| format!("create {dir} in {}", root.display()))?;
         }
@@ -79,8 +86,8 @@ impl Store {
         drop_strays(&sql, root).map_err(|e| PlaneError::machine(format!("cannot {}", place())).because(e))?;
         // Without an initial receiver; each subscriber gets the pushes after its subscription.
         let (pushes, _) = broadcast::channel(PLANE_EVENTS);
-        let (sql, sessions) = (Mutex::new(sql), Mutex::default());
-        Ok(Store(Arc::new(Inner { settings, sql, sessions, pushes, lock })))
+        let (sql, sessions, caching) = (Mutex::new(sql), Mutex::default(), Mutex::default());
+        Ok(Store(Arc::new(Inner { settings, sql, sessions, caching, pushes, lock })))
     }
 
     /// Removes everything that a registry made under this directory, and all blobs. It must not be open.
@@ -358,8 +365,30 @@ impl Registry for Store {
         self.0.pushes.subscribe()
     }
 
+    async fn cache(&self, digest: &Digest, size_bytes: u64, fetch: Fetch<'_>) -> Result<()> {
+        cache::cache(self, digest, size_bytes, fetch).await
+    }
+
+    async fn admit(&self, source: &str, digest: &Digest) -> Result<()> {
+        let (source, digest) = (source.to_owned(), digest.clone());
+        self.index(move |sql, _| rows::admit(sql, &source, &digest)).await
+    }
+
+    async fn admitted(&self, source: &str, digest: &Digest) -> Result<Option<Bytes>> {
+        let (source, digest) = (source.to_owned(), digest.clone());
+        let read = move |sql: &Connection, inner: &Inner| {
+            if !rows::is_admitted(sql, &source, &digest)? {
+                return Ok(None);
+            }
+            rows::mark_cached(sql, &digest, inner.now_ms())?;
+            Ok(read_manifest(&inner.blob(&digest)).map(Bytes::from))
+        };
+        self.index(read).await
+    }
+
     async fn collect(&self, keep: HashSet<Digest>, grace_ms: i64) -> Result<Collected> {
         let before = self.0.now_ms().saturating_sub(grace_ms);
+        cache::drop_partial(&self.0, before)?;
         let old = self.index(move |sql, _| rows::drop_unnamed(sql, before)).await?;
         for upload in old {
             // If this fails the next start removes it.
@@ -368,6 +397,8 @@ impl Registry for Store {
         }
         // After all of that is committed: no repository may get a file back that is being removed.
         self.index(move |sql, inner| {
+            let unused = inner.now_ms().saturating_sub(CACHE_GRACE_MS);
+            rows::drop_cached(sql, inner.settings.cache_bytes, unused)?;
             let keep = manifest::with_named(keep, |digest| read_manifest(&inner.blob(digest)));
             drop_files(inner, rows::unlinked(sql, &keep, COLLECTED_AT_ONCE)?)
         })

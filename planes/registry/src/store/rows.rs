@@ -35,6 +35,13 @@ CREATE TABLE IF NOT EXISTS tags(
   repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY(repository, tag),
   FOREIGN KEY(repository, digest) REFERENCES images ON DELETE CASCADE) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tags_of ON tags(repository, digest);
+-- Files of other registries' images, and where each of their manifests was got from.
+CREATE TABLE IF NOT EXISTS cached(
+  digest TEXT PRIMARY KEY REFERENCES files, used INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS admitted(
+  source TEXT NOT NULL, digest TEXT NOT NULL REFERENCES cached ON DELETE CASCADE,
+  PRIMARY KEY(source, digest)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS admitted_of ON admitted(digest);
 CREATE TABLE IF NOT EXISTS uploads(
   id TEXT PRIMARY KEY, repository TEXT NOT NULL REFERENCES repositories ON DELETE CASCADE,
   started INTEGER NOT NULL) WITHOUT ROWID;
@@ -314,11 +321,49 @@ pub(super) fn drop_unnamed(sql: &Connection, before: i64) -> Result<Vec<String>>
     Ok(old.query_map([before], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Deletes the rows of files that no repository has, except those in `keep`, up to `most`; returns them.
+/// The size of a file, whoever stored it.
+pub(super) fn file_size(sql: &Connection, digest: &Digest) -> Result<Option<u64>> {
+    let mut find = sql.prepare_cached("SELECT size FROM files WHERE digest = ?1")?;
+    Ok(find.query_row([digest.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// Adds a file to the cache, or marks it as used.
+pub(super) fn mark_cached(sql: &Connection, digest: &Digest, now: i64) -> Result<()> {
+    let insert = "INSERT INTO cached VALUES(?1, ?2) ON CONFLICT DO UPDATE SET used = excluded.used";
+    sql.execute(insert, params![digest.as_str(), now])?;
+    Ok(())
+}
+
+pub(super) fn admit(sql: &Connection, source: &str, digest: &Digest) -> Result<()> {
+    let insert = "INSERT INTO admitted VALUES(?1, ?2) ON CONFLICT DO NOTHING";
+    sql.execute(insert, [source, digest.as_str()])?;
+    Ok(())
+}
+
+pub(super) fn is_admitted(sql: &Connection, source: &str, digest: &Digest) -> Result<bool> {
+    let mut find = sql.prepare_cached("SELECT 1 FROM admitted WHERE source = ?1 AND digest = ?2")?;
+    Ok(find.exists([source, digest.as_str()])?)
+}
+
+/// Removes from the cache what exceeds its bound, the least recently used first, unless it was used since `before`.
+pub(super) fn drop_cached(sql: &Connection, cache_bytes: u64, before: i64) -> Result<()> {
+    let bound = i64::try_from(cache_bytes).unwrap_or(i64::MAX);
+    sql.execute(
+        "DELETE FROM cached WHERE used < ?2 AND digest IN (
+           SELECT digest FROM (
+             SELECT digest, SUM(size) OVER (ORDER BY used DESC, digest) AS total FROM cached JOIN files USING(digest))
+           WHERE total > ?1)",
+        params![bound, before],
+    )?;
+    Ok(())
+}
+
+/// Deletes the rows of files that neither a repository nor the cache has, except those in `keep`, up to `most`; returns them.
 pub(super) fn unlinked(sql: &Connection, keep: &HashSet<Digest>, most: usize) -> Result<Vec<(Digest, u64)>> {
     let mut find = sql.prepare(
         "SELECT digest, size FROM files WHERE NOT EXISTS(SELECT 1 FROM links WHERE links.digest = files.digest)
-           AND NOT EXISTS(SELECT 1 FROM images WHERE images.digest = files.digest)",
+           AND NOT EXISTS(SELECT 1 FROM images WHERE images.digest = files.digest)
+           AND NOT EXISTS(SELECT 1 FROM cached WHERE cached.digest = files.digest)",
     )?;
     let rows = find.query_map([], |row| Ok((digest_at(row, 0)?, row.get(1)?)))?;
     // Filtered here, not in SQL: the digests in use come from the running containers and are in no table.

@@ -13,7 +13,8 @@ use std::{
 const ROOT: &str = "REGISTRY_CRASH_ROOT";
 
 fn open(root: &Path, now: i64) -> Store {
-    Store::open(Settings { root: root.into(), clock: Clock::by_hand(Timestamp(now)) }).unwrap()
+    let clock = Clock::by_hand(Timestamp(now));
+    Store::open(Settings { root: root.into(), clock, cache_bytes: CACHE_BYTES }).unwrap()
 }
 
 fn stream(bytes: Vec<u8>) -> Body {

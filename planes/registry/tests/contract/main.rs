@@ -1,6 +1,7 @@
 //! The contract of every implementation of [`Registry`], mostly through HTTP, on the real one and the fake.
 #![allow(clippy::unwrap_used)] // a test's own helpers, outside of #[test]
 
+mod cache;
 mod crash;
 mod skopeo;
 
@@ -14,6 +15,8 @@ use std::{collections::HashSet, future::Future, sync::Arc};
 
 pub(crate) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// The bound of the cache in these tests.
+pub(crate) const CACHED: u64 = 1000;
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 /// Admits callers with the password. Deleting in `shop/locked` and reading blobs of `shop/sealed` is always denied.
@@ -114,14 +117,15 @@ impl Client {
     }
 }
 
-async fn on_both<F: Future<Output = ()>>(contract: impl Fn(Arc<Client>) -> F) {
+pub(crate) async fn on_both<F: Future<Output = ()>>(contract: impl Fn(Arc<Client>) -> F) {
     let dir = tempfile::tempdir().unwrap();
     for real in [false, true] {
         let clock = Clock::by_hand(Timestamp(1_000));
         let registry: Arc<dyn Registry> = if real {
-            Arc::new(Store::open(Settings { root: dir.path().into(), clock: clock.clone() }).unwrap())
+            let (root, cache_bytes) = (dir.path().into(), CACHED);
+            Arc::new(Store::open(Settings { root, clock: clock.clone(), cache_bytes }).unwrap())
         } else {
-            Arc::new(Fake::new(clock.clone()))
+            Arc::new(Fake::caching(clock.clone(), CACHED))
         };
         registry.create_repository("shop/web", RepositorySpec::default()).await.unwrap();
         contract(Arc::new(Client::of(registry, clock))).await;

@@ -69,7 +69,9 @@ async fn skopeo(args: &[&str]) -> std::result::Result<String, String> {
 async fn pushes_and_pulls() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::machine();
-    let store = Store::open(Settings { root: dir.path().join("registry"), clock: clock.clone() }).unwrap();
+    let settings =
+        Settings { root: dir.path().join("registry"), clock: clock.clone(), cache_bytes: CACHE_BYTES };
+    let store = Store::open(settings).unwrap();
     let client = Client::of(Arc::new(store.clone()), clock);
     store.create_repository("shop/web", RepositorySpec { immutable_tags: true }).await.unwrap();
     store.create_repository("copy", RepositorySpec::default()).await.unwrap();

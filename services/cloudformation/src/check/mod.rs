@@ -11,15 +11,16 @@ mod trial;
 use crate::{
     properties, scope,
     template::{
-        self, Bound, EvaluateError, Known, Origin, Position, RemovalPolicy, Resource, Scope, Source,
-        Template, TemplateError, expression::Form,
+        self, Bound, EvaluateError, Expression, Known, Origin, Position, RemovalPolicy, Resource, Scope,
+        Source, Template, TemplateError, expression::Form,
     },
 };
-use escale_service::{Cloud, Recorded, ResourceType};
+use escale_base::glob::{Glob, One};
+use escale_service::{Cloud, Recorded, ResourceType, Service};
 use escale_store::Store;
 use escale_tables::cloudformation::{ParameterKey, StackArn, StackName};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The result for one template.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -246,7 +247,7 @@ impl Checked<'_> {
                 continue;
             }
             let is_unknown = schema.is_some_and(|s| !s.properties().any(|known| known == name));
-            let support = match self.recorded(kind, name) {
+            let support = match self.recorded(kind, name, value) {
                 _ if is_unknown => {
                     Support::refused("The type has no such property on AWS either. Remove it.")
                 }
@@ -257,7 +258,43 @@ impl Checked<'_> {
                 None => Support::Enacted,
             };
             checked.properties.push(CheckedProperty { name: name.clone(), place: value.at.into(), support });
+            self.recorded_members(kind, name, value, checked);
         }
+    }
+
+    /// Adds the members below a property that have no effect.
+    fn recorded_members(
+        &self,
+        kind: &ResourceType,
+        name: &str,
+        value: &Expression,
+        checked: &mut CheckedResource,
+    ) {
+        let prefix = format!("{}.{name}/", kind.name);
+        for recorded in self.service_of(kind).iter().flat_map(|service| service.recorded()) {
+            let Some(member) = recorded.name.strip_prefix(&prefix) else { continue };
+            if let Some(found) = member_of(value, member) {
+                checked.properties.push(CheckedProperty {
+                    name: format!("{name}/{member}"),
+                    place: found.at.into(),
+                    support: Support::Recorded { reason: recorded.reason.to_owned() },
+                });
+            }
+        }
+    }
+
+    /// Whether a value is known and matches a pattern.
+    fn has_value(&self, value: &Expression, pattern: &str) -> bool {
+        match self.scope.value(value) {
+            Ok(Some(Value::String(text))) => VALUES.matches(pattern, &text),
+            _ => false,
+        }
+    }
+
+    fn service_of(&self, kind: &ResourceType) -> Option<&Arc<dyn Service>> {
+        let has =
+            |service: &Arc<dyn Service>| service.resource_types().iter().any(|own| own.name == kind.name);
+        self.cloud.services().find(|service| has(service))
     }
 
     /// Checks the known values against the schema.
@@ -286,12 +323,17 @@ impl Checked<'_> {
     }
 
     /// The entry of a property that has no effect: that of the type, or that of the operation that creates it.
-    fn recorded(&self, kind: &ResourceType, property: &str) -> Option<Recorded> {
+    fn recorded(&self, kind: &ResourceType, property: &str, value: &Expression) -> Option<Recorded> {
         let own = format!("{}.{property}", kind.name);
         let object = kind.name.rsplit("::").next().unwrap_or_default();
         let is_of = |recorded: &&Recorded| {
-            recorded.name == own
-                || recorded.name.split_once('.').is_some_and(|(operation, member)| {
+            let (name, pattern) =
+                recorded.name.split_once('=').map_or((recorded.name, None), |(name, p)| (name, Some(p)));
+            if pattern.is_some_and(|pattern| !self.has_value(value, pattern)) {
+                return false;
+            }
+            name == own
+                || name.split_once('.').is_some_and(|(operation, member)| {
                     let verbs = ["Create", "Register", "Put", "Allocate"];
                     let is_create = verbs.iter().any(|verb| {
                         operation.strip_prefix(verb).is_some_and(|rest| rest.eq_ignore_ascii_case(object))
@@ -299,11 +341,22 @@ impl Checked<'_> {
                     is_create && member.eq_ignore_ascii_case(property)
                 })
         };
-        let of_service = |service: &std::sync::Arc<dyn escale_service::Service>| {
-            service.resource_types().iter().any(|own| own.name == kind.name)
-        };
-        let service = self.cloud.services().find(|service| of_service(service))?;
-        service.recorded().iter().find(is_of).copied()
+        self.service_of(kind)?.recorded().iter().find(is_of).copied()
+    }
+}
+
+/// How the values of recorded parameters are matched.
+const VALUES: Glob = Glob { one: One::Character, ignore_case: false, escape: false };
+
+/// The first member of this name below a value.
+fn member_of<'e>(value: &'e Expression, name: &str) -> Option<&'e Expression> {
+    match &value.form {
+        Form::List(items) => items.iter().find_map(|item| member_of(item, name)),
+        Form::Map(entries) => entries
+            .iter()
+            .find_map(|(key, inner)| if key == name { Some(inner) } else { member_of(inner, name) }),
+        Form::If { then, otherwise, .. } => member_of(then, name).or_else(|| member_of(otherwise, name)),
+        _ => None,
     }
 }
 

@@ -21,6 +21,8 @@ impl Service for Fake {
             &[
                 Recorded { name: "AWS::Logs::LogGroup.LogGroupClass", reason: "one class" },
                 Recorded { name: "CreateVpc.InstanceTenancy", reason: "one customer" },
+                Recorded { name: "AWS::EC2::VPC.Tags/Key", reason: "keys are long" },
+                Recorded { name: "AWS::SSM::Parameter.Type=String*", reason: "any string" },
             ]
         }
     }
@@ -28,7 +30,9 @@ impl Service for Fake {
         let group = &["LogGroupName", "RetentionInDays", "LogGroupClass", "Tags"];
         vec![
             ResourceType::new("AWS::Logs::LogGroup", group, create, |_, _| Ok(())),
-            ResourceType::new("AWS::EC2::VPC", &["CidrBlock", "InstanceTenancy"], create, |_, _| Ok(())),
+            ResourceType::new("AWS::EC2::VPC", &["CidrBlock", "InstanceTenancy", "Tags"], create, |_, _| {
+                Ok(())
+            }),
             ResourceType::new("AWS::SSM::Parameter", &["Name", "Type", "Value"], create, |_, _| Ok(()))
                 .ready(|_, _| escale_service::Readiness::Pending("later".into())),
         ]
@@ -87,6 +91,40 @@ fn accepts_supported_templates() {
         expect![[r#"
             recorded 4: G.LogGroupClass: one class
             recorded 7: V.InstanceTenancy: one customer
+            refused: false"#]],
+    );
+}
+
+#[test]
+fn values_without_effect_are_reported() {
+    found(
+        "Resources:
+  A:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: a, Value: b, Type: !Join ['', [Stri, ngList]]}
+  B:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: b, Value: b, Type: SecureString}",
+        expect![[r#"
+            recorded 4: A.Type: any string
+            refused 7: B.Type: failed validation constraint for keyword [enum]: valid are [String, StringList].
+            refused: true"#]],
+    );
+}
+
+#[test]
+fn members_without_effect_are_reported() {
+    found(
+        "Resources:
+  V:
+    Type: AWS::EC2::VPC
+    Properties:
+      CidrBlock: 10.0.0.0/16
+      Tags:
+        - !Ref AWS::NoValue
+        - {Key: k, Value: v}",
+        expect![[r#"
+            recorded 8: V.Tags/Key: keys are long
             refused: false"#]],
     );
 }

@@ -87,6 +87,13 @@ impl Trial<'_> {
         }
     }
 
+    /// The value of an attribute that other resources change.
+    fn current(&self, logical: &str, created: &Created, attribute: &str) -> Option<Value> {
+        let type_name = &self.checked.template.resources.get(logical)?.type_name;
+        let kind = self.checked.cloud.resource_type(type_name)?;
+        (kind.current)(&self.store.read(), created, attribute)
+    }
+
     /// The properties; `None` if a value of them is not known.
     fn values(&self, logical: &str) -> Result<Option<Map<String, Value>>, Refusal> {
         let Checked { template, .. } = *self.checked;
@@ -154,7 +161,8 @@ impl Environment for Resources<'_> {
 
     fn get_att(&self, logical: &str, attribute: &str) -> Result<Option<Value>, TemplateError> {
         let Some((created, is_complete)) = self.created(logical) else { return Ok(None) };
-        match created.attributes.get(attribute) {
+        let current = self.trial.and_then(|trial| trial.current(logical, created, attribute));
+        match current.as_ref().or_else(|| created.attributes.get(attribute)) {
             Some(value) => Ok(Some(value.clone())),
             None if *is_complete => {
                 let resource = self.trial.and_then(|trial| trial.checked.template.resources.get(logical));

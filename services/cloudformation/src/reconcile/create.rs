@@ -85,7 +85,7 @@ impl Stacks {
         row: &StackResource,
     ) -> Result<(Map<String, Value>, Map<String, Value>, BTreeSet<ExportName>), Error> {
         let evaluation = Evaluation::new(self.template(stack, content)?, content, &stack.uuid)?;
-        let environment = scope::StackEnvironment::new(cx.tx, cx.config, Some(&stack.uuid));
+        let environment = scope::StackEnvironment::new(cx.tx, cx.config, Some((&stack.uuid, cx.cloud())));
         let pseudo = scope::pseudo(cx.config, &stack.arn, &stack.name);
         let scope = evaluation.scope(&pseudo, &environment)?;
         let real = scope.properties(&row.logical_id)?;
@@ -132,7 +132,7 @@ impl Stacks {
         content: &Content,
     ) -> Result<(Vec<StackOutput>, BTreeSet<ExportName>), Error> {
         let evaluation = Evaluation::new(self.template(stack, content)?, content, &stack.uuid)?;
-        let environment = scope::StackEnvironment::new(cx.tx, cx.config, Some(&stack.uuid));
+        let environment = scope::StackEnvironment::new(cx.tx, cx.config, Some((&stack.uuid, cx.cloud())));
         let pseudo = scope::pseudo(cx.config, &stack.arn, &stack.name);
         let scope = evaluation.scope(&pseudo, &environment)?;
         let values = scope.outputs()?;

@@ -71,6 +71,7 @@ fn summary(cx: &Cx<'_>, row: &Distribution) -> Summary {
     let config = row.config.clone();
     let certificate = ViewerCertificate {
         cloud_front_default_certificate: Some(true),
+        acm_certificate_arn: None,
         ssl_support_method: None,
         minimum_protocol_version: None,
         certificate_source: None,

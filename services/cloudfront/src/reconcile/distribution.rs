@@ -63,7 +63,10 @@ impl Reconciler for Distributions {
     const NAME: &'static str = "cloudfront-distribution";
     // Without cloudfront_distribution_seen: only `act` writes it, and recording a failure must not trigger the retry at once.
     const WATCHES: &'static [&'static str] = &[
+        "acm_certificate",
+        "acm_certificate_seen",
         "cloudfront_distribution",
+        "cloudfront_edge_certificate",
         "cloudfront_key_group",
         "cloudfront_origin_access_control",
         "cloudfront_public_key",
@@ -71,8 +74,9 @@ impl Reconciler for Distributions {
 
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
         match change.table {
-            "cloudfront_distribution" => BTreeSet::from([change.key.clone()]),
-            // The key of a key group, public key or access control does not name the distributions that use it.
+            // The key of the edge's certificate is the distribution's.
+            "cloudfront_distribution" | "cloudfront_edge_certificate" => BTreeSet::from([change.key.clone()]),
+            // The key of a certificate, key group, public key or access control does not name the distributions that use it.
             _ => self.all(image),
         }
     }

@@ -1,9 +1,11 @@
 //! Configures the cdn plane from the rows.
 
+mod certificate;
 mod distribution;
 mod invalidation;
 mod spec;
 
+pub(crate) use certificate::Certificates;
 pub(crate) use distribution::Distributions;
 pub(crate) use invalidation::Invalidations;
 

@@ -3,6 +3,7 @@
 use crate::{
     check::{bucket_of, hosts, trusted},
     policies::{self, Choose},
+    viewer,
 };
 use escale_cdn::spec::{
     Behaviour, DistributionSpec, ErrorResponse, Origin, Selection, TrustedKey, Ttl, ViewerProtocol,
@@ -35,6 +36,7 @@ pub(super) fn of(image: &Image, row: &Distribution) -> DistributionSpec {
         default: behaviour(image, &config.default_cache_behavior),
         origins: config.origins.0.iter().map(|o| origin(image, o)).collect(),
         errors: config.custom_error_responses.iter().flat_map(|e| &e.0).map(error).collect(),
+        tls: viewer::tls(image, row),
     }
 }
 

@@ -81,6 +81,7 @@ impl Rule {
             to_port: has_ports.then_some(shape.to_port),
             description: shape.description.clone(),
             cidr_ip: shape.cidr_ipv4.clone(),
+            cidr_ipv6: shape.cidr_ipv6.clone(),
             ..Rule::default()
         };
         match direction {

@@ -40,6 +40,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         "AWS::EC2::SecurityGroupIngress",
         &[
             "CidrIp",
+            "CidrIpv6",
             "Description",
             "FromPort",
             "GroupId",
@@ -59,6 +60,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         "AWS::EC2::SecurityGroupEgress",
         &[
             "CidrIp",
+            "CidrIpv6",
             "Description",
             "DestinationPrefixListId",
             "DestinationSecurityGroupId",

@@ -3,8 +3,12 @@
 //! Attributes and physical ids follow AWS's reference:
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_EC2.html>
 
+mod acls;
+mod dhcp;
+mod flow_logs;
 mod group_rules;
 mod groups;
+mod ipv6;
 mod outside;
 mod routes;
 mod vpc;
@@ -19,10 +23,23 @@ use escale_base::{
     wire::{Map, Value, Wire},
 };
 use escale_service::{Created, Cx, InputDraft, Named, Props, Resources, Update, own_tags, properties_of};
+use escale_store::Image;
+use escale_tables::cloudformation::{Role, StackResource};
 use serde_json::json;
+use std::sync::Arc;
 
 pub(crate) fn resources() -> Resources {
-    [vpc::TYPES, routes::TYPES, outside::TYPES, groups::TYPES].concat()
+    [
+        vpc::TYPES,
+        acls::TYPES,
+        ipv6::TYPES,
+        dhcp::TYPES,
+        flow_logs::TYPES,
+        routes::TYPES,
+        outside::TYPES,
+        groups::TYPES,
+    ]
+    .concat()
 }
 
 /// The tags of the template and of the stack, for `TagSpecifications`.
@@ -61,6 +78,16 @@ fn shown<T: Wire>(type_name: &str, shape: &T, tags: &[Tag]) -> Map<String, Value
     let mut properties = properties_of(type_name, shape, &[]);
     properties.insert("Tags".into(), own_tags(tags));
     properties
+}
+
+/// The resource that this one has replaced and to which a rollback returns: both have the same logical id, and the stack keeps
+/// the other one. Its association has ended, because a subnet has only one, so the deletion of this one must restore it.
+fn returns_to(image: &Image, created: &Created) -> Option<Arc<StackResource>> {
+    let id = created.physical_id.as_str();
+    let own = image.scan::<StackResource>().find(|row| row.physical_id.as_deref() == Some(id))?;
+    let prefix = format!("{}/{}/", own.stack, own.logical_id);
+    let mut same = image.prefix::<StackResource>(&prefix);
+    same.find(|row| own.role == Role::Orphan && row.role == Role::Kept && row.physical_id.is_some())
 }
 
 fn flag(value: bool) -> Flag {

@@ -1,6 +1,6 @@
 //! RouteTable, Route, SubnetRouteTableAssociation, VPCEndpoint.
 
-use super::{describe, only_tags, shown, tags, update_tags};
+use super::{describe, only_tags, returns_to, shown, tags, update_tags};
 use crate::{
     choices::{self, EndpointState},
     ops::{
@@ -22,7 +22,7 @@ use crate::{
     shapes::gateway,
 };
 use escale_base::{
-    AwsError, already_gone,
+    AwsError, already_gone, found,
     wire::{Map, Value, Wire},
 };
 use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType, Update, properties_of};
@@ -53,7 +53,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         "AWS::EC2::SubnetRouteTableAssociation",
         &["RouteTableId", "SubnetId"],
         associate,
-        |cx, c| c.delete_by::<DisassociateRouteTable>(cx, "AssociationId"),
+        disassociate,
     )
     .read(read_association),
     ResourceType::new(
@@ -85,14 +85,27 @@ pub(super) const TYPES: &[ResourceType] = &[
     }),
 ];
 
-const ROUTE: &[&str] =
-    &["DestinationCidrBlock", "GatewayId", "NatGatewayId", "NetworkInterfaceId", "RouteTableId"];
+const ROUTE: &[&str] = &[
+    "DestinationCidrBlock",
+    "DestinationIpv6CidrBlock",
+    "EgressOnlyInternetGatewayId",
+    "GatewayId",
+    "NatGatewayId",
+    "NetworkInterfaceId",
+    "RouteTableId",
+];
 
 fn route(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     props.input::<CreateRoute>(ROUTE).call(cx)?;
-    let (table, to) = (props.text("RouteTableId")?, props.text("DestinationCidrBlock")?);
+    let to = props.str("DestinationCidrBlock").or(props.str("DestinationIpv6CidrBlock"));
+    let (table, to) = (props.text("RouteTableId")?, to.ok_or_else(AwsError::internal)?);
     // A route has no id of its own. `delete_route` reads both parts from the physical id.
     Ok(Created::new(format!("{table}|{to}")).with("CidrBlock", to))
+}
+
+/// The parameter for a route's destination.
+fn destination_parameter(to: &str) -> &'static str {
+    if to.contains(':') { "DestinationIpv6CidrBlock" } else { "DestinationCidrBlock" }
 }
 
 /// The target in one step, so that the destination always has a route.
@@ -103,14 +116,21 @@ fn update_route(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsErro
 
 fn read_route(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
     let (table, to) = created.physical_id.split_once('|').ok_or_else(AwsError::internal)?;
-    let destination = rules::cidr("destinationCidrBlock", to)?.to_string();
+    let parameter = destination_parameter(to);
+    let destination = match parameter {
+        "DestinationIpv6CidrBlock" => rules::ipv6_cidr(parameter, to)?.to_string(),
+        _ => rules::cidr(parameter, to)?.to_string(),
+    };
     let answer = describe::<DescribeRouteTables>(cx, "RouteTableIds", table)?;
     let mut routes = answer.into_iter().flat_map(|a| a.route_tables).flat_map(|table| table.routes);
-    let route = routes.find(|route| route.destination_cidr_block.as_ref() == Some(&destination));
+    let route = routes.find(|route| {
+        let of_route = route.destination_cidr_block.as_ref().or(route.destination_ipv6_cidr_block.as_ref());
+        of_route == Some(&destination)
+    });
     Ok(route.map(|route| {
         let mut properties = properties_of("AWS::EC2::Route", &route, &[]);
         // As the template has it: EC2 stores a block without host bits.
-        properties.insert("DestinationCidrBlock".into(), to.into());
+        properties.insert(parameter.into(), to.into());
         properties.insert("RouteTableId".into(), table.into());
         properties
     }))
@@ -139,6 +159,26 @@ fn associate(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     Ok(Created::new(id.as_str()).with("Id", id))
 }
 
+fn disassociate(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
+    let old = returns_to(cx.tx, created);
+    let old = old.as_ref().and_then(|row| {
+        let table = row.properties.get("RouteTableId").and_then(Value::as_str)?;
+        Some((row.physical_id.clone()?, table.to_owned()))
+    });
+    let Some((old_id, table)) = old else {
+        return created.delete_by::<DisassociateRouteTable>(cx, "AssociationId");
+    };
+    let input = InputDraft::<ReplaceRouteTableAssociation>::new();
+    let input = input.with("AssociationId", &created.physical_id).with("RouteTableId", &table);
+    let Some(new) = found(input.call(cx))? else { return Ok(()) };
+    // The stack knows the association by its old id.
+    cx.tx.update(&table, |t: &mut RouteTable| {
+        let restored = t.associations.iter_mut().filter(|a| a.id == *new.new_association_id);
+        restored.for_each(|a| a.id = old_id.as_str().into());
+    });
+    Ok(())
+}
+
 fn read_association(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
     let id = &created.physical_id;
     let filter = json!([{"Name": "association.route-table-association-id", "Values": [id]}]);
@@ -151,7 +191,7 @@ fn read_association(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<Str
 fn delete_route(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let (table, to) = created.physical_id.split_once('|').ok_or_else(AwsError::internal)?;
     let input = InputDraft::<DeleteRoute>::new().with("RouteTableId", &table.to_owned());
-    already_gone(input.with("DestinationCidrBlock", &to.to_owned()).call(cx))
+    already_gone(input.with(destination_parameter(to), &to.to_owned()).call(cx))
 }
 
 fn endpoint(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {

@@ -2,16 +2,18 @@
 
 use super::{describe, flag, shown, tags, update_tags};
 use crate::{
-    choices,
+    acls, choices, ipv6,
     ops::{
+        associate_subnet_cidr_block::AssociateSubnetCidrBlock,
         create_network_interface::CreateNetworkInterface, create_subnet::CreateSubnet, create_vpc::CreateVpc,
         delete_network_interface::DeleteNetworkInterface, delete_subnet::DeleteSubnet, delete_vpc::DeleteVpc,
         describe_network_interfaces::DescribeNetworkInterfaces, describe_subnets::DescribeSubnets,
         describe_vpc_attribute::DescribeVpcAttribute, describe_vpcs::DescribeVpcs,
+        disassociate_subnet_cidr_block::DisassociateSubnetCidrBlock,
         modify_network_interface_attribute::ModifyNetworkInterfaceAttribute,
         modify_subnet_attribute::ModifySubnetAttribute, modify_vpc_attribute::ModifyVpcAttribute,
     },
-    shapes::{self, Flag, Text},
+    shapes::{Flag, Text},
     status::{self, InterfaceStatus, VpcState},
 };
 use escale_base::{
@@ -33,16 +35,33 @@ pub(super) const TYPES: &[ResourceType] = &[
     .update(update_vpc)
     .read(read_vpc)
     .replaces_if(tenancy_replaces)
+    .current(|image, c, attribute| {
+        let block = || ipv6::of_vpc(image, &c.physical_id.as_str().into());
+        (attribute == "Ipv6CidrBlocks").then(|| block().iter().map(|b| json!(b.cidr.to_string())).collect())
+    })
     .ready(vpc_ready)
     .gone(vpc_gone),
     ResourceType::new(
         "AWS::EC2::Subnet",
-        &["AvailabilityZone", "AvailabilityZoneId", "CidrBlock", "MapPublicIpOnLaunch", "Tags", "VpcId"],
+        &[
+            "AssignIpv6AddressOnCreation",
+            "AvailabilityZone",
+            "AvailabilityZoneId",
+            "CidrBlock",
+            "Ipv6CidrBlock",
+            "MapPublicIpOnLaunch",
+            "Tags",
+            "VpcId",
+        ],
         subnet,
         |cx, c| c.delete_by::<DeleteSubnet>(cx, "SubnetId"),
     )
     .update(update_subnet)
-    .read(read_subnet),
+    .read(read_subnet)
+    .current(|image, c, attribute| {
+        let block = || ipv6::of_subnet(image, &c.physical_id.as_str().into());
+        (attribute == "Ipv6CidrBlocks").then(|| block().iter().map(|b| json!(b.cidr.to_string())).collect())
+    }),
     ResourceType::new(
         "AWS::EC2::NetworkInterface",
         &[
@@ -87,7 +106,7 @@ fn vpc(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         .with("CidrBlock", vpc.cidr_block.as_str())
         .with("CidrBlockAssociations", associations.collect::<Vec<_>>())
         .with("DefaultSecurityGroup", group.ok_or_else(AwsError::internal)?.id.as_str())
-        .with("DefaultNetworkAcl", shapes::vpc::acl_id(&vpc.vpc_id))
+        .with("DefaultNetworkAcl", acls::default_id(&vpc.vpc_id).as_str())
         .with("Ipv6CidrBlocks", json!([])))
 }
 
@@ -144,16 +163,18 @@ fn vpc_gone(image: &Image, created: &Created) -> Readiness {
 }
 
 fn subnet(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let names = ["AvailabilityZone", "AvailabilityZoneId", "CidrBlock", "VpcId"];
+    let names = ["AvailabilityZone", "AvailabilityZoneId", "CidrBlock", "Ipv6CidrBlock", "VpcId"];
     let input = props
         .input::<CreateSubnet>(&names)
         .with("TagSpecifications", &tags(props, choices::ResourceType::Subnet)?);
     let subnet = input.call(cx)?.subnet;
     let id = subnet.subnet_id.as_str();
-    // CreateSubnet does not have this parameter.
-    if let Some(value) = props.bool("MapPublicIpOnLaunch") {
-        let input = InputDraft::<ModifySubnetAttribute>::new().with("SubnetId", &subnet.subnet_id);
-        input.with("MapPublicIpOnLaunch", &flag(value)).call(cx)?;
+    // CreateSubnet does not have these parameters.
+    for name in FLAGS {
+        if let Some(value) = props.bool(name) {
+            let input = InputDraft::<ModifySubnetAttribute>::new().with("SubnetId", &subnet.subnet_id);
+            input.with(name, &flag(value)).call(cx)?;
+        }
     }
     Ok(Created::new(id)
         .with("SubnetId", id)
@@ -165,12 +186,25 @@ fn subnet(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         .with("VpcId", subnet.vpc_id.as_str()))
 }
 
+/// Of ModifySubnetAttribute, which takes one attribute per call.
+const FLAGS: [&str; 2] = ["AssignIpv6AddressOnCreation", "MapPublicIpOnLaunch"];
+
 fn update_subnet(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
     let id = &update.created.physical_id;
-    if update.changed("MapPublicIpOnLaunch") {
-        let value = flag(update.after.bool("MapPublicIpOnLaunch").unwrap_or(false));
+    let ipv6_changes = update.changed("Ipv6CidrBlock");
+    if ipv6_changes && let Some(block) = ipv6::of_subnet(cx.tx, &id.as_str().into()) {
+        InputDraft::<DisassociateSubnetCidrBlock>::new().with("AssociationId", &block.id).call(cx)?;
+    }
+    if ipv6_changes && let Some(cidr) = update.after.str("Ipv6CidrBlock") {
+        let input = InputDraft::<AssociateSubnetCidrBlock>::new().with("SubnetId", id);
+        input.with("Ipv6CidrBlock", &cidr.to_owned()).call(cx)?;
+    }
+    // A new block has the default of the flag.
+    let is_new = |name: &str| ipv6_changes && name == "AssignIpv6AddressOnCreation";
+    for name in FLAGS.into_iter().filter(|name| update.changed(name) || is_new(name)) {
+        let value = flag(update.after.bool(name).unwrap_or(false));
         let input = InputDraft::<ModifySubnetAttribute>::new().with("SubnetId", id);
-        input.with("MapPublicIpOnLaunch", &value).call(cx)?;
+        input.with(name, &value).call(cx)?;
     }
     update_tags(cx, id, update)?;
     Ok(update.created.clone())
@@ -179,7 +213,12 @@ fn update_subnet(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsErr
 fn read_subnet(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
     let answer = describe::<DescribeSubnets>(cx, "SubnetIds", &created.physical_id)?;
     let subnet = answer.and_then(|a| a.subnets.into_iter().next());
-    Ok(subnet.map(|subnet| shown("AWS::EC2::Subnet", &subnet, &subnet.tags)))
+    Ok(subnet.map(|subnet| {
+        let mut properties = shown("AWS::EC2::Subnet", &subnet, &subnet.tags);
+        let block = subnet.ipv6_cidr_block_association_set.first();
+        properties.extend(block.map(|b| ("Ipv6CidrBlock".to_owned(), b.ipv6_cidr_block.as_str().into())));
+        properties
+    }))
 }
 
 fn interface(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {

@@ -3,15 +3,15 @@
 use crate::{
     Error,
     error::{Kind, Limit},
-    rules,
+    ipv6, rules,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{
-    Interface, InterfaceId, InternetGateway, NatGateway, NatGatewayId, Route, RouteTable, RouteTableId,
-    Target, Vpc,
+    EgressOnlyInternetGateway, EgressOnlyInternetGatewayId, Interface, InterfaceId, InternetGateway,
+    NatGateway, NatGatewayId, Route, RouteTable, RouteTableId, Target, Vpc,
 };
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 pub(crate) struct CreateRoute;
 
@@ -19,6 +19,8 @@ pub(crate) struct CreateRoute;
 pub(crate) struct Input {
     route_table_id: RouteTableId,
     destination_cidr_block: Option<String>,
+    destination_ipv6_cidr_block: Option<String>,
+    egress_only_internet_gateway_id: Option<EgressOnlyInternetGatewayId>,
     gateway_id: Option<String>,
     nat_gateway_id: Option<NatGatewayId>,
     network_interface_id: Option<InterfaceId>,
@@ -61,33 +63,60 @@ pub(super) fn requested_route(
 ) -> Result<(std::sync::Arc<RouteTable>, Route), Error> {
     let table = rules::find::<RouteTable>(cx, input.route_table_id.as_str())?;
     let vpc = rules::find::<Vpc>(cx, table.vpc.as_str())?;
-    let text = input.destination_cidr_block.ok_or(Error::Missing("destinationCidrBlock"))?;
-    let destination = destination(&vpc, &text)?;
-    let target = match (input.gateway_id, input.nat_gateway_id, input.network_interface_id) {
-        (Some(id), None, None) => gateway(cx, &vpc, id)?,
-        (None, Some(id), None) => nat(cx, &vpc, id)?,
-        (None, None, Some(id)) => interface(cx, &vpc, id)?,
-        (None, None, None) => return Err(Error::Missing("gatewayId, natGatewayId or networkInterfaceId")),
-        _ => {
-            let why = "A route has one target: gatewayId, natGatewayId or networkInterfaceId.";
+    let (block, ipv6_block) = (input.destination_cidr_block, input.destination_ipv6_cidr_block);
+    let destination = destination(cx, &vpc, block.as_deref(), ipv6_block.as_deref())?;
+    let mut targets = Vec::new();
+    if let Some(id) = input.gateway_id {
+        targets.push(gateway(cx, &vpc, id)?);
+    }
+    if let Some(id) = input.nat_gateway_id {
+        targets.push(nat(cx, &vpc, id)?);
+    }
+    if let Some(id) = input.network_interface_id {
+        targets.push(interface(cx, &vpc, id)?);
+    }
+    if let Some(id) = input.egress_only_internet_gateway_id {
+        targets.push(egress_only(cx, &vpc, destination, id)?);
+    }
+    match (targets.pop(), targets.is_empty()) {
+        (Some(target), true) => Ok((table, Route { destination, target })),
+        (None, _) => Err(Error::Missing(TARGETS)),
+        (Some(_), false) => Err(Error::Combination(format!("A route has one target: {TARGETS}."))),
+    }
+}
+
+const TARGETS: &str = "gatewayId, natGatewayId, networkInterfaceId or egressOnlyInternetGatewayId";
+
+/// The destination of a route that a request names by one of two parameters.
+pub(super) fn destination(
+    cx: &Cx<'_>,
+    vpc: &Vpc,
+    block: Option<&str>,
+    ipv6_block: Option<&str>,
+) -> Result<IpNet, Error> {
+    let (parameter, destination): (_, IpNet) = match (block, ipv6_block) {
+        (Some(text), None) => ("destinationCidrBlock", rules::cidr("destinationCidrBlock", text)?.into()),
+        (None, Some(text)) => {
+            ("destinationIpv6CidrBlock", rules::ipv6_cidr("destinationIpv6CidrBlock", text)?.into())
+        }
+        (None, None) => return Err(Error::Missing("destinationCidrBlock or destinationIpv6CidrBlock")),
+        (Some(_), Some(_)) => {
+            let why = "A route has one destination: destinationCidrBlock or destinationIpv6CidrBlock.";
             return Err(Error::Combination(why.into()));
         }
     };
-    Ok((table, Route { destination, target }))
-}
-
-pub(super) fn destination(vpc: &Vpc, text: &str) -> Result<Ipv4Net, Error> {
-    let destination = rules::cidr("destinationCidrBlock", text)?;
-    if destination == vpc.cidr {
-        let why =
-            "It is the destination of the local route. Every table has this route, and it cannot be changed.";
-        return Err(Error::invalid("destinationCidrBlock", text, why));
-    }
-    if vpc.cidr.contains(&destination) {
-        return Err(rules::refuse_with_hint(
-            format_args!("A route to {destination}"),
-            format_args!("Use a destination outside of the VPC's block {}.", vpc.cidr),
-        ));
+    let own = [Some(vpc.cidr.into()), ipv6::of_vpc(cx.tx, &vpc.id).map(|block| block.cidr.into())];
+    for own in own.into_iter().flatten() {
+        if destination == own {
+            let why = "It is the destination of the local route. Every table has this route, and it cannot be changed.";
+            return Err(Error::invalid(parameter, destination, why));
+        }
+        if own.contains(&destination) {
+            return Err(rules::refuse_with_hint(
+                format_args!("A route to {destination}"),
+                format_args!("Use a destination outside of the VPC's block {own}."),
+            ));
+        }
     }
     Ok(destination)
 }
@@ -124,6 +153,21 @@ fn nat(cx: &Cx<'_>, vpc: &Vpc, id: NatGatewayId) -> Result<Target, Error> {
     let gateway = gateway.ok_or_else(|| Error::NotFound(Kind::NatGateway, id.to_string()))?;
     same_vpc(vpc, &gateway.vpc, id.as_str())?;
     Ok(Target::NatGateway(id))
+}
+
+fn egress_only(
+    cx: &Cx<'_>,
+    vpc: &Vpc,
+    destination: IpNet,
+    id: EgressOnlyInternetGatewayId,
+) -> Result<Target, Error> {
+    let gateway = rules::find::<EgressOnlyInternetGateway>(cx, id.as_str())?;
+    same_vpc(vpc, &gateway.vpc, id.as_str())?;
+    if matches!(destination, IpNet::V4(_)) {
+        let why = "An egress-only Internet gateway is a target of IPv6 routes only.";
+        return Err(Error::invalid("egressOnlyInternetGatewayId", id, why));
+    }
+    Ok(Target::EgressOnlyInternetGateway(id))
 }
 
 fn interface(cx: &Cx<'_>, vpc: &Vpc, id: InterfaceId) -> Result<Target, Error> {

@@ -45,7 +45,7 @@ impl Operation for CreateSecurityGroup {
             description: input.description,
             tags: shapes::tags_for(&input.tag_specifications, ResourceType::SecurityGroup)?,
         };
-        let everywhere = Peer::Cidr(Ipv4Net::default());
+        let everywhere = Peer::Cidr(Ipv4Net::default().into());
         // As on AWS, a new group allows all outbound traffic and no inbound traffic.
         cx.tx.put(initial::all_traffic(&group.id, true, everywhere));
         cx.tx.put(group.clone());

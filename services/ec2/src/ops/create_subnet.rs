@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSubnet.html>
 
-use crate::{Error, choices::ResourceType, rules, shapes};
+use crate::{Error, choices::ResourceType, ipv6, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{Subnet, SubnetId, Vpc, VpcId};
@@ -12,6 +12,7 @@ pub(crate) struct CreateSubnet;
 pub(crate) struct Input {
     vpc_id: VpcId,
     cidr_block: Option<String>,
+    ipv6_cidr_block: Option<String>,
     availability_zone: Option<String>,
     availability_zone_id: Option<String>,
     tag_specifications: Vec<shapes::TagSpecification>,
@@ -45,6 +46,9 @@ impl Operation for CreateSubnet {
             created: cx.now,
         };
         cx.tx.put(subnet.clone());
+        if let Some(text) = input.ipv6_cidr_block {
+            ipv6::associate_subnet(cx, &subnet, &text)?;
+        }
         Ok(Output { subnet: shapes::subnet::subnet(cx, &subnet) })
     }
 }
@@ -61,7 +65,7 @@ fn block(cx: &Cx<'_>, vpc: &Vpc, text: &str) -> Result<Ipv4Net, Error> {
         return Err(Error::SubnetRange(text.to_owned(), why));
     }
     match overlapping(cx, vpc, cidr) {
-        Some(other) => Err(Error::SubnetConflict(cidr, other.id.to_string(), other.cidr)),
+        Some(other) => Err(Error::SubnetConflict(cidr.into(), other.id.to_string(), other.cidr.into())),
         None => Ok(cidr),
     }
 }

@@ -1,9 +1,9 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>
 
 use crate::{
-    Error,
+    Error, acls,
     choices::{ResourceType, Tenancy},
-    initial, rules, shapes, status,
+    initial, ipv6, rules, shapes, status,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -41,9 +41,6 @@ impl Operation for CreateVpc {
             let why = "Only the tenancy 'default' is supported: the machine's hardware is not shared.";
             return Err(Error::invalid("instanceTenancy", tenancy, why));
         }
-        if input.amazon_provided_ipv6_cidr_block == Some(true) {
-            return Err(rules::refuse("AmazonProvidedIpv6CidrBlock=true"));
-        }
         let vpc = Vpc {
             id: VpcId::random(),
             cidr,
@@ -54,6 +51,10 @@ impl Operation for CreateVpc {
         };
         cx.tx.put(initial::main_route_table(&vpc, Vec::new()));
         initial::default_group(cx.tx, &vpc);
+        cx.tx.put(acls::default_acl(&vpc));
+        if input.amazon_provided_ipv6_cidr_block == Some(true) {
+            ipv6::associate_vpc(cx.tx, &vpc.id)?;
+        }
         let shape = shapes::vpc::vpc(cx, &vpc, status::vpc(cx.tx, &vpc.id));
         cx.tx.put(vpc);
         Ok(Output { vpc: shape })

@@ -44,7 +44,7 @@ impl Operation for CreateVpcEndpoint {
                 format_args!("Use VpcEndpointType=Gateway with {}.", prefix_lists::s3_service(cx.config)),
             ));
         }
-        if service_name != prefix_lists::s3_service(cx.config) {
+        if prefix_lists::of_service(cx.config, &service_name).is_none() {
             return Err(rules::refuse_with_hint(
                 format_args!("A gateway endpoint for {service_name}"),
                 format_args!("Use {}.", prefix_lists::s3_service(cx.config)),
@@ -100,7 +100,7 @@ pub(super) fn route_table(cx: &Cx<'_>, vpc: &Vpc, id: &RouteTableId, service: &s
     if cx.tx.scan::<Endpoint>().any(|e| same(&e)) {
         Err(Error::RouteExists(format!(
             "route table {id} already has a route with destination-prefix-list-id {}",
-            prefix_lists::s3(cx.config).id
+            prefix_lists::of_service(cx.config, service).map_or("", |list| list.id)
         )))
     } else {
         Ok(())

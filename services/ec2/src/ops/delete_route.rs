@@ -11,6 +11,7 @@ pub(crate) struct DeleteRoute;
 pub(crate) struct Input {
     route_table_id: RouteTableId,
     destination_cidr_block: Option<String>,
+    destination_ipv6_cidr_block: Option<String>,
 }
 
 impl Operation for DeleteRoute {
@@ -20,9 +21,10 @@ impl Operation for DeleteRoute {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let table = rules::find::<RouteTable>(cx, input.route_table_id.as_str())?;
-        let text = input.destination_cidr_block.ok_or(Error::Missing("destinationCidrBlock"))?;
         let vpc = rules::find::<Vpc>(cx, table.vpc.as_str())?;
-        let destination = super::create_route::destination(&vpc, &text)?;
+        let (block, ipv6_block) = (input.destination_cidr_block, input.destination_ipv6_cidr_block);
+        let destination =
+            super::create_route::destination(cx, &vpc, block.as_deref(), ipv6_block.as_deref())?;
         let exists = table.routes.iter().any(|r| r.destination == destination);
         if !exists {
             return Err(Error::NoRoute(table.id.to_string(), destination));

@@ -3,7 +3,9 @@
 use crate::{Error, default_vpc, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ec2::{DefaultSubnet, Interface, RouteTable, Subnet, SubnetId};
+use escale_tables::ec2::{
+    DefaultSubnet, Interface, NetworkAclAssociation, RouteTable, Subnet, SubnetId, SubnetIpv6Block,
+};
 
 pub(crate) struct DeleteSubnet;
 
@@ -37,6 +39,8 @@ impl Operation for DeleteSubnet {
         if default_vpc::is_default_subnet(cx.tx, &subnet) {
             cx.tx.delete::<DefaultSubnet>(&subnet.zone);
         }
+        cx.tx.delete::<NetworkAclAssociation>(subnet.id.as_str());
+        cx.tx.delete::<SubnetIpv6Block>(subnet.id.as_str());
         cx.tx.delete::<Subnet>(subnet.id.as_str());
         Ok(())
     }

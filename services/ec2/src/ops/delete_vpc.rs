@@ -1,11 +1,11 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVpc.html>
 
-use crate::{Error, rules, shapes};
+use crate::{Error, acls, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{
-    DefaultVpc, Endpoint, Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet, Vpc,
-    VpcId,
+    DefaultVpc, DhcpOptionsAssociation, EgressOnlyInternetGateway, Endpoint, Group, GroupRule, Interface,
+    InternetGateway, NatGateway, NetworkAcl, RouteTable, Subnet, Vpc, VpcId, VpcIpv6Block,
 };
 
 pub(crate) struct DeleteVpc;
@@ -34,6 +34,7 @@ impl Operation for DeleteVpc {
         for t in &tables {
             cx.tx.delete::<RouteTable>(t.id.as_str());
         }
+        cx.tx.delete::<NetworkAcl>(acls::default_id(&vpc.id).as_str());
         let groups: Vec<_> = cx.tx.scan::<Group>().filter(|g| g.vpc == vpc.id).collect();
         for group in groups {
             for rule in shapes::group::rules(cx, &group.id) {
@@ -50,12 +51,15 @@ impl Operation for DeleteVpc {
         if DefaultVpc::of(cx.tx).as_ref() == Some(&vpc.id) {
             cx.tx.put(DefaultVpc { vpc: None });
         }
+        cx.tx.delete::<DhcpOptionsAssociation>(vpc.id.as_str());
+        cx.tx.delete::<VpcIpv6Block>(vpc.id.as_str());
         cx.tx.delete::<Vpc>(vpc.id.as_str());
         Ok(())
     }
 }
 
-/// The resources that prevent a VPC's deletion: all but its main route table and its default group.
+/// The resources that prevent a VPC's deletion: all but its main route table, its default group and its default
+/// network ACL.
 fn dependencies(cx: &Cx<'_>, vpc: &VpcId) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     found.extend(cx.tx.scan::<Subnet>().filter(|s| s.vpc == *vpc).map(|s| s.id.to_string()));
@@ -64,6 +68,10 @@ fn dependencies(cx: &Cx<'_>, vpc: &VpcId) -> Vec<String> {
     found.extend(gateways.map(|g| g.id.to_string()));
     found.extend(cx.tx.scan::<Endpoint>().filter(|e| e.vpc == *vpc).map(|e| e.id.to_string()));
     found.extend(cx.tx.scan::<RouteTable>().filter(|t| t.vpc == *vpc && !t.main).map(|t| t.id.to_string()));
+    let outbound = cx.tx.scan::<EgressOnlyInternetGateway>().filter(|g| g.vpc == *vpc);
+    found.extend(outbound.map(|g| g.id.to_string()));
+    let acls = cx.tx.scan::<NetworkAcl>().filter(|a| a.vpc == *vpc && !a.default);
+    found.extend(acls.map(|a| a.id.to_string()));
     let groups = cx.tx.scan::<Group>().filter(|g| g.vpc == *vpc && g.name != "default");
     found.extend(groups.map(|g| g.id.to_string()));
     found

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVpcEndpoints.html>
 
-use crate::{Error, error::Kind};
-use escale_base::{AwsError, Wire};
+use crate::{Error, error::Kind, shapes::unsuccessful};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{Endpoint, EndpointId};
 
@@ -14,19 +14,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    unsuccessful: Vec<Unsuccessful>,
-}
-
-#[derive(Wire)]
-pub(crate) struct Unsuccessful {
-    resource_id: String,
-    error: ItemError,
-}
-
-#[derive(Wire)]
-pub(crate) struct ItemError {
-    code: String,
-    message: String,
+    unsuccessful: Vec<unsuccessful::Item>,
 }
 
 impl Operation for DeleteVpcEndpoints {
@@ -39,9 +27,7 @@ impl Operation for DeleteVpcEndpoints {
         for id in input.vpc_endpoint_ids {
             // AWS reports an unknown endpoint in the response and deletes the others.
             if !cx.tx.delete::<Endpoint>(id.as_str()) {
-                let AwsError { code, message, .. } = Error::NotFound(Kind::Endpoint, id.to_string()).into();
-                let error = ItemError { code, message };
-                unsuccessful.push(Unsuccessful { resource_id: id.to_string(), error });
+                unsuccessful.push(unsuccessful::item(Error::NotFound(Kind::Endpoint, id.to_string()), &id));
             }
         }
         Ok(Output { unsuccessful })

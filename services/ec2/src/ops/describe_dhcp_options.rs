@@ -1,13 +1,15 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeDhcpOptions.html>
 
 use crate::{
-    Error,
-    error::Kind,
-    filters::{self, Filter, one},
-    shapes::{Text, vpc::DHCP_OPTIONS},
+    Error, dhcp,
+    filters::{self, Filter, many, one},
+    rules,
+    shapes::dhcp::{OptionsShape, options},
 };
-use escale_base::{Tag, Wire};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::ec2::DhcpOptions;
+use std::sync::Arc;
 
 pub(crate) struct DescribeDhcpOptions;
 
@@ -15,25 +17,14 @@ pub(crate) struct DescribeDhcpOptions;
 pub(crate) struct Input {
     dhcp_options_ids: Vec<String>,
     filters: Vec<Filter>,
+    next_token: Option<String>,
+    max_results: Option<usize>,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    dhcp_options: Vec<Options>,
-}
-
-#[derive(Wire)]
-pub(crate) struct Options {
-    dhcp_options_id: &'static str,
-    dhcp_configurations: Vec<Configuration>,
-    owner_id: String,
-    tags: Vec<Tag>,
-}
-
-#[derive(Wire)]
-pub(crate) struct Configuration {
-    key: &'static str,
-    values: Vec<Text>,
+    pub(crate) dhcp_options: Vec<OptionsShape>,
+    next_token: Option<String>,
 }
 
 impl Operation for DescribeDhcpOptions {
@@ -42,26 +33,36 @@ impl Operation for DescribeDhcpOptions {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        if let Some(id) = input.dhcp_options_ids.iter().find(|id| *id != DHCP_OPTIONS) {
-            return Err(Error::NotFound(Kind::DhcpOptions, id.clone()));
+        let (default, mut ids) = (dhcp::DEFAULT.to_owned(), input.dhcp_options_ids);
+        let with_default = ids.is_empty() || ids.contains(&default);
+        let all = ids.is_empty();
+        ids.retain(|id| *id != default);
+        let mut rows = Vec::new();
+        if all || !ids.is_empty() {
+            rows = rules::named::<DhcpOptions>(cx, &ids)?;
         }
-        let value_of = |name: &str| match name {
-            "dhcp-options-id" => one(DHCP_OPTIONS),
-            "owner-id" => one(&cx.config.account),
-            "key" => one("domain-name-servers"),
-            "value" => one("AmazonProvidedDNS"),
-            _ => None,
-        };
-        // All VPCs share these options: `AmazonProvidedDNS` means each VPC's own resolver.
-        let options = filters::passes(&input.filters, &[], value_of)?.then(|| Options {
-            dhcp_options_id: DHCP_OPTIONS,
-            dhcp_configurations: vec![Configuration {
-                key: "domain-name-servers",
-                values: vec![Text { value: Some("AmazonProvidedDNS".into()) }],
-            }],
-            owner_id: cx.config.account.clone(),
-            tags: Vec::new(),
-        });
-        Ok(Output { dhcp_options: options.into_iter().collect() })
+        rows.extend(with_default.then(|| Arc::new(dhcp::default_options())));
+        rows.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut found = Vec::new();
+        for row in rows {
+            let shape = options(cx, &row);
+            if filters::passes(&input.filters, &row.tags, |name| values(&shape, name))? {
+                found.push(shape);
+            }
+        }
+        let key = |o: &OptionsShape| o.dhcp_options_id.to_string();
+        let (dhcp_options, next_token) = filters::page(found, key, input.next_token, input.max_results)?;
+        Ok(Output { dhcp_options, next_token })
+    }
+}
+
+fn values(shape: &OptionsShape, filter: &str) -> Option<Vec<String>> {
+    let configurations = shape.dhcp_configurations.iter();
+    match filter {
+        "dhcp-options-id" => one(&shape.dhcp_options_id),
+        "owner-id" => one(&shape.owner_id),
+        "key" => many(configurations.map(|c| c.key)),
+        "value" => many(configurations.flat_map(|c| &c.values).filter_map(|v| v.value.as_ref())),
+        _ => None,
     }
 }

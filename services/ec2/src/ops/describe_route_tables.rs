@@ -62,6 +62,12 @@ fn value_of(shape: &RouteTableShape, name: &str) -> Option<Vec<String>> {
         "route.destination-cidr-block" => {
             many(routes.iter().filter_map(|r| r.destination_cidr_block.as_ref()))
         }
+        "route.destination-ipv6-cidr-block" => {
+            many(routes.iter().filter_map(|r| r.destination_ipv6_cidr_block.as_ref()))
+        }
+        "route.egress-only-internet-gateway-id" => {
+            many(routes.iter().filter_map(|r| r.egress_only_internet_gateway_id.as_ref()))
+        }
         "route.destination-prefix-list-id" => {
             many(routes.iter().filter_map(|r| r.destination_prefix_list_id.as_ref()))
         }

@@ -71,6 +71,7 @@ fn of_permissions(all: &[IpPermission], name: &str) -> Option<Vec<String>> {
         "from-port" => many(all.iter().filter_map(|p| p.from_port)),
         "to-port" => many(all.iter().filter_map(|p| p.to_port)),
         "cidr" => many(all.iter().flat_map(|p| &p.ip_ranges).filter_map(|r| r.cidr_ip.as_ref())),
+        "ipv6-cidr" => many(all.iter().flat_map(|p| &p.ipv6_ranges).filter_map(|r| r.cidr_ipv6.as_ref())),
         "group-id" => {
             many(all.iter().flat_map(|p| &p.user_id_group_pairs).filter_map(|g| g.group_id.as_ref()))
         }

@@ -2,8 +2,8 @@
 
 use crate::{
     Error,
-    filters::{self, Filter, one},
-    rules, shapes,
+    filters::{self, Filter, maybe, one},
+    ipv6, rules, shapes,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -38,6 +38,12 @@ impl Operation for DescribeSubnets {
                 "subnet-id" => one(&row.id),
                 "vpc-id" => one(&row.vpc),
                 "cidr" | "cidr-block" | "cidrBlock" => one(row.cidr),
+                "ipv6-cidr-block-association.ipv6-cidr-block" => {
+                    maybe(ipv6::of_subnet(cx.tx, &row.id).map(|block| block.cidr))
+                }
+                "ipv6-cidr-block-association.association-id" => {
+                    maybe(ipv6::of_subnet(cx.tx, &row.id).map(|block| block.id.clone()))
+                }
                 "availability-zone" | "availabilityZone" => one(&row.zone),
                 "availability-zone-id" | "availabilityZoneId" => one(&shape.availability_zone_id),
                 "available-ip-address-count" => one(shape.available_ip_address_count),

@@ -2,8 +2,8 @@
 
 use crate::{
     Error,
-    filters::{self, Filter, one},
-    rules, shapes, status,
+    filters::{self, Filter, maybe, one},
+    ipv6, rules, shapes, status,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -37,9 +37,15 @@ impl Operation for DescribeVpcs {
             let value_of = |name: &str| match name {
                 "vpc-id" => one(&row.id),
                 "cidr" | "cidr-block" | "cidrBlock" | "cidr-block-association.cidr-block" => one(row.cidr),
-                "cidr-block-association.association-id" => one(shapes::vpc::cidr_association_id(&row)),
+                "cidr-block-association.association-id" => one(ipv6::ipv4_association_id(&row.id)),
                 "cidr-block-association.state" => one("associated"),
-                "dhcp-options-id" => one(shapes::vpc::DHCP_OPTIONS),
+                "ipv6-cidr-block-association.ipv6-cidr-block" => {
+                    maybe(ipv6::of_vpc(cx.tx, &row.id).map(|block| block.cidr))
+                }
+                "ipv6-cidr-block-association.association-id" => {
+                    maybe(ipv6::of_vpc(cx.tx, &row.id).map(|block| block.id.clone()))
+                }
+                "dhcp-options-id" => one(&shape.dhcp_options_id),
                 "state" => one(shape.state),
                 "is-default" | "isDefault" => one(shape.is_default),
                 "owner-id" => one(&cx.config.account),

@@ -25,6 +25,7 @@ pub(crate) struct New {
     from_port: Option<i32>,
     to_port: Option<i32>,
     cidr_ipv4: Option<String>,
+    cidr_ipv6: Option<String>,
     prefix_list_id: Option<String>,
     referenced_group_id: Option<String>,
     description: Option<String>,
@@ -61,11 +62,12 @@ fn changed(cx: &Cx<'_>, group: &Group, old: &GroupRule, new: New) -> Result<Grou
     let protocol = new.ip_protocol.as_deref().unwrap_or(&old.protocol);
     let (protocol, from_port, to_port) = permissions::ports(protocol, new.from_port, new.to_port)?;
     permissions::check_description(new.description.as_deref())?;
-    let peer = match (new.cidr_ipv4, new.prefix_list_id, new.referenced_group_id) {
-        (Some(cidr), None, None) => Peer::Cidr(rules::cidr("cidrIpv4", &cidr)?),
-        (None, Some(id), None) => permissions::prefix_list(cx, &id)?,
-        (None, None, Some(id)) => Peer::Group(permissions::peer_group(cx, group, Some(id), None)?),
-        _ => return Err(Error::Missing("one of cidrIpv4, prefixListId and referencedGroupId")),
+    let peer = match (new.cidr_ipv4, new.cidr_ipv6, new.prefix_list_id, new.referenced_group_id) {
+        (Some(cidr), None, None, None) => Peer::Cidr(rules::cidr("cidrIpv4", &cidr)?.into()),
+        (None, Some(cidr), None, None) => Peer::Cidr(rules::ipv6_cidr("cidrIpv6", &cidr)?.into()),
+        (None, None, Some(id), None) => permissions::prefix_list(cx, &id)?,
+        (None, None, None, Some(id)) => Peer::Group(permissions::peer_group(cx, group, Some(id), None)?),
+        _ => return Err(Error::Missing("one of cidrIpv4, cidrIpv6, prefixListId and referencedGroupId")),
     };
     Ok(GroupRule {
         protocol: protocol.into(),

@@ -6,7 +6,7 @@ mod spec;
 mod tests;
 mod vpc;
 
-use crate::default_vpc;
+use crate::{acls, default_vpc};
 use escale_base::{PlaneError, Timestamp};
 use escale_engine::{Engine, StepError};
 use escale_network::{InternetHost, Network};
@@ -41,6 +41,7 @@ pub async fn start(
     store.write(|tx| {
         // In the same transaction, so that a first start waits for the disk only once.
         default_vpc::install(tx, &cloud.config, now);
+        acls::install(tx);
         adopt(tx, &up, now)
     })?;
     engine.add(vpc::Vpcs { network, store: store.clone(), cloud: Arc::clone(cloud) });

@@ -1,14 +1,14 @@
 //! Turns all rows of a VPC into one specification for the network plane. Has no side effects.
 
-use crate::{prefix_lists, shapes::interface::public_ip};
+use crate::{acls, prefix_lists, shapes::interface::public_ip};
 use escale_network as net;
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::ec2::{
-    Endpoint, Group, GroupRule, Interface, InterfaceType, InternetGateway, NatGateway, Peer, RouteTable,
-    Subnet, Target, Vpc,
+    AclEntry, Endpoint, Group, GroupRule, Interface, InterfaceType, InternetGateway, NatGateway, NetworkAcl,
+    Peer, RouteTable, Subnet, Target, Vpc,
 };
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use std::net::Ipv4Addr;
 
 /// The link-local addresses of AWS's services in every network: the resolver, and the metadata of ECS tasks.
@@ -23,6 +23,7 @@ pub(super) fn spec(image: &Image, config: &Config, vpc: &Vpc) -> net::VpcSpec {
         route_tables: Vec::new(),
         interfaces: interfaces(image, vpc),
         groups: groups(image, config, vpc),
+        filters: filters(image, vpc),
         internet_gateway: image.scan::<InternetGateway>().any(|g| g.vpc.as_ref() == Some(&vpc.id)),
         // As on AWS, a tracked connection continues after its rule was revoked.
         revoked_flows: net::RevokedFlows::Keep,
@@ -42,6 +43,7 @@ fn subnets(image: &Image, vpc: &Vpc) -> Vec<net::Subnet> {
         cidr: s.cidr,
         zone: s.zone.to_string(),
         route_table: s.route_table.as_ref().map_or_else(|| main.clone(), ToString::to_string),
+        filter: Some(acls::association_of(image, &s).acl.to_string()),
     };
     of_vpc.map(subnet).collect()
 }
@@ -65,21 +67,22 @@ fn kind(interface: &Interface) -> net::Kind {
 }
 
 fn route_table(image: &Image, config: &Config, vpc: &Vpc, table: &RouteTable) -> net::RouteTable {
-    let endpoints = image.scan::<Endpoint>().any(|e| e.vpc == vpc.id && e.route_tables.contains(&table.id));
+    let endpoints =
+        image.scan::<Endpoint>().filter(|e| e.vpc == vpc.id && e.route_tables.contains(&table.id));
     let mut routes: Vec<net::Route> = Vec::new();
     // The endpoint's routes come first: a destination has one route, and the table's own route to it is dropped below.
-    if endpoints {
+    for endpoint in endpoints {
+        let list = prefix_lists::of_service(config, &endpoint.service_name);
         routes.extend(
-            prefix_lists::s3(config)
-                .blocks
-                .into_iter()
+            list.into_iter()
+                .flat_map(|list| list.blocks)
                 .map(|destination| net::Route { destination, target: net::Target::ServiceEndpoint }),
         );
     }
     for route in &table.routes {
-        if routes.iter().all(|r| r.destination != route.destination) {
-            let target = target(image, vpc, &route.target);
-            routes.push(net::Route { destination: route.destination, target });
+        let IpNet::V4(destination) = route.destination else { continue };
+        if routes.iter().all(|r| r.destination != destination) {
+            routes.push(net::Route { destination, target: target(image, vpc, &route.target) });
         }
     }
     net::RouteTable { name: table.id.to_string(), routes }
@@ -107,7 +110,7 @@ fn target(image: &Image, vpc: &Vpc, target: &Target) -> net::Target {
         },
         Target::Interface(id) => to_interface(id.as_str()),
         Target::Endpoint(id) if image.has::<Endpoint>(id.as_str()) => net::Target::ServiceEndpoint,
-        Target::Endpoint(_) => net::Target::Blackhole,
+        Target::Endpoint(_) | Target::EgressOnlyInternetGateway(_) => net::Target::Blackhole,
     }
 }
 
@@ -118,11 +121,37 @@ fn groups(image: &Image, config: &Config, vpc: &Vpc) -> Vec<net::Group> {
         let mut group = net::Group { name: g.id.to_string(), ingress: Vec::new(), egress: Vec::new() };
         for row in image.prefix::<GroupRule>(&prefix) {
             let rules = if row.egress { &mut group.egress } else { &mut group.ingress };
-            rules.push(net::Rule { protocol: protocol(&row), peer: peer(config, &row.peer) });
+            rules.extend(peer(config, &row.peer).map(|peer| net::Rule { protocol: protocol(&row), peer }));
         }
         group
     };
     of_vpc.map(group).collect()
+}
+
+fn filters(image: &Image, vpc: &Vpc) -> Vec<net::Filter> {
+    let acls = image.scan::<NetworkAcl>().filter(|a| a.vpc == vpc.id);
+    let filter = |acl: std::sync::Arc<NetworkAcl>| {
+        let way = |egress| acl.entries.iter().filter(move |e| e.egress == egress).filter_map(filter_rule);
+        net::Filter { name: acl.id.to_string(), ingress: way(false).collect(), egress: way(true).collect() }
+    };
+    acls.map(filter).collect()
+}
+
+/// `None` for an entry with an IPv6 block: no packet can match it.
+fn filter_rule(entry: &AclEntry) -> Option<net::FilterRule> {
+    let IpNet::V4(peer) = entry.cidr else { return None };
+    let protocol = match (entry.ports, entry.icmp) {
+        (Some((first, last)), _) if entry.protocol == acls::UDP => {
+            net::Protocol::Udp(net::Ports { first, last })
+        }
+        (Some((first, last)), _) => net::Protocol::Tcp(net::Ports { first, last }),
+        // -1 means all and is no `u8`, so it becomes `None`.
+        (None, Some((kind, code))) => {
+            net::Protocol::Icmp { kind: u8::try_from(kind).ok(), code: u8::try_from(code).ok() }
+        }
+        (None, None) => entry.protocol.as_str().parse().map_or(net::Protocol::Any, net::Protocol::Number),
+    };
+    Some(net::FilterRule { allow: entry.allow, protocol, peer })
 }
 
 fn protocol(rule: &GroupRule) -> net::Protocol {
@@ -133,20 +162,23 @@ fn protocol(rule: &GroupRule) -> net::Protocol {
     match rule.protocol.as_str() {
         "tcp" => net::Protocol::Tcp(ports),
         "udp" => net::Protocol::Udp(ports),
+        "icmpv6" => net::Protocol::Number(58),
         "icmp" => net::Protocol::Icmp { kind: byte(rule.from_port), code: byte(rule.to_port) },
         // The remaining name, -1 for all protocols, does not parse.
         number => number.parse().map_or(net::Protocol::Any, net::Protocol::Number),
     }
 }
 
-fn peer(config: &Config, peer: &Peer) -> net::Peer {
-    match peer {
-        Peer::Cidr(cidr) => net::Peer::Cidr(*cidr),
+/// `None` for an IPv6 block: no packet can match it.
+fn peer(config: &Config, peer: &Peer) -> Option<net::Peer> {
+    Some(match peer {
+        Peer::Cidr(IpNet::V4(cidr)) => net::Peer::Cidr(*cidr),
+        Peer::Cidr(IpNet::V6(_)) => return None,
         Peer::Group(id) => net::Peer::Group(id.to_string()),
         Peer::PrefixList(id) => {
             let blocks: Vec<Ipv4Net> =
                 prefix_lists::find(config, id.as_str()).map(|l| l.blocks).unwrap_or_default();
             net::Peer::Prefixes(blocks)
         }
-    }
+    })
 }

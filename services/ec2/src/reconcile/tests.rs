@@ -219,6 +219,55 @@ async fn plane_gets_the_rules_of_security_groups() {
 }
 
 #[tokio::test]
+async fn plane_gets_the_entries_of_network_acls_in_order() {
+    let fixture = Fixture::new();
+    let cloud = &fixture.cloud;
+    let vpc = cloud.vpc();
+    let subnet = cloud.subnet(&vpc, "10.0.1.0/24");
+    let spec = fixture.settle(&vpc).await.unwrap();
+    let default = vpc.replacen("vpc-", "acl-", 1);
+    assert_eq!(spec.subnets[0].filter.as_ref(), Some(&default));
+    let acl = cloud.text("CreateNetworkAcl", json!({"VpcId": vpc}), "/NetworkAcl/NetworkAclId");
+    let mut entry = json!({"NetworkAclId": acl, "RuleAction": "deny", "Egress": true});
+    for (number, protocol, cidr) in [
+        (300, "17", json!({"CidrBlock": "10.0.0.0/8", "PortRange": {"From": 1, "To": 2}})),
+        (100, "1", json!({"CidrBlock": "0.0.0.0/0", "IcmpTypeCode": {"Type": 8, "Code": -1}})),
+        (200, "50", json!({"CidrBlock": "10.1.0.0/16"})),
+        (150, "-1", json!({"Ipv6CidrBlock": "::/0"})),
+    ] {
+        let mut input = cidr;
+        entry["RuleNumber"] = json!(number);
+        entry["Protocol"] = json!(protocol);
+        input.as_object_mut().unwrap().extend(entry.as_object().unwrap().clone());
+        cloud.ok("CreateNetworkAclEntry", input);
+    }
+    let association = subnet.replacen("subnet-", "aclassoc-", 1);
+    cloud.ok("ReplaceNetworkAclAssociation", json!({"AssociationId": association, "NetworkAclId": acl}));
+    let spec = fixture.settle(&vpc).await.unwrap();
+    assert_eq!(spec.subnets[0].filter.as_ref(), Some(&acl));
+    let filter = spec.filters.iter().find(|f| f.name == acl).unwrap();
+    let rule = |protocol, peer: &str| escale_network::FilterRule {
+        allow: false,
+        protocol,
+        peer: peer.parse().unwrap(),
+    };
+    let ports = escale_network::Ports { first: 1, last: 2 };
+    assert_eq!(
+        filter.egress,
+        [
+            rule(Protocol::Icmp { kind: Some(8), code: None }, "0.0.0.0/0"),
+            rule(Protocol::Number(50), "10.1.0.0/16"),
+            rule(Protocol::Udp(ports), "10.0.0.0/8"),
+        ]
+    );
+    assert!(filter.ingress.is_empty());
+    // A new subnet has the default ACL.
+    cloud.subnet(&vpc, "10.0.2.0/24");
+    let spec = fixture.settle(&vpc).await.unwrap();
+    assert_eq!(spec.subnets.iter().filter(|s| s.filter.as_ref() == Some(&default)).count(), 1);
+}
+
+#[tokio::test]
 async fn new_daemon_forgets_lost_interfaces_and_applies_networks_again() {
     let fixture = Fixture::new();
     let cloud = &fixture.cloud;

@@ -9,7 +9,7 @@ use escale_service::Cloud;
 use escale_store::{Change, Image, Row, Store, StoreError, Tx};
 use escale_tables::ec2::{
     Address, Endpoint, Group, GroupRule, Interface, InterfaceId, InterfaceSeen, InternetGateway, NatGateway,
-    RouteTable, Subnet, Vpc, VpcId, VpcSeen, VpcTold,
+    NetworkAcl, NetworkAclAssociation, RouteTable, Subnet, Vpc, VpcId, VpcSeen, VpcTold,
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -54,6 +54,8 @@ impl Reconciler for Vpcs {
         Interface::TABLE,
         InternetGateway::TABLE,
         NatGateway::TABLE,
+        NetworkAcl::TABLE,
+        NetworkAclAssociation::TABLE,
         RouteTable::TABLE,
         Subnet::TABLE,
         Vpc::TABLE,
@@ -196,6 +198,9 @@ fn vpc_of(image: &Image, change: &Change) -> Option<String> {
         Interface::TABLE => image.get::<Interface>(key)?.vpc.clone(),
         InternetGateway::TABLE => image.get::<InternetGateway>(key)?.vpc.clone()?,
         NatGateway::TABLE => image.get::<NatGateway>(key)?.vpc.clone(),
+        NetworkAcl::TABLE => image.get::<NetworkAcl>(key)?.vpc.clone(),
+        // The key is the subnet's.
+        NetworkAclAssociation::TABLE => image.get::<Subnet>(key)?.vpc.clone(),
         RouteTable::TABLE => image.get::<RouteTable>(key)?.vpc.clone(),
         Subnet::TABLE => image.get::<Subnet>(key)?.vpc.clone(),
         _ => return None,

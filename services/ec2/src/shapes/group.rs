@@ -3,6 +3,7 @@
 use escale_base::{Tag, Wire};
 use escale_service::Cx;
 use escale_tables::ec2::{Group, GroupId, GroupRule, Peer, RuleId, VpcId};
+use ipnet::IpNet;
 use std::sync::Arc;
 
 #[derive(Debug, Wire)]
@@ -45,7 +46,6 @@ pub(crate) struct IpRange {
     pub description: Option<String>,
 }
 
-/// Parsed only to refuse it with its name.
 #[derive(Clone, Debug, Wire)]
 pub(crate) struct Ipv6Range {
     pub cidr_ipv6: Option<String>,
@@ -69,6 +69,7 @@ pub(crate) struct RuleShape {
     pub from_port: i32,
     pub to_port: i32,
     pub cidr_ipv4: Option<String>,
+    pub cidr_ipv6: Option<String>,
     pub prefix_list_id: Option<String>,
     pub referenced_group_info: Option<ReferencedGroup>,
     pub description: Option<String>,
@@ -108,7 +109,7 @@ pub(crate) fn arn(cx: &Cx<'_>, group: &GroupId) -> String {
 }
 
 pub(crate) fn rule(cx: &Cx<'_>, row: &GroupRule) -> RuleShape {
-    let (cidr_ipv4, prefix_list_id, referenced) = peer(&row.peer);
+    let PeerFields { cidr_ipv4, cidr_ipv6, prefix_list_id, referenced } = peer(&row.peer);
     RuleShape {
         security_group_rule_id: row.id.clone(),
         security_group_rule_arn: cx.arn("ec2", format!("security-group-rule/{}", row.id)).to_string(),
@@ -119,6 +120,7 @@ pub(crate) fn rule(cx: &Cx<'_>, row: &GroupRule) -> RuleShape {
         from_port: row.from_port,
         to_port: row.to_port,
         cidr_ipv4,
+        cidr_ipv6,
         prefix_list_id,
         referenced_group_info: referenced.map(|id| ReferencedGroup {
             group_id: id.to_string(),
@@ -130,12 +132,22 @@ pub(crate) fn rule(cx: &Cx<'_>, row: &GroupRule) -> RuleShape {
     }
 }
 
-/// A rule's peer as one of AWS's three fields; the other two are absent.
-fn peer(peer: &Peer) -> (Option<String>, Option<String>, Option<&GroupId>) {
+/// A rule's peer in AWS's fields, of which all but one are absent.
+#[derive(Default)]
+struct PeerFields<'a> {
+    cidr_ipv4: Option<String>,
+    cidr_ipv6: Option<String>,
+    prefix_list_id: Option<String>,
+    referenced: Option<&'a GroupId>,
+}
+
+fn peer(peer: &Peer) -> PeerFields<'_> {
+    let none = PeerFields::default();
     match peer {
-        Peer::Cidr(cidr) => (Some(cidr.to_string()), None, None),
-        Peer::PrefixList(id) => (None, Some(id.to_string()), None),
-        Peer::Group(id) => (None, None, Some(id)),
+        Peer::Cidr(IpNet::V4(cidr)) => PeerFields { cidr_ipv4: Some(cidr.to_string()), ..none },
+        Peer::Cidr(IpNet::V6(cidr)) => PeerFields { cidr_ipv6: Some(cidr.to_string()), ..none },
+        Peer::PrefixList(id) => PeerFields { prefix_list_id: Some(id.to_string()), ..none },
+        Peer::Group(id) => PeerFields { referenced: Some(id), ..none },
     }
 }
 
@@ -162,8 +174,11 @@ pub(crate) fn permissions<'a>(cx: &Cx<'_>, rules: impl Iterator<Item = &'a Group
         let permission = &mut all[at];
         let description = rule.description.clone();
         match &rule.peer {
-            Peer::Cidr(cidr) => {
+            Peer::Cidr(IpNet::V4(cidr)) => {
                 permission.ip_ranges.push(IpRange { cidr_ip: Some(cidr.to_string()), description });
+            }
+            Peer::Cidr(IpNet::V6(cidr)) => {
+                permission.ipv6_ranges.push(Ipv6Range { cidr_ipv6: Some(cidr.to_string()), description });
             }
             Peer::Group(id) => permission.user_id_group_pairs.push(GroupPair {
                 group_id: Some(id.to_string()),
@@ -189,6 +204,7 @@ pub(crate) struct RevokedRule {
     from_port: i32,
     to_port: i32,
     cidr_ipv4: Option<String>,
+    cidr_ipv6: Option<String>,
     prefix_list_id: Option<String>,
     referenced_group_id: Option<String>,
     description: Option<String>,
@@ -196,7 +212,7 @@ pub(crate) struct RevokedRule {
 
 impl RevokedRule {
     pub(crate) fn of(row: &GroupRule) -> RevokedRule {
-        let (cidr_ipv4, prefix_list_id, referenced) = peer(&row.peer);
+        let PeerFields { cidr_ipv4, cidr_ipv6, prefix_list_id, referenced } = peer(&row.peer);
         RevokedRule {
             security_group_rule_id: row.id.clone(),
             group_id: row.group.clone(),
@@ -205,6 +221,7 @@ impl RevokedRule {
             from_port: row.from_port,
             to_port: row.to_port,
             cidr_ipv4,
+            cidr_ipv6,
             prefix_list_id,
             referenced_group_id: referenced.map(ToString::to_string),
             description: row.description.clone(),

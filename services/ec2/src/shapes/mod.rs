@@ -1,11 +1,16 @@
 //! Shapes that several operations return, by resource.
 
 pub(crate) mod address;
+pub(crate) mod dhcp;
+pub(crate) mod flow_log;
 pub(crate) mod gateway;
 pub(crate) mod group;
 pub(crate) mod interface;
+pub(crate) mod ipv6;
+pub(crate) mod network_acl;
 pub(crate) mod route_table;
 pub(crate) mod subnet;
+pub(crate) mod unsuccessful;
 pub(crate) mod vpc;
 
 use crate::{Error, choices::ResourceType, error::Limit};

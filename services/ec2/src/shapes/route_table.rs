@@ -3,11 +3,12 @@
 use crate::{
     Error,
     choices::{AssociationStateCode, RouteOrigin},
-    prefix_lists, status,
+    ipv6, prefix_lists, status,
 };
 use escale_base::{Tag, Wire};
 use escale_service::Cx;
 use escale_tables::ec2::{Endpoint, RouteTable, RouteTableAssociation, RouteTableId, Target, VpcId};
+use ipnet::IpNet;
 use std::sync::Arc;
 
 #[derive(Debug, Wire)]
@@ -23,7 +24,9 @@ pub(crate) struct RouteTableShape {
 #[derive(Debug, Default, Wire)]
 pub(crate) struct RouteShape {
     pub destination_cidr_block: Option<String>,
+    pub destination_ipv6_cidr_block: Option<String>,
     pub destination_prefix_list_id: Option<String>,
+    pub egress_only_internet_gateway_id: Option<String>,
     pub gateway_id: Option<String>,
     pub nat_gateway_id: Option<String>,
     pub network_interface_id: Option<String>,
@@ -68,25 +71,28 @@ pub(crate) fn route_table(cx: &Cx<'_>, row: &RouteTable) -> RouteTableShape {
     }
 }
 
-/// The local route, then the created routes, then the routes of endpoints.
+/// The local routes, then the created routes, then the routes of endpoints.
 fn routes(cx: &Cx<'_>, row: &RouteTable) -> Vec<RouteShape> {
-    let local = cx.tx.get::<escale_tables::ec2::Vpc>(row.vpc.as_str()).map(|vpc| RouteShape {
-        destination_cidr_block: Some(vpc.cidr.to_string()),
+    let vpc = cx.tx.get::<escale_tables::ec2::Vpc>(row.vpc.as_str()).map(|vpc| IpNet::V4(vpc.cidr));
+    let ipv6_block = ipv6::of_vpc(cx.tx, &row.vpc).map(|block| IpNet::V6(block.cidr));
+    let local = vpc.into_iter().chain(ipv6_block).map(|block| RouteShape {
         gateway_id: Some("local".into()),
         origin: Some(RouteOrigin::CreateRouteTable),
         state: Some(status::RouteState::Active),
-        ..RouteShape::default()
+        ..to(block)
     });
     let created = row.routes.iter().map(|route| {
         let mut shape = RouteShape {
-            destination_cidr_block: Some(route.destination.to_string()),
             origin: Some(RouteOrigin::CreateRoute),
             state: Some(status::route(cx.tx, row, &route.target)),
-            ..RouteShape::default()
+            ..to(route.destination)
         };
         match &route.target {
             Target::InternetGateway(id) => shape.gateway_id = Some(id.to_string()),
             Target::Endpoint(id) => shape.gateway_id = Some(id.to_string()),
+            Target::EgressOnlyInternetGateway(id) => {
+                shape.egress_only_internet_gateway_id = Some(id.to_string());
+            }
             Target::NatGateway(id) => shape.nat_gateway_id = Some(id.to_string()),
             Target::Interface(id) => shape.network_interface_id = Some(id.to_string()),
         }
@@ -94,13 +100,23 @@ fn routes(cx: &Cx<'_>, row: &RouteTable) -> Vec<RouteShape> {
     });
     let endpoints = cx.tx.scan::<Endpoint>().filter(|e| e.route_tables.contains(&row.id));
     let endpoints = endpoints.map(|e| RouteShape {
-        destination_prefix_list_id: Some(prefix_lists::s3(cx.config).id.into()),
+        destination_prefix_list_id: prefix_lists::of_service(cx.config, &e.service_name)
+            .map(|list| list.id.into()),
         gateway_id: Some(e.id.to_string()),
         origin: Some(RouteOrigin::CreateRoute),
         state: Some(status::RouteState::Active),
         ..RouteShape::default()
     });
-    local.into_iter().chain(created).chain(endpoints).collect()
+    local.chain(created).chain(endpoints).collect()
+}
+
+/// A route to this destination, without a target.
+fn to(destination: IpNet) -> RouteShape {
+    let text = Some(destination.to_string());
+    match destination {
+        IpNet::V4(_) => RouteShape { destination_cidr_block: text, ..RouteShape::default() },
+        IpNet::V6(_) => RouteShape { destination_ipv6_cidr_block: text, ..RouteShape::default() },
+    }
 }
 
 /// The association with this id, and its route table.

@@ -1,6 +1,11 @@
 //! Subnets.
 
-use crate::{addresses, choices::SubnetState, default_vpc};
+use crate::{
+    addresses,
+    choices::SubnetState,
+    default_vpc, ipv6,
+    shapes::ipv6::{SubnetIpv6Shape, subnet_block},
+};
 use escale_base::{Tag, Wire};
 use escale_service::Cx;
 use escale_tables::ec2::{Subnet, SubnetId, VpcId};
@@ -17,6 +22,7 @@ pub(crate) struct SubnetShape {
     pub map_public_ip_on_launch: bool,
     pub default_for_az: bool,
     pub assign_ipv6_address_on_creation: bool,
+    pub ipv6_cidr_block_association_set: Vec<SubnetIpv6Shape>,
     pub ipv6_native: bool,
     pub enable_dns64: bool,
     pub owner_id: String,
@@ -25,6 +31,7 @@ pub(crate) struct SubnetShape {
 }
 
 pub(crate) fn subnet(cx: &Cx<'_>, row: &Subnet) -> SubnetShape {
+    let block = ipv6::of_subnet(cx.tx, &row.id);
     SubnetShape {
         subnet_id: row.id.clone(),
         subnet_arn: cx.arn("ec2", format!("subnet/{}", row.id)).to_string(),
@@ -35,7 +42,8 @@ pub(crate) fn subnet(cx: &Cx<'_>, row: &Subnet) -> SubnetShape {
         available_ip_address_count: addresses::free_in(cx.tx, row),
         map_public_ip_on_launch: row.map_public_ip,
         default_for_az: default_vpc::is_default_subnet(cx.tx, row),
-        assign_ipv6_address_on_creation: false,
+        assign_ipv6_address_on_creation: block.as_ref().is_some_and(|b| b.assign_on_creation),
+        ipv6_cidr_block_association_set: block.iter().map(|b| subnet_block(b)).collect(),
         ipv6_native: false,
         enable_dns64: false,
         owner_id: cx.config.account.clone(),

@@ -196,7 +196,11 @@ fn task_definition_changes_its_tags_and_reads_the_rest() {
     let shop = Shop::new();
     let base = json!({
         "Family": "api", "Cpu": "256", "Memory": "512", "NetworkMode": "awsvpc", "RequiresCompatibilities": ["FARGATE"],
-        "ContainerDefinitions": [{"Name": "web", "Image": "web", "Environment": [{"Name": "A", "Value": "1"}]}],
+        "ExecutionRoleArn": "arn:aws:iam::000000000000:role/execution",
+        "ContainerDefinitions": [{
+            "Name": "web", "Image": "ghcr.io/team/web:1", "Environment": [{"Name": "A", "Value": "1"}],
+            "RepositoryCredentials": {"CredentialsParameter": "registries/ghcr"}, "VersionConsistency": "disabled",
+        }],
         "Volumes": [{"Name": "scratch"}], "EphemeralStorage": {"SizeInGiB": 30},
     });
     let cases = [("Tags", tags("a"), tags("b"), Removal::Default)];
@@ -208,7 +212,10 @@ fn task_definition_changes_its_tags_and_reads_the_rest() {
     {
         assert_eq!(read[property], *value, "{property}");
     }
-    assert_eq!(read["ContainerDefinitions"][0]["Environment"], json!([{"Name": "A", "Value": "1"}]));
+    for property in ["Image", "Environment", "RepositoryCredentials", "VersionConsistency"] {
+        let expected = &base["ContainerDefinitions"][0][property];
+        assert_eq!(read["ContainerDefinitions"][0][property], *expected, "{property}");
+    }
     shop.harness.delete_resource(&definition).unwrap();
     assert_eq!(shop.harness.read_resource(&definition), Value::Null);
 }

@@ -7,8 +7,9 @@ use escale_containers::spec::{
     Security, Ulimit,
 };
 use escale_service::Config;
+use escale_store::Image;
 use escale_tables::{
-    ec2::Vpc,
+    ec2::{DhcpOptions, DhcpOptionsAssociation, NameServer, Vpc},
     ecs::{ContainerCondition, ContainerDefinition, ContainerOverride, RoleReference, Task, TaskDefinition},
 };
 use std::{
@@ -28,7 +29,7 @@ pub(crate) const ENDPOINT: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
 /// The parts of a spec that are not in the task's rows.
 pub(crate) struct Parts<'a> {
     pub config: &'a Config,
-    pub vpc: &'a Vpc,
+    pub dns: Dns,
     pub namespace: PathBuf,
     /// By container.
     pub images: &'a BTreeMap<String, String>,
@@ -50,11 +51,7 @@ pub(crate) fn spec(known: &Known, definition: &TaskDefinition, parts: &Parts<'_>
         network: Network::Namespace(parts.namespace.clone()),
         hosts: vec![(IpAddr::V4(task.private_ip), hostname.clone())],
         hostname,
-        dns: Dns {
-            // As on AWS, the VPC's resolver is at the base of its network plus two.
-            nameservers: vec![IpAddr::V4(Ipv4Addr::from(u32::from(parts.vpc.cidr.network()) + 2))],
-            ..Dns::default()
-        },
+        dns: parts.dns.clone(),
         limits: Limits {
             cpu_millis: Some(cpu * 1000 / 1024),
             memory_bytes: Some(mib(memory_mib)),
@@ -63,6 +60,24 @@ pub(crate) fn spec(known: &Known, definition: &TaskDefinition, parts: &Parts<'_>
         },
         volumes: definition.volumes.iter().map(ToString::to_string).collect(),
         containers: definition.containers.iter().map(|c| container(task, definition, c, parts)).collect(),
+    }
+}
+
+/// As on AWS, tasks get the domain name and the name servers of the VPC's DHCP options when they start.
+pub(crate) fn dns(image: &Image, vpc: &Vpc) -> Dns {
+    let options = image.get::<DhcpOptionsAssociation>(vpc.id.as_str());
+    let options = options.and_then(|row| image.get::<DhcpOptions>(row.options.as_str()));
+    // As on AWS, the VPC's resolver is at the base of its network plus two.
+    let own = Ipv4Addr::from(u32::from(vpc.cidr.network()) + 2);
+    let Some(options) = options else { return Dns { nameservers: vec![own.into()], ..Dns::default() } };
+    let server = |server: &NameServer| match server {
+        NameServer::Own => own.into(),
+        NameServer::Address(address) => IpAddr::V4(*address),
+    };
+    Dns {
+        nameservers: options.name_servers.iter().map(server).collect(),
+        search: options.domain_name.iter().map(ToString::to_string).collect(),
+        ..Dns::default()
     }
 }
 

@@ -2,10 +2,12 @@
 
 use super::{
     group::{self, Parts},
-    network_path, service,
+    network_path::{self, Needs},
+    pull::Puller,
+    service,
     task::progress_of,
 };
-use crate::{Planes, calls, image, secrets, status::Known};
+use crate::{Planes, calls, secrets, status::Known};
 use escale_base::{AwsError, ErrorKind, Secret, Wire, error::Fault};
 use escale_engine::StepError;
 use escale_requests::{
@@ -14,17 +16,13 @@ use escale_requests::{
     ssm::GetParameters,
 };
 use escale_service::{Caller, Cloud, Request};
-use escale_store::Store;
+use escale_store::{Row, Store, Tx};
 use escale_tables::{
     ec2::{InterfaceSeen, Vpc},
-    ecs::{ContainerDefinition, Task, TaskDefinition},
+    ecs::{ContainerDefinition, Service, Task, TaskDefinition},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
-
-/// The IAM actions of a pull. `true` if the resource is the repository, `false` if it is `*`.
-const PULL: [(&str, bool); 3] =
-    [("ecr:GetAuthorizationToken", false), ("ecr:BatchGetImage", true), ("ecr:GetDownloadUrlForLayer", true)];
 
 /// Why a task did not start: permanently, with AWS's message for `stoppedReason`; or temporarily, so that the engine tries again.
 pub(crate) enum Problem {
@@ -36,6 +34,7 @@ pub(crate) struct Starter<'a> {
     pub store: &'a Store,
     pub cloud: &'a Arc<Cloud>,
     pub planes: &'a Planes,
+    pub puller: &'a Puller,
 }
 
 impl Starter<'_> {
@@ -57,6 +56,7 @@ impl Starter<'_> {
                 Ok(images) => {
                     row.images.clone_from(images);
                     row.pull_stopped = Some(now);
+                    pin(tx, id, images);
                 }
                 Err(why) => {
                     row.failed = Some(why.clone());
@@ -85,9 +85,14 @@ impl Starter<'_> {
         let exists = self.planes.containers.observe(id).is_some();
         if !exists {
             // Not after a crash: the first attempt had this check, and a running task must not fail for a later change of routes.
-            network_path::check(&*self.planes.network, &self.cloud.config, &known.task).await?;
+            let needs = Needs::of(&definition, &self.cloud.config);
+            network_path::check(&*self.planes.network, &self.cloud.config, &known.task, &needs).await?;
         }
-        let images = self.resolve(&known, &definition).await?;
+        let images = tokio::select! {
+            images = self.resolve(&known, &definition) => images?,
+            // A large image takes minutes, and a task that is no longer wanted should not wait for it.
+            () = self.until_stopping(id) => return Err(Problem::Retry(StepError::new("the task stops"))),
+        };
         if exists {
             // The plane refuses another spec under the same id, and the values of secrets may have changed since the first start.
             return Ok(images);
@@ -95,7 +100,8 @@ impl Starter<'_> {
         self.log_streams(&known, &definition).await?;
         let secrets = self.secrets(&known, &definition).await?;
         let namespace: PathBuf = seen.namespace.clone();
-        let parts = Parts { config: &self.cloud.config, vpc: &vpc, namespace, images: &images, secrets };
+        let dns = group::dns(&self.store.read(), &vpc);
+        let parts = Parts { config: &self.cloud.config, dns, namespace, images: &images, secrets };
         let spec = group::spec(&known, &definition, &parts);
         match self.planes.containers.start(spec).await {
             Ok(()) => Ok(images),
@@ -106,63 +112,27 @@ impl Starter<'_> {
         }
     }
 
-    fn execution_role(&self, known: &Known, definition: &TaskDefinition) -> Result<Option<Caller>, Problem> {
+    /// Waits until the task has a reason to stop, or its row is gone.
+    async fn until_stopping(&self, id: &str) {
+        let mut changes = self.store.subscribe(&[Task::TABLE]);
+        while Known::find(&self.store.read(), id).is_some_and(|known| !known.is_stopping()) {
+            changes.changed().await;
+        }
+    }
+
+    pub(super) fn execution_role(
+        &self,
+        known: &Known,
+        definition: &TaskDefinition,
+    ) -> Result<Option<Caller>, Problem> {
         let Some(arn) = group::execution_role_of(&known.task, definition) else { return Ok(None) };
         let caller = calls::as_role(&self.store.read(), arn, &known.task.id).map_err(Problem::Failed)?;
         Ok(Some(caller))
     }
 
-    /// Resolves the images to digests, by container. Checks that the execution role may pull them.
-    async fn resolve(
-        &self,
-        known: &Known,
-        definition: &TaskDefinition,
-    ) -> Result<BTreeMap<String, String>, Problem> {
-        let role = self.execution_role(known, definition)?;
-        let mut images = BTreeMap::new();
-        for c in &definition.containers {
-            let name = image::parse(&c.image, &self.cloud.config).map_err(Problem::Failed)?;
-            self.may_pull(role.as_ref(), &name.repository, &c.image)?;
-            let digest = self.planes.registry.resolve(&name.repository, &name.reference).await;
-            let digest = digest.map_err(|e| {
-                Problem::Failed(format!(
-                    "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref \
-                     {}: {e}",
-                    c.image
-                ))
-            })?;
-            images.insert(c.name.to_string(), digest.to_string());
-        }
-        Ok(images)
-    }
-
-    fn arn(&self, service: &str, resource: String) -> String {
+    pub(super) fn arn(&self, service: &str, resource: String) -> String {
         let config = &self.cloud.config;
         escale_base::Arn::new(service, &config.region, &config.account, resource).to_string()
-    }
-
-    fn may_pull(&self, role: Option<&Caller>, repository: &str, name: &str) -> Result<(), Problem> {
-        let Some(role) = role else {
-            return Err(Problem::Failed(format!(
-                "CannotPullContainerError: {name}: a task that pulls from ECR needs an execution role; set \
-                 executionRoleArn in the task definition"
-            )));
-        };
-        let (arn, all) = ([self.arn("ecr", format!("repository/{repository}"))], ["*".to_owned()]);
-        let input = json!({ "repositoryName": repository });
-        let image = self.store.read();
-        // The same actions that AmazonECSTaskExecutionRolePolicy allows for a pull.
-        let mut decisions = PULL.iter().map(|(action, on_repository)| {
-            let resources = if *on_repository { &arn } else { &all };
-            let operation = action.trim_start_matches("ecr:");
-            self.cloud.authorize_action(&image, role, "ecr", (action, operation), &input, resources)
-        });
-        decisions.try_for_each(|allowed| allowed).map_err(|e| {
-            Problem::Failed(format!(
-                "CannotPullContainerError: pull image manifest has been retried 1 time(s): {}",
-                e.message
-            ))
-        })
     }
 
     /// Creates the log streams before the containers, so that a missing log group fails the start.
@@ -235,7 +205,7 @@ impl Starter<'_> {
         Ok(all)
     }
 
-    async fn call<R: Request>(&self, role: &Caller, request: R) -> Result<R::Answer, AwsError> {
+    pub(super) async fn call<R: Request>(&self, role: &Caller, request: R) -> Result<R::Answer, AwsError> {
         escale_service::request(self.cloud, self.store, role, request).await
     }
 
@@ -264,6 +234,22 @@ impl Starter<'_> {
                 }
             }
         }
+    }
+}
+
+/// Pins the digests of a deployment's images once one of its tasks has pulled them: later tasks run the same images, even if
+/// their tags were moved.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html#deployment-container-image-stability>
+fn pin(tx: &mut Tx, id: &str, images: &BTreeMap<String, String>) {
+    let Some(of) = tx.get::<Task>(id).and_then(|task| task.service.clone()) else { return };
+    let is_new = |s: &Service| s.deployments.iter().any(|d| d.id == of.deployment && d.images.is_empty());
+    if tx.get::<Service>(&of.key).is_some_and(|s| is_new(&s)) {
+        tx.update(&of.key, |s: &mut Service| {
+            for deployment in s.deployments.iter_mut().filter(|d| d.id == of.deployment) {
+                deployment.images.clone_from(images);
+            }
+        });
     }
 }
 

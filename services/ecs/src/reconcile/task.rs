@@ -1,6 +1,6 @@
 //! The life cycle of one task: interface, containers, target groups; and the same in reverse.
 
-use super::start::Starter;
+use super::{pull::Puller, start::Starter};
 use crate::{Planes, calls::ECS, failure_report, status::Known};
 use escale_base::{AwsError, Timestamp, already_gone, found};
 use escale_engine::{Plan, Reconciler, StepError};
@@ -29,6 +29,7 @@ pub(crate) struct Tasks {
     pub(crate) store: Store,
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) planes: Planes,
+    pub(crate) puller: Puller,
 }
 
 #[derive(Debug, PartialEq)]
@@ -78,7 +79,12 @@ impl Reconciler for Tasks {
     async fn act(&self, id: &str, step: Step) -> Result<(), StepError> {
         match step {
             Step::Start => {
-                let starter = Starter { store: &self.store, cloud: &self.cloud, planes: &self.planes };
+                let starter = Starter {
+                    store: &self.store,
+                    cloud: &self.cloud,
+                    planes: &self.planes,
+                    puller: &self.puller,
+                };
                 starter.start(id).await
             }
             Step::Register => self.register(id).await,

@@ -8,6 +8,7 @@ use crate::{
         delete_rule::DeleteRule, describe_listeners::DescribeListeners, describe_rules::DescribeRules,
         modify_listener::ModifyListener, modify_rule::ModifyRule, set_rule_priorities::SetRulePriorities,
     },
+    ssl_policies,
 };
 use escale_base::{
     AwsError, found,
@@ -19,11 +20,12 @@ use escale_tables::elbv2::{Listener, LoadBalancer, Rule};
 use serde_json::json;
 
 const LISTENER_NAME: &str = "AWS::ElasticLoadBalancingV2::Listener";
+const POLICY: &str = "SslPolicy";
 const RULE_NAME: &str = "AWS::ElasticLoadBalancingV2::ListenerRule";
 
 pub(super) const LISTENER: ResourceType = ResourceType::new(
     LISTENER_NAME,
-    &["DefaultActions", "LoadBalancerArn", "Port", "Protocol"],
+    &["Certificates", "DefaultActions", "LoadBalancerArn", "Port", "Protocol", "SslPolicy"],
     create_listener,
     |cx, created| created.delete_by::<DeleteListener>(cx, "ListenerArn"),
 )
@@ -64,9 +66,13 @@ fn update_listener(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsE
         // ModifyListener keeps what a request does not have, but no listener is created without it.
         return Err(invalid(format!("{missing} must be specified")).into());
     }
-    if update.any_changed(&all) {
-        let input = update.after.input::<ModifyListener>(&all);
-        input.with("ListenerArn", &update.created.physical_id).call(cx)?;
+    if update.any_changed(&[all[0], all[1], all[2], "Certificates", POLICY]) {
+        let input = update.after.input::<ModifyListener>(&[all[0], all[1], all[2], "Certificates"]);
+        // Without the property the listener gets the default policy; ModifyListener would keep the present one.
+        let is_https = update.after.str("Protocol") == Some("HTTPS");
+        let default = is_https.then_some(ssl_policies::DEFAULT);
+        let policy = update.after.str(POLICY).or(default).map(str::to_owned);
+        input.with(POLICY, &policy).with("ListenerArn", &update.created.physical_id).call(cx)?;
     }
     Ok(update.created.clone())
 }
@@ -75,7 +81,12 @@ fn read_listener(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String
     let arns = vec![created.physical_id.clone()];
     let answer = found(InputDraft::<DescribeListeners>::new().with("ListenerArns", &arns).call(cx))?;
     let Some(answer) = answer else { return Ok(None) };
-    Ok(Some(properties_of(LISTENER_NAME, &only(answer.listeners)?, &[])))
+    let mut properties = properties_of(LISTENER_NAME, &only(answer.listeners)?, &[]);
+    if properties.get(POLICY).and_then(Value::as_str) == Some(ssl_policies::DEFAULT) {
+        // As of a listener that was created without the property.
+        properties.remove(POLICY);
+    }
+    Ok(Some(properties))
 }
 
 fn create_rule(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {

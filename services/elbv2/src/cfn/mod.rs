@@ -3,6 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ElasticLoadBalancingV2.html>
 
 mod balancer;
+mod certificate;
 mod group;
 mod listener;
 
@@ -17,7 +18,7 @@ use escale_base::{
 use escale_service::{Created, Cx, InputDraft, Props, Resources, Update, own_tags};
 
 pub(crate) fn types() -> Resources {
-    vec![balancer::TYPE, group::TYPE, listener::LISTENER, listener::RULE]
+    vec![balancer::TYPE, group::TYPE, listener::LISTENER, listener::RULE, certificate::TYPE]
 }
 
 /// The keys of the attributes that the template sets. No attribute of AWS: `read` needs them, because the API returns all

@@ -2,16 +2,19 @@
 
 use super::*;
 use crate::{Elbv2, ops::create_listener::CreateListener};
+use escale_base::Secret;
 use escale_harness::{FakeEc2, Harness, PropertyTable, Resource};
 use escale_tables::{
+    acm::{Certificate, KeyAlgorithm, Material, Origin},
     ec2::{Group, GroupId, Interface, Subnet, Vpc, VpcId},
-    elbv2::{LoadBalancer, Target},
+    elbv2::{ListenerTls, LoadBalancer, Target},
 };
 use serde_json::json;
 use std::{net::Ipv4Addr, sync::Arc};
 
 const BALANCER: &str = "AWS::ElasticLoadBalancingV2::LoadBalancer";
 const GROUP: &str = "AWS::ElasticLoadBalancingV2::TargetGroup";
+const LISTENER_CERTIFICATE: &str = "AWS::ElasticLoadBalancingV2::ListenerCertificate";
 const LISTENER: &str = "AWS::ElasticLoadBalancingV2::Listener";
 const RULE: &str = "AWS::ElasticLoadBalancingV2::ListenerRule";
 
@@ -223,7 +226,11 @@ fn listener_updates_every_property() {
         .row("DefaultActions", fixed("404"), fixed("503"))
         .row("DefaultActions", fixed("404"), redirect)
         .row("Port", json!(80), json!(81))
-        .exempt(&[("Protocol", "only HTTP is supported")])
+        .exempt(&[
+            ("Protocol", "tested below, with the certificate that it needs"),
+            ("Certificates", "tested below"),
+            ("SslPolicy", "tested below"),
+        ])
         .check();
 }
 
@@ -248,6 +255,94 @@ fn listener_forwards_to_another_group_in_one_step() {
     assert_eq!(error.message, "Port must be specified");
     harness.delete_resource(&made).unwrap();
     assert_eq!(harness.read_resource(&made), Value::Null);
+}
+
+/// Imports a certificate into the region; its ARN.
+fn certificate(harness: &Harness, name: &str) -> String {
+    let arn = format!("arn:aws:acm:{}:000000000000:certificate/{name}", harness.cloud.config.region);
+    let now = harness.clock.now();
+    let material = Material {
+        certificate_pem: format!("certificate of {name}"),
+        chain_pem: String::new(),
+        key_pem: Secret::new("key".to_owned()),
+        not_before: now,
+        not_after: now.plus_ms(1_000_000),
+    };
+    let row = Certificate {
+        arn: arn.as_str().into(),
+        domain: name.to_owned(),
+        names: vec![name.to_owned()],
+        key: KeyAlgorithm::P256,
+        origin: Origin::Imported { material, at: now },
+        tags: Vec::new(),
+        created: now,
+    };
+    harness.write(|tx| tx.put(row));
+    arn
+}
+
+#[test]
+fn listener_updates_its_tls() {
+    let (harness, base) = listener();
+    let (one, two) = (certificate(&harness, "one.test"), certificate(&harness, "two.test"));
+    let with = |protocol: &str, arn: Option<&str>, policy: Option<&str>| {
+        let mut all = base.clone();
+        all["Protocol"] = protocol.into();
+        if let Some(arn) = arn {
+            all["Certificates"] = json!([{"CertificateArn": arn}]);
+        }
+        if let Some(policy) = policy {
+            all["SslPolicy"] = policy.into();
+        }
+        all
+    };
+    let newest = "ELBSecurityPolicy-TLS13-1-3-2021-06";
+    let mut made = harness.create_resource(LISTENER, base.clone()).unwrap();
+    for after in [
+        with("HTTPS", Some(&one), None),
+        with("HTTPS", Some(&two), Some(newest)),
+        with("HTTPS", Some(&one), None),
+        with("HTTP", None, None),
+        with("HTTPS", Some(&two), Some(newest)),
+    ] {
+        harness.update_resource(&mut made, after.clone()).unwrap();
+        let seen = harness.read_resource(&made);
+        for name in ["Protocol", "Certificates", "SslPolicy"] {
+            assert_eq!(seen.get(name), after.get(name), "{name} of {after}");
+        }
+    }
+    harness.delete_resource(&made).unwrap();
+    assert_eq!(harness.store.read().scan::<ListenerTls>().count(), 0);
+}
+
+#[test]
+fn listener_certificates_are_added_and_removed() {
+    let (harness, mut base) = listener();
+    let arns = ["one.test", "two.test", "three.test"].map(|name| certificate(&harness, name));
+    base["Protocol"] = "HTTPS".into();
+    base["Certificates"] = json!([{"CertificateArn": arns[0]}]);
+    let listener = harness.create_resource(LISTENER, base).unwrap().created.physical_id;
+    let with = |arns: &[&String]| -> Value {
+        let certificates: Value = arns.iter().map(|arn| json!({"CertificateArn": arn})).collect();
+        json!({"ListenerArn": listener, "Certificates": certificates})
+    };
+    let mut made = harness.create_resource(LISTENER_CERTIFICATE, with(&[&arns[1]])).unwrap();
+    let shown = || {
+        let answer = harness.ok("DescribeListenerCertificates", json!({"ListenerArn": listener}));
+        answer["Certificates"].as_array().unwrap().len()
+    };
+    assert_eq!(shown(), 2);
+    for after in [with(&[&arns[2]]), with(&[&arns[1], &arns[2]])] {
+        harness.update_resource(&mut made, after.clone()).unwrap();
+        assert_eq!(harness.read_resource(&made), after);
+    }
+    harness.delete_resource(&made).unwrap();
+    assert_eq!((shown(), harness.read_resource(&made)), (1, Value::Null));
+    let error = harness.error("RemoveListenerCertificates", with(&[&arns[0]]));
+    assert_eq!(error.code, "OperationNotPermitted");
+    let error = harness
+        .error("AddListenerCertificates", with(&[&"arn:aws:acm:us-east-1:0:certificate/x".to_owned()]));
+    assert_eq!(error.code, "CertificateNotFound");
 }
 
 fn rule() -> (Harness, Value) {

@@ -3,13 +3,14 @@
 use crate::{
     Error,
     actions::{self, ActionShape},
+    certificates::{self, Asked, CertificateShape},
     choices::Protocol,
     error::{TooMany, invalid},
     rules, shapes,
 };
-use escale_base::{AwsError, Tag, Wire, ids};
+use escale_base::{Tag, Wire, ids};
 use escale_service::{Cx, Operation};
-use escale_tables::elbv2::Listener;
+use escale_tables::elbv2::{Listener, ListenerTls, SslPolicyName};
 
 pub(crate) struct CreateListener;
 
@@ -19,6 +20,8 @@ pub(crate) struct Input {
     protocol: Option<Protocol>,
     port: Option<u16>,
     default_actions: Vec<ActionShape>,
+    certificates: Vec<CertificateShape>,
+    ssl_policy: Option<SslPolicyName>,
     tags: Vec<Tag>,
 }
 
@@ -41,7 +44,8 @@ impl Operation for CreateListener {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let balancer = rules::load_balancer(cx, &input.load_balancer_arn)?;
-        http(input.protocol.ok_or_else(|| invalid("A protocol must be specified"))?)?;
+        let protocol = input.protocol.ok_or_else(|| invalid("A protocol must be specified"))?;
+        let has_tls = certificates::has_tls(protocol)?;
         let port = input.port.filter(|p| *p > 0).ok_or_else(|| invalid("A port must be specified"))?;
         rules::tags(&input.tags)?;
         let default = actions::read(input.default_actions)?;
@@ -49,8 +53,8 @@ impl Operation for CreateListener {
         let others = rules::listeners_of(cx.tx, &balancer.arn);
         if let Some(same) = others.iter().find(|l| l.port == port) {
             // Creation is idempotent: a repeated request gets the same listener.
-            if same.default == default {
-                return Ok(Output { listeners: vec![shapes::listener(same)] });
+            if same.default == default && cx.tx.has::<ListenerTls>(&same.arn) == has_tls {
+                return Ok(Output { listeners: vec![shapes::listener(cx.tx, same)] });
             }
             return Err(Error::DuplicateListener(balancer.arn.to_string()));
         }
@@ -70,21 +74,16 @@ impl Operation for CreateListener {
             tags: input.tags,
             created: cx.now,
         };
-        let shape = shapes::listener(&listener);
+        let asked = Asked { certificates: input.certificates, policy: input.ssl_policy };
+        if has_tls {
+            let tls = certificates::tls(cx, &listener, None, asked)?;
+            cx.tx.put(tls);
+        } else {
+            certificates::none(&asked)?;
+        }
+        let shape = shapes::listener(cx.tx, &listener);
         cx.tx.put(listener);
         Ok(Output { listeners: vec![shape] })
-    }
-}
-
-pub(super) fn http(protocol: Protocol) -> Result<(), Error> {
-    match protocol {
-        Protocol::Http => Ok(()),
-        Protocol::Https => {
-            Err(AwsError::not_supported("An HTTPS listener").hint("Use an HTTP listener.").into())
-        }
-        other => Err(Error::UnsupportedProtocol(format!(
-            "Protocol '{other}' is not supported by application load balancers"
-        ))),
     }
 }
 
@@ -104,7 +103,7 @@ mod tests {
             json!({"LoadBalancerArn": arn, "Protocol": "HTTP", "Port": 80, "DefaultActions": forward}),
         );
         for (change, code) in [
-            (json!({"Protocol": "HTTPS"}), "NotImplemented"),
+            (json!({"Protocol": "HTTPS"}), "CertificateNotFound"),
             (json!({"Protocol": "TCP"}), "UnsupportedProtocol"),
             (json!({"Port": 80}), "DuplicateListener"),
             (json!({"LoadBalancerArn": other, "DefaultActions": forward}), "TargetGroupAssociationLimit"),
@@ -123,7 +122,8 @@ mod tests {
                 json!({"DefaultActions": [{"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_301"}}]}),
                 "InvalidLoadBalancerAction",
             ),
-            (json!({"Certificates": [{"CertificateArn": "arn:x"}]}), "NotImplemented"),
+            (json!({"Certificates": [{"CertificateArn": "arn:x"}]}), "ValidationError"),
+            (json!({"AlpnPolicy": ["HTTP2Only"]}), "NotImplemented"),
         ] {
             let fixed = json!([{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]);
             let mut input =

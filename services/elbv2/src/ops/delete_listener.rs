@@ -3,7 +3,6 @@
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::elbv2::{Listener, Rule};
 
 pub(crate) struct DeleteListener;
 
@@ -23,10 +22,7 @@ impl Operation for DeleteListener {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         rules::listener(cx, &input.listener_arn)?;
-        for rule in rules::rules_of(cx.tx, &input.listener_arn) {
-            cx.tx.delete::<Rule>(&rule.arn);
-        }
-        cx.tx.delete::<Listener>(&input.listener_arn);
+        rules::delete_listener(cx.tx, &input.listener_arn);
         rules::clean_up_unused_groups(cx.tx);
         Ok(())
     }

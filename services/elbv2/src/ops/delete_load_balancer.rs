@@ -3,7 +3,7 @@
 use crate::{Error, attributes, nodes, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::elbv2::{Listener, LoadBalancer, LoadBalancerName, Rule};
+use escale_tables::elbv2::{LoadBalancer, LoadBalancerName};
 
 pub(crate) struct DeleteLoadBalancer;
 
@@ -32,10 +32,7 @@ impl Operation for DeleteLoadBalancer {
             )));
         }
         for listener in rules::listeners_of(cx.tx, &balancer.arn) {
-            for rule in rules::rules_of(cx.tx, &listener.arn) {
-                cx.tx.delete::<Rule>(&rule.arn);
-            }
-            cx.tx.delete::<Listener>(&listener.arn);
+            rules::delete_listener(cx.tx, &listener.arn);
         }
         cx.tx.delete::<LoadBalancer>(&balancer.arn);
         cx.tx.delete::<LoadBalancerName>(&balancer.dns_name);

@@ -37,7 +37,7 @@ impl Operation for DescribeListeners {
             _ => return Err(invalid("You must specify either listener ARNs or a load balancer ARN")),
         };
         let size = rules::page_size(input.page_size)?;
-        let shapes = found.iter().map(|l| shapes::listener(l));
+        let shapes = found.iter().map(|l| shapes::listener(cx.tx, l));
         let page = paging::page(shapes, |l| l.listener_arn.clone(), input.marker.as_deref(), size)?;
         Ok(Output { listeners: page.items, next_marker: page.next })
     }

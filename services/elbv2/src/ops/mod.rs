@@ -1,6 +1,7 @@
 //! The operations of Elastic Load Balancing, one per line.
 
 escale_service::operations! { "elbv2";
+    AddListenerCertificates => add_listener_certificates,
     AddTags => add_tags,
     CreateListener => create_listener,
     CreateLoadBalancer => create_load_balancer,
@@ -12,10 +13,12 @@ escale_service::operations! { "elbv2";
     DeleteTargetGroup => delete_target_group,
     DeregisterTargets => deregister_targets,
     DescribeAccountLimits => describe_account_limits,
+    DescribeListenerCertificates => describe_listener_certificates,
     DescribeListeners => describe_listeners,
     DescribeLoadBalancerAttributes => describe_load_balancer_attributes,
     DescribeLoadBalancers => describe_load_balancers,
     DescribeRules => describe_rules,
+    DescribeSSLPolicies => describe_ssl_policies,
     DescribeTags => describe_tags,
     DescribeTargetGroupAttributes => describe_target_group_attributes,
     DescribeTargetGroups => describe_target_groups,
@@ -26,6 +29,7 @@ escale_service::operations! { "elbv2";
     ModifyTargetGroup => modify_target_group,
     ModifyTargetGroupAttributes => modify_target_group_attributes,
     RegisterTargets => register_targets,
+    RemoveListenerCertificates => remove_listener_certificates,
     RemoveTags => remove_tags,
     SetRulePriorities => set_rule_priorities,
     SetSecurityGroups => set_security_groups,

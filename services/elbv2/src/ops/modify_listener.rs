@@ -1,15 +1,16 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyListener.html>
 
-use super::create_listener::http;
 use crate::{
     Error,
     actions::{self, ActionShape},
+    certificates::{self, Asked, CertificateShape},
     choices::Protocol,
     error::invalid,
     rules, shapes,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::elbv2::{ListenerTls, SslPolicyName};
 
 pub(crate) struct ModifyListener;
 
@@ -18,6 +19,8 @@ pub(crate) struct Input {
     listener_arn: String,
     port: Option<u16>,
     protocol: Option<Protocol>,
+    certificates: Vec<CertificateShape>,
+    ssl_policy: Option<SslPolicyName>,
     default_actions: Vec<ActionShape>,
 }
 
@@ -37,9 +40,6 @@ impl Operation for ModifyListener {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut listener = (*rules::listener(cx, &input.listener_arn)?).clone();
-        if let Some(protocol) = input.protocol {
-            http(protocol)?;
-        }
         if let Some(port) = input.port {
             if port == 0 {
                 return Err(invalid("Port '0' must be between 1 and 65535"));
@@ -55,7 +55,17 @@ impl Operation for ModifyListener {
             let balancer = rules::load_balancer(cx, &listener.load_balancer)?;
             rules::check_forward(cx, &balancer, &listener.default)?;
         }
-        let shape = shapes::listener(&listener);
+        let before = cx.tx.get::<ListenerTls>(&listener.arn);
+        let asked = Asked { certificates: input.certificates, policy: input.ssl_policy };
+        if input.protocol.map_or(Ok(before.is_some()), certificates::has_tls)? {
+            let tls = certificates::tls(cx, &listener, before.as_deref(), asked)?;
+            certificates::check_count(cx, &tls)?;
+            cx.tx.put(tls);
+        } else {
+            certificates::none(&asked)?;
+            cx.tx.delete::<ListenerTls>(&listener.arn);
+        }
+        let shape = shapes::listener(cx.tx, &listener);
         cx.tx.put(listener);
         // The previous action may have been the last one that forwards to a group.
         rules::clean_up_unused_groups(cx.tx);

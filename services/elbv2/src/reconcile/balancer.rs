@@ -9,7 +9,7 @@ use escale_store::{Change, Image, Store, StoreError, Tx};
 use escale_tables::Fingerprint;
 use escale_tables::{
     ec2::InterfaceSeen,
-    elbv2::{BalancerSeen, LoadBalancer, LoadBalancerName, SeenFault},
+    elbv2::{BalancerSeen, ListenerTls, LoadBalancer, LoadBalancerName, SeenFault},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -84,6 +84,9 @@ impl Reconciler for Balancers {
     const WATCHES: &'static [&'static str] = &[
         "elbv2_load_balancer",
         "elbv2_listener",
+        "elbv2_listener_tls",
+        "acm_certificate",
+        "acm_certificate_seen",
         "elbv2_rule",
         "elbv2_target_group",
         "elbv2_target",
@@ -94,8 +97,16 @@ impl Reconciler for Balancers {
         // From the key alone where possible: the changed row may be deleted already.
         match change.table {
             "elbv2_load_balancer" => BTreeSet::from([change.key.clone()]),
-            "elbv2_listener" => owner(&change.key, ":listener/", 1),
+            // The key of a listener's TLS is the listener's.
+            "elbv2_listener" | "elbv2_listener_tls" => owner(&change.key, ":listener/", 1),
             "elbv2_rule" => owner(&change.key, ":listener-rule/", 2),
+            // An import or a renewal. A deleted certificate was in no listener.
+            "acm_certificate" | "acm_certificate_seen" => {
+                let with = image
+                    .scan::<ListenerTls>()
+                    .filter(|tls| tls.certificates.iter().any(|c| *c == *change.key));
+                with.map(|tls| tls.load_balancer.to_string()).collect()
+            }
             "elbv2_target_group" => rules::balancers_of(image, &change.key),
             "elbv2_target" => {
                 let group = change.key.rsplit_once('/').map_or("", |(group, _)| group);

@@ -1,11 +1,14 @@
 //! Converts a load balancer's rows to one specification for the proxy plane.
 
-use crate::{attributes, rules};
+use crate::{attributes, rules, ssl_policies};
 use escale_proxy::spec;
 use escale_store::Image;
-use escale_tables::elbv2::{
-    Action, Condition, HealthCheck, Listener, LoadBalancer, Node, QueryPair, Redirect, Rule, Target,
-    TargetGroup, TargetGroupArn,
+use escale_tables::{
+    acm::{self, CertificateArn},
+    elbv2::{
+        Action, Condition, HealthCheck, Listener, ListenerTls, LoadBalancer, Node, QueryPair, Redirect, Rule,
+        Target, TargetGroup, TargetGroupArn,
+    },
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,7 +33,15 @@ pub(super) fn of(image: &Image, balancer: &LoadBalancer) -> spec::BalancerSpec {
     spec::BalancerSpec {
         name: balancer.arn.to_string(),
         nodes: balancer.nodes.iter().map(|n| node(balancer, n)).collect(),
-        listeners: listeners.iter().map(|(rules, l)| listener(l, rules.iter().map(AsRef::as_ref))).collect(),
+        listeners: listeners
+            .iter()
+            .map(|(rules, l)| spec::ListenerSpec {
+                port: l.port,
+                rules: rules.iter().map(|r| rule(r)).collect(),
+                default: action(&l.default),
+                tls: tls(image, balancer, l),
+            })
+            .collect(),
         groups: groups.map(|g| group(image, &g)).collect(),
         attributes: general(balancer),
     }
@@ -75,13 +86,27 @@ fn general(balancer: &LoadBalancer) -> spec::Attributes {
     }
 }
 
-fn listener<'a>(row: &Listener, rules: impl Iterator<Item = &'a Rule>) -> spec::ListenerSpec {
-    let rule = |r: &Rule| spec::Rule {
+fn rule(r: &Rule) -> spec::Rule {
+    spec::Rule {
         priority: r.priority,
         conditions: r.conditions.iter().map(condition).collect(),
         action: action(&r.action),
+    }
+}
+
+fn tls(image: &Image, balancer: &LoadBalancer, listener: &Listener) -> Option<spec::tls::TlsSpec> {
+    let row = image.get::<ListenerTls>(&listener.arn)?;
+    let certificate = |arn: &CertificateArn| {
+        // Operations accept only certificates that are issued, and ACM deletes none that is in use.
+        let material = acm::usable(image, arn)?;
+        Some(spec::tls::CertificateSpec { chain_pem: material.full_chain(), key_pem: material.key_pem })
     };
-    spec::ListenerSpec { port: row.port, rules: rules.map(rule).collect(), default: action(&row.default) }
+    let http2 = attributes::get(attributes::BALANCER, &balancer.attributes, "routing.http2.enabled");
+    Some(spec::tls::TlsSpec {
+        certificates: row.certificates.iter().filter_map(certificate).collect(),
+        policy: ssl_policies::find(&row.policy).unwrap_or(&ssl_policies::ALL[0]).policy(),
+        http2: http2 != "false",
+    })
 }
 
 fn action(action: &Action) -> spec::Action {

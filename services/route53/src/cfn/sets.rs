@@ -89,7 +89,7 @@ fn create(
     sets: Vec<RecordSetShape>,
 ) -> Result<Created, AwsError> {
     let zone = zone_of(cx.tx, props)?;
-    let created = described(cx.tx, created, props, &zone, &sets)?;
+    let created = described(cx, created, props, &zone, &sets)?;
     let changes = sets.into_iter().map(|set| (Action::Create, set)).collect();
     let made = change(cx, zone, props.read("Comment")?, changes)?;
     Ok(created.with(CHANGE, made.change_info.id))
@@ -97,20 +97,20 @@ fn create(
 
 /// Stores the keys and the spelling of names with the resource: deletions and updates must find the sets without the template.
 fn described(
-    image: &Image,
+    cx: &Cx<'_>,
     created: Created,
     props: &Props<'_>,
     zone: &HostedZoneId,
     sets: &[RecordSetShape],
 ) -> Result<Created, AwsError> {
-    let row = rules::zone(image, zone)?;
+    let row = rules::zone(cx.tx, zone)?;
     let mut spellings = Spellings::default();
     if let Some(name) = props.str(ZONE_NAME) {
         spellings.add(name)?;
     }
     let mut keys = Vec::new();
     for set in sets {
-        keys.push(record::read(&row, Action::Create, set.clone())?.set.key());
+        keys.push(record::read(cx.config, &row, Action::Create, set.clone())?.set.key());
         spellings.add(&set.name)?;
         if let Some(alias) = &set.alias_target {
             spellings.add(&alias.dns_name)?;
@@ -131,7 +131,7 @@ pub(super) fn update_group(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Creat
 /// key: their change deletes the old set.
 fn update_sets(cx: &mut Cx<'_>, update: &Update<'_>, sets: Vec<RecordSetShape>) -> Result<Created, AwsError> {
     let zone = zone_of(cx.tx, update.after)?;
-    let created = described(cx.tx, update.created.clone(), update.after, &zone, &sets)?;
+    let created = described(cx, update.created.clone(), update.after, &zone, &sets)?;
     let old: Vec<&str> = keys(update.created).collect();
     let new: Vec<&str> = keys(&created).collect();
     let removed = old.iter().filter(|key| !new.contains(key));

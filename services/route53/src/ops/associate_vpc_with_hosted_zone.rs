@@ -39,7 +39,7 @@ impl Operation for AssociateVPCWithHostedZone {
             return Err(Error::PublicZone(zone.id));
         }
         let vpc = rules::vpc(cx, &input.vpc)?;
-        rules::no_conflict(cx.tx, &zone.name, Some(&vpc))?;
+        rules::no_conflict(cx.tx, cx.config, &zone.name, Some(&vpc))?;
         zone.vpcs.push(vpc);
         cx.tx.put(zone);
         Ok(Output { change_info: rules::record_change(cx, input.comment) })

@@ -47,7 +47,7 @@ impl Operation for CreateHostedZone {
                        also specify values for VPCId and VPCRegion.";
             return Err(Error::InvalidInput(why.to_owned()));
         }
-        rules::no_conflict(cx.tx, &name, vpc.as_ref())?;
+        rules::no_conflict(cx.tx, cx.config, &name, vpc.as_ref())?;
         let zone = HostedZone {
             id: HostedZone::random_id(),
             name,

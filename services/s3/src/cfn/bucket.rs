@@ -2,7 +2,10 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-s3-bucket.html>
 
-use super::lifecycle::{self, TemplateLifecycle};
+use super::{
+    lifecycle::{self, TemplateLifecycle},
+    website::{self, TemplateWebsite},
+};
 use crate::{
     choices::BucketVersioningStatus,
     ops::{
@@ -11,12 +14,14 @@ use crate::{
         delete_bucket_encryption::DeleteBucketEncryption,
         delete_bucket_lifecycle::DeleteBucketLifecycle,
         delete_bucket_tagging::DeleteBucketTagging,
+        delete_bucket_website::DeleteBucketWebsite,
         get_bucket_cors::{self, GetBucketCors},
         get_bucket_encryption::GetBucketEncryption,
         get_bucket_lifecycle_configuration::GetBucketLifecycleConfiguration,
         get_bucket_ownership_controls::GetBucketOwnershipControls,
         get_bucket_tagging::GetBucketTagging,
         get_bucket_versioning::GetBucketVersioning,
+        get_bucket_website::GetBucketWebsite,
         get_public_access_block::GetPublicAccessBlock,
         head_bucket::HeadBucket,
         put_bucket_acl::PutBucketAcl,
@@ -26,6 +31,7 @@ use crate::{
         put_bucket_ownership_controls::PutBucketOwnershipControls,
         put_bucket_tagging::PutBucketTagging,
         put_bucket_versioning::{self, PutBucketVersioning},
+        put_bucket_website::PutBucketWebsite,
         put_public_access_block::{self, PutPublicAccessBlock},
     },
     rules,
@@ -37,7 +43,7 @@ use escale_base::{
 };
 use escale_service::{Created, Cx, InputDraft, Named, Props, Readiness, Update, properties_of};
 use escale_store::Image;
-use escale_tables::s3::{Bucket, BucketName, BucketSeen};
+use escale_tables::s3::{Bucket, BucketName, BucketSeen, Website};
 
 pub(super) const NAME: &str = "AWS::S3::Bucket";
 pub(super) const PROPERTIES: &[&str] = &[
@@ -50,6 +56,7 @@ pub(super) const PROPERTIES: &[&str] = &[
     "PublicAccessBlockConfiguration",
     "Tags",
     "VersioningConfiguration",
+    website::PROPERTY,
 ];
 
 const CORS: &str = "CorsConfiguration";
@@ -89,6 +96,7 @@ pub(super) fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
         props.input::<PutBucketCors>(&[CORS]).renamed(OF_CORS).with("Bucket", &name).call(cx)?;
     }
     put_lifecycle(cx, props, &name)?;
+    put_website(cx, props, &name)?;
     let tag_set = props.tags()?;
     if !tag_set.is_empty() {
         let input = InputDraft::<PutBucketTagging>::new().with("Bucket", &name);
@@ -99,7 +107,8 @@ pub(super) fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
         .with("Arn", rules::bucket_arn(&name))
         .with("DomainName", format!("{name}.s3.amazonaws.com"))
         .with("DualStackDomainName", format!("{name}.s3.dualstack.{region}.amazonaws.com"))
-        .with("RegionalDomainName", format!("{name}.s3.{region}.amazonaws.com")))
+        .with("RegionalDomainName", format!("{name}.s3.{region}.amazonaws.com"))
+        .with("WebsiteURL", format!("http://{}", cx.config.website_name(&name))))
 }
 
 /// Marks the row, and the reconciler deletes the bucket: a transaction cannot wait for the plane.
@@ -129,6 +138,15 @@ fn put_lifecycle(cx: &mut Cx<'_>, props: &Props<'_>, bucket: &BucketName) -> Res
     let input = InputDraft::<PutBucketLifecycleConfiguration>::new().with("Bucket", bucket);
     let input = input.with(lifecycle::PROPERTY, &put_bucket_lifecycle_configuration::Configuration { rules });
     input.with("TransitionDefaultMinimumObjectSize", &minimum).call(cx)?;
+    Ok(true)
+}
+
+/// Puts the website configuration of the template; returns whether it has one.
+fn put_website(cx: &mut Cx<'_>, props: &Props<'_>, bucket: &BucketName) -> Result<bool, AwsError> {
+    let written = props.read::<Option<TemplateWebsite>>(website::PROPERTY)?;
+    let Some(site) = written.map(Website::from) else { return Ok(false) };
+    let input = InputDraft::<PutBucketWebsite>::new().with("Bucket", bucket);
+    input.with(website::PROPERTY, &site).call(cx)?;
     Ok(true)
 }
 
@@ -180,6 +198,9 @@ pub(super) fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, Aw
     }
     if update.changed(lifecycle::PROPERTY) && !put_lifecycle(cx, after, &id.as_str().into())? {
         of::<DeleteBucketLifecycle>(created).call(cx)?;
+    }
+    if update.changed(website::PROPERTY) && !put_website(cx, after, &id.as_str().into())? {
+        of::<DeleteBucketWebsite>(created).call(cx)?;
     }
     update_tags(cx, update)?;
     Ok(created.clone())
@@ -245,6 +266,9 @@ pub(super) fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<Stri
         let minimum = found.transition_default_minimum_object_size;
         let configuration = TemplateLifecycle::from_api(found.rules, minimum);
         wire::put(&mut properties, lifecycle::PROPERTY, &configuration);
+    }
+    if let Some(site) = found(of::<GetBucketWebsite>(created).call(cx))? {
+        wire::put(&mut properties, website::PROPERTY, &TemplateWebsite::from(site));
     }
     // For a template, a bucket that was never versioned is as one whose versioning is suspended.
     let status = of::<GetBucketVersioning>(created).call(cx)?.status;

@@ -59,6 +59,7 @@ fn updates_change_every_property() {
                 "VersioningConfiguration": {"Status": "Enabled"}, "BucketEncryption": encryption("aws:kms", true),
                 "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}],
                 "CorsConfiguration": {"CorsRules": [{"Id": "r", "AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]},
+                "WebsiteConfiguration": {"IndexDocument": "index.html"},
                 "LifecycleConfiguration": {"Rules": [{"Id": "logs", "Status": "Enabled", "Prefix": "logs/", "ExpirationInDays": 30}]},
             }),
             changes: vec![
@@ -77,6 +78,17 @@ fn updates_change_every_property() {
                     "ExposedHeaders": ["ETag"], "MaxAge": 60,
                 }]}}),
                 json!({"CorsConfiguration": null}),
+                json!({"WebsiteConfiguration": {
+                    "IndexDocument": "index.html", "ErrorDocument": "404.html", "RoutingRules": [{
+                        "RoutingRuleCondition": {"HttpErrorCodeReturnedEquals": "404", "KeyPrefixEquals": "a/"},
+                        "RedirectRule": {
+                            "HostName": "a.example", "HttpRedirectCode": "302", "Protocol": "https",
+                            "ReplaceKeyPrefixWith": "b/",
+                        },
+                    }],
+                }}),
+                json!({"WebsiteConfiguration": {"RedirectAllRequestsTo": {"HostName": "a.example", "Protocol": "https"}}}),
+                json!({"WebsiteConfiguration": null}),
                 json!({"AccessControl": "Private"}),
                 json!({"OwnershipControls": null}),
             ],

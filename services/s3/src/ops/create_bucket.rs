@@ -4,7 +4,7 @@ use crate::choices::{BucketCannedAcl, ObjectOwnership};
 use crate::{Error, metadata, rules};
 use escale_base::{AwsError, Tag, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::s3::{Bucket, BucketName, BucketSeen, DefaultEncryption, PublicAccessBlock, Versioning};
+use escale_tables::s3::{Bucket, BucketName, BucketSeen};
 
 pub(crate) struct CreateBucket;
 
@@ -63,19 +63,7 @@ impl Operation for CreateBucket {
         }
         // A failed deletion of an earlier bucket with this name does not concern the new one.
         cx.tx.delete::<BucketSeen>(&input.bucket);
-        cx.tx.put(Bucket {
-            name: input.bucket.clone(),
-            created: cx.now,
-            versioning: Versioning::Off,
-            policy: None,
-            public_access_block: Some(PublicAccessBlock::ALL),
-            tags,
-            encryption: DefaultEncryption::Aes256,
-            bucket_key: false,
-            cors: None,
-            lifecycle: None,
-            deleting: false,
-        });
+        cx.tx.put(Bucket { tags, ..Bucket::new(input.bucket.clone(), cx.now) });
         Ok(Output { location: format!("/{}", input.bucket), bucket_arn: rules::bucket_arn(&input.bucket) })
     }
 }

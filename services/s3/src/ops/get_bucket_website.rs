@@ -1,11 +1,9 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketWebsite.html>
-//!
-//! A bucket never has this configuration, because the operation that puts it is refused.
 
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::s3::BucketName;
+use escale_tables::s3::{BucketName, Website};
 
 pub(crate) struct GetBucketWebsite;
 
@@ -17,19 +15,15 @@ pub(crate) struct Input {
 
 impl Operation for GetBucketWebsite {
     type Input = Input;
-    type Output = ();
+    type Output = Website;
     type Error = Error;
 
     fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
         vec![rules::bucket_arn(&input.bucket)]
     }
 
-    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        Err(Error::NotConfigured {
-            code: "NoSuchWebsiteConfiguration",
-            message: "The specified bucket does not have a website configuration",
-            bucket: input.bucket,
-        })
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Website, Error> {
+        let row = rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        row.website.clone().ok_or(Error::no_website(input.bucket))
     }
 }

@@ -7,6 +7,7 @@ escale_service::operations! { "s3";
     DeleteBucketLifecycle => delete_bucket_lifecycle as "s3:PutLifecycleConfiguration",
     DeleteBucketPolicy => delete_bucket_policy,
     DeleteBucketTagging => delete_bucket_tagging as "s3:PutBucketTagging",
+    DeleteBucketWebsite => delete_bucket_website,
     DeletePublicAccessBlock => delete_public_access_block as "s3:PutBucketPublicAccessBlock",
     GetBucketAccelerateConfiguration => get_bucket_accelerate_configuration as "s3:GetAccelerateConfiguration",
     GetBucketAcl => get_bucket_acl,
@@ -36,5 +37,6 @@ escale_service::operations! { "s3";
     PutBucketPolicy => put_bucket_policy,
     PutBucketTagging => put_bucket_tagging,
     PutBucketVersioning => put_bucket_versioning,
+    PutBucketWebsite => put_bucket_website,
     PutPublicAccessBlock => put_public_access_block as "s3:PutBucketPublicAccessBlock",
 }

@@ -3,7 +3,6 @@ use async_trait::async_trait;
 use escale_faults::{Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat};
 use escale_objects::{Fake, Limits, Objects as _, Put};
 use escale_store::StoreError;
-use escale_tables::s3::{DefaultEncryption, Versioning};
 
 struct Rig {
     store: Store,
@@ -45,19 +44,7 @@ async fn rig(fate: Arc<dyn Fate>) -> Rig {
     }
     plane.put("full", "key", Put::default(), escale_objects::body("bytes")).await.unwrap();
     for name in ["empty", "full", "kept", "unused"] {
-        let row = Bucket {
-            name: name.into(),
-            created: clock.now(),
-            versioning: Versioning::Off,
-            policy: None,
-            public_access_block: None,
-            tags: Vec::new(),
-            encryption: DefaultEncryption::Aes256,
-            bucket_key: false,
-            cors: None,
-            lifecycle: None,
-            deleting: name != "kept",
-        };
+        let row = Bucket { deleting: name != "kept", ..Bucket::new(name.into(), clock.now()) };
         let put = store.write(|tx| {
             tx.put(row);
             Ok::<_, StoreError>(())

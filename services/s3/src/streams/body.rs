@@ -10,6 +10,6 @@ pub(super) fn to_plane(body: Body) -> plane::Body {
     Box::pin(body.into_data_stream())
 }
 
-pub(super) fn from_plane(body: plane::Body) -> Body {
+pub(crate) fn from_plane(body: plane::Body) -> Body {
     StreamBody::new(body.map_ok(Frame::data)).boxed_unsync()
 }

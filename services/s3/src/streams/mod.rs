@@ -3,6 +3,9 @@
 mod body;
 mod read;
 
+pub(crate) use body::from_plane;
+pub(crate) use read::absent;
+
 escale_service::streams! {
     crate::Buckets;
     AbortMultipartUpload => abort_multipart_upload,

@@ -6,6 +6,7 @@ use crate::{
     checksums::WithChecksums,
     conditions::{Conditions, Verdict},
     rules, shapes,
+    website::serve::REDIRECT,
 };
 use escale_base::{Timestamp, Wire};
 use escale_objects::{self as plane, Object, VersionId};
@@ -49,6 +50,7 @@ checksums::with_checksums! {
         content_range: Option<String>,
         content_type: Option<String>,
         expires: Option<String>,
+        website_redirect_location: Option<String>,
         server_side_encryption: Option<ServerSideEncryption>,
         metadata: BTreeMap<String, String>,
         parts_count: Option<u32>,
@@ -115,6 +117,7 @@ impl Input {
             content_type: header("content-type", &self.response_content_type)
                 // AWS's default.
                 .or_else(|| Some("binary/octet-stream".into())),
+            website_redirect_location: header(REDIRECT, &None),
             expires: header("expires", &self.response_expires.map(Timestamp::http_date)),
             server_side_encryption: Some(ServerSideEncryption::Aes256),
             metadata: meta.user,
@@ -140,7 +143,7 @@ impl Input {
 }
 
 /// As on AWS, a caller that may not list the bucket gets 403 instead of 404 for a missing key.
-pub(super) fn absent(cx: &StreamCx, bucket: &BucketName, error: plane::Error) -> Error {
+pub(crate) fn absent(cx: &StreamCx, bucket: &BucketName, error: plane::Error) -> Error {
     let missing = matches!(error, plane::Error::NoSuchKey { .. } | plane::Error::NoSuchVersion { .. });
     let listing = || rules::allowed(cx, "s3:ListBucket", "ListObjectsV2", bucket, rules::bucket_arn(bucket));
     if missing && listing().is_err() { Error::Denied } else { error.into() }

@@ -8,6 +8,7 @@ use super::{
     OriginAccessControlId, OriginProtocolPolicy, PriceClass, SslProtocol, SslSupportMethod,
     ViewerProtocolPolicy,
 };
+use crate::acm::CertificateArn;
 use escale_base::{
     Wire,
     wire::{Field, Map, ReadError, Value, member, structure},
@@ -227,6 +228,8 @@ pub struct Logging {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 pub struct ViewerCertificate {
     pub cloud_front_default_certificate: Option<bool>,
+    #[wire("ACMCertificateArn")]
+    pub acm_certificate_arn: Option<CertificateArn>,
     #[wire("SSLSupportMethod")]
     pub ssl_support_method: Option<SslSupportMethod>,
     pub minimum_protocol_version: Option<MinimumProtocolVersion>,

@@ -1,7 +1,7 @@
 //! Distributions and invalidations.
 
 use super::{CallerReference, DistributionConfig, DistributionHost};
-use crate::{Fingerprint, row};
+use crate::{Fingerprint, acm::Material, row};
 use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,15 @@ pub struct DistributionSeen {
     pub at: Timestamp,
 }
 row!(DistributionSeen, "cloudfront_distribution_seen", |r| r.id.to_string());
+
+/// The certificate of a distribution's own name, issued by the installation's authority.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EdgeCertificate {
+    pub distribution: DistributionId,
+    pub names: Vec<String>,
+    pub material: Material,
+}
+row!(EdgeCertificate, "cloudfront_edge_certificate", |r| r.distribution.to_string());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Invalidation {

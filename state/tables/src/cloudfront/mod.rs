@@ -13,7 +13,8 @@ pub use access::{
 pub use choices::*;
 pub use config::*;
 pub use distribution::{
-    Distribution, DistributionId, DistributionSeen, ETag, Invalidation, InvalidationId, InvalidationSeen,
+    Distribution, DistributionId, DistributionSeen, ETag, EdgeCertificate, Invalidation, InvalidationId,
+    InvalidationSeen,
 };
 pub use name::{DistributionHost, DistributionName};
 
@@ -23,6 +24,7 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<Distribution>(),
     TableDef::of::<DistributionName>(),
     TableDef::of::<DistributionSeen>(),
+    TableDef::of::<EdgeCertificate>(),
     TableDef::of::<Invalidation>(),
     TableDef::of::<InvalidationSeen>(),
     TableDef::of::<KeyGroup>(),

@@ -3,11 +3,11 @@
 use super::VpcId;
 use crate::row;
 use escale_base::Tag;
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 escale_base::name! {
-    /// `-1` (all), `tcp`, `udp`, `icmp`, or a number.
+    /// `-1` (all), `tcp`, `udp`, `icmp`, `icmpv6`, or a number.
     IpProtocol;
 }
 escale_base::id! { GroupId = "sg-"; RuleId = "sgr-"; PrefixListId = "pl-"; }
@@ -41,7 +41,8 @@ row!(GroupRule, "ec2_group_rule", |r| format!("{}/{}", r.group, r.id));
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Peer {
-    Cidr(Ipv4Net),
+    /// No packet has an IPv6 address.
+    Cidr(IpNet),
     Group(GroupId),
     PrefixList(PrefixListId),
 }

@@ -1,9 +1,11 @@
 //! Route tables.
 
-use super::{EndpointId, InterfaceId, InternetGatewayId, NatGatewayId, SubnetId, VpcId};
+use super::{
+    EgressOnlyInternetGatewayId, EndpointId, InterfaceId, InternetGatewayId, NatGatewayId, SubnetId, VpcId,
+};
 use crate::row;
 use escale_base::{Tag, Timestamp};
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 escale_base::id! { RouteTableId = "rtb-"; RouteTableAssociationId = "rtbassoc-"; }
@@ -30,7 +32,8 @@ pub struct RouteTableAssociation {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Route {
-    pub destination: Ipv4Net,
+    /// No packet has an IPv6 destination.
+    pub destination: IpNet,
     pub target: Target,
 }
 
@@ -38,6 +41,8 @@ pub struct Route {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Target {
     InternetGateway(InternetGatewayId),
+    /// Of IPv6 routes only.
+    EgressOnlyInternetGateway(EgressOnlyInternetGatewayId),
     NatGateway(NatGatewayId),
     Interface(InterfaceId),
     Endpoint(EndpointId),

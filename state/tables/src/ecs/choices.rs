@@ -23,6 +23,7 @@ choice! {
         Start = "START", Complete = "COMPLETE", Success = "SUCCESS", Healthy = "HEALTHY",
     }
 }
+choice! { pub enum VersionConsistency { Enabled = "enabled", Disabled = "disabled" } }
 choice! { pub enum CpuArchitecture { X8664 = "X86_64", Arm64 = "ARM64" } }
 choice! {
     pub enum LogDriver {

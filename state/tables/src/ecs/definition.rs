@@ -2,7 +2,7 @@
 
 use super::{
     ApplicationProtocol, Compatibility, ContainerCondition, CpuArchitecture, LogDriver, OsFamily,
-    TransportProtocol, UlimitName,
+    TransportProtocol, UlimitName, VersionConsistency,
 };
 use crate::{PrincipalArn, row};
 use escale_base::{Tag, Timestamp, Wire};
@@ -72,6 +72,9 @@ pub struct Platform {
 pub struct ContainerDefinition {
     pub name: ContainerName,
     pub image: String,
+    /// The login of a private registry.
+    #[serde(default)]
+    pub repository_credentials: Option<RepositoryCredentials>,
     pub cpu: i32,
     pub memory: Option<i32>,
     pub memory_reservation: Option<i32>,
@@ -88,6 +91,9 @@ pub struct ContainerDefinition {
     pub depends_on: Option<Vec<Dependency>>,
     pub start_timeout: Option<i32>,
     pub stop_timeout: Option<i32>,
+    /// Whether the tasks of a deployment run the same image, although its tag is moved.
+    #[serde(default)]
+    pub version_consistency: Option<VersionConsistency>,
     pub user: Option<String>,
     pub working_directory: Option<String>,
     pub readonly_root_filesystem: Option<bool>,
@@ -97,6 +103,13 @@ pub struct ContainerDefinition {
     pub health_check: Option<HealthCheck>,
     /// Always empty: kernel settings of a task are refused.
     pub system_controls: Vec<escale_base::wire::Value>,
+}
+
+/// The ARN of a secret with `username` and `password`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct RepositoryCredentials {
+    pub credentials_parameter: String,
 }
 
 /// The disk space that the containers of a task share.

@@ -10,8 +10,8 @@ pub use choices::*;
 pub use cluster::{Cluster, ClusterName, ClusterSetting, StrategyItem};
 pub use definition::{
     Capabilities, ContainerDefinition, ContainerName, Dependency, EphemeralStorage, Family, HealthCheck,
-    KeyValue, LinuxParameters, LogConfiguration, MountPoint, Platform, PortMapping, RoleReference, SecretRef,
-    TaskDefinition, TaskFamily, Ulimit, VolumeName,
+    KeyValue, LinuxParameters, LogConfiguration, MountPoint, Platform, PortMapping, RepositoryCredentials,
+    RoleReference, SecretRef, TaskDefinition, TaskFamily, Ulimit, VolumeName,
 };
 pub use service::{
     AccountSetting, AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, Outcome, Service, ServiceEvent,

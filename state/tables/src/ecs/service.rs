@@ -12,6 +12,7 @@ use crate::{
 };
 use escale_base::{Tag, Timestamp, Wire};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 escale_base::name! {
     /// A service's name within its cluster.
@@ -78,6 +79,9 @@ pub struct Deployment {
     pub updated: Timestamp,
     pub outcome: Outcome,
     pub reason: String,
+    /// The digests of its images, by container: set by its first task that started, and used by the later ones.
+    #[serde(default)]
+    pub images: BTreeMap<String, String>,
     /// Whether this deployment is a rollback. A rollback is not rolled back itself.
     pub is_rollback: bool,
 }

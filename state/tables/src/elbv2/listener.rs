@@ -1,7 +1,7 @@
 //! Listeners and their rules.
 
 use super::{LoadBalancerArn, TargetGroupArn};
-use crate::row;
+use crate::{acm::CertificateArn, row};
 use escale_base::{Tag, Timestamp};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 escale_base::name! {
     /// `…:listener/app/<name>/<load balancer's id>/<16 hexadecimal digits>`
     ListenerArn;
+    /// A predefined security policy: `ELBSecurityPolicy-TLS13-1-2-Res-2021-06`.
+    SslPolicyName;
     /// `…:listener-rule/app/<name>/<load balancer's id>/<listener's id>/<16 hexadecimal digits>`
     RuleArn;
 }
@@ -24,6 +26,17 @@ pub struct Listener {
     pub created: Timestamp,
 }
 row!(Listener, "elbv2_listener", |r| r.arn.to_string());
+
+/// The TLS of an HTTPS listener. A listener without this row speaks HTTP.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListenerTls {
+    pub listener: ListenerArn,
+    pub load_balancer: LoadBalancerArn,
+    pub policy: SslPolicyName,
+    /// The first one is the default certificate.
+    pub certificates: Vec<CertificateArn>,
+}
+row!(ListenerTls, "elbv2_listener_tls", |r| r.listener.to_string());
 
 /// A rule other than the default rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

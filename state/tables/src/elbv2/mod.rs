@@ -7,7 +7,8 @@ mod name;
 mod target;
 
 pub use listener::{
-    Action, Condition, FixedResponse, Listener, ListenerArn, QueryPair, Redirect, Rule, RuleArn,
+    Action, Condition, FixedResponse, Listener, ListenerArn, ListenerTls, QueryPair, Redirect, Rule, RuleArn,
+    SslPolicyName,
 };
 pub use load_balancer::{
     BalancerSeen, DnsName, LoadBalancer, LoadBalancerArn, Node, PublicAddress, Scheme, SeenFault,
@@ -22,6 +23,7 @@ use escale_store::TableDef;
 pub const TABLES: &[TableDef] = &[
     TableDef::of::<BalancerSeen>(),
     TableDef::of::<Listener>(),
+    TableDef::of::<ListenerTls>(),
     TableDef::of::<LoadBalancer>(),
     TableDef::of::<LoadBalancerName>(),
     TableDef::of::<Rule>(),

@@ -1,6 +1,6 @@
 //! Buckets.
 
-use super::{CorsRule, Lifecycle};
+use super::{CorsRule, Lifecycle, Website};
 use crate::row;
 use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -65,8 +65,29 @@ pub struct Bucket {
     pub cors: Option<Vec<CorsRule>>,
     #[serde(default)]
     pub lifecycle: Option<Lifecycle>,
+    #[serde(default)]
+    pub website: Option<Website>,
     /// A deletion is in progress: the reconciler deletes the bucket if it is empty and clears this mark if it is not.
     pub deleting: bool,
+}
+impl Bucket {
+    /// A bucket with the settings that AWS gives a new one.
+    pub fn new(name: BucketName, created: Timestamp) -> Bucket {
+        Bucket {
+            name,
+            created,
+            versioning: Versioning::Off,
+            policy: None,
+            public_access_block: Some(PublicAccessBlock::ALL),
+            tags: Vec::new(),
+            encryption: DefaultEncryption::default(),
+            bucket_key: false,
+            cors: None,
+            lifecycle: None,
+            website: None,
+            deleting: false,
+        }
+    }
 }
 row!(Bucket, "s3_bucket", |r| r.name.to_string());
 

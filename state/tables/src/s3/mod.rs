@@ -3,6 +3,7 @@
 mod bucket;
 mod cors;
 mod lifecycle;
+mod website;
 
 pub use bucket::{Bucket, BucketName, BucketSeen, DefaultEncryption, PublicAccessBlock, Versioning};
 pub use cors::{CorsMethod, CorsRule, CorsRuleId, HeaderPattern, OriginPattern};
@@ -10,6 +11,11 @@ pub use lifecycle::{
     AbortUpload, KeyPrefix, Lifecycle, LifecycleConditions, LifecycleExpiration, LifecycleFilter,
     LifecycleRule, LifecycleRuleId, LifecycleSeen, LifecycleStatus, NoncurrentExpiration,
     NoncurrentTransition, Transition, TransitionClass, TransitionMinimum,
+};
+
+pub use website::{
+    ErrorDocument, IndexDocument, IndexSuffix, ObjectKey, Redirect, RedirectAll, RedirectHost,
+    RedirectProtocol, RoutingCondition, RoutingRule, Website,
 };
 
 use escale_store::TableDef;

@@ -6,7 +6,7 @@ use crate::{
 };
 use escale_store::StoreError;
 use escale_tables::{
-    ec2::{Address, RouteTable},
+    ec2::{Address, RouteTable, SubnetIpv6Block, Vpc},
     iam::User,
 };
 use serde_json::{Value, json};
@@ -82,8 +82,17 @@ async fn denies_every_operation_on_resources_by_a_deny_of_their_arns() {
     let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
     let arns = json!({"Effect": "Deny", "Action": "*", "Resource": "arn:aws:*"});
     let user = harness.user("denied", json!([all, arns]));
-    // The ARNs for an association or a public address are those of its route table or address row, so these must exist.
-    harness.seed("ec2", "CreateVpc", json!({"CidrBlock": "10.0.0.0/16"}));
+    // The ARNs for an association or a public address are those of its subnet, VPC, route table or address row, so these must exist.
+    let vpc = json!({"CidrBlock": "10.0.0.0/16", "AmazonProvidedIpv6CidrBlock": true});
+    harness.seed("ec2", "CreateVpc", vpc);
+    let vpc = harness
+        .store
+        .read()
+        .scan::<Vpc>()
+        .find(|v| v.cidr.to_string() == "10.0.0.0/16")
+        .map(|v| v.id.to_string());
+    let subnet = json!({"VpcId": vpc, "CidrBlock": "10.0.0.0/24", "Ipv6CidrBlock": "2001:db8::/64"});
+    harness.seed("ec2", "CreateSubnet", subnet);
     harness.seed("ec2", "AllocateAddress", json!({}));
     let mut faults = Vec::new();
     for (service, name) in harness.operations() {
@@ -162,6 +171,15 @@ fn complete(harness: &Harness, service: &str, name: &str, input: &mut Value) {
             let table =
                 harness.store.read().scan::<RouteTable>().find_map(|t| t.associations.first().cloned());
             json!({"AssociationId": table.map_or_else(|| "rtbassoc-1".into(), |a| a.id)})
+        }
+        ("ec2", "DisassociateVpcCidrBlock") => {
+            let vpc = harness.store.read().scan::<Vpc>().next().map(|v| v.id.as_str().to_owned());
+            let vpc = vpc.unwrap_or_else(|| "vpc-1".into());
+            json!({"AssociationId": vpc.replacen("vpc-", "vpc-cidr-assoc-", 1)})
+        }
+        ("ec2", "DisassociateSubnetCidrBlock") => {
+            let block = harness.store.read().scan::<SubnetIpv6Block>().next().map(|b| b.id.to_string());
+            json!({"AssociationId": block.unwrap_or_else(|| "subnet-cidr-assoc-1".into())})
         }
         (
             "ec2",

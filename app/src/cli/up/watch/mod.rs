@@ -178,8 +178,7 @@ impl<'a> Watch<'a> {
         let mut phases = Phases::silent();
         let sources = sources::sources(self.folder(), &self.template, &settings.config)?;
         let sources: Vec<&Source<'_>> = sources.iter().filter(|s| is_changed(&s.needed.service)).collect();
-        let own: Vec<&Source<'_>> = sources.iter().copied().filter(|s| !s.own_bases.is_empty()).collect();
-        let bases = bases::pull_all(self.home, client, &own, &phases).await?;
+        let bases = bases::pull_all(self.home, client, settings, &sources, &mut phases).await?;
         let layouts = images::build_all(self.home, sources, &bases, &phases)?;
         let built = || self.template.images.iter().filter(|needed| layouts.contains_key(&needed.service));
         let pushed = images::push_all(client, built(), &layouts, &phases).await?;

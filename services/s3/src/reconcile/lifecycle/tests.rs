@@ -4,7 +4,7 @@ use escale_base::{Clock, Wire, wire::Value};
 use escale_faults::{Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat};
 use escale_objects::{Fake, Limits, NewUpload, Objects, PAGE, Put, body};
 use escale_store::StoreError;
-use escale_tables::s3::{DefaultEncryption, TransitionMinimum, Versioning};
+use escale_tables::s3::{TransitionMinimum, Versioning};
 use serde_json::json;
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -62,19 +62,8 @@ impl Rig {
 
 fn row(name: &str, versioning: Versioning, rules: Value, put: Timestamp) -> Bucket {
     let rules = rules.as_array().unwrap().iter().map(|rule| LifecycleRule::read(rule).unwrap()).collect();
-    Bucket {
-        name: name.into(),
-        created: put,
-        versioning,
-        policy: None,
-        public_access_block: None,
-        tags: Vec::new(),
-        encryption: DefaultEncryption::Aes256,
-        bucket_key: false,
-        cors: None,
-        lifecycle: Some(Lifecycle { rules, minimum: TransitionMinimum::All128K, put }),
-        deleting: false,
-    }
+    let lifecycle = Lifecycle { rules, minimum: TransitionMinimum::All128K, put };
+    Bucket { versioning, lifecycle: Some(lifecycle), ..Bucket::new(name.into(), put) }
 }
 
 /// Two buckets with old and new objects, an upload, versions, and delete markers.

@@ -1,0 +1,115 @@
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html>
+
+use crate::{
+    Error,
+    choices::{FlowLogsResourceType, ResourceType},
+    rules,
+    shapes::{self, flow_log::Options},
+};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::ec2::{
+    FlowLog, FlowLogDestination, FlowLogFormat, FlowLogGroup, FlowLogId, FlowLogRole, Interface,
+    LogDestinationType, Subnet, TrafficType, Vpc,
+};
+
+pub(crate) struct CreateFlowLogs;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    resource_ids: Vec<String>,
+    resource_type: FlowLogsResourceType,
+    traffic_type: Option<TrafficType>,
+    log_destination_type: Option<LogDestinationType>,
+    log_destination: Option<FlowLogDestination>,
+    log_group_name: Option<FlowLogGroup>,
+    deliver_logs_permission_arn: Option<FlowLogRole>,
+    log_format: Option<FlowLogFormat>,
+    max_aggregation_interval: Option<u32>,
+    destination_options: Option<Options>,
+    client_token: Option<String>,
+    tag_specifications: Vec<shapes::TagSpecification>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    pub(crate) flow_log_ids: Vec<FlowLogId>,
+    client_token: Option<String>,
+}
+
+impl Operation for CreateFlowLogs {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let destination_type = input.log_destination_type.unwrap_or(LogDestinationType::CloudWatchLogs);
+        check_destination(destination_type, &input)?;
+        let interval_s = input.max_aggregation_interval.unwrap_or(600);
+        if ![60, 600].contains(&interval_s) {
+            let why = "The interval is 60 or 600 seconds.";
+            return Err(Error::invalid("maxAggregationInterval", interval_s, why));
+        }
+        let traffic = input.traffic_type.ok_or(Error::Missing("trafficType"))?;
+        let tags = shapes::tags_for(&input.tag_specifications, ResourceType::VpcFlowLog)?;
+        let mut flow_log_ids = Vec::new();
+        for resource in input.resource_ids {
+            exists(cx, input.resource_type, &resource)?;
+            let row = FlowLog {
+                id: FlowLogId::random(),
+                resource: resource.into(),
+                traffic,
+                destination_type,
+                destination: input.log_destination.clone(),
+                log_group: input.log_group_name.clone(),
+                role_arn: input.deliver_logs_permission_arn.clone(),
+                format: input.log_format.clone(),
+                interval_s,
+                options: input.destination_options.as_ref().map(Options::row),
+                tags: tags.clone(),
+                created: cx.now,
+            };
+            flow_log_ids.push(row.id.clone());
+            cx.tx.put(row);
+        }
+        Ok(Output { flow_log_ids, client_token: input.client_token })
+    }
+}
+
+fn check_destination(kind: LogDestinationType, input: &Input) -> Result<(), Error> {
+    match kind {
+        LogDestinationType::CloudWatchLogs => {
+            if input.deliver_logs_permission_arn.is_none() {
+                return Err(Error::Missing("deliverLogsPermissionArn"));
+            }
+            if input.log_group_name.is_some() == input.log_destination.is_some() {
+                let why = "Specify either logGroupName or logDestination.";
+                return Err(Error::Combination(why.into()));
+            }
+            Ok(())
+        }
+        LogDestinationType::S3 => {
+            let bucket = input.log_destination.as_ref().ok_or(Error::Missing("logDestination"))?;
+            if bucket.as_str().starts_with("arn:aws:s3:::") {
+                Ok(())
+            } else {
+                Err(Error::invalid("logDestination", bucket, "It is not the ARN of a bucket."))
+            }
+        }
+        LogDestinationType::KinesisDataFirehose => {
+            Err(rules::refuse_with_hint(format_args!("A flow log to {kind}"), "Use cloud-watch-logs or s3."))
+        }
+    }
+}
+
+fn exists(cx: &Cx<'_>, kind: FlowLogsResourceType, id: &str) -> Result<(), Error> {
+    match kind {
+        FlowLogsResourceType::Vpc => rules::find::<Vpc>(cx, id).map(drop),
+        FlowLogsResourceType::Subnet => rules::find::<Subnet>(cx, id).map(drop),
+        FlowLogsResourceType::NetworkInterface => rules::find::<Interface>(cx, id).map(drop),
+        other => Err(rules::refuse_with_hint(
+            format_args!("A flow log of the resource type {other}"),
+            "Use VPC, Subnet or NetworkInterface.",
+        )),
+    }
+}
