@@ -286,7 +286,7 @@ impl Checked<'_> {
     /// Whether a value is known and matches a pattern.
     fn has_value(&self, value: &Expression, pattern: &str) -> bool {
         match self.scope.value(value) {
-            Ok(Some(Value::String(text))) => VALUES.matches(pattern, &text),
+            Ok(Some(serde_json::Value::String(text))) => VALUES.matches(pattern, &text),
             _ => false,
         }
     }
