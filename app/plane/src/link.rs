@@ -97,7 +97,7 @@ impl Link {
         let mut connection = Connection::begin(stream, &shared).await?;
         if let Some(state) = retired {
             // Served at once, not only when the reconcilers have applied it again.
-            connection.add(state, BTreeMap::new()).await?;
+            connection.add(&shared, state, BTreeMap::new()).await?;
         }
         let pump = pump(opener, connection, Arc::clone(&shared), waiting);
         Ok(Link { shared, calls, _pump: AbortOnDropHandle::new(tokio::spawn(pump)) })
@@ -161,11 +161,11 @@ async fn again(opener: &Opener, shared: &Shared) -> io::Result<Connection> {
     let (stream, retired) = opener.connect().await?;
     let mut connection = Connection::begin(stream, shared).await?;
     if let Some(state) = retired {
-        connection.add(state, BTreeMap::new()).await?;
+        connection.add(shared, state, BTreeMap::new()).await?;
     }
     let Sent { state, keys, is_serving } = lock(&shared.sent).clone();
     let hosts = state.hosts.clone();
-    connection.add(state, keys).await?;
+    connection.add(shared, state, keys).await?;
     if is_serving {
         connection.send(Request::DaemonServes(hosts), None).await?;
     }
@@ -326,7 +326,18 @@ impl Connection {
     }
 
     /// Sends specs. A failure is logged by the process, which tries again.
-    async fn add(&mut self, state: State, keys: BTreeMap<String, OriginKey>) -> io::Result<()> {
+    async fn add(
+        &mut self,
+        shared: &Shared,
+        state: State,
+        keys: BTreeMap<String, OriginKey>,
+    ) -> io::Result<()> {
+        let mut mirror = lock(&shared.mirror);
+        for name in state.balancers.keys() {
+            mirror.balancers.entry(name.clone()).or_default();
+        }
+        mirror.distributions.extend(state.distributions.keys().cloned());
+        drop(mirror);
         self.send(Request::Add(Box::new(state), keys), None).await
     }
 

@@ -20,6 +20,8 @@ pub(crate) const RETIRED: &str = "retired-";
 
 /// A worker that starts again takes some milliseconds until it answers.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// Workers that may die one after the other while a client greets.
+const TRIES: usize = 3;
 
 /// The connection to a process, if one listens.
 pub(crate) type Greeted = Option<(UnixStream, Hello)>;
@@ -32,7 +34,20 @@ pub(crate) fn address(folder: &File, socket: &str) -> String {
 
 /// Connects and greets; `None` if no process listens.
 pub(crate) async fn greet(folder: &File, greeting: Greeting) -> io::Result<Greeted> {
-    greet_at(&address(folder, SOCKET), greeting).await
+    let address = address(folder, SOCKET);
+    for _ in 1..TRIES {
+        match greet_at(&address, greeting).await {
+            Err(error) if is_cut(&error) => {}
+            greeted => return greeted,
+        }
+    }
+    greet_at(&address, greeting).await
+}
+
+/// Whether the worker died after it had accepted the connection; the next one accepts another.
+fn is_cut(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
 async fn greet_at(address: &str, greeting: Greeting) -> io::Result<Greeted> {

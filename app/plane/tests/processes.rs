@@ -168,6 +168,7 @@ async fn a_process_of_another_program_is_replaced() {
     let now = rig.hello().await;
     assert_ne!(now.supervisor, Some(old.id()), "the process runs this program");
     assert_eq!(now.balancers, 1, "the new process serves the old specs before the daemon applies any");
+    assert_eq!(RemoteProxies(Arc::clone(&link)).names(), ["web"]);
     drop((link, target));
     // Also the old process, which completes its requests, can be ended.
     let ended: Vec<u32> =

@@ -96,8 +96,7 @@ pub(crate) async fn handle(
     let path = RawPath::new(request.uri().path());
     // `*` is a path for servers, not for their content; and the behaviour must be unambiguous.
     let is_certain = path.as_str().starts_with('/') && !path.has_two_readings();
-    let Some(authority) = Authority::of(request.uri(), request.headers(), https).filter(|_| is_certain)
-    else {
+    let Some(authority) = Authority::of(request.uri(), request.headers(), https).filter(|_| is_certain) else {
         return refuse(StatusCode::BAD_REQUEST);
     };
     let Some(distribution) = edge.distribution(&authority.host()) else {

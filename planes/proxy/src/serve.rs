@@ -150,12 +150,7 @@ async fn handshake(
     }
 }
 
-async fn serve(
-    connection: Connection,
-    stream: Stream,
-    counters: Arc<ListenerCounters>,
-    stop: CancellationToken,
-) {
+async fn serve(connection: Connection, stream: Stream, counters: Arc<ListenerCounters>, stop: CancellationToken) {
     let idle = connection.node.table.load().idle;
     let guard = Guard::new(stream, connection.link.clone(), counters, Upgrades::Decided, idle);
     let connection = Arc::new(connection);

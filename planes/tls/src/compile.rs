@@ -67,12 +67,14 @@ fn suites(suite: Suite) -> Vec<SupportedCipherSuite> {
         Suite::Tls13Aes128Gcm => vec![all::TLS13_AES_128_GCM_SHA256],
         Suite::Tls13Aes256Gcm => vec![all::TLS13_AES_256_GCM_SHA384],
         Suite::Tls13Chacha20 => vec![all::TLS13_CHACHA20_POLY1305_SHA256],
-        Suite::Tls12Aes128Gcm => {
-            vec![all::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, all::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]
-        }
-        Suite::Tls12Aes256Gcm => {
-            vec![all::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, all::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]
-        }
+        Suite::Tls12Aes128Gcm => vec![
+            all::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            all::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        ],
+        Suite::Tls12Aes256Gcm => vec![
+            all::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            all::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        ],
         Suite::Tls12Chacha20 => vec![
             all::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
             all::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
@@ -100,9 +102,8 @@ pub(crate) fn key(chain_pem: &str, key_pem: &str) -> Result<CertifiedKey, String
         .map_err(|error| format!("it is not PEM: {error}"))?;
     let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())
         .map_err(|_| "its private key is not an unencrypted PEM private key".to_owned())?;
-    let key = ring::sign::any_supported_type(&key).map_err(
-        |_| "the kind of its private key is not supported; use RSA of 2,048 bits or more, P-256 or P-384",
-    )?;
+    let key = ring::sign::any_supported_type(&key)
+        .map_err(|_| "the kind of its private key is not supported; use RSA of 2,048 bits or more, P-256 or P-384")?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         Ok(()) => Ok(certified),

@@ -65,9 +65,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     for option in props.read::<Vec<DomainValidationOption>>("DomainValidationOptions")? {
         if option.validation_domain.is_some() {
             let what = "DomainValidationOptions.ValidationDomain";
-            return Err(
-                AwsError::not_supported(what).hint("It belongs to validation by email. Use HostedZoneId.")
-            );
+            return Err(AwsError::not_supported(what).hint("It belongs to validation by email. Use HostedZoneId."));
         }
         let zone = option.hosted_zone_id.as_deref();
         let zone = zone.ok_or_else(|| invalid("DomainValidationOptions must have a HostedZoneId"))?;
@@ -144,8 +142,7 @@ fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>
     let described = found(InputDraft::<DescribeCertificate>::new().with("CertificateArn", arn).call(cx))?;
     let Some(certificate) = described.map(|answer| answer.certificate) else { return Ok(None) };
     let shapes::Detail { domain_name, subject_alternative_names, key_algorithm, options, .. } = certificate;
-    let others: Vec<String> =
-        subject_alternative_names.into_iter().filter(|name| *name != domain_name).collect();
+    let others: Vec<String> = subject_alternative_names.into_iter().filter(|name| *name != domain_name).collect();
     let mut properties = Map::new();
     wire::put(&mut properties, "DomainName", &domain_name);
     if !others.is_empty() {

@@ -125,10 +125,9 @@ pub(crate) fn check(cx: &Cx<'_>, arn: &CertificateArn) -> Result<(), Error> {
 
 /// Refuses more certificates than a load balancer may have.
 pub(crate) fn check_count(cx: &Cx<'_>, changed: &ListenerTls) -> Result<(), Error> {
-    let others = cx
-        .tx
-        .scan::<ListenerTls>()
-        .filter(|tls| tls.load_balancer == changed.load_balancer && tls.listener != changed.listener);
+    let others = cx.tx.scan::<ListenerTls>().filter(|tls| {
+        tls.load_balancer == changed.load_balancer && tls.listener != changed.listener
+    });
     let extra = |tls: &ListenerTls| tls.certificates.len() - 1;
     let count: usize = others.map(|tls| extra(&tls)).sum::<usize>() + extra(changed);
     if count > CERTIFICATES { Err(Error::TooMany(TooMany::Certificates)) } else { Ok(()) }

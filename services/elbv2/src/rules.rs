@@ -25,11 +25,7 @@ pub(crate) fn listener(cx: &Cx<'_>, arn: &str) -> Result<Arc<Listener>, Error> {
 /// The TLS of an HTTPS listener.
 pub(crate) fn tls(cx: &Cx<'_>, arn: &str) -> Result<Arc<ListenerTls>, Error> {
     listener(cx, arn)?;
-    let why = || {
-        Error::UnsupportedProtocol(format!(
-            "The listener '{arn}' is no HTTPS listener, so it has no certificates"
-        ))
-    };
+    let why = || Error::UnsupportedProtocol(format!("The listener '{arn}' is no HTTPS listener, so it has no certificates"));
     cx.tx.get(arn).ok_or_else(why)
 }
 

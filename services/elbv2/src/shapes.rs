@@ -12,7 +12,9 @@ use escale_service::Cx;
 use escale_store::Image;
 use escale_tables::{
     ec2::{GroupId, SubnetId, VpcId},
-    elbv2::{Listener, ListenerTls, LoadBalancer, Rule, Scheme, SslPolicyName, TargetGroup, TargetType},
+    elbv2::{
+        Listener, ListenerTls, LoadBalancer, Rule, Scheme, SslPolicyName, TargetGroup, TargetType,
+    },
 };
 
 #[derive(Debug, Wire)]

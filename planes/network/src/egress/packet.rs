@@ -220,8 +220,7 @@ mod tests {
     fn is_correct(packet: &[u8]) -> bool {
         let (head, body) = split(packet).unwrap();
         let (from, to) = (address(head, 12).unwrap(), address(head, 16).unwrap());
-        let inner =
-            if head[9] == ICMP { checksum(0, body) } else { transport_checksum(from, to, head[9], body) };
+        let inner = if head[9] == ICMP { checksum(0, body) } else { transport_checksum(from, to, head[9], body) };
         checksum(0, head) == 0 && inner == 0
     }
 

@@ -48,10 +48,7 @@ async fn is_set(netlink: &Netlink) -> Result<bool, PlaneError> {
 }
 
 async fn run(internet: &Namespace, script: String) -> Result<(), PlaneError> {
-    let what = || {
-        "set the rules for packets that leave the cloud's Internet, which need the kernel module nft_tproxy"
-            .into()
-    };
+    let what = || "set the rules for packets that leave the cloud's Internet, which need the kernel module nft_tproxy".into();
     internet.run("nft", &["-f", "-"], script).await?.good(what).map(drop)
 }
 

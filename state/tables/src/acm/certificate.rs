@@ -42,10 +42,7 @@ pub enum Origin {
         /// When the user requested the last renewal.
         renewal: Option<Timestamp>,
     },
-    Imported {
-        material: Material,
-        at: Timestamp,
-    },
+    Imported { material: Material, at: Timestamp },
 }
 
 /// A certificate with its key, as PEM.
