@@ -332,12 +332,7 @@ impl Connection {
         state: State,
         keys: BTreeMap<String, OriginKey>,
     ) -> io::Result<()> {
-        let mut mirror = lock(&shared.mirror);
-        for name in state.balancers.keys() {
-            mirror.balancers.entry(name.clone()).or_default();
-        }
-        mirror.distributions.extend(state.distributions.keys().cloned());
-        drop(mirror);
+        lock(&shared.mirror).expect_all(&state);
         self.send(Request::Add(Box::new(state), keys), None).await
     }
 
@@ -385,6 +380,14 @@ impl Connection {
 }
 
 impl Mirror {
+    /// Has what the process will serve.
+    fn expect_all(&mut self, state: &State) {
+        for name in state.balancers.keys() {
+            self.balancers.entry(name.clone()).or_default();
+        }
+        self.distributions.extend(state.distributions.keys().cloned());
+    }
+
     fn apply(&mut self, effect: Option<Effect>, is_ok: bool, seen: Option<Seen>) {
         match effect {
             // Also after a failure: the rest of the spec is applied.
