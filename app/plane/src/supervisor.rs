@@ -5,15 +5,21 @@
 use crate::snapshot::Snapshot;
 use std::{
     io,
-    os::{fd::AsFd, unix::process::CommandExt},
+    os::{
+        fd::AsFd,
+        unix::process::{CommandExt, ExitStatusExt},
+    },
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 /// A worker that ran for at least this long has not failed because of how it started.
 const STABLE: Duration = Duration::from_secs(1);
-/// After this many workers that failed soon after their start, the next one starts without the snapshot, which may be the cause.
+/// After this many workers that crashed soon after their start, the next one starts without the snapshot, which may be the cause.
 const SUSPECT: u32 = 3;
+/// This many workers in a row that ended soon after their start are started again without a pause.
+const WITHOUT_PAUSE: u32 = 5;
+const SIGKILL: i32 = 9;
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Runs workers until one ends with success. Standard input is the listening socket, which every worker gets as its own
@@ -23,7 +29,7 @@ pub fn supervise(worker: &[&str]) -> io::Result<()> {
     let memory = Snapshot::create()?;
     let listener = io::stdin().as_fd().try_clone_to_owned()?;
     let name = std::env::args_os().next().unwrap_or_else(|| "escale".into());
-    let (mut starts, mut failures) = (0u32, 0u32);
+    let (mut starts, mut soon, mut crashes) = (0u32, 0u32, 0u32);
     loop {
         starts += 1;
         let began = Instant::now();
@@ -35,22 +41,26 @@ pub fn supervise(worker: &[&str]) -> io::Result<()> {
         if status.as_ref().is_ok_and(|status| status.success()) {
             return Ok(());
         }
-        failures = if began.elapsed() < STABLE { failures + 1 } else { 1 };
+        let is_stable = began.elapsed() >= STABLE;
+        // A worker that was killed has not failed because of its specs.
+        let is_crash = !status.as_ref().is_ok_and(|status| status.signal() == Some(SIGKILL));
+        soon = if is_stable { 1 } else { soon + 1 };
+        crashes = if is_stable { 0 } else { crashes } + u32::from(is_crash);
         tracing::error!(?status, starts, "the data plane's worker ended; it is started again");
-        if failures == SUSPECT {
+        if crashes == SUSPECT {
             tracing::error!(
                 "the worker fails again and again, so it starts without its last specs; the daemon sends them again"
             );
             Snapshot::clear(memory.as_fd())?;
         }
-        pause(failures);
+        pause(soon);
     }
 }
 
 /// At first there is no pause: a worker that was killed must be back at once.
-fn pause(failures: u32) {
-    let pause = Duration::from_millis(25 << failures.min(8)).min(LONGEST_PAUSE);
-    if failures >= SUSPECT {
+fn pause(soon: u32) {
+    let pause = Duration::from_millis(25 << soon.min(8)).min(LONGEST_PAUSE);
+    if soon > WITHOUT_PAUSE {
         // There is no event to wait for: nothing shows that the next worker would not fail in the same way.
         #[allow(clippy::disallowed_methods)]
         std::thread::sleep(pause);

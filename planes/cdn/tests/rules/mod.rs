@@ -37,6 +37,7 @@ pub(crate) fn distribution(port: u16) -> DistributionSpec {
             read_timeout_ms: 5000,
         }],
         errors: Vec::new(),
+        tls: None,
     }
 }
 
