@@ -59,7 +59,7 @@ pub fn supervise(worker: &[&str]) -> io::Result<()> {
 
 /// At first there is no pause: a worker that was killed must be back at once.
 fn pause(soon: u32) {
-    let pause = Duration::from_millis(25 << soon.min(8)).min(LONGEST_PAUSE);
+    let pause = Duration::from_millis(25 << soon.saturating_sub(WITHOUT_PAUSE).min(8)).min(LONGEST_PAUSE);
     if soon > WITHOUT_PAUSE {
         // There is no event to wait for: nothing shows that the next worker would not fail in the same way.
         #[allow(clippy::disallowed_methods)]
