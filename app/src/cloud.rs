@@ -1,6 +1,6 @@
 //! The daemon's cloud: the services of `escale-wiring` on the real planes, with their listeners.
 
-use crate::{home::Home, internet, plane, planes, root_key, settings::Settings};
+use crate::{api_certificate, home::Home, internet, plane, planes, root_key, settings::Settings};
 use anyhow::{Context, Result, bail};
 use escale_authority::Authorities;
 use escale_base::Clock;
@@ -14,13 +14,15 @@ use escale_plane::{
 };
 use escale_service::{Cloud, Config, Entrance};
 use escale_store::Store;
+use escale_tls::Terminator;
 use escale_wiring::{DataPlanes, Planes, RootKey, Services};
 use std::sync::Arc;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
-/// The port of viewers and websites.
+/// The ports of viewers; websites have the first one only.
 const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
 
 /// Stands for the names of all websites, whose address is the same.
 const WEBSITES: &str = "websites";
@@ -61,22 +63,25 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
         postgres,
         postgres_majors: planes::postgres_majors(),
         proxies: Arc::new(RemoteProxies(Arc::clone(&link))),
-        cdn: Arc::new(RemoteCdn { link: Arc::clone(&link), key_of: origin_keys(&cloud) }),
+        cdn: Arc::new(RemoteCdn { link: Arc::clone(&link), key_of: origin_keys(&store, &cloud) }),
         internet_hosts: settings.internet_hosts.clone(),
         upstream: Arc::new(planes::upstream(settings)),
     };
     escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
     let web = Arc::new(RemoteWeb(Arc::clone(&link)));
     escale_route53::start_web(&mut engine, &store, &cloud, web).await.context("cannot serve public names")?;
-    let viewers = (settings.config.edge_address, HTTP).into();
-    link.serve_viewers(viewers, false).await.context("cannot serve distributions")?;
+    for (port, https) in [(HTTP, false), (HTTPS, true)] {
+        let viewers = (settings.config.edge_address, port).into();
+        link.serve_viewers(viewers, https).await.context("cannot serve distributions")?;
+    }
     internet::open(&link, &settings.config.internet, settings.allowed_addresses.clone()).await?;
     let mounts = services.mounts(&store, &cloud);
     let websites = services.websites(&store, &cloud);
     let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;
     let gate = Arc::new(gate);
     // The listeners open last, so that a client that can connect finds a cloud that answers.
-    let mut tasks = listen(settings, &*network, &gate).await?;
+    let tls = api_certificate::terminator(&authority, settings, &clock).await?;
+    let mut tasks = listen(settings, &*network, &gate, tls).await?;
     let of_websites = (settings.config.website_address, HTTP).into();
     let listener = network.namespace(&Place::Internet)?.tcp_listen(of_websites).await;
     tasks.spawn(escale_gate::serve_mount(websites, listener.context("cannot serve websites")?));
@@ -89,15 +94,21 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
 }
 
 /// The keys that sign distributions' requests to buckets.
-fn origin_keys(cloud: &Arc<Cloud>) -> KeyOf {
-    let cloud = Arc::clone(cloud);
-    Arc::new(move |distribution| {
-        let (access_key, secret) = escale_cloudfront::origin_key(&cloud, distribution);
-        OriginKey { access_key, secret, region: cloud.config.region.clone() }
+fn origin_keys(store: &Store, cloud: &Arc<Cloud>) -> KeyOf {
+    let (store, cloud) = (store.clone(), Arc::clone(cloud));
+    Arc::new(move |distribution, origin| {
+        let (access_key, secret) =
+            escale_cloudfront::origin_key(&store.read(), &cloud, distribution, origin)?;
+        Some(OriginKey { access_key, secret, region: cloud.config.region.clone() })
     })
 }
 
-async fn listen(settings: &Settings, network: &dyn Network, gate: &Arc<Gate>) -> Result<JoinSet<()>> {
+async fn listen(
+    settings: &Settings,
+    network: &dyn Network,
+    gate: &Arc<Gate>,
+    tls: Terminator,
+) -> Result<JoinSet<()>> {
     let config = &settings.config;
     let listener = TcpListener::bind(&config.endpoint)
         .await
@@ -106,9 +117,9 @@ async fn listen(settings: &Settings, network: &dyn Network, gate: &Arc<Gate>) ->
     for address in [config.api_address, config.s3_address] {
         let at = (address, config.port).into();
         let inside = network.namespace(&Place::Internet)?.tcp_listen(at).await?;
-        listeners.spawn(escale_gate::serve(Arc::clone(gate), inside, Entrance::Cloud));
+        listeners.spawn(escale_gate::serve(Arc::clone(gate), inside, Entrance::Cloud, None));
     }
-    listeners.spawn(escale_gate::serve(Arc::clone(gate), listener, Entrance::HostLoopback));
+    listeners.spawn(escale_gate::serve(Arc::clone(gate), listener, Entrance::HostLoopback, Some(tls)));
     Ok(listeners)
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn run(home: &Home, to_log: bool) -> Result<()> {
     home.close()?;
     let settings = Settings::from_environment()?;
     let key = root_key::of_daemon(home)?;
-    let lock = Lock::take(home, &settings.config.endpoint, settings.config.web_port, &key)?;
+    let lock = Lock::take(home, &settings.config, &key)?;
     // Before any thread or child exists, because both inherit the cgroup and the limits of this process.
     leave_the_login(home);
     raise_descriptor_limit();

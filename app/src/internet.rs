@@ -48,7 +48,7 @@ fn allowed(text: &str) -> Result<Allowed> {
     Ok(Allowed { networks: spec.allowed, ..allowed })
 }
 
-/// A name stands for all names below as well, with or without `*.`.
+/// A name includes all names below, with or without `*.`.
 fn name(entry: &str) -> Result<String> {
     let name = entry.strip_prefix("*.").unwrap_or(entry).trim_end_matches('.').to_ascii_lowercase();
     if entry.contains(':') {

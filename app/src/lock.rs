@@ -2,6 +2,7 @@
 
 use crate::{home::Home, root_key};
 use anyhow::{Context, Result, bail};
+use escale_service::Config;
 use escale_wiring::RootKey;
 use nix::fcntl::{Flock, FlockArg};
 use std::{
@@ -21,7 +22,7 @@ pub(crate) struct Lock {
 
 impl Lock {
     /// Takes the lock, and writes for the command line the daemon's pid, its addresses and the root key that it accepts.
-    pub(crate) fn take(home: &Home, endpoint: &str, web_port: u16, key: &RootKey) -> Result<Lock> {
+    pub(crate) fn take(home: &Home, config: &Config, key: &RootKey) -> Result<Lock> {
         let path = home.lock();
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path);
@@ -36,7 +37,8 @@ impl Lock {
         file.set_len(0)?;
         root_key::publish(home, key)?;
         // A reader takes the newline as the sign that the line is complete.
-        let line = format!("{} {endpoint} {web_port}\n", std::process::id());
+        let Config { endpoint, web_port, https_port, .. } = config;
+        let line = format!("{} {endpoint} {web_port} {https_port}\n", std::process::id());
         file.write_all(line.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Lock { _file: file })
     }
@@ -78,6 +80,7 @@ pub(crate) struct Daemon {
     pub(crate) pid: i32,
     pub(crate) endpoint: String,
     pub(crate) web_port: u16,
+    pub(crate) https_port: u16,
 }
 
 /// The daemon that runs in this home, if any. The holder of the lock writes its line within an instant, so a missing line is
@@ -124,6 +127,8 @@ fn read(announcement: &str) -> Option<Daemon> {
         pid: words.next()?.parse().ok()?,
         endpoint: words.next()?.to_owned(),
         web_port: words.next()?.parse().ok()?,
+        // Absent if a daemon of an earlier version runs.
+        https_port: words.next().map_or(Some(Config::default().https_port), |word| word.parse().ok())?,
     })
 }
 
@@ -137,8 +142,10 @@ mod tests {
 
     #[test]
     fn reads_only_a_complete_line() {
-        let daemon = read("12 127.0.0.1:4566 8080\n").unwrap();
-        assert_eq!((daemon.pid, daemon.endpoint.as_str(), daemon.web_port), (12, "127.0.0.1:4566", 8080));
+        let daemon = read("12 127.0.0.1:4566 8080 8444\n").unwrap();
+        assert_eq!((daemon.pid, daemon.endpoint.as_str()), (12, "127.0.0.1:4566"));
+        assert_eq!((daemon.web_port, daemon.https_port), (8080, 8444));
+        assert_eq!(read("12 127.0.0.1:4566 8080\n").unwrap().https_port, 8443, "of an earlier version");
         for incomplete in ["", "12", "12\n", "12 127.0.0.1:4566 80", "12 127.0.0.1:4566 x\n"] {
             assert!(read(incomplete).is_none(), "{incomplete:?}");
         }

@@ -4,6 +4,7 @@
 //! cloud; `planes.rs` and `cloud.rs` open the planes, and the crate in `app/wiring` connects every service to them. `plane.rs` runs
 //! the data plane's process.
 
+mod api_certificate;
 mod cli;
 mod cloud;
 mod daemon;

@@ -84,7 +84,7 @@ impl OriginSigner for Signer {
     ) -> Result<(), PlaneError> {
         let failed =
             || PlaneError::plane(format!("cannot sign a request to origin '{origin}' of {distribution}"));
-        let key = self.daemon.key(distribution).await.ok_or_else(failed)?;
+        let key = self.daemon.key(distribution, origin).await.ok_or_else(failed)?;
         let credentials =
             sigv4::Credentials { access_key: &key.access_key, secret: &key.secret, session_token: None };
         let signer = sigv4::Signer { credentials, region: &key.region, service: "s3" };

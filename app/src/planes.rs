@@ -8,6 +8,7 @@ use escale_dns::Dns;
 use escale_journal::FileJournal;
 use escale_network::{KernelNetwork, Network};
 use escale_postgres::{Postgres, PostgresPlane};
+use escale_service::Internet;
 use escale_upstream::{Proxies, Roots};
 use escale_wiring::DataPlanes;
 use std::{path::Path, pin::Pin, sync::Arc};
@@ -74,7 +75,11 @@ pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
 /// The registries on the Internet, as the daemon and the command line read them.
 pub(crate) fn upstream(settings: &Settings) -> escale_upstream::Client {
     let (proxies, roots) = (Proxies::from_environment(), Roots::from_environment());
-    escale_upstream::Client::new(settings.image_mirrors.clone(), proxies, roots)
+    let client = escale_upstream::Client::new(settings.image_mirrors.clone(), proxies, roots);
+    match settings.config.internet {
+        Internet::None => client.of_mirrors_only(),
+        Internet::Host { .. } => client,
+    }
 }
 
 fn containers(home: &Home, clock: &Clock) -> Result<impl Containers + use<>> {

@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 /// The configuration of the cloud, without the root key: see [`crate::root_key`].
 pub(crate) struct Settings {
     pub(crate) config: Config,
+    /// The user chose the port of HTTPS, so it must be free.
+    pub(crate) needs_https: bool,
     /// Hosts on the cloud's Internet that belong to no VPC.
     pub(crate) internet_hosts: Vec<InternetHost>,
     /// Registries that serve the images of others.
@@ -24,7 +26,8 @@ pub(crate) const VARIABLES: &str = "\
 Environment:
   ESCALE_HOME         folder of this installation's data [default: $XDG_DATA_HOME/escale]
   ESCALE_ENDPOINT     host and port of the API [default: 127.0.0.1:4566]
-  ESCALE_WEB_PORT     port that serves load balancers and distributions by name [default: 8080]
+  ESCALE_WEB_PORT     port that serves load balancers, distributions and websites by name [default: 8080]
+  ESCALE_HTTPS_PORT   the same over HTTPS; without this setting, HTTPS is not served if the port is in use [default: 8443]
   ESCALE_DNS_PORT     port of 127.0.0.1 that serves hosted zones over UDP and TCP; 0 chooses a free port [default: 5354]
   ESCALE_REGION       region of this cloud [default: eu-west-3]
   ESCALE_ACCOUNT      account id, 12 digits [default: 000000000000]
@@ -32,7 +35,7 @@ Environment:
                       installation, which `escale env` prints]
   ESCALE_SECRET_KEY   secret of the root key; set it together with ESCALE_ACCESS_KEY
   ESCALE_INTERNET     `host`: tasks with a route to the Internet reach that of this machine; `none`: they reach the cloud
-                      only [default: host]
+                      only, and images come from mirrors only [default: host]
   ESCALE_INTERNET_ALLOW  what tasks may reach although it is private or AWS's own: addresses, networks, names of AWS services,
                       for example 192.168.1.5,10.1.0.0/16,sqs.eu-west-3.amazonaws.com [default: none]
   ESCALE_INTERNET_HOSTS  simulated Internet hosts, for tests, for example
@@ -72,6 +75,12 @@ impl Settings {
             config.web_port =
                 port.parse().with_context(|| format!("ESCALE_WEB_PORT={port}: this is not a port number"))?;
         }
+        let https_port = get("ESCALE_HTTPS_PORT");
+        if let Some(port) = &https_port {
+            config.https_port = port
+                .parse()
+                .with_context(|| format!("ESCALE_HTTPS_PORT={port}: this is not a port number"))?;
+        }
         if let Some(port) = get("ESCALE_DNS_PORT") {
             config.dns_port =
                 port.parse().with_context(|| format!("ESCALE_DNS_PORT={port}: this is not a port number"))?;
@@ -82,6 +91,7 @@ impl Settings {
         Ok(Settings {
             config,
             allowed_addresses,
+            needs_https: https_port.is_some(),
             internet_hosts: internet_hosts(&get("ESCALE_INTERNET_HOSTS").unwrap_or_default())?,
             image_mirrors: mirrors(&get("ESCALE_IMAGE_MIRROR").unwrap_or_default())?,
         })
@@ -93,6 +103,7 @@ impl Settings {
         if let Some(daemon) = lock::running(home)? {
             settings.config.endpoint = daemon.endpoint;
             settings.config.web_port = daemon.web_port;
+            settings.config.https_port = daemon.https_port;
         }
         Ok(settings)
     }

@@ -84,6 +84,20 @@ pub mod request {
     pub const FORM_STEPS: usize = 50_000;
 }
 
+/// Bounds of service discovery.
+pub mod discovery {
+    /// AWS's own quotas.
+    pub const INSTANCES_PER_SERVICE: usize = 1000;
+    pub const ATTRIBUTES_PER_SERVICE: usize = 30;
+    /// The characters of all attributes of an instance, keys and values together.
+    pub const ATTRIBUTE_CHARS: usize = 5000;
+    /// Operations that GetOperation finds: clients poll them for seconds. Bounds the table, as every task of ECS makes two.
+    pub const OPERATIONS_KEPT: usize = 1000;
+    pub const OPERATIONS_KEPT_MS: i64 = 24 * 3_600_000;
+    /// Record sets that one call of ChangeResourceRecordSets changes: within its quota of records and of characters.
+    pub const CHANGES_PER_CALL: usize = 200;
+}
+
 /// Bounds of what leaves the cloud's Internet through the host.
 pub mod egress {
     /// TCP connections at a time, and UDP flows; each has two file descriptors. A NAT gateway of AWS carries 55,000 to one

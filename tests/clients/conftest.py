@@ -53,6 +53,7 @@ class Cloud:
             "ESCALE_HOME": str(home),
             "ESCALE_ENDPOINT": f"127.0.0.1:{self.port}",
             "ESCALE_WEB_PORT": str(free_port()),
+            "ESCALE_HTTPS_PORT": str(free_port()),
             "ESCALE_DNS_PORT": str(free_port()),
             "ESCALE_INTERNET_HOSTS": "outside=198.18.200.1",
             "AWS_ENDPOINT_URL": self.endpoint,

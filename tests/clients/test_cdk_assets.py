@@ -154,6 +154,21 @@ def test_stack_with_a_file_is_deployed_changed_rolled_back_and_destroyed(cdk):
     cdk.run("rollback", "Files")
     assert (cdk.status("Files"), greeting(cdk)) == ("UPDATE_ROLLBACK_COMPLETE", "good day")
 
+    ssm = cdk.cloud.client("ssm")
+    ssm.put_parameter(Name="/imported", Type="String", Value="there before")
+    (cdk.folder / "mapping.json").write_text(json.dumps({"Imported": {"Name": "/imported"}}))
+    cdk.run("import", "Files", "--resource-mapping", "mapping.json", "--force", GREETING="good day", IMPORTED="there before")
+    assert cdk.status("Files") == "IMPORT_COMPLETE"
+    cdk.deploy("Files", GREETING="good day", IMPORTED="changed")
+    assert ssm.get_parameter(Name="/imported")["Parameter"]["Value"] == "changed"
+    cdk.deploy("Files", GREETING="good day")
+
+    assert "No drift detected" in cdk.run("drift", "Files")
+    cdk.cloud.client("ssm").put_parameter(Name="/greeting", Value="from somebody else", Overwrite=True)
+    drift = cdk.run("drift", "--fail", "Files", check=False)
+    assert "/Value" in drift and "from somebody else" in drift and "good day" in drift
+    assert "1 resource has drifted" in drift
+
     cdk.run("destroy", "--force", "Files")
     assert refused(cdk.cloud.client("cloudformation").describe_stacks, StackName="Files")[0] == "ValidationError"
     assert refused(cdk.cloud.client("ssm").get_parameter, Name="/greeting")[0] == "ParameterNotFound"
@@ -203,7 +218,7 @@ Resources:
     cloudformation.get_waiter("stack_delete_complete").wait(StackName="packaged", WaiterConfig=QUICK)
 
 
-def test_import_of_an_existing_resource_is_refused_by_name(cdk):
+def test_automatic_import_of_an_existing_resource_is_refused_by_name(cdk):
     cloudformation = cdk.cloud.client("cloudformation")
     bucket = {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "Properties": {"BucketName": BUCKET}}
     wanted = {

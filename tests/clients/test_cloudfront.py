@@ -82,8 +82,8 @@ def test_distribution_is_created_invalidated_and_deleted(aws):
     "change, expected",
     [
         ({"WebACLId": "arn:aws:wafv2:us-east-1:000000000000:global/webacl/x/1"}, "NotImplemented"),
-        ({"ViewerCertificate": {"CloudFrontDefaultCertificate": False}}, "NotImplemented"),
-        ({"Logging": {"Enabled": True, "IncludeCookies": False, "Bucket": "b", "Prefix": ""}}, "NotImplemented"),
+        ({"ViewerCertificate": {"CloudFrontDefaultCertificate": False}}, "InvalidViewerCertificate"),
+        ({"Logging": {"Enabled": True, "IncludeCookies": False, "Bucket": "b", "Prefix": ""}}, "InvalidArgument"),
         ({"DefaultRootObject": "/index.html"}, "InvalidDefaultRootObject"),
     ],
 )

@@ -171,7 +171,7 @@ def test_missing_image_rolls_back_the_stack(own, network, image):
 @pytest.mark.parametrize("change, expected", [
     (("Default: ''\n    Description: A cert", "Default: arn:aws:acm:x\n    Description: A cert"), "Resources/SecureListener/Properties/Certificates"),
     (("Protocol: HTTP\n      DefaultActions", "Protocol: HTTPS\n      DefaultActions"), "HTTPS"),
-    (("Type: application", "Type: network"), "network"),
+    (("Type: application", "Type: gateway"), "gateway"),
     (("Type: AWS::ECS::Cluster", "Type: AWS::ECS::CapacityProvider"), "Unrecognized resource types: [AWS::ECS::CapacityProvider]"),
     (("InstanceTenancy: default", "InstanceTenancy: dedicated"), "dedicated"),
     (("MapPublicIpOnLaunch: true", "Ipv6Native: true"), "Resources/PublicSubnetOne/Properties/Ipv6Native"),

@@ -34,6 +34,8 @@ def test_stored_properties_are_shown(aws, stack):
     made = outputs(cloudformation, stack)
     block, part = (ipaddress.ip_network(made[key]) for key in ("VpcBlocks", "SubnetBlock"))
     assert block.prefixlen == 56 and part == list(block.subnets(new_prefix=64))[1]
+    # Templates replace this end of the text to get the blocks of subnets.
+    assert made["VpcBlocks"].endswith("00::/56")
     [vpc] = ec2.describe_vpcs(VpcIds=[made["Vpc"]])["Vpcs"]
     assert [b["Ipv6CidrBlock"] for b in vpc["Ipv6CidrBlockAssociationSet"]] == [str(block)]
     assert vpc["DhcpOptionsId"] == made["Options"]
@@ -66,7 +68,7 @@ def test_options_are_replaced(aws, stack):
 
 
 def test_check_reports_what_is_only_stored(cloud):
-    report = json.loads(cloud.escale("check", str(TEMPLATE), "--json").stdout)
+    [report] = json.loads(cloud.escale("check", str(TEMPLATE), "--json").stdout)["templates"]
     assert not report["errors"]
     support = {
         (r["logical_id"], p["name"]): p["support"] for r in report["resources"] for p in r["properties"]

@@ -441,3 +441,17 @@ def test_a_new_service_rebalances_zones_unless_the_request_says_otherwise(cluste
             serviceName="balance", deploymentConfiguration=exact, availabilityZoneRebalancing="ENABLED", **wanted
         )
     assert error.value.response["Error"]["Code"] == "InvalidParameterException"
+
+
+def test_container_takes_the_volumes_of_another(cluster):
+    """With `volumesFrom`, as a web server takes the files of an application's container."""
+    scratch = {"name": "scratch", "host": {}}
+    app = cluster.container("app", "echo shared > /scratch/f; exec sleep 1000", stopTimeout=1, mountPoints=[{"sourceVolume": "scratch", "containerPath": "/scratch"}])
+    reads = "until cat /scratch/f; do sleep 1; done; touch /scratch/g || echo read-only"
+    web = cluster.container("main", reads, volumesFrom=[{"sourceContainer": "app", "readOnly": True}])
+    definition = cluster.define({**app, "essential": False}, web, volumes=[scratch])
+    shown = cluster.ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]["containerDefinitions"][1]
+    assert shown["volumesFrom"] == [{"sourceContainer": "app", "readOnly": True}]
+    arn = cluster.run_to_end(definition)["taskArn"]
+    cluster.wait_for_line(arn, "shared")
+    cluster.wait_for_line(arn, "read-only")

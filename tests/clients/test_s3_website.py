@@ -6,7 +6,7 @@ import uuid
 import pytest
 import requests
 
-from conftest import REGION
+from conftest import REGION, eventually
 
 PAGES = {
     "index.html": b"<h1>home</h1>",
@@ -129,3 +129,31 @@ def test_page_of_another_origin_reads_what_cors_rules_allow(cloud, site):
     cloud.client("s3").put_bucket_cors(Bucket=site, CORSConfiguration={"CORSRules": [rule]})
     assert web(cloud, host, Origin="http://a.example").headers["Access-Control-Allow-Origin"] == "http://a.example"
     assert "Access-Control-Allow-Origin" not in web(cloud, host, Origin="http://b.example").headers
+
+
+def test_alias_record_leads_to_the_bucket_of_its_name(cloud):
+    domain = f"{uuid.uuid4().hex[:8]}.example"
+    s3 = make_bucket(cloud, f"www.{domain}")
+    s3.put_bucket_website(Bucket=f"www.{domain}", WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})
+    route53 = cloud.client("route53")
+    zone = route53.create_hosted_zone(Name=domain, CallerReference=domain)["HostedZone"]["Id"]
+
+    def change(action, name, target):
+        alias = {"HostedZoneId": "Z3R1K369G5AVDG", "DNSName": target, "EvaluateTargetHealth": False}
+        record = {"Name": name, "Type": "A", "AliasTarget": alias}
+        route53.change_resource_record_sets(
+            HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]}
+        )
+
+    target = f"s3-website-{REGION}.amazonaws.com"
+    change("CREATE", f"www.{domain}", target)
+    page = eventually(lambda: (found := web(cloud, f"www.{domain}")).status_code == 200 and found)
+    assert page.content == PAGES["index.html"]
+    # The record's name is the bucket's name.
+    change("CREATE", f"other.{domain}", target)
+    text = eventually(lambda: "NoSuchBucket" in (found := web(cloud, f"other.{domain}").text) and found)
+    assert f"<li>BucketName: other.{domain}</li>" in text
+    for name in ("www", "other"):
+        change("DELETE", f"{name}.{domain}", target)
+    route53.delete_hosted_zone(Id=zone)
+    empty(s3, f"www.{domain}")

@@ -3,8 +3,9 @@
 import shutil
 
 import pytest
+import requests
 
-from conftest import eventually
+from conftest import eventually, host_tables
 from tasks import cluster  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
@@ -92,3 +93,20 @@ def test_service_event_reports_missing_network_path(cluster):
 
     eventually(reported)
     cluster.ecs.delete_service(cluster=cluster.name, service="cut-off", force=True)
+
+
+PAGE = "http://deb.debian.org/"
+
+
+def test_task_behind_a_nat_gateway_fetches_a_page_of_the_real_internet(cluster):
+    try:
+        page = requests.get(PAGE, timeout=5)
+        page.raise_for_status()
+    except requests.RequestException as error:
+        pytest.skip(f"this machine has no Internet itself: {error}")
+    tables = host_tables()
+    arn = cluster.run(cluster.define(cluster.container("main", f"wget -q -O /tmp/page {PAGE}; echo got $?; head -n 1 /tmp/page")))
+    cluster.until(arn, "STOPPED", within=60)
+    eventually(lambda: len(cluster.lines(arn)) >= 2)
+    assert cluster.lines(arn)[:2] == ["got 0", page.text.splitlines()[0]]
+    assert host_tables() == tables

@@ -190,6 +190,15 @@ def test_release_commands_run_before_services_move(own_cloud, tmp_path):
     assert "nothing changed" in own_cloud.escale("up", tmp_path, "--set", "services.api.count=2").stdout
     assert len(tasks("STOPPED", startedBy="release")) == commands and definitions(own_cloud) == after
 
+    # What the manifest no longer has is removed only after the release command has succeeded.
+    (web / "page").write_text("wrong")
+    manifest(tmp_path, services[:1], AT_ONCE)
+    assert own_cloud.escale("up", tmp_path, "--yes", check=False).returncode == 1
+    assert get(own_cloud, "/api/").text == "of the new api" and len(tasks("RUNNING")) == 3
+    (web / "page").write_text("third")
+    own_cloud.escale("up", tmp_path, "--yes")
+    assert get(own_cloud).text == "third" and len(ecs.list_services(cluster="notes-local")["serviceArns"]) == 1
+
     # `down` removes the definition, too, that a failed release has left.
     (web / "page").write_text("wrong")
     assert own_cloud.escale("up", tmp_path, check=False).returncode == 1

@@ -2,6 +2,7 @@
 without Internet access."""
 
 import base64
+import contextlib
 import http.server
 import io
 import json
@@ -9,6 +10,8 @@ import os
 import pathlib
 import signal
 import shutil
+import socket
+import socketserver
 import subprocess
 import tarfile
 import threading
@@ -19,7 +22,7 @@ import pytest
 import registry
 import requests
 from registry import INDEX, Authority, Registry, send, send_range
-from tasks import APPLETS, cluster  # noqa: F401 (a fixture)
+from tasks import APPLETS, Cluster, cluster  # noqa: F401 (a fixture)
 
 from conftest import eventually, make_cloud, remove_cloud
 
@@ -454,3 +457,66 @@ def test_up_names_the_image_that_is_missing_or_private(cloud, hub, tmp_path):
         (tmp_path / "escale.yaml").write_text(f"app: nothing\nservices:\n  web: {{ image: '{image}', port: 3000, path: /, health: / }}\n")
         done = cloud.escale("up", tmp_path, check=False)
         assert done.returncode == 1 and f"the service web cannot start from {image}" in done.stderr and why in done.stderr, done.stderr
+
+
+class Proxy:
+    """An HTTP proxy that connects every host to one port of this machine."""
+
+    def __init__(self, port):
+        self.targets, self.refused, proxy = [], 0, self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                target = self.rfile.readline().split()[1].decode()
+                headers = iter(lambda: self.rfile.readline().strip(), b"")
+                if b"proxy-authorization: basic dXNlcjpwdw==".lower() not in [h.lower() for h in headers]:
+                    proxy.refused += 1
+                    return self.wfile.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+                proxy.targets.append(target)
+                with socket.create_connection(("127.0.0.1", port)) as there:
+                    self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                    back = threading.Thread(target=pump, args=(there, self.connection))
+                    back.start()
+                    pump(self.connection, there)
+                    back.join()
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://user:pw@127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def pump(source, to):
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            to.sendall(data)
+        to.shutdown(socket.SHUT_WR)
+
+
+def test_docker_hub_through_a_proxy(layout, tmp_path):
+    """With its real names: the proxy leads them to a registry on this machine."""
+    (tmp_path / "authority").mkdir()
+    authority = Authority(tmp_path / "authority")
+    hub = Registry(authority.context("registry-1.docker.io", "auth.docker.io", "ghcr.io"))
+    hub.url = "https://auth.docker.io"
+    digest = hub.add("library/nginx", "1.27", layout("proxied"))
+    proxy, cloud = Proxy(hub.port), make_cloud()
+    cloud.env |= {"HTTPS_PROXY": proxy.url, "NO_PROXY": "quay.io", "SSL_CERT_FILE": str(authority.file)}
+    try:
+        cloud.escale("start")
+        cluster = Cluster(cloud, tmp_path / "image")
+        task = run(cluster, "nginx:1.27")
+        assert has_run(task) and task["containers"][0]["imageDigest"] == digest
+        assert set(proxy.targets) == {"registry-1.docker.io:443", "auth.docker.io:443"}
+        for image, why in [
+            ("169.254.169.254/a/b:1", "is not an address of the Internet"),
+            ("quay.io/a/b:1", "dial tcp"),
+            ("public.ecr.aws/a/b:1", "x509: certificate is not valid for this name"),
+        ]:
+            text = reason(run(cluster, image))
+            assert text.startswith("CannotPullContainerError: ") and why in text, text
+        assert set(proxy.targets) == {"registry-1.docker.io:443", "auth.docker.io:443", "public.ecr.aws:443"} and not proxy.refused
+    finally:
+        remove_cloud(cloud)
+        proxy.server.shutdown()
+        hub.close()

@@ -1,6 +1,6 @@
 //! What the worker knows of the daemon: whether it serves, its hosts, and the keys that it accepts.
 
-use crate::message::{OriginKey, OwnHosts};
+use crate::message::{OriginKey, OriginKeys, OwnHosts};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -17,7 +17,14 @@ pub struct Daemon(Arc<watch::Sender<Known>>);
 struct Known {
     hosts: OwnHosts,
     serves: bool,
-    keys: BTreeMap<String, OriginKey>,
+    /// Of each distribution.
+    keys: BTreeMap<String, OriginKeys>,
+}
+
+impl Known {
+    fn key(&self, distribution: &str, origin: &str) -> Option<&OriginKey> {
+        self.keys.get(distribution)?.get(origin)
+    }
 }
 
 impl Default for Daemon {
@@ -43,18 +50,20 @@ impl Daemon {
         let _ = known.wait_for(|k| k.serves || !is_own(k)).await;
     }
 
-    /// The key of a distribution. Waits while there is none; the caller limits the time.
-    pub async fn key(&self, distribution: &str) -> Option<OriginKey> {
+    /// The key of a distribution's origin. Waits while there is none; the caller limits the time.
+    pub async fn key(&self, distribution: &str, origin: &str) -> Option<OriginKey> {
         let mut known = self.0.subscribe();
-        let found = known.wait_for(|k| k.keys.contains_key(distribution)).await.ok()?;
-        found.keys.get(distribution).cloned()
+        let found = known.wait_for(|k| k.key(distribution, origin).is_some()).await.ok()?;
+        found.key(distribution, origin).cloned()
     }
 
-    pub(crate) fn set_key(&self, distribution: &str, key: Option<OriginKey>) {
-        self.0.send_modify(|known| match key {
-            Some(key) => drop(known.keys.insert(distribution.to_owned(), key)),
-            None => drop(known.keys.remove(distribution)),
-        });
+    /// Replaces the keys of a distribution.
+    pub(crate) fn set_keys(&self, distribution: &str, keys: OriginKeys) {
+        self.0.send_modify(|known| drop(known.keys.insert(distribution.to_owned(), keys)));
+    }
+
+    pub(crate) fn remove_keys(&self, distribution: &str) {
+        self.0.send_modify(|known| drop(known.keys.remove(distribution)));
     }
 
     /// Hosts of a daemon that may not serve at the moment.
@@ -87,29 +96,32 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn keys_and_hosts_end_with_their_daemon() {
         let daemon = Daemon::default();
-        let key =
-            || OriginKey { access_key: "A".into(), secret: Secret::new("s".into()), region: "r".into() };
+        let key = OriginKey { access_key: "A".into(), secret: Secret::new("s".into()), region: "r".into() };
+        let keys = OriginKeys::from([("O1".to_owned(), key)]);
         let at: SocketAddr = "198.18.0.3:80".parse().unwrap();
         daemon.serves([("s3".to_owned(), at)].into());
-        daemon.set_key("D1", Some(key()));
+        daemon.set_keys("D1", keys.clone());
         assert_eq!(daemon.address("s3").await, Some(at));
         assert_eq!(daemon.address("elsewhere").await, None);
-        assert_eq!(daemon.key("D1").await.unwrap().access_key, "A");
+        assert_eq!(daemon.key("D1", "O1").await.unwrap().access_key, "A");
+        let limit = Duration::from_secs(1);
+        assert!(timeout(limit, daemon.key("D1", "O2")).await.is_err(), "each origin has its own key");
 
         daemon.is_gone();
-        let limit = Duration::from_secs(1);
         assert!(timeout(limit, daemon.address("s3")).await.is_err(), "it waits for the next daemon");
         assert!(timeout(limit, daemon.reachable([198, 18, 0, 3].into())).await.is_err());
         daemon.reachable([198, 18, 0, 9].into()).await;
-        assert!(timeout(limit, daemon.key("D1")).await.is_err(), "the key is not valid any more");
+        assert!(timeout(limit, daemon.key("D1", "O1")).await.is_err(), "the key is not valid any more");
         assert_eq!(daemon.address("elsewhere").await, None);
         let (waiting, next) = (daemon.clone(), daemon.clone());
         let waited =
-            tokio::spawn(async move { (waiting.address("s3").await, waiting.key("D1").await.is_some()) });
+            tokio::spawn(
+                async move { (waiting.address("s3").await, waiting.key("D1", "O1").await.is_some()) },
+            );
         next.serves([("s3".to_owned(), at)].into());
-        next.set_key("D1", Some(key()));
+        next.set_keys("D1", keys);
         assert_eq!(waited.await.unwrap(), (Some(at), true));
-        daemon.set_key("D1", None);
-        assert!(timeout(limit, daemon.key("D1")).await.is_err());
+        daemon.remove_keys("D1");
+        assert!(timeout(limit, daemon.key("D1", "O1")).await.is_err());
     }
 }

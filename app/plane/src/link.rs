@@ -3,7 +3,7 @@
 use crate::{
     build::build,
     frame,
-    message::{Answer, Call, Event, Greeting, OriginKey, Request, Retired, State},
+    message::{Answer, Call, Event, Greeting, OriginKeys, Request, Retired, State},
     visit::{RETIRED, SOCKET, address, greet, retired},
 };
 use escale_base::PlaneError;
@@ -66,7 +66,7 @@ struct Shared {
 #[derive(Clone, Default)]
 pub(crate) struct Sent {
     pub(crate) state: State,
-    pub(crate) keys: BTreeMap<String, OriginKey>,
+    pub(crate) keys: BTreeMap<String, OriginKeys>,
     pub(crate) is_serving: bool,
 }
 
@@ -330,7 +330,7 @@ impl Connection {
         &mut self,
         shared: &Shared,
         state: State,
-        keys: BTreeMap<String, OriginKey>,
+        keys: BTreeMap<String, OriginKeys>,
     ) -> io::Result<()> {
         lock(&shared.mirror).expect_all(&state);
         self.send(Request::Add(Box::new(state), keys), None).await

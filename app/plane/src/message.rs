@@ -4,7 +4,7 @@
 //! version. All other messages are between two processes of the same program.
 
 use escale_base::{PlaneError, Secret, error::Fault};
-use escale_cdn::{Counts, DistributionSpec};
+use escale_cdn::{Counts, DistributionSpec, Visit};
 use escale_dns::ServerSpec;
 use escale_network::{EgressSpec, HostWebSpec};
 use escale_proxy::{BalancerSpec, NodeCounts, Seen};
@@ -66,13 +66,16 @@ pub struct State {
     pub hosts: OwnHosts,
 }
 
-/// Signs a distribution's requests to the daemon. Valid while the daemon runs that sent it, so it is never stored.
+/// Signs a distribution's requests to one origin, which the daemon serves. Valid while the daemon runs that sent it, so it is never stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OriginKey {
     pub access_key: String,
     pub secret: Secret<String>,
     pub region: String,
 }
+
+/// The keys of a distribution's origins, by their ids.
+pub type OriginKeys = BTreeMap<String, OriginKey>;
 
 /// The hosts that the daemon itself serves on the cloud's Internet, with their addresses.
 pub type OwnHosts = BTreeMap<String, SocketAddr>;
@@ -88,13 +91,15 @@ pub(crate) enum Request {
     ApplyBalancer(Box<BalancerSpec>),
     RemoveBalancer(String),
     CountBalancer(String),
-    ApplyDistribution(Box<DistributionSpec>, Option<OriginKey>),
+    ApplyDistribution(Box<DistributionSpec>, OriginKeys),
     RemoveDistribution(String),
     Invalidate {
         id: String,
         paths: Vec<String>,
     },
     CountDistribution(String),
+    /// At most so many records.
+    TakeLog(usize),
     ApplyNames(escale_dns::Spec),
     Serve(ServerSpec),
     StopServer(String),
@@ -108,8 +113,8 @@ pub(crate) enum Request {
     },
     /// The daemon's own listeners are open.
     DaemonServes(OwnHosts),
-    /// Applies all of it and removes nothing.
-    Add(Box<State>, BTreeMap<String, OriginKey>),
+    /// Applies all of it, with the keys of each distribution, and removes nothing.
+    Add(Box<State>, BTreeMap<String, OriginKeys>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -137,6 +142,7 @@ pub(crate) enum Answer {
     Listens(SocketAddr),
     Balancer(Option<Vec<NodeCounts>>),
     Distribution(Option<Counts>),
+    Log(Vec<Visit>),
 }
 
 /// A [`PlaneError`] on the socket.

@@ -2,19 +2,22 @@
 
 use crate::{
     Link,
-    message::{Answer, OriginKey, OwnHosts, Request},
+    message::{Answer, OriginKey, OriginKeys, OwnHosts, Request},
 };
 use async_trait::async_trait;
 use escale_base::{PlaneError, error::Fault};
-use escale_cdn::{Cdn, Counts, DistributionSpec};
+use escale_cdn::{Cdn, Counts, DistributionSpec, Visit};
 use escale_dns::{Dns, DnsPlane, Kind, ServerSpec, Spec, View};
 use escale_network::{EgressSpec, HostWeb, HostWebSpec};
 use escale_proxy::{BalancerSpec, NodeCounts, Proxies, Seen};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::sync::watch;
 
-/// The key that signs a distribution's requests to the daemon.
-pub type KeyOf = Arc<dyn Fn(&str) -> OriginKey + Send + Sync>;
+/// Records of requests in one message: a record can have all headers of its request, and a message has a bound.
+const RECORDS: usize = 1000;
+
+/// The key that signs requests of a distribution to one of its origins, which the daemon serves; `None` if no key exists.
+pub type KeyOf = Arc<dyn Fn(&str, &str) -> Option<OriginKey> + Send + Sync>;
 
 /// The load balancers.
 pub struct RemoteProxies(pub Arc<Link>);
@@ -96,16 +99,15 @@ impl Proxies for RemoteProxies {
 impl Cdn for RemoteCdn {
     async fn apply(&self, spec: DistributionSpec) -> Result<(), PlaneError> {
         escale_cdn::check(&spec)?;
-        let key = spec.origins.iter().any(|origin| origin.signed).then(|| (self.key_of)(&spec.id));
+        let signed = spec.origins.iter().filter(|origin| origin.signed).map(|origin| &origin.id);
+        let key_of = |origin: &String| Some((origin.clone(), (self.key_of)(&spec.id, origin)?));
+        let keys: OriginKeys = signed.filter_map(key_of).collect();
         let id = spec.id.clone();
         let before = self.link.note(|sent| {
-            match &key {
-                Some(key) => drop(sent.keys.insert(id.clone(), key.clone())),
-                None => drop(sent.keys.remove(&id)),
-            }
+            sent.keys.insert(id.clone(), keys.clone());
             sent.state.distributions.insert(id.clone(), spec.clone())
         });
-        let applied = self.link.call(Request::ApplyDistribution(Box::new(spec), key)).await;
+        let applied = self.link.call(Request::ApplyDistribution(Box::new(spec), keys)).await;
         if applied.as_ref().is_err_and(|error| error.fault == Fault::Asked) {
             // Another distribution has one of its hosts: the previous spec is still served.
             self.link.note(|sent| match before {
@@ -129,6 +131,23 @@ impl Cdn for RemoteCdn {
             Answer::Dropped(dropped) => Ok(dropped),
             other => mixed_up(other),
         }
+    }
+
+    async fn take_log(&self, most: usize) -> Result<Vec<Visit>, PlaneError> {
+        let mut all = Vec::new();
+        while all.len() < most {
+            let next = (most - all.len()).min(RECORDS);
+            let visits = match self.link.call(Request::TakeLog(next)).await? {
+                Answer::Log(visits) => visits,
+                other => return mixed_up(other),
+            };
+            let is_last = visits.len() < next;
+            all.extend(visits);
+            if is_last {
+                break;
+            }
+        }
+        Ok(all)
     }
 
     fn ids(&self) -> Vec<String> {

@@ -117,7 +117,7 @@ impl Server {
 
     async fn hello(&self) -> Hello {
         let state = self.worker.state.lock().await;
-        let by_name = state.web.as_ref().map(|web| ([127, 0, 0, 1], web.port).into());
+        let web = self.worker.parts.web.listening().await;
         let servers = state.servers.values().filter(|server| server.place.is_none());
         Hello {
             build: build(&self.worker.parts.settings),
@@ -128,7 +128,7 @@ impl Server {
             balancers: state.balancers.len(),
             distributions: state.distributions.len(),
             resolvers: state.names.as_ref().map_or(0, |names| names.networks.len()),
-            host: servers.map(|server| server.address).chain(by_name).collect(),
+            host: servers.map(|server| server.address).chain(web).collect(),
             daemon: self.turn.try_lock().is_err(),
         }
     }

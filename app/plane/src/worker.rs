@@ -2,7 +2,7 @@
 
 use crate::{
     keys::Daemon,
-    message::{Answer, OriginKey, Request, State},
+    message::{Answer, OriginKeys, Request, State},
     snapshot::Snapshot,
 };
 use escale_base::{PlaneError, error::Fault};
@@ -77,6 +77,7 @@ impl Worker {
         match request {
             Request::CountBalancer(name) => Ok(Answer::Balancer(proxies.counts(&name))),
             Request::CountDistribution(id) => Ok(Answer::Distribution(edge.counts(&id))),
+            Request::TakeLog(most) => Ok(Answer::Log(edge.take_log(most).await?)),
             Request::Invalidate { id, paths } => Ok(Answer::Dropped(edge.invalidate(&id, &paths).await?)),
             Request::Add(state, keys) => {
                 let added = self.add(*state, keys).await;
@@ -125,7 +126,7 @@ impl Worker {
     }
 
     /// Applies everything and removes nothing. Returns the first error after everything else was done.
-    async fn add(&self, more: State, keys: BTreeMap<String, OriginKey>) -> Result<(), PlaneError> {
+    async fn add(&self, more: State, keys: BTreeMap<String, OriginKeys>) -> Result<(), PlaneError> {
         let mut state = self.state.lock().await;
         self.add_to(&mut state, more, keys).await
     }
@@ -134,7 +135,7 @@ impl Worker {
         &self,
         state: &mut State,
         more: State,
-        mut keys: BTreeMap<String, OriginKey>,
+        mut keys: BTreeMap<String, OriginKeys>,
     ) -> Result<(), PlaneError> {
         let State { names, servers, balancers, distributions, viewers, web, egress, hosts: _ } = more;
         let mut requests: Vec<Request> = Vec::new();
@@ -142,8 +143,8 @@ impl Worker {
         requests.extend(servers.into_values().map(Request::Serve));
         requests.extend(balancers.into_values().map(|spec| Request::ApplyBalancer(Box::new(spec))));
         requests.extend(distributions.into_values().map(|spec| {
-            let key = keys.remove(&spec.id);
-            Request::ApplyDistribution(Box::new(spec), key)
+            let keys = keys.remove(&spec.id).unwrap_or_default();
+            Request::ApplyDistribution(Box::new(spec), keys)
         }));
         let viewers = viewers.into_iter();
         requests.extend(viewers.map(|(address, https)| Request::ServeViewers { address, https }));
@@ -174,8 +175,8 @@ impl Worker {
                 proxies.remove(&name).await?;
                 state.balancers.remove(&name);
             }
-            Request::ApplyDistribution(spec, key) => {
-                daemon.set_key(&spec.id, key);
+            Request::ApplyDistribution(spec, keys) => {
+                daemon.set_keys(&spec.id, keys);
                 let applied = edge.apply((*spec).clone()).await;
                 if is_kept(&applied) {
                     state.distributions.insert(spec.id.clone(), *spec);
@@ -183,7 +184,7 @@ impl Worker {
                 applied?;
             }
             Request::RemoveDistribution(id) => {
-                daemon.set_key(&id, None);
+                daemon.remove_keys(&id);
                 edge.remove(&id).await?;
                 state.distributions.remove(&id);
             }
@@ -225,6 +226,7 @@ impl Worker {
             }
             Request::CountBalancer(_)
             | Request::CountDistribution(_)
+            | Request::TakeLog(_)
             | Request::Invalidate { .. }
             | Request::Add(..) => return Err(PlaneError::plane("this request changes no spec")),
         }

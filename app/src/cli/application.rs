@@ -23,6 +23,13 @@ pub(crate) struct Application {
 }
 
 impl Application {
+    /// The same site over HTTPS, which the edge serves beside HTTP.
+    pub(crate) fn https_url(&self, https_port: u16) -> String {
+        let authority = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        format!("https://{host}:{https_port}")
+    }
+
     pub(crate) fn save(&self, home: &Home) -> Result<()> {
         let path = file(home, &self.stack);
         fs::create_dir_all(path.parent().unwrap_or(home.path()))?;

@@ -240,7 +240,9 @@ fn internet_lack(servers: &str) -> Option<String> {
     if nix::unistd::geteuid().is_root()
         && let Err(error) = Egress::probe()
     {
-        return Some(format!("tasks cannot reach it: {error}. Its module may not be loaded: modprobe nft_tproxy"));
+        return Some(format!(
+            "tasks cannot reach it: {error}. Its module may not be loaded: modprobe nft_tproxy"
+        ));
     }
     // Connecting a UDP socket sends no packet; it fails without a route to this address (a DNS root server's).
     const ANYWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(198, 41, 0, 4), 53);

@@ -30,6 +30,7 @@ mod tasks;
 mod template;
 mod terminal;
 mod trail;
+mod trust;
 mod tunnel;
 mod up;
 
@@ -85,6 +86,9 @@ enum Verb {
     Trail(trail::Trail),
     /// Open an application in the browser.
     Open(open::Open),
+    /// Make this machine's browsers and programs trust the certificates of this installation. They are valid for names below
+    /// `localhost` and in the account's public hosted zones only.
+    Trust(trust::Trust),
     /// Print a signed URL for a private file.
     Sign(sign::Sign),
     /// Print the CloudFormation template of a manifest.
@@ -175,6 +179,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Scale(args) => scale::run(home, &out, &args).await?,
         Verb::Trail(args) => trail::run(home, &out, &args).await?,
         Verb::Open(args) => open::run(home, &out, &args)?,
+        Verb::Trust(args) => trust::run(home, &out, &args).await?,
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
         Verb::Template(args) => template::run(&out, &args)?,
         Verb::Check(args) => return check::run(&out, &args),

@@ -143,6 +143,9 @@ async fn refuse_taken_ports(settings: &Settings, own: &[SocketAddr]) -> Result<(
         };
         free(&local6, "ESCALE_WEB_PORT=PORT", tcp6).await?;
     }
+    if settings.needs_https && !own.contains(&local(config.https_port)) {
+        free(&local(config.https_port).to_string(), "ESCALE_HTTPS_PORT=PORT", tcp).await?;
+    }
     if !own.contains(&local(config.dns_port)) {
         free(&local(config.dns_port).to_string(), "ESCALE_DNS_PORT=PORT", both).await?;
     }

@@ -27,12 +27,18 @@ pub(crate) async fn run(home: &Home, out: &Output, status: &Status) -> Result<()
     };
     if application.is_none() {
         let all = Application::all(home)?;
-        status_json["applications"] = all.iter().map(|a| json!({"app": a.app, "url": a.url})).collect();
+        status_json["applications"] = all
+            .iter()
+            .map(
+                |a| json!({"app": a.app, "url": a.url, "https_url": a.https_url(settings.config.https_port)}),
+            )
+            .collect();
     }
     if let (Some(application), Some(_)) = (&application, pid) {
         let client = Client::new(home, &settings);
         status_json["app"] = application.app.clone().into();
         status_json["url"] = application.url.clone().into();
+        status_json["https_url"] = application.https_url(settings.config.https_port).into();
         status_json["stack"] = stack(&client, &application.stack).await?;
         status_json["services"] = services(&client, &application.stack).await?;
         status_json["database"] = database(&client, &application.stack).await?;
@@ -148,6 +154,9 @@ fn text(status_json: &Value) -> String {
     if let Some(app) = status_json["app"].as_str() {
         let stack = status_json["stack"]["status"].as_str().unwrap_or("not created yet");
         lines.push(format!("{app}  {}  ({stack})", word(&status_json["url"])));
+        if let Some(url) = status_json["https_url"].as_str() {
+            lines.push(format!("  over HTTPS: {url}  (`escale trust` makes browsers trust it)"));
+        }
     }
     for service in status_json["services"].as_array().into_iter().flatten() {
         let (running, desired) = (&service["running"], &service["desired"]);

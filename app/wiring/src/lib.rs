@@ -111,6 +111,7 @@ impl Services {
             Arc::clone(&self.route53) as _,
             Arc::clone(&self.s3) as _,
             Arc::new(escale_secretsmanager::SecretsManager),
+            Arc::new(escale_servicediscovery::ServiceDiscovery),
             Arc::new(escale_ssm::Ssm),
             Arc::new(escale_sts::Sts),
         ];
@@ -122,6 +123,7 @@ impl Services {
         vec![
             escale_ecr::door(store.clone(), Arc::clone(cloud), self.ecr.repositories()),
             escale_cloudformation::signals(store, cloud),
+            self.s3.form_uploads(store, cloud),
         ]
     }
 
@@ -157,7 +159,9 @@ pub async fn start(
     let tasks = escale_ecs::Planes { containers, registry, upstream, network: network() };
     escale_ecs::start(engine, store, cloud, tasks);
     escale_logs::start(engine, store, escale_logs::Planes { logs: Arc::clone(&data.logs) });
-    escale_s3::start(engine, store, cloud, escale_s3::Planes { buckets: services.s3.buckets() });
+    let objects =
+        escale_s3::Planes { buckets: services.s3.buckets(), access_logs: services.s3.access_logs() };
+    escale_s3::start(engine, store, cloud, objects);
     escale_secretsmanager::start(engine, store);
     let databases = escale_rds::Planes { postgres: planes.postgres, majors: planes.postgres_majors };
     escale_rds::start(engine, store, cloud, databases);

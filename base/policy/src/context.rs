@@ -25,6 +25,11 @@ pub enum Who {
         name: String,
         source_arn: Option<String>,
     },
+    /// A user of another account.
+    Foreign {
+        arn: String,
+        canonical_id: String,
+    },
     Anonymous,
 }
 
@@ -158,13 +163,13 @@ impl Context {
     }
 
     fn is_outside(&self) -> bool {
-        matches!(self.who, Who::Service { .. } | Who::Anonymous)
+        matches!(self.who, Who::Service { .. } | Who::Foreign { .. } | Who::Anonymous)
     }
 
     fn principal_arn(&self) -> Option<String> {
         match &self.who {
             Who::Account => Some(format!("arn:aws:iam::{}:root", self.account)),
-            Who::User { arn, .. } => Some(arn.clone()),
+            Who::User { arn, .. } | Who::Foreign { arn, .. } => Some(arn.clone()),
             // Conditions on the principal's ARN name the role, not its session.
             Who::Role { role_arn, .. } => Some(role_arn.clone()),
             Who::Service { .. } | Who::Anonymous => None,
@@ -174,7 +179,7 @@ impl Context {
     fn principal_type(&self) -> &'static str {
         match self.who {
             Who::Account => "Account",
-            Who::User { .. } => "User",
+            Who::User { .. } | Who::Foreign { .. } => "User",
             Who::Role { .. } => "AssumedRole",
             Who::Service { .. } => "Service",
             Who::Anonymous => "Anonymous",
@@ -187,7 +192,7 @@ impl Context {
             Who::User { id, .. } => Some(id.clone()),
             Who::Role { role_id, session, .. } => Some(format!("{role_id}:{session}")),
             Who::Anonymous => Some("anonymous".to_owned()),
-            Who::Service { .. } => None,
+            Who::Service { .. } | Who::Foreign { .. } => None,
         }
     }
 }

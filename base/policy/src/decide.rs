@@ -166,6 +166,34 @@ mod tests {
     }
 
     #[test]
+    fn user_of_another_account_needs_a_policy_that_names_it() {
+        let id = "ab".repeat(48);
+        let arn = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1";
+        let identity =
+            |canonical_id: &str| Who::Foreign { arn: arn.into(), canonical_id: canonical_id.into() };
+        let allow = |principal: Value| json!([{"Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::media/*"}]);
+        let own = format!("{ACCOUNT:0>64}");
+        for (who, principal, expected) in [
+            (identity(&id), json!({"CanonicalUser": id}), Outcome::Allowed),
+            (identity(&id), json!({"AWS": arn}), Outcome::Allowed),
+            (identity(&"cd".repeat(48)), json!({"CanonicalUser": id}), Outcome::NotAllowed),
+            (identity(&id), json!({"AWS": ACCOUNT}), Outcome::NotAllowed),
+            (identity(&id), json!({"CanonicalUser": own}), Outcome::NotAllowed),
+            (Who::Anonymous, json!({"CanonicalUser": id}), Outcome::NotAllowed),
+            (Who::Account, json!({"CanonicalUser": own}), Outcome::Allowed),
+        ] {
+            let found = ask(
+                who.clone(),
+                "s3:GetObject",
+                "arn:aws:s3:::media/a",
+                Value::Null,
+                allow(principal.clone()),
+            );
+            assert_eq!(found, expected, "{who:?} {principal}");
+        }
+    }
+
+    #[test]
     fn trust_policy_decides_which_principals_may_assume_the_role() {
         let tasks = json!([{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]);
         let account = json!([{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole",

@@ -18,3 +18,8 @@ pub use condition::is_operator;
 pub use context::{Context, Question, Who};
 pub use decide::{Outcome, decide, trusts};
 pub use document::{Document, Kind, Verdict};
+
+/// Whether a document was refused for an element that AWS has and Escale does not evaluate, rather than for an error in it.
+pub fn is_unsupported(refusal: &str) -> bool {
+    refusal.ends_with(" is not supported")
+}

@@ -16,6 +16,8 @@ enum Named {
     /// An account number, or an ARN.
     Aws(String),
     Service(String),
+    /// A canonical user id: the account's own, or that of a user of another account.
+    Canonical(String),
 }
 
 /// How a statement names the principal of a request.
@@ -42,7 +44,8 @@ impl Principals {
                             ("AWS", "*") => Named::Everyone,
                             ("AWS", _) if is_account(&who) || who.starts_with("arn:") => Named::Aws(who),
                             ("Service", _) => Named::Service(who),
-                            ("Federated" | "CanonicalUser", _) => {
+                            ("CanonicalUser", id) if is_canonical(id) => Named::Canonical(who),
+                            ("Federated", _) => {
                                 return Err(format!("A {kind} principal ({who}) is not supported"));
                             }
                             _ => return Err(invalid(&format!("\"{kind}\":\"{who}\""))),
@@ -72,15 +75,19 @@ impl Named {
             (Named::Everyone, _) => Naming::Directly,
             (Named::Service(service), Who::Service { name, .. }) => says(service == name),
             (Named::Service(_), _) | (Named::Aws(_), Who::Service { .. } | Who::Anonymous) => Naming::No,
-            (Named::Aws(who), asker) => {
-                let whole =
-                    *who == context.account || *who == format!("arn:aws:iam::{}:root", context.account);
+            (Named::Aws(who), Who::Foreign { arn, .. }) => says(who == arn),
+            (Named::Canonical(id), Who::Foreign { canonical_id, .. }) => says(id == canonical_id),
+            (Named::Canonical(_), Who::Service { .. } | Who::Anonymous) => Naming::No,
+            (Named::Aws(who) | Named::Canonical(who), asker) => {
+                let whole = *who == context.account
+                    || *who == format!("arn:aws:iam::{}:root", context.account)
+                    || *who == format!("{:0>64}", context.account);
                 match asker {
                     Who::Account => says(whole),
                     _ if whole => Naming::Account,
                     Who::User { arn, .. } => says(who == arn),
                     Who::Role { role_arn, session_arn, .. } => says(who == role_arn || who == session_arn),
-                    Who::Service { .. } | Who::Anonymous => Naming::No,
+                    Who::Service { .. } | Who::Foreign { .. } | Who::Anonymous => Naming::No,
                 }
             }
         }
@@ -89,6 +96,11 @@ impl Named {
 
 fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Accounts have 64 hexadecimal digits, CloudFront's identities 96.
+fn is_canonical(text: &str) -> bool {
+    (text.len() == 64 || text.len() == 96) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 fn strings(value: &Value) -> Option<Vec<String>> {

@@ -2,7 +2,7 @@
 
 use crate::{Key, Kind, Node, Place, Scalar};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 /// What a text may have, beside plain maps, lists and scalars.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +48,40 @@ pub enum Problem {
     RepeatedKey(String),
 }
 
+/// How many lines of one text may be outdented within brackets. Each costs one more reading of the text.
+const OUTDENTED_LINES: usize = 64;
+
 /// The tree of a text with one document.
 pub fn yaml(text: &str, options: Options) -> Result<Node, Fault> {
+    let mut read = parse(text, options);
+    // libyaml, which AWS and most tools use, ignores columns within brackets; this parser does not: a closing bracket must be
+    // deeper than its key. Leading blanks have no meaning there, so an indented line gives the same tree. Only the parser can
+    // say which lines are concerned: in a block scalar such a line is text.
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..OUTDENTED_LINES {
+        let Err(fault) = &read else { break };
+        let Some(indented) = with_line_indented(&text, fault) else { break };
+        read = parse(&indented, options);
+        text = Cow::Owned(indented);
+    }
+    read
+}
+
+/// The text with the line indented that the parser refused for its column within brackets.
+fn with_line_indented(text: &str, refused: &Fault) -> Option<String> {
+    let Problem::NotYaml(why) = &refused.problem else { return None };
+    if why != "invalid indentation" && why != "invalid indentation in flow construct" {
+        return None;
+    }
+    let start = text.split_inclusive('\n').take(refused.place.line.checked_sub(1)?).map(str::len).sum();
+    let (before, rest) = text.split_at_checked(start)?;
+    Some(format!("{before}{INDENT}{rest}"))
+}
+
+/// Deeper than the keys of any text that people write.
+const INDENT: &str = "                                                                ";
+
+fn parse(text: &str, options: Options) -> Result<Node, Fault> {
     let mut reader = Reader { parser: Parser::new_from_str(text), options, depth: 0 };
     loop {
         match reader.next()? {
@@ -206,6 +238,27 @@ mod tests {
         ] {
             assert_eq!(refused(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn ignores_columns_within_brackets() {
+        for (text, expected) in [
+            ("a: [\n  1,\n  2\n]\nb: 3", r#"{"a":[1,2],"b":3}"#),
+            ("a:\n  b: [\n    1\n  ]\n  c: {\n    d: 2\n  }\n", r#"{"a":{"b":[1],"c":{"d":2}}}"#),
+            ("a:\n  b: [\n    1\n]\n", r#"{"a":{"b":[1]}}"#),
+            ("a: [\n  [1\n],\n  2\n] # end\nb: |\n  ]\n", r#"{"a":[[1],2],"b":"]\n"}"#),
+            ("a: [\n1,\n2]", r#"{"a":[1,2]}"#),
+            (
+                "a:\n  b: [\n    1\n  ]\n c: 2",
+                "not YAML: while parsing a block mapping, did not find expected key (line 5, column 2)",
+            ),
+        ] {
+            assert_eq!(refused(text), expected, "{text}");
+        }
+        let many = "a: [\n]\n".repeat(OUTDENTED_LINES + 1);
+        let options = Options { repeated_keys: true, ..PLAIN };
+        assert!(yaml(&many, options).is_err());
+        assert!(yaml(&many[8..], options).is_ok());
     }
 
     #[test]

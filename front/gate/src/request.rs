@@ -11,11 +11,11 @@ use crate::{
     web_pages::{self, Purpose},
 };
 use bytes::Bytes;
-use escale_base::{AwsError, ErrorKind, ids, limits::request as limits, wire::Value};
+use escale_base::{AwsError, ErrorKind, Timestamp, ids, limits::request as limits, wire::Value};
 use escale_model::Operation;
 use escale_service::{
-    Arrival, Body, Caller, Credential, CrossOriginGrant, Entry, Kind, Principal, StreamCx, StreamHandler,
-    StreamReply, is_preflight,
+    Arrival, Body, Caller, Credential, CrossOriginGrant, Entry, Kind, Principal, Served, StreamCx,
+    StreamHandler, StreamReply, counted, is_preflight,
 };
 use escale_wire::{
     Target,
@@ -44,11 +44,13 @@ pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) 
     };
     // A mount authenticates its callers itself, but web pages are refused for it here.
     if let Some(mount) = gate.mounts.iter().find(|m| m.claims(&parts)) {
-        return match web_pages::check_page(&parts, &authority, Purpose::Other) {
+        let purpose = if mount.has_own_proof() { Purpose::Presigned } else { Purpose::Other };
+        return match web_pages::check_page(&parts, &authority, purpose) {
             Ok(()) => mount.serve(Request::from_parts(parts, arriving.stream()), ends.arrival).await,
             Err(error) => unidentified(&parts, &error, &request_id),
         };
     }
+    let started = gate.cloud.clock.now();
     let (target, form) = match identify(&gate, &parts, &mut arriving).await {
         Ok(found) => found,
         Err(error) => return unidentified(&parts, &error, &request_id),
@@ -59,11 +61,12 @@ pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) 
     let result = call.run(arriving, form).await;
     let answered = (&call.request_id[..], arrival);
     call.trace.record(&call.gate, &call.target, &call.parts, answered, result.as_ref().err());
+    let code = result.as_ref().err().map(|error| error.code.clone());
     let mut response = result.unwrap_or_else(|error| call.fail(error));
     if let Some(grant) = &call.grant {
         grant.allow(response.headers_mut(), &call.parts.method, &call.parts.headers);
     }
-    response
+    call.log(response, started, code.as_deref())
 }
 
 /// The answer to a request whose head the guard refused with `status`.
@@ -247,6 +250,28 @@ impl Call {
         escale_wire::validate(&self.target, request.operation, &request.input)
     }
 
+    /// Lets the service note the request in an access log.
+    fn log(&self, response: Response<Body>, started: Timestamp, code: Option<&str>) -> Response<Body> {
+        let cloud = &self.gate.cloud;
+        let Some(service) = cloud.service(self.target.service.id) else { return response };
+        let served = Served {
+            request: &self.parts,
+            path: &self.target.path,
+            request_id: &self.request_id,
+            arrival: self.arrival,
+            principal: self.trace.principal(),
+            status: response.status().as_u16(),
+            error_code: code,
+            headers: response.headers(),
+            started,
+            answered: cloud.clock.now(),
+        };
+        match service.served(&self.gate.store.read(), &cloud.config, &served) {
+            Some(done) => response.map(|body| counted(body, done, cloud.clock.clone())),
+            None => response,
+        }
+    }
+
     fn entry(&self, operation: &Operation) -> Result<&Entry, AwsError> {
         let service = self.target.service.id;
         let missing = || AwsError::no_operation(service, &operation.name);
@@ -342,7 +367,7 @@ impl Call {
         let image = self.gate.store.read();
         let credential = claim.and_then(|claim| self.gate.cloud.credential(&image, &claim.access_key));
         match credential.map(|c| c.principal) {
-            Some(Principal::OnBehalf { .. }) => Ok(()),
+            Some(Principal::OnBehalf { .. } | Principal::Foreign { .. }) => Ok(()),
             _ => Err(refused),
         }
     }

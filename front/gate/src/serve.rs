@@ -9,6 +9,7 @@ use bytes::Bytes;
 use escale_base::limits::request as limits;
 use escale_httpguard::{Guard, Limits, Link, Upgrades};
 use escale_service::{Arrival, Body, Entrance, Mount};
+use escale_tls::{Stream, Terminator};
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, service::service_fn};
@@ -31,14 +32,14 @@ const SILENCE: Duration = Duration::from_millis(limits::STREAM_PAUSE_MS + 5_000)
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Serves the API on a socket until the future is dropped; its connections end with it. `entrance` is the kind of listener:
-/// it decides whether the root principal is accepted.
-pub async fn serve(gate: Arc<Gate>, listener: TcpListener, entrance: Entrance) {
-    accept(Behind::Api(gate), listener, entrance).await;
+/// it decides whether the root principal is accepted. With `tls`, clients may speak HTTPS on the same port.
+pub async fn serve(gate: Arc<Gate>, listener: TcpListener, entrance: Entrance, tls: Option<Terminator>) {
+    accept(Behind::Api(gate), listener, entrance, tls).await;
 }
 
 /// Serves a mount alone, at an address of its own: every request is for it, whatever host it names.
 pub async fn serve_mount(mount: Arc<dyn Mount>, listener: TcpListener) {
-    accept(Behind::Mount(mount), listener, Entrance::Cloud).await;
+    accept(Behind::Mount(mount), listener, Entrance::Cloud, None).await;
 }
 
 /// What answers the requests of a listener.
@@ -48,7 +49,7 @@ enum Behind {
     Mount(Arc<dyn Mount>),
 }
 
-async fn accept(behind: Behind, listener: TcpListener, entrance: Entrance) {
+async fn accept(behind: Behind, listener: TcpListener, entrance: Entrance, tls: Option<Terminator>) {
     let slots = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -68,9 +69,12 @@ async fn accept(behind: Behind, listener: TcpListener, entrance: Entrance) {
         };
         // Small answers must not wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
-        let behind = behind.clone();
+        let (behind, tls) = (behind.clone(), tls.clone());
         connections.spawn(async move {
-            connection(behind, stream, ends).await;
+            match handshake(stream, tls).await {
+                Ok(stream) => connection(behind, stream, ends).await,
+                Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+            }
             drop(slot);
         });
         // Removes finished tasks, which the set would otherwise keep until the listener ends.
@@ -78,7 +82,21 @@ async fn accept(behind: Behind, listener: TcpListener, entrance: Entrance) {
     }
 }
 
-async fn connection(behind: Behind, stream: TcpStream, ends: Ends) {
+/// The first byte of every TLS handshake (RFC 8446, 5.1). No request in HTTP begins with it.
+const HANDSHAKE: u8 = 22;
+
+async fn handshake(stream: TcpStream, tls: Option<Terminator>) -> std::io::Result<Stream> {
+    let Some(tls) = tls else { return Ok(Stream::Plain(stream)) };
+    let mut first = [0];
+    // Zero bytes: the client has closed the connection, which the server of HTTP sees as well.
+    let peeked = tokio::time::timeout(HEAD_WITHIN, stream.peek(&mut first)).await;
+    match peeked.map_err(|_| std::io::ErrorKind::TimedOut)?? {
+        1 if first == [HANDSHAKE] => tls.accept(stream).await,
+        _ => Ok(Stream::Plain(stream)),
+    }
+}
+
+async fn connection(behind: Behind, stream: Stream, ends: Ends) {
     let link = Arc::new(Link::default());
     let guard = Guard::new(stream, Arc::clone(&link), Arc::new(()), Upgrades::Never, SILENCE);
     let service = service_fn(move |incoming: Request<Incoming>| {

@@ -40,6 +40,11 @@ impl Trace {
         let _ = self.caller.set(refused);
     }
 
+    /// The sender of the request, if it was verified.
+    pub(crate) fn principal(&self) -> Option<&Principal> {
+        self.caller.get().map(|caller| &caller.principal)
+    }
+
     pub(crate) fn operation(&self, name: &str) {
         let _ = self.operation.set(name.to_owned());
     }

@@ -61,7 +61,9 @@ fn is_ours(authority: &Authority, local: SocketAddr, config: &Config) -> bool {
         return same_port;
     }
     let s3 = Config::s3_name();
-    if host == Config::api_name() || host == s3 || host.strip_suffix(&s3).is_some_and(|b| b.ends_with('.')) {
+    if [Config::api_name(), Config::data_api_name(), s3.clone()].contains(&host)
+        || host.strip_suffix(&s3).is_some_and(|b| b.ends_with('.'))
+    {
         return same_port;
     }
     // AWS's own names, for clients that a proxy or resolver directs here: those name AWS's ports.

@@ -11,7 +11,9 @@ pub mod elbv2;
 pub mod logs;
 pub mod rds;
 pub mod route53;
+pub mod s3;
 pub mod secretsmanager;
+pub mod servicediscovery;
 pub mod ssm;
 pub mod sts;
 
@@ -33,7 +35,9 @@ pub const ALL: &[&[Shape]] = &[
     logs::SHAPES,
     rds::SHAPES,
     route53::SHAPES,
+    s3::SHAPES,
     secretsmanager::SHAPES,
+    servicediscovery::SHAPES,
     ssm::SHAPES,
     sts::SHAPES,
 ];

@@ -27,6 +27,12 @@ pub enum Principal {
         service: String,
         source_arn: String,
     },
+    /// A user of another account, for example an origin access identity of CloudFront: only a resource policy can allow it.
+    Foreign {
+        arn: String,
+        /// The id by which bucket policies name it.
+        canonical_id: String,
+    },
     /// An unsigned request: only a resource policy can allow it.
     Anonymous,
 }
@@ -42,6 +48,7 @@ impl Principal {
             }
             Principal::Service(name) => name.clone(),
             Principal::OnBehalf { service, .. } => service.clone(),
+            Principal::Foreign { arn, .. } => arn.clone(),
             Principal::Anonymous => "*".into(),
         }
     }

@@ -107,7 +107,13 @@ impl Cloud {
 
     /// A key with which `service` signs requests for its resource `source_arn`; resource policies decide on them.
     pub fn service_key(&self, service: &str, source_arn: &str) -> (String, Secret<String>) {
-        self.service_keys.key_for(service, source_arn)
+        let (service, source_arn) = (service.to_owned(), source_arn.to_owned());
+        self.service_keys.key_for(Principal::OnBehalf { service, source_arn })
+    }
+
+    /// A key with which a part of the cloud signs requests as a user of another account; resource policies decide on them.
+    pub fn foreign_key(&self, arn: String, canonical_id: String) -> (String, Secret<String>) {
+        self.service_keys.key_for(Principal::Foreign { arn, canonical_id })
     }
 
     /// Runs a synchronous operation in a transaction of its own. A read-only operation waits for no writer.

@@ -58,6 +58,12 @@ impl Config {
         format!("api.{}", Config::PRIVATE_SUFFIX)
     }
 
+    /// The API's name for operations that the model gives a host of their own, such as DiscoverInstances: clients put `data-` before
+    /// the name of any endpoint.
+    pub fn data_api_name() -> String {
+        format!("data-{}", Config::api_name())
+    }
+
     /// The name under which tasks reach S3.
     pub fn s3_name() -> String {
         format!("s3.{}", Config::PRIVATE_SUFFIX)

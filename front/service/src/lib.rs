@@ -21,6 +21,7 @@ mod needs;
 mod operation;
 mod recorded;
 mod request;
+mod served;
 mod service_keys;
 mod stream;
 
@@ -43,7 +44,8 @@ pub use mount::Mount;
 pub use needs::{Also, Needs, gives_tags};
 pub use operation::{Entry, Kind, Operation, SyncHandler};
 pub use recorded::Recorded;
-pub use request::{Named, Request, request};
+pub use request::{Named, Request, request, request_with_body};
+pub use served::{OnSent, Served, counted};
 pub use stream::{Body, StreamCx, StreamHandler, StreamOperation, StreamReply};
 
 use escale_base::wire::Value;
@@ -103,6 +105,11 @@ pub trait Service: Send + Sync + 'static {
 
     /// Whether a web page of another origin may make a request; `None` if it may not.
     fn cross_origin(&self, _image: &Image, _request: &CrossOrigin<'_>) -> Option<CrossOriginGrant> {
+        None
+    }
+
+    /// Notes an answered request for an access log. The function that it returns is called when the body has been sent.
+    fn served(&self, _image: &Image, _config: &Config, _served: &Served<'_>) -> Option<OnSent> {
         None
     }
 

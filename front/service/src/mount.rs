@@ -10,6 +10,12 @@ pub trait Mount: Send + Sync + 'static {
     /// Whether this request is for the mount; called before the request is identified.
     fn claims(&self, parts: &Parts) -> bool;
 
+    /// Whether its requests carry a proof that a page cannot make itself, as presigned URLs do. Web pages of other origins may
+    /// then send them.
+    fn has_own_proof(&self) -> bool {
+        false
+    }
+
     fn serve(
         &self,
         request: Request<Body>,

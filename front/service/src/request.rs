@@ -65,6 +65,18 @@ pub async fn request<R: Request>(
     caller: &Caller,
     request: R,
 ) -> Result<R::Answer, AwsError> {
+    let body: Body = Empty::new().map_err(|e| match e {}).boxed_unsync();
+    request_with_body(cloud, store, caller, request, body).await
+}
+
+/// The same, with the body for a stream operation.
+pub async fn request_with_body<R: Request>(
+    cloud: &Arc<Cloud>,
+    store: &Store,
+    caller: &Caller,
+    request: R,
+    body: Body,
+) -> Result<R::Answer, AwsError> {
     let (entry, input) = (cloud.entry(R::SERVICE, R::NAME), request.write());
     let Some((entry, Kind::Stream(handler))) = entry.map(|e| (e, &e.kind)) else {
         return read_answer::<R>(&cloud.call(store, caller, R::SERVICE, R::NAME, input)?);
@@ -79,7 +91,6 @@ pub async fn request<R: Request>(
     };
     let needs = handler.needs(&input, &cx)?;
     cloud.authorize(&store.read(), caller, R::SERVICE, entry, &input, &needs)?;
-    let body: Body = Empty::new().map_err(|e| match e {}).boxed_unsync();
     read_answer::<R>(&handler.run(cx, input, body).await?.output)
 }
 

@@ -13,9 +13,8 @@ use std::{
 pub(crate) struct ServiceKeys(RwLock<HashMap<String, Credential>>);
 
 impl ServiceKeys {
-    /// The key of `service` acting for the resource `source_arn`; the same one each time.
-    pub(crate) fn key_for(&self, service: &str, source_arn: &str) -> (String, Secret<String>) {
-        let principal = Principal::OnBehalf { service: service.into(), source_arn: source_arn.into() };
+    /// The key of this principal; the same one each time.
+    pub(crate) fn key_for(&self, principal: Principal) -> (String, Secret<String>) {
         let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if let Some((id, found)) = keys.iter().find(|(_, c)| c.principal == principal) {
             return (id.clone(), found.secret.clone());

@@ -115,6 +115,7 @@ const UNLISTED: &[(&str, &str)] = &[
     ("AccountAttributeName", "vpc-max-security-groups-per-interface"),
     ("NetworkInterfaceCreationType", "interface"),
     ("NetworkInterfaceCreationType", "nat_gateway"), // used by services only: the gate refuses it from clients
+    ("NetworkInterfaceCreationType", "network_load_balancer"), // the same
 ];
 
 /// The parts of an answer that the model does not have or that have the wrong type, with their paths.

@@ -25,6 +25,6 @@ pub use fault::{
 };
 pub use head::{host, is_form, query_pairs};
 pub use protocol::{Request, body_headers, decode, encode_error, encode_head, encode_output, operation};
-pub use target::{Target, encode_unidentified, identify, is_own_host};
+pub use target::{Target, bucket_of_host, encode_unidentified, identify, is_own_host};
 pub use validate::validate;
 pub use xml::{Element, NotXml};

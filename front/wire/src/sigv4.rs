@@ -20,7 +20,7 @@ pub use verify::{Authentication, Unproven, Verifier};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+pub const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -36,6 +36,17 @@ fn hmac_key(key: &[u8], text: &str) -> Key {
 
 fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
+}
+
+/// Whether `signature` is that of a text itself, such as the policy of a form: of no request. `scope` is the day, the region and
+/// the service.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html>
+pub fn has_signature(secret: &str, scope: (&str, &str, &str), text: &str, signature: &str) -> bool {
+    let (date, region, service) = scope;
+    let key = signing_key(secret, date, region, service);
+    // Compared in constant time.
+    hex::decode(signature).is_ok_and(|signature| hmac(&key, text).verify_slice(&signature).is_ok())
 }
 
 /// The key that signs for one day, region and service.

@@ -134,7 +134,7 @@ fn by_host(host: &str) -> Option<&'static Service> {
 }
 
 /// The bucket in `bucket.s3.localhost`, `bucket.s3.eu-west-1.amazonaws.com` or `bucket.localhost`; `None` for path style.
-fn bucket_of_host(host: &str) -> Option<&str> {
+pub fn bucket_of_host(host: &str) -> Option<&str> {
     let (domain, name) = DOMAINS.iter().find_map(|d| Some((*d, host.strip_suffix(d)?)))?;
     if name == "s3" || name.starts_with("s3.") {
         return None;

@@ -31,6 +31,10 @@ enum Rule {
     },
 }
 
+/// Values outside of an enumeration that AWS accepts nevertheless, by service and shape; the operation gives them a meaning.
+/// ECS registers a port mapping of protocol `http` as `tcp`: <https://github.com/hashicorp/terraform-provider-aws/issues/3645>.
+const BEYOND_CHOICES: &[(&str, &str, &str)] = &[("ecs", "TransportProtocol", "http")];
+
 struct Violation {
     /// In AWS's form: `tags.1.member.key`.
     path: String,
@@ -89,7 +93,8 @@ impl Walk<'_> {
     }
 
     fn text(&mut self, shape: &Shape, text: &str, path: &str) {
-        if !shape.choices.is_empty() && !shape.choices.iter().any(|c| c == text) {
+        let is_accepted = || BEYOND_CHOICES.contains(&(self.model.id, &shape.name, text));
+        if !shape.choices.is_empty() && !shape.choices.iter().any(|c| c == text) && !is_accepted() {
             let rule = format!("Member must satisfy enum value set: [{}]", shape.choices.join(", "));
             self.broken(path, format!("'{text}'"), rule, Some(shape.name.clone()));
         }

@@ -32,7 +32,8 @@ const ALWAYS: &str = "localhost";
 impl Authorities {
     /// Opens the folder, and creates it with new keys if it does not exist.
     pub fn open(folder: &Path, tag: &str, clock: Clock) -> Result<Authorities, PlaneError> {
-        let what = || format!("create the folder {} for the keys of the certificate authorities", folder.display());
+        let what =
+            || format!("create the folder {} for the keys of the certificate authorities", folder.display());
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).machine(what)?;
         // An earlier program may have created it with more permissions.
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).machine(what)?;
@@ -63,7 +64,8 @@ impl Authority for Authorities {
         let inner = Arc::clone(&self.0);
         // An RSA key takes a second of computation.
         let issued = tokio::task::spawn_blocking(move || inner.issue(purpose, &leaf)).await;
-        issued.map_err(|error| PlaneError::plane("issuing a certificate panicked").because(error.to_string()))?
+        issued
+            .map_err(|error| PlaneError::plane("issuing a certificate panicked").because(error.to_string()))?
     }
 
     fn root(&self, purpose: Purpose) -> Result<String, PlaneError> {
@@ -110,7 +112,10 @@ impl Inner {
 /// Whether a name below `domain`, or `domain` itself, is below `of`.
 fn contains(of: &str, domain: &str) -> bool {
     domain.eq_ignore_ascii_case(of)
-        || domain.to_ascii_lowercase().strip_suffix(&of.to_ascii_lowercase()).is_some_and(|rest| rest.ends_with('.'))
+        || domain
+            .to_ascii_lowercase()
+            .strip_suffix(&of.to_ascii_lowercase())
+            .is_some_and(|rest| rest.ends_with('.'))
 }
 
 fn name(purpose: Purpose) -> &'static str {

@@ -61,7 +61,8 @@ pub(crate) fn sign(
     params.not_before = date(Timestamp(now.0 - DAY_MS))?;
     params.not_after = date(Timestamp(now.0 + VALID_MS))?;
     let signed = params.self_signed(key);
-    let signed = signed.map_err(|e| PlaneError::plane("cannot sign a root certificate").because(e.to_string()))?;
+    let signed =
+        signed.map_err(|e| PlaneError::plane("cannot sign a root certificate").because(e.to_string()))?;
     Ok(signed.pem())
 }
 

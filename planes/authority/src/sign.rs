@@ -20,11 +20,7 @@ pub(crate) fn leaf(
         let names = leaf.names.join(", ");
         PlaneError::asked(format!("cannot issue a certificate for {names}")).because(error.to_string())
     })?;
-    Ok(Issued {
-        certificate_pem: certificate.pem(),
-        chain_pem,
-        key_pem: Secret::new(key.serialize_pem()),
-    })
+    Ok(Issued { certificate_pem: certificate.pem(), chain_pem, key_pem: Secret::new(key.serialize_pem()) })
 }
 
 fn params(leaf: &Leaf) -> Result<CertificateParams, PlaneError> {

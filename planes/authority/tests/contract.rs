@@ -1,4 +1,5 @@
 //! The contract of the plane, on the real one and on the fake.
+#![allow(clippy::unwrap_used)] // helpers of tests are not marked as tests
 
 use escale_authority::{Authorities, Authority, FakeAuthorities, Issued, KeyKind, Leaf, Purpose};
 use escale_base::{Clock, Timestamp};
@@ -81,10 +82,13 @@ async fn only_the_root_of_browsers_is_limited_to_domains() {
 async fn keys_have_the_requested_kind() {
     let folder = tempfile::tempdir().unwrap();
     let authority = real(folder.path());
-    for (kind, key) in
-        [(KeyKind::P256, x509::Key::P256), (KeyKind::P384, x509::Key::P384), (KeyKind::Rsa2048, x509::Key::Rsa { bits: 2048 })]
-    {
-        let issued = authority.issue(Purpose::Workloads, leaf(&["s3.amazonaws.com", "10.0.0.1"], kind)).await.unwrap();
+    for (kind, key) in [
+        (KeyKind::P256, x509::Key::P256),
+        (KeyKind::P384, x509::Key::P384),
+        (KeyKind::Rsa2048, x509::Key::Rsa { bits: 2048 }),
+    ] {
+        let issued =
+            authority.issue(Purpose::Workloads, leaf(&["s3.amazonaws.com", "10.0.0.1"], kind)).await.unwrap();
         check(&issued);
         assert_eq!(x509::read(&issued.certificate_pem).unwrap().key, key);
     }

@@ -57,7 +57,9 @@ fn split(authority: &str) -> (&str, Option<&str>) {
 /// A scheme's default port makes no difference (RFC 9110, 4.2.3).
 fn same(a: &str, b: &str, https: bool) -> bool {
     let ((a, a_port), (b, b_port)) = (split(a), split(b));
-    let port = |port: Option<&str>| port.filter(|p| !p.is_empty()).unwrap_or(if https { "443" } else { "80" }).to_owned();
+    let port = |port: Option<&str>| {
+        port.filter(|p| !p.is_empty()).unwrap_or(if https { "443" } else { "80" }).to_owned()
+    };
     a.eq_ignore_ascii_case(b) && port(a_port) == port(b_port)
 }
 
@@ -72,7 +74,8 @@ mod tests {
             for host in hosts {
                 headers.append(header::HOST, host.parse().unwrap());
             }
-            Authority::of(&target.parse().unwrap(), &headers, target.starts_with("https")).map(|a| format!("{} {}", a.as_str(), a.host()))
+            Authority::of(&target.parse().unwrap(), &headers, target.starts_with("https"))
+                .map(|a| format!("{} {}", a.as_str(), a.host()))
         };
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(of("/x", &["Cdn.test:8080"]), some("Cdn.test:8080 cdn.test"));

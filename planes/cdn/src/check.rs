@@ -79,6 +79,14 @@ fn check_behaviour(at: &str, spec: &DistributionSpec, behaviour: &Behaviour) -> 
     if let Some(method) = behaviour.cached_methods.iter().find(|m| !may_cache.contains(m)) {
         return wrong(format!("{method} cannot be cached; GET, HEAD and OPTIONS can"));
     }
+    let headers = &behaviour.response_headers;
+    let set = headers.set.iter().map(|h| (&h.name, h.value.as_str()));
+    let names = set.chain(headers.remove.iter().map(|name| (name, "")));
+    for (name, value) in names {
+        if HeaderName::try_from(name).is_err() || HeaderValue::from_str(value).is_err() {
+            return wrong(format!("'{name}' is not a valid header to set or remove"));
+        }
+    }
     SignedAccess::parse(&behaviour.trusted_keys).map_err(|e| PlaneError::asked(format!("{at}: {e}")))?;
     Ok(())
 }

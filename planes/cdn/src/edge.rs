@@ -1,11 +1,12 @@
 //! The real plane: its distributions, its cache, its listeners.
 
 use crate::{
-    Cdn, Connector, Counts, OriginSigner,
+    Cdn, Connector, Counts, OriginSigner, Visit,
     blob::Directory,
     check::{check, check_invalidation},
     flight::Flights,
     key,
+    log::Log,
     origin::Origins,
     serve,
     signed::SignedAccess,
@@ -66,6 +67,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) flights: Arc<Flights>,
     pub(crate) origins: Origins,
+    pub(crate) log: Arc<Log>,
     pub(crate) signer: Arc<dyn OriginSigner>,
     table: ArcSwap<Table>,
     /// Held while the table is changed.
@@ -137,6 +139,7 @@ impl Edge {
             store: Store::new(directory, settings.memory_bytes, settings.disk_bytes),
             flights: Arc::default(),
             origins: Origins::new(connector),
+            log: Arc::default(),
             signer,
             table: ArcSwap::default(),
             changing: Mutex::new(()),
@@ -290,6 +293,10 @@ impl Cdn for Edge {
         let id = self.0.table.load().by_id.get(id).map(|d| d.id.clone()).ok_or_else(|| no_such(id))?;
         let patterns = paths.iter().map(|path| key::invalidation(path));
         Ok(patterns.map(|pattern| self.0.flights.invalidate(&self.0.store, &id, &pattern)).sum())
+    }
+
+    async fn take_log(&self, most: usize) -> Result<Vec<Visit>, PlaneError> {
+        Ok(self.0.log.take(most))
     }
 
     fn ids(&self) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! The plane for simulations: it stores specs and serves no requests.
 
 use crate::{
-    Cdn, Counts, DistributionSpec,
+    Cdn, Counts, DistributionSpec, Visit,
     check::{check, check_invalidation},
 };
 use async_trait::async_trait;
@@ -72,6 +72,11 @@ impl Cdn for FakeCdn {
         }
         all.invalidated.extend(paths.iter().map(|p| (id.to_owned(), p.clone())));
         Ok(0)
+    }
+
+    /// It serves no requests.
+    async fn take_log(&self, _most: usize) -> Result<Vec<Visit>, PlaneError> {
+        Ok(Vec::new())
     }
 
     fn ids(&self) -> Vec<String> {

@@ -14,7 +14,8 @@ pub fn signed_policy(bytes: &[u8]) {
     if let Ok(cookie) = http::HeaderValue::from_bytes(bytes) {
         headers.insert(http::header::COOKIE, cookie);
     }
-    let Some(authority) = Authority::of(&Uri::from_static("https://cdn.test/a/b.png"), &HeaderMap::new(), true)
+    let Some(authority) =
+        Authority::of(&Uri::from_static("https://cdn.test/a/b.png"), &HeaderMap::new(), true)
     else {
         return;
     };

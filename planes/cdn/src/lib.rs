@@ -20,9 +20,11 @@ mod freshness;
 #[doc(hidden)]
 pub mod fuzzing;
 mod key;
+mod log;
 mod origin;
 mod pages;
 mod public_key;
+mod response_headers;
 mod serve;
 mod signed;
 pub mod spec;
@@ -36,8 +38,9 @@ pub use public_key::PublicKey;
 pub use spec::DistributionSpec;
 
 use async_trait::async_trait;
-use escale_base::PlaneError;
+use escale_base::{PlaneError, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
 /// The cdn plane. [`Edge`] is the real one, [`FakeCdn`] the one for simulations.
@@ -51,8 +54,43 @@ pub trait Cdn: Send + Sync {
     /// spelling of a path is included (`RawPath::collapsed` of `escale-base`).
     /// In effect when it returns, also for answers in flight. Returns how many were dropped.
     async fn invalidate(&self, id: &str, paths: &[String]) -> Result<usize, PlaneError>;
+    /// Removes and returns at most `most` of the oldest records of requests to logged distributions. Best effort: records that
+    /// nobody takes are dropped beyond a bound, and they are lost with the process.
+    async fn take_log(&self, most: usize) -> Result<Vec<Visit>, PlaneError>;
     fn ids(&self) -> Vec<String>;
     async fn counts(&self, id: &str) -> Result<Option<Counts>, PlaneError>;
+}
+
+/// One answered request of a logged distribution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Visit {
+    pub distribution: String,
+    pub at: Timestamp,
+    pub client: SocketAddr,
+    pub method: String,
+    /// The Host header.
+    pub host: String,
+    /// As the viewer sent it, like the query.
+    pub path: String,
+    pub query: Option<String>,
+    pub version: String,
+    pub https: bool,
+    pub referer: Option<String>,
+    pub user_agent: Option<String>,
+    pub cookie: Option<String>,
+    pub forwarded_for: Option<String>,
+    pub range: Option<String>,
+    pub received_bytes: u64,
+    pub status: u16,
+    /// How the answer was produced, in the words of X-Cache.
+    pub result: String,
+    pub id: String,
+    pub content_type: Option<String>,
+    pub content_length: Option<String>,
+    /// Head and body.
+    pub sent_bytes: u64,
+    pub first_byte_ms: u64,
+    pub took_ms: u64,
 }
 
 /// Connects to an origin; the caller decides from which network.

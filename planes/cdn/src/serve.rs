@@ -8,7 +8,7 @@ use crate::{
     edge::{Compiled, Distribution, Inner},
     flight::{Role, State},
     key::{Key, Viewer},
-    origin, pages,
+    log, origin, pages,
     signed::{self, Asked},
     spec::ViewerProtocol,
     store::Entry,
@@ -41,7 +41,7 @@ const NO_CONNECTION: &str = "We can't connect to the server for this app or webs
 
 /// How an answer was produced, in the words of X-Cache.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Word {
+pub(crate) enum Word {
     Hit,
     Miss,
     RefreshHit,
@@ -50,7 +50,7 @@ enum Word {
 }
 
 impl Word {
-    fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Word::Hit => "Hit",
             Word::Miss => "Miss",
@@ -96,7 +96,8 @@ pub(crate) async fn handle(
     let path = RawPath::new(request.uri().path());
     // `*` is a path for servers, not for their content; and the behaviour must be unambiguous.
     let is_certain = path.as_str().starts_with('/') && !path.has_two_readings();
-    let Some(authority) = Authority::of(request.uri(), request.headers(), https).filter(|_| is_certain) else {
+    let Some(authority) = Authority::of(request.uri(), request.headers(), https).filter(|_| is_certain)
+    else {
         return refuse(StatusCode::BAD_REQUEST);
     };
     let Some(distribution) = edge.distribution(&authority.host()) else {
@@ -108,6 +109,7 @@ pub(crate) async fn handle(
         return response;
     };
     let counters = distribution.counters.clone();
+    let visit = distribution.spec.log.then(|| log::visit(&edge, &distribution, &request, client, https));
     counters.requests.fetch_add(1, Relaxed);
     let body_broke: Arc<AtomicBool> = Arc::default();
     let exchange = Exchange {
@@ -135,7 +137,10 @@ pub(crate) async fn handle(
     if body_broke.load(Relaxed) || link.is_body_withheld() {
         close(&mut response, is_http1);
     }
-    response
+    match visit {
+        Some(visit) => log::note(&edge, visit, response, (word, id)),
+        None => response,
+    }
 }
 
 /// Closes the connection after a refused request: the bytes that follow may be something else than they seem.
@@ -230,10 +235,12 @@ impl Exchange {
         let (response, word) =
             self.content(compiled, path, query.as_deref(), &parts, body.boxed_unsync()).await;
         let page = self.distribution.spec.errors.iter().find(|e| e.status == response.status().as_u16());
-        match page.and_then(|e| e.page.as_ref()) {
+        let (mut response, word) = match page.and_then(|e| e.page.as_ref()) {
             Some((page, status)) => (self.page(page, *status, response).await, Word::Error),
             None => (response, word),
-        }
+        };
+        behaviour.response_headers.apply(response.headers_mut(), &parts.method, &parts.headers);
+        (response, word)
     }
 
     /// Replaces an error by another object of the distribution; returns the error itself when that fails too.

@@ -244,7 +244,8 @@ mod tests {
             if let Some(cookie) = cookie {
                 headers.insert(header::COOKIE, cookie.parse().unwrap());
             }
-            let authority = Authority::of(&"https://cdn.test/".parse().unwrap(), &HeaderMap::new(), true).unwrap();
+            let authority =
+                Authority::of(&"https://cdn.test/".parse().unwrap(), &HeaderMap::new(), true).unwrap();
             self.access.verify(&Asked {
                 https: true,
                 authority: &authority,

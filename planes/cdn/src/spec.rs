@@ -18,6 +18,8 @@ pub struct DistributionSpec {
     pub default: Behaviour,
     pub origins: Vec<Origin>,
     pub errors: Vec<ErrorResponse>,
+    /// Keeps records of its requests for [`crate::Cdn::take_log`].
+    pub log: bool,
     /// For viewers that name one of the distribution's hosts in their handshake. `None`: no viewer can use HTTPS.
     pub tls: Option<TlsSpec>,
 }
@@ -41,6 +43,38 @@ pub struct Behaviour {
     pub compress: bool,
     /// If not empty, only requests signed by one of these keys are answered.
     pub trusted_keys: Vec<TrustedKey>,
+    pub response_headers: ResponseHeaders,
+}
+
+/// Changes of the headers of every answer to a viewer, also of cached ones and of errors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResponseHeaders {
+    pub set: Vec<SetHeader>,
+    /// Removed first: `set` may contain the same name.
+    pub remove: Vec<String>,
+    pub cors: Option<Cors>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetHeader {
+    pub name: String,
+    pub value: String,
+    /// Replaces the origin's header of this name; otherwise that one stays.
+    pub overrides: bool,
+}
+
+/// The headers of the CORS protocol, which only requests with an Origin get.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cors {
+    /// `*` matches any characters.
+    pub origins: Vec<String>,
+    pub headers: Vec<String>,
+    pub methods: Vec<String>,
+    pub exposed: Vec<String>,
+    pub credentials: bool,
+    pub max_age_s: Option<u32>,
+    /// Replaces the origin's headers of the protocol; otherwise an answer that has any of them keeps its own.
+    pub overrides: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -142,6 +142,7 @@ async fn start(change: impl FnOnce(&mut DistributionSpec)) -> Running {
             server: "Edge".into(),
             user_agent: "Edge/1".into(),
         },
+        https_port: None,
     };
     let edge = Edge::open(settings, Arc::new(Direct), Arc::new(Stamp), clock.clone()).unwrap();
     let mut spec = distribution(port);

@@ -1,13 +1,14 @@
 //! Image manifests and configurations (OCI image 1.1, Docker schema 2), read out of a blob directory
 //! `<blobs>/sha256/<hex>`.
 //!
-//! `HEALTHCHECK` and `VOLUME` of the configuration have no effect: the group configures its health checks, and files
-//! written under a volume path stay in the container's own writable layer.
+//! `HEALTHCHECK` of the configuration has no effect: the group configures its health checks. `VOLUME` has one only for what
+//! containers share: see `volumes.rs`.
 
 use crate::limits;
 use escale_base::PlaneError;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
+    collections::BTreeMap,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -43,6 +44,17 @@ pub(crate) struct Config {
     pub(crate) cmd: Option<Vec<String>>,
     pub(crate) working_dir: Option<String>,
     pub(crate) stop_signal: Option<String>,
+    pub(crate) volumes: Option<BTreeMap<String, serde_json::Value>>,
+}
+
+impl Config {
+    /// The paths that the image declares as volumes, without a final slash. Paths that are no absolute ones are left out.
+    pub(crate) fn volume_paths(&self) -> impl Iterator<Item = String> {
+        let paths = self.volumes.iter().flat_map(BTreeMap::keys).map(|path| path.trim_end_matches('/'));
+        paths
+            .filter(|path| path.starts_with('/') && !path.split('/').any(|part| part == ".."))
+            .map(str::to_owned)
+    }
 }
 
 #[derive(Deserialize)]

@@ -40,6 +40,7 @@ mod storage;
 mod store;
 mod unpack;
 mod user;
+mod volumes;
 mod watcher;
 
 pub use clear::clear;

@@ -17,6 +17,7 @@ use crate::{
     storage::Measure,
     store::{self, ContainerDir, Facts, Notes, ShimOrder},
     user::Accounts,
+    volumes,
     watcher::{Wake, Watcher, wake},
 };
 use async_trait::async_trait;
@@ -191,9 +192,11 @@ impl RealHost {
         let user = Accounts::read(&layers).resolve(wanted).map_err(asked)?;
         let cgroup = format!("{}/{}", self.cgroup(&group.id), c.name);
         let group_dir = self.group_dir(&group.id);
+        let images = |digest: &str| self.image(digest).map(|image| image.config);
+        let whole = ContainerSpec { mounts: volumes::of_container(group, c, &images)?, ..c.clone() };
         let parts = Parts {
             group,
-            container: c,
+            container: &whole,
             image: &image.config,
             user: &user,
             cgroup: &cgroup,
@@ -209,6 +212,7 @@ impl RealHost {
             cgroup: cgroup.clone(),
             workdir: bundle::workdir(&parts),
             layers: layers.len(),
+            seeds: volumes::seeds(group, c, &group_dir.join("volumes"), &images)?,
         };
         store::write_json(&dir.path("shim.json"), &order, false).on_disk(&dir.0, place)
     }
@@ -371,7 +375,8 @@ impl Host for RealHost {
     fn save_group(&self, spec: &GroupSpec) -> Result<(), PlaneError> {
         let dir = self.group_dir(&spec.id);
         let place = || format!("save group '{}'", spec.id);
-        for volume in &spec.volumes {
+        let images = |digest: &str| self.image(digest).map(|image| image.config);
+        for volume in spec.volumes.iter().chain(&volumes::of_images(spec, &images)?) {
             let volume = dir.join("volumes").join(volume);
             store::open_dir(&volume).on_disk(&dir, place)?;
             self.within_quota(spec, &volume).on_disk(&dir, place)?;

@@ -10,7 +10,7 @@ use crate::{
     session::{self, Sessions},
     shimlog::LogWriter,
     store::{self, ContainerDir, ShimOrder},
-    unpack,
+    unpack, volumes,
 };
 use escale_base::Clock;
 use nix::{
@@ -114,6 +114,11 @@ fn start(dir: &ContainerDir) -> Result<Kept, String> {
     let root = unpack::open_root(Path::new("rootfs")).map_err(|e| format!("cannot open the root: {e}"))?;
     unpack::make_dirs(&root, &order.workdir)
         .map_err(|e| format!("cannot make the working directory '{}': {e}", order.workdir.display()))?;
+    for (number, seed) in order.seeds.iter().enumerate() {
+        volumes::fill(&root, number, seed).map_err(|e| {
+            format!("cannot copy the image's files of the volume '{}': {e}", seed.path.display())
+        })?;
+    }
     drop(root);
     let log = LogWriter::open(&dir.path("logs")).map_err(|e| format!("cannot open the log: {e}"))?;
     let (stdout, out) = io::pipe().map_err(|e| format!("cannot make a pipe: {e}"))?;

@@ -76,6 +76,10 @@ pub struct ContainerSpec {
     pub user: Option<String>,
     pub workdir: Option<String>,
     pub mounts: Vec<Mount>,
+    /// Containers whose mounts this one has, too, at the same paths: also those that they take from others themselves, and the
+    /// volumes of their images.
+    #[serde(default)]
+    pub volumes_from: Vec<VolumesFrom>,
     pub limits: Limits,
     pub security: Security,
     pub ulimits: Vec<Ulimit>,
@@ -96,6 +100,12 @@ pub struct Mount {
     pub source: MountSource,
     /// Absolute path in the container.
     pub target: String,
+    pub readonly: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VolumesFrom {
+    pub container: String,
     pub readonly: bool,
 }
 
@@ -219,8 +229,11 @@ impl GroupSpec {
                 return bad(format!("container '{}': {what}", c.name));
             }
         }
-        match self.cycle() {
-            Some(name) => bad(format!("container '{name}' waits for itself through depends_on")),
+        if let Some(name) = self.cycle(|c| c.depends_on.iter().map(|d| d.container.as_str()).collect()) {
+            return bad(format!("container '{name}' waits for itself through depends_on"));
+        }
+        match self.cycle(|c| c.volumes_from.iter().map(|v| v.container.as_str()).collect()) {
+            Some(name) => bad(format!("container '{name}' takes its own mounts through volumes_from")),
             None => Ok(()),
         }
     }
@@ -252,6 +265,9 @@ impl GroupSpec {
                 _ => {}
             }
         }
+        if let Some(from) = c.volumes_from.iter().find(|from| self.container(&from.container).is_none()) {
+            return Err(format!("volumes_from names '{}', which is not in the group", from.container));
+        }
         for d in &c.depends_on {
             let Some(other) = self.container(&d.container) else {
                 return Err(format!("depends_on names '{}', which is not in the group", d.container));
@@ -278,13 +294,12 @@ impl GroupSpec {
         c.ulimits.iter().try_for_each(crate::bundle::check_ulimit)
     }
 
-    /// A container in a dependency cycle.
-    fn cycle(&self) -> Option<&str> {
+    /// A container in a cycle of what containers need of each other.
+    fn cycle(&self, needs: fn(&ContainerSpec) -> Vec<&str>) -> Option<&str> {
         let mut done: BTreeSet<&str> = BTreeSet::new();
         while done.len() < self.containers.len() {
             let free = self.containers.iter().find(|c| {
-                !done.contains(c.name.as_str())
-                    && c.depends_on.iter().all(|d| done.contains(d.container.as_str()))
+                !done.contains(c.name.as_str()) && needs(c).into_iter().all(|other| done.contains(other))
             });
             match free {
                 Some(c) => done.insert(&c.name),

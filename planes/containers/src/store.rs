@@ -38,6 +38,8 @@ pub(crate) struct ShimOrder {
     pub(crate) workdir: PathBuf,
     /// Number of directories in `l/`, `l/0` on top.
     pub(crate) layers: usize,
+    #[serde(default)]
+    pub(crate) seeds: Vec<crate::volumes::Seed>,
 }
 
 /// The history of one container, read from its directory.

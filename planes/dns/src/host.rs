@@ -80,8 +80,12 @@ fn parse(text: &str) -> Vec<SocketAddr> {
         let is_server = words.next() == Some("nameserver");
         words.next().filter(|_| is_server)?.parse::<IpAddr>().ok()
     };
-    let mut servers: Vec<SocketAddr> =
-        text.lines().filter_map(address).take(limits::UPSTREAM_SERVERS).map(|ip| (ip, DNS_PORT).into()).collect();
+    let mut servers: Vec<SocketAddr> = text
+        .lines()
+        .filter_map(address)
+        .take(limits::UPSTREAM_SERVERS)
+        .map(|ip| (ip, DNS_PORT).into())
+        .collect();
     if servers.is_empty() {
         servers.push((Ipv4Addr::LOCALHOST, DNS_PORT).into());
     }
@@ -98,9 +102,15 @@ mod tests {
             ("", "127.0.0.1:53"),
             ("search example.com\n", "127.0.0.1:53"),
             ("nameserver 127.0.0.53\noptions edns0 trust-ad\n", "127.0.0.53:53"),
-            ("# nameserver 1.1.1.1\n;nameserver 1.1.1.1\n nameserver\t9.9.9.9 # quad\nnameservers 1.1.1.1", "9.9.9.9:53"),
+            (
+                "# nameserver 1.1.1.1\n;nameserver 1.1.1.1\n nameserver\t9.9.9.9 # quad\nnameservers 1.1.1.1",
+                "9.9.9.9:53",
+            ),
             ("nameserver nonsense\nnameserver\nnameserver ::1", "[::1]:53"),
-            ("nameserver 9.9.9.1\nnameserver 9.9.9.2\nnameserver 9.9.9.3\nnameserver 9.9.9.4", "9.9.9.1:53 9.9.9.2:53 9.9.9.3:53"),
+            (
+                "nameserver 9.9.9.1\nnameserver 9.9.9.2\nnameserver 9.9.9.3\nnameserver 9.9.9.4",
+                "9.9.9.1:53 9.9.9.2:53 9.9.9.3:53",
+            ),
         ] {
             let got: Vec<String> = parse(text).iter().map(SocketAddr::to_string).collect();
             assert_eq!(got.join(" "), servers, "{text}");

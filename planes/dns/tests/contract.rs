@@ -28,7 +28,7 @@ async fn real() {
 async fn fake() {
     let fake = FakeDns::new();
     contract(&fake).await;
-    assert_eq!(fake.applied().len(), 3);
+    assert_eq!(fake.applied().len(), 4);
     fake.fail_next(escale_base::PlaneError::machine("no more sockets"));
     assert!(fake.apply(Spec::default()).await.is_err());
     fake.apply(Spec::default()).await.unwrap();

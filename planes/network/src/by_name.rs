@@ -1,7 +1,7 @@
 //! One loopback port for many hosts: each connection goes to the host in the `Host` header of its first request.
 //!
 //! A connection belongs to that host until it ends: browsers and other clients keep one connection per host. HTTP/1 without
-//! TLS only; the bytes are passed on unchanged.
+//! TLS only (with TLS: `by_server_name.rs`); the bytes are passed on unchanged.
 
 use crate::{Forwarder, Namespace, VISITOR};
 use escale_base::{PlaneError, limits};
@@ -39,14 +39,14 @@ async fn start(way: Way, listen: SocketAddr, directory: Arc<dyn Directory>) -> R
 
 /// The namespace from which hosts are reached.
 #[derive(Clone)]
-enum Way {
+pub(crate) enum Way {
     Internet(Namespace),
     #[cfg(test)]
     Here,
 }
 
 impl Way {
-    async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
+    pub(crate) async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
         match self {
             Way::Internet(namespace) => namespace.tcp_connect_from((VISITOR, 0).into(), to).await,
             #[cfg(test)]
@@ -155,7 +155,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-async fn refuse(
+pub(crate) async fn refuse(
     mut client: TcpStream,
     is_head: bool,
     status: u16,

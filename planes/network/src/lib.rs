@@ -12,6 +12,7 @@
 //! packets pass.
 
 mod by_name;
+mod by_server_name;
 mod check;
 mod egress;
 mod fake;
@@ -31,6 +32,7 @@ mod ruleset;
 mod spec;
 
 pub use by_name::{Directory, forward_by_name};
+pub use by_server_name::forward_by_server_name;
 pub use egress::{Egress, EgressCounts, EgressSpec};
 pub use fake::FakeNetwork;
 pub use forward::{Forwarder, forward, forward_each};

@@ -56,6 +56,9 @@ fn check_group(at: &str, group: &GroupSpec) -> Result<(), PlaneError> {
 }
 
 fn check_listener(at: &str, listener: &ListenerSpec, groups: &BTreeSet<&str>) -> Result<(), PlaneError> {
+    if let (Action::Relay(_), [rule, ..]) = (&listener.default, &listener.rules[..]) {
+        return wrong(at, &format!("it relays TCP, which has no rules; remove rule {}", rule.priority));
+    }
     if let Some(tls) = &listener.tls {
         Terminator::new(tls).map_err(|error| PlaneError::asked(format!("{at}: {error}")))?;
     }
@@ -63,6 +66,9 @@ fn check_listener(at: &str, listener: &ListenerSpec, groups: &BTreeSet<&str>) ->
     check_action(&format!("{at}, default action"), &listener.default, groups)?;
     for rule in &listener.rules {
         let at = format!("{at}, rule {}", rule.priority);
+        if matches!(rule.action, Action::Relay(_)) {
+            return wrong(&at, "only the default action of a listener can relay TCP");
+        }
         check_action(&at, &rule.action, groups)?;
         for condition in &rule.conditions {
             let values = match condition {
@@ -99,6 +105,10 @@ fn check_action(at: &str, action: &Action, groups: &BTreeSet<&str>) -> Result<()
                 }
                 None => Ok(()),
             }
+        }
+        Action::Relay(relay) if groups.contains(relay.group.as_str()) => Ok(()),
+        Action::Relay(relay) => {
+            wrong(at, &format!("it relays to group '{}', which is not in the spec", relay.group))
         }
         Action::Redirect(redirect) => {
             let parts = [&redirect.protocol, &redirect.host, &redirect.port, &redirect.path, &redirect.query];

@@ -107,7 +107,11 @@ fn see(spec: &BalancerSpec, states: &BTreeMap<SocketAddr, TargetState>) -> Seen 
     for group in &spec.groups {
         let used = spec.listeners.iter().any(|l| {
             let mut actions = l.rules.iter().map(|r| &r.action).chain([&l.default]);
-            actions.any(|a| matches!(a, Action::Forward(to) if to.iter().any(|w| w.group == group.name)))
+            actions.any(|action| match action {
+                Action::Forward(to) => to.iter().any(|w| w.group == group.name),
+                Action::Relay(relay) => relay.group == group.name,
+                Action::Redirect(_) | Action::Fixed(_) => false,
+            })
         });
         for target in &group.targets {
             let state = match (target.draining, used) {

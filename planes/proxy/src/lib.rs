@@ -1,4 +1,4 @@
-//! The proxy plane: an HTTP/1.1 and cleartext HTTP/2 load balancer. A balancer has nodes, one per zone, each
+//! The proxy plane: a load balancer for HTTP/1.1 and cleartext HTTP/2, and for TCP. A balancer has nodes, one per zone, each
 //! serving in its own network (for example a network namespace); listeners with ordered rules; groups of
 //! targets with health checks, draining and counters.
 //!
@@ -6,7 +6,7 @@
 //! plane needs no privilege and knows no namespace. It stores nothing: a new process that applies the same
 //! specs listens again. TLS is `escale-tls`, below HTTP.
 //!
-//! Start at [`spec`] for the complete interface, at `serve.rs` for the path of a request, at
+//! Start at [`spec`] for the complete interface, at `serve.rs` for the path of a request, at `relay.rs` for TCP, at
 //! `escale-httpguard` for what a client may send.
 
 mod body;
@@ -19,6 +19,7 @@ mod health;
 mod pages;
 mod plane;
 mod pool;
+mod relay;
 mod rules;
 mod serve;
 pub mod spec;

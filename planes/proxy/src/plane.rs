@@ -5,6 +5,7 @@ use crate::{
     compile::check,
     counters::ListenerCounters,
     health::Checker,
+    relay,
     serve::{self, NodeContext},
     spec::{Action, BalancerSpec, GroupSpec, HealthCheck, ListenerSpec, NodeSpec, TargetSpec},
     table::{Group, Port, Step, Table},
@@ -180,6 +181,7 @@ struct Node {
 
 struct Listening {
     state: Result<SocketAddr, String>,
+    is_relay: bool,
     counters: Arc<ListenerCounters>,
     _stop: Option<DropGuard>,
 }
@@ -265,20 +267,24 @@ impl Running {
         }
         node.turns.retain(|name, _| groups.contains_key(name.as_str()));
 
-        // A listener that failed to open is dropped here and tried again below.
-        node.listeners.retain(|port, l| l.state.is_ok() && spec.listeners.iter().any(|s| s.port == *port));
+        // A listener that failed to open is dropped here and tried again below, and so is one of the other protocol.
+        node.listeners.retain(|port, l| {
+            let wanted = spec.listeners.iter().find(|s| s.port == *port);
+            l.state.is_ok() && wanted.is_some_and(|s| is_relay(&s.default) == l.is_relay)
+        });
         let ports = spec.listeners.iter().map(|l| {
             let counters = node.listeners.get(&l.port).map(|l| l.counters.clone()).unwrap_or_default();
             let tls = self.terminators.get(&l.port).map(|(_, terminator)| terminator.clone());
             (l.port, port(l, &groups, tls, counters))
         });
         let table = table(spec, ports.collect());
-        let counters: Vec<_> = table.ports.iter().map(|(p, c)| (*p, c.counters.clone())).collect();
+        let is_relay = |port: &Port| matches!(port.default, Step::Relay(..));
+        let ports: Vec<_> = table.ports.iter().map(|(p, c)| (*p, is_relay(c), c.counters.clone())).collect();
         node.context.table.store(Arc::new(table));
         // Only now: removed targets must no longer be in the table when they begin to drain.
         node.members = members;
-        for (port, counters) in counters {
-            node.listeners.entry(port).or_insert_with(|| open(&node.context, port, counters));
+        for (port, is_relay, counters) in ports {
+            node.listeners.entry(port).or_insert_with(|| open(&node.context, port, is_relay, counters));
         }
         node
     }
@@ -387,11 +393,11 @@ fn over_all<'a>(states: impl Iterator<Item = &'a TargetState>) -> TargetState {
 fn used_groups(spec: &BalancerSpec) -> BTreeSet<&str> {
     let actions = spec.listeners.iter().flat_map(|l| l.rules.iter().map(|r| &r.action).chain([&l.default]));
     actions
-        .filter_map(|action| match action {
-            Action::Forward(groups) => Some(groups.iter().map(|w| w.group.as_str())),
-            _ => None,
+        .flat_map(|action| match action {
+            Action::Forward(groups) => groups.iter().map(|w| w.group.as_str()).collect(),
+            Action::Relay(relay) => vec![relay.group.as_str()],
+            Action::Redirect(_) | Action::Fixed(_) => Vec::new(),
         })
-        .flatten()
         .collect()
 }
 
@@ -429,6 +435,11 @@ fn port(
         ),
         Action::Redirect(redirect) => Step::Redirect(redirect.clone()),
         Action::Fixed(fixed) => Step::Fixed(fixed.clone()),
+        Action::Relay(relay) => match groups.get(relay.group.as_str()) {
+            Some(group) => Step::Relay(relay.clone(), group.clone()),
+            // The spec was checked, so the group exists.
+            None => Step::Forward(Vec::new()),
+        },
     };
     let mut rules: Vec<_> = listener.rules.iter().collect();
     rules.sort_by_key(|r| r.priority);
@@ -440,7 +451,11 @@ fn port(
     }
 }
 
-fn open(context: &Arc<NodeContext>, port: u16, counters: Arc<ListenerCounters>) -> Listening {
+fn is_relay(action: &Action) -> bool {
+    matches!(action, Action::Relay(_))
+}
+
+fn open(context: &Arc<NodeContext>, port: u16, is_relay: bool, counters: Arc<ListenerCounters>) -> Listening {
     let opened = context
         .sockets
         .listen(&context.name, port)
@@ -450,10 +465,14 @@ fn open(context: &Arc<NodeContext>, port: u16, counters: Arc<ListenerCounters>) 
         Err(why) => (Err(why), None),
         Ok((addr, listener)) => {
             let stop = CancellationToken::new();
-            let accepting = serve::accept(context.clone(), port, listener, counters.clone(), stop.clone());
-            tokio::spawn(accepting);
+            let (context, counters, stopped) = (context.clone(), counters.clone(), stop.clone());
+            if is_relay {
+                tokio::spawn(relay::accept(context, port, listener, counters, stopped));
+            } else {
+                tokio::spawn(serve::accept(context, port, listener, counters, stopped));
+            }
             (Ok(addr), Some(stop.drop_guard()))
         }
     };
-    Listening { state, counters, _stop: stop }
+    Listening { state, is_relay, counters, _stop: stop }
 }

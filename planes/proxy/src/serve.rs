@@ -150,7 +150,12 @@ async fn handshake(
     }
 }
 
-async fn serve(connection: Connection, stream: Stream, counters: Arc<ListenerCounters>, stop: CancellationToken) {
+async fn serve(
+    connection: Connection,
+    stream: Stream,
+    counters: Arc<ListenerCounters>,
+    stop: CancellationToken,
+) {
     let idle = connection.node.table.load().idle;
     let guard = Guard::new(stream, connection.link.clone(), counters, Upgrades::Decided, idle);
     let connection = Arc::new(connection);
@@ -232,6 +237,8 @@ async fn answer(
         match port.step(&facts) {
             Step::Redirect(redirect) => return redirect_to(redirect, &facts, table, port),
             Step::Fixed(fixed) => return fixed_answer(fixed, table, port),
+            // The listener relays TCP now; this connection is an older one.
+            Step::Relay(..) => return Err(StatusCode::SERVICE_UNAVAILABLE),
             Step::Forward(groups) => by_weight(groups).ok_or(StatusCode::SERVICE_UNAVAILABLE)?,
         }
     };

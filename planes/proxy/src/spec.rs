@@ -107,6 +107,18 @@ pub enum Action {
     Forward(Vec<Weighted>),
     Redirect(Redirect),
     Fixed(Fixed),
+    /// The default action of a listener without rules: such a listener speaks no HTTP. Each TCP connection goes to one target,
+    /// and its bytes pass unread.
+    Relay(Relay),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Relay {
+    pub group: String,
+    /// Connections to a target end when its drain delay is over. Otherwise they last as long as their ends like.
+    pub end_after_drain: bool,
+    /// Connections to a target end when it becomes unhealthy.
+    pub end_when_unhealthy: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use crate::{
     counters::ListenerCounters,
-    spec::{Algorithm, Attributes, Condition, Fixed, Redirect},
+    spec::{Algorithm, Attributes, Condition, Fixed, Redirect, Relay},
     target::{Lease, Target},
 };
 use escale_tls::Terminator;
@@ -36,6 +36,7 @@ pub(crate) enum Step {
     Forward(Vec<(u32, Arc<Group>)>),
     Redirect(Redirect),
     Fixed(Fixed),
+    Relay(Relay, Arc<Group>),
 }
 
 /// The targets of a group that this node may send to and that do not drain.

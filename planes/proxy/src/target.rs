@@ -26,6 +26,8 @@ pub(crate) struct Target {
     healthy: AtomicBool,
     outstanding: AtomicUsize,
     draining: AtomicBool,
+    /// Notified when the target has become unhealthy.
+    failed: Notify,
     /// Notified when a draining target has no request in progress any more.
     idle: Notify,
     /// Cancelled when the drain delay is over: cuts the remaining requests.
@@ -51,6 +53,7 @@ impl Target {
             healthy: AtomicBool::new(false),
             outstanding: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            failed: Notify::new(),
             idle: Notify::new(),
             cut: CancellationToken::new(),
             pool: Pool::default(),
@@ -79,9 +82,18 @@ impl Target {
         let mut now = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock of `state`, so that the copy never lags behind it.
         self.healthy.store(state == TargetState::Healthy, Relaxed);
+        if matches!(state, TargetState::Unhealthy(_)) && !matches!(*now, TargetState::Unhealthy(_)) {
+            self.failed.notify_waiters();
+        }
         let news = *now != state;
         *now = state;
         news
+    }
+
+    /// Waits until the target becomes unhealthy. One that is unhealthy already does not count: no other was healthy, so it
+    /// was chosen nevertheless.
+    pub(crate) async fn becomes_unhealthy(&self) {
+        self.failed.notified().await;
     }
 
     /// From now on no new request is sent.

@@ -8,6 +8,7 @@ mod contract {
     pub(crate) mod parts;
     pub(crate) mod rules;
 
+    mod relay;
     mod tls;
     mod traffic;
     mod under_strain;

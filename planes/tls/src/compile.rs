@@ -37,10 +37,8 @@ impl Terminator {
             .with_protocol_versions(&versions)
             .map_err(|error| PlaneError::asked(format!("the TLS policy cannot be used: {error}")))?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(certificates));
-        config.alpn_protocols = match spec.http2 {
-            true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-            false => vec![b"http/1.1".to_vec()],
-        };
+        let protocols: &[&[u8]] = if spec.http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         // Early data can be replayed by anyone who recorded it, and no server in front of an application can know whether that
         // is harmless.
         config.max_early_data_size = 0;
@@ -67,14 +65,12 @@ fn suites(suite: Suite) -> Vec<SupportedCipherSuite> {
         Suite::Tls13Aes128Gcm => vec![all::TLS13_AES_128_GCM_SHA256],
         Suite::Tls13Aes256Gcm => vec![all::TLS13_AES_256_GCM_SHA384],
         Suite::Tls13Chacha20 => vec![all::TLS13_CHACHA20_POLY1305_SHA256],
-        Suite::Tls12Aes128Gcm => vec![
-            all::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-            all::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        ],
-        Suite::Tls12Aes256Gcm => vec![
-            all::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-            all::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-        ],
+        Suite::Tls12Aes128Gcm => {
+            vec![all::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, all::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]
+        }
+        Suite::Tls12Aes256Gcm => {
+            vec![all::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, all::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]
+        }
         Suite::Tls12Chacha20 => vec![
             all::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
             all::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
@@ -102,8 +98,9 @@ pub(crate) fn key(chain_pem: &str, key_pem: &str) -> Result<CertifiedKey, String
         .map_err(|error| format!("it is not PEM: {error}"))?;
     let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())
         .map_err(|_| "its private key is not an unencrypted PEM private key".to_owned())?;
-    let key = ring::sign::any_supported_type(&key)
-        .map_err(|_| "the kind of its private key is not supported; use RSA of 2,048 bits or more, P-256 or P-384")?;
+    let key = ring::sign::any_supported_type(&key).map_err(
+        |_| "the kind of its private key is not supported; use RSA of 2,048 bits or more, P-256 or P-384",
+    )?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         Ok(()) => Ok(certified),

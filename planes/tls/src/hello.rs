@@ -68,7 +68,9 @@ mod tests {
             assert_eq!(read(&hello[..cut]), Hello::Incomplete, "{cut}");
         }
         assert_eq!(read(&first_bytes("127.0.0.1")), Hello::Nameless);
-        for other in [&b"GET / HTTP/1.1\r\nHost: shop.localhost\r\n\r\n"[..], &[0; 64], &[22, 3, 1, 0, 4, 2, 0, 0, 0]] {
+        for other in
+            [&b"GET / HTTP/1.1\r\nHost: shop.localhost\r\n\r\n"[..], &[0; 64], &[22, 3, 1, 0, 4, 2, 0, 0, 0]]
+        {
             assert_eq!(read(other), Hello::NotTls, "{other:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! Reads certificates: their names, validity, issuer and key.
 
-use crate::compile;
 pub use crate::choose::covers;
+use crate::compile;
 use escale_base::Timestamp;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_cert::{

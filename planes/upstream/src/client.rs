@@ -42,7 +42,14 @@ pub struct Client {
 
 impl Client {
     pub fn new(mirrors: Mirrors, proxies: Proxies, roots: Roots) -> Client {
-        Client { connector: Connector { mirrors, proxies, roots }, tokens: Mutex::default() }
+        let connector = Connector { mirrors, proxies, roots, has_internet: true };
+        Client { connector, tokens: Mutex::default() }
+    }
+
+    /// Connects to the hosts that the mirrors name, and to no others.
+    pub fn of_mirrors_only(mut self) -> Client {
+        self.connector.has_internet = false;
+        self
     }
 
     /// Checks the settings that can be checked without a connection: certificates and proxy.

@@ -29,10 +29,15 @@ pub(crate) struct Connector {
     pub(crate) mirrors: Mirrors,
     pub(crate) proxies: Proxies,
     pub(crate) roots: Roots,
+    /// Without it, only the hosts that the mirrors name are reached.
+    pub(crate) has_internet: bool,
 }
 
 impl Connector {
     pub(crate) async fn connect(&self, origin: &Origin) -> Result<Box<dyn Stream>> {
+        if !self.has_internet && !self.mirrors.names(origin) {
+            return Err(Error::NoInternet { host: origin.authority() });
+        }
         let tcp = match self.proxies.of(origin)? {
             Some(proxy) => {
                 // The proxy resolves names itself, and decides which it serves. An address in the name is checked here.

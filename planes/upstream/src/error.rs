@@ -28,6 +28,11 @@ pub enum Error {
          ESCALE_IMAGE_MIRROR={host}={host}"
     )]
     Forbidden { host: String, address: IpAddr },
+    #[error(
+        "{host} is on the Internet, which ESCALE_INTERNET=none excludes. Name a mirror for the registry: \
+         ESCALE_IMAGE_MIRROR=REGISTRY=MIRROR"
+    )]
+    NoInternet { host: String },
     #[error("the proxy {proxy} cannot be used: {why}")]
     Proxy { proxy: String, why: String },
     #[error("{url} answered {status}: {message}")]

@@ -187,3 +187,14 @@ async fn blobs_are_read_from_an_offset_and_have_the_announced_size() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn client_of_mirrors_only_connects_to_no_other_host() {
+    let client = Client::new("ghcr.io=localhost:1".parse().unwrap(), Proxies::default(), Roots::new(None));
+    let client = client.of_mirrors_only();
+    let tag = "1".parse().unwrap();
+    let found = client.manifest(&hub("public"), &tag, None).await;
+    assert!(matches!(&found, Err(Error::NoInternet { host }) if host == "registry-1.docker.io"), "{found:?}");
+    let found = client.manifest(&Repository::new("ghcr.io", "a").unwrap(), &tag, None).await;
+    assert!(matches!(found, Err(Error::Unreachable { .. })), "{found:?}");
+}

@@ -18,10 +18,15 @@ use escale_base::{
     AwsError, Wire, found,
     wire::{self, Map, Value},
 };
-use escale_requests::route53::{Change, ChangeBatch, ChangeResourceRecordSets, RecordSet, ResourceRecord};
+use escale_requests::route53::{
+    ChangeAction, ChangeBatch, ChangeResourceRecordSets, RecordChange, ResourceRecord, ResourceRecordSet,
+};
 use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType, Update, own_tags};
 use escale_store::Image;
-use escale_tables::acm::{Certificate, usable};
+use escale_tables::{
+    acm::{Certificate, usable},
+    route53::RecordType,
+};
 use serde_json::json;
 
 const NAME: &str = "AWS::CertificateManager::Certificate";
@@ -65,7 +70,9 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     for option in props.read::<Vec<DomainValidationOption>>("DomainValidationOptions")? {
         if option.validation_domain.is_some() {
             let what = "DomainValidationOptions.ValidationDomain";
-            return Err(AwsError::not_supported(what).hint("It belongs to validation by email. Use HostedZoneId."));
+            return Err(
+                AwsError::not_supported(what).hint("It belongs to validation by email. Use HostedZoneId.")
+            );
         }
         let zone = option.hosted_zone_id.as_deref();
         let zone = zone.ok_or_else(|| invalid("DomainValidationOptions must have a HostedZoneId"))?;
@@ -85,19 +92,23 @@ fn without_nulls(mut value: Value) -> Value {
 fn prove(cx: &mut Cx<'_>, name: &str, zone: &str) -> Result<(), AwsError> {
     let proof = validation::proof(&cx.config.account, name);
     cx.call(ChangeResourceRecordSets {
-        hosted_zone_id: zone.to_owned(),
+        hosted_zone_id: zone.into(),
         change_batch: ChangeBatch {
-            changes: vec![Change {
-                action: "UPSERT".to_owned(),
-                resource_record_set: RecordSet {
+            changes: vec![RecordChange {
+                action: ChangeAction::Upsert,
+                resource_record_set: ResourceRecordSet {
                     name: proof.name,
-                    r#type: "CNAME".to_owned(),
+                    r#type: RecordType::Cname,
+                    set_identifier: None,
+                    weight: None,
+                    multi_value_answer: None,
                     ttl: TTL_SECS,
                     resource_records: vec![ResourceRecord { value: proof.value }],
                 },
             }],
         },
     })
+    .map(drop)
 }
 
 /// CloudFormation waits for the validation.
@@ -142,7 +153,8 @@ fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>
     let described = found(InputDraft::<DescribeCertificate>::new().with("CertificateArn", arn).call(cx))?;
     let Some(certificate) = described.map(|answer| answer.certificate) else { return Ok(None) };
     let shapes::Detail { domain_name, subject_alternative_names, key_algorithm, options, .. } = certificate;
-    let others: Vec<String> = subject_alternative_names.into_iter().filter(|name| *name != domain_name).collect();
+    let others: Vec<String> =
+        subject_alternative_names.into_iter().filter(|name| *name != domain_name).collect();
     let mut properties = Map::new();
     wire::put(&mut properties, "DomainName", &domain_name);
     if !others.is_empty() {

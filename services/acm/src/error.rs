@@ -6,9 +6,13 @@ use escale_base::{AwsError, ErrorKind};
 pub enum Error {
     #[error("Could not find certificate {0}.")]
     NotFound(String),
-    #[error("The certificate ARN '{0}' is not valid. It has the form arn:aws:acm:REGION:ACCOUNT:certificate/ID.")]
+    #[error(
+        "The certificate ARN '{0}' is not valid. It has the form arn:aws:acm:REGION:ACCOUNT:certificate/ID."
+    )]
     InvalidArn(String),
-    #[error("The certificate {0} is still being validated. Create the CNAME records that DescribeCertificate returns.")]
+    #[error(
+        "The certificate {0} is still being validated. Create the CNAME records that DescribeCertificate returns."
+    )]
     InProgress(String),
     #[error("Certificate {arn} is in use by {users}. Remove it there first.")]
     InUse { arn: String, users: String },

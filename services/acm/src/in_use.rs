@@ -1,8 +1,8 @@
 //! The resources that use a certificate.
 
 use escale_store::Image;
-use escale_tables::elbv2::ListenerTls;
 use escale_tables::cloudfront::Distribution;
+use escale_tables::elbv2::ListenerTls;
 use std::collections::BTreeSet;
 
 /// The ARNs of load balancers and distributions.

@@ -120,8 +120,13 @@ fn missing(image: &Image, account: &str, row: &Certificate) -> Option<String> {
     let (name, proof) = proofs.into_iter().find(|(_, proof)| !validation::is_proven(image, proof))?;
     let zone = validation::zone(image, &proof.name).map(|zone: Arc<HostedZone>| zone.name.to_string());
     Some(match zone {
-        Some(zone) => format!("the CNAME record {} that proves {name} is missing in the hosted zone {zone}", proof.name),
-        None => format!("the account has no public hosted zone for {name}, which must have the CNAME record {}", proof.name),
+        Some(zone) => {
+            format!("the CNAME record {} that proves {name} is missing in the hosted zone {zone}", proof.name)
+        }
+        None => format!(
+            "the account has no public hosted zone for {name}, which must have the CNAME record {}",
+            proof.name
+        ),
     })
 }
 

@@ -116,14 +116,11 @@ pub(crate) fn detail(cx: &Cx<'_>, row: &Certificate) -> Detail {
             RenewalSummary { renewal_status: RenewalStatus::Success, domain_validation_options, updated_at }
         }),
         domain_validation_options: domains,
-        key_usages: vec![
-            KeyUsage { name: KeyUsageName::DigitalSignature },
-            KeyUsage { name: KeyUsageName::KeyEncipherment },
-        ],
-        extended_key_usages: vec![ExtendedKeyUsage {
-            name: ExtendedKeyUsageName::TlsWebServerAuthentication,
-            oid: "1.3.6.1.5.5.7.3.1",
-        }],
+        key_usages: key_usages(row).into_iter().map(|name| KeyUsage { name }).collect(),
+        extended_key_usages: extended_key_usages(row)
+            .into_iter()
+            .map(|name| ExtendedKeyUsage { name, oid: "1.3.6.1.5.5.7.3.1" })
+            .collect(),
         options: Options {
             certificate_transparency_logging_preference: logging.map(switch),
             export: is_requested.then_some(Switch::Disabled),
@@ -132,13 +129,13 @@ pub(crate) fn detail(cx: &Cx<'_>, row: &Certificate) -> Detail {
 }
 
 pub(crate) fn validations(cx: &Cx<'_>, row: &Certificate) -> Vec<DomainValidation> {
-    let account = &cx.config.account;
+    let (account, status) = (&cx.config.account, status::of_domains(cx.tx, row, cx.now));
     let one = |name: &String| {
         let proof = validation::proof(account, name);
         DomainValidation {
             domain_name: name.clone(),
             validation_domain: name.clone(),
-            validation_status: status::of_domain(cx.tx, account, row, name, cx.now),
+            validation_status: status,
             resource_record: ResourceRecord { name: proof.name, kind: RecordType::Cname, value: proof.value },
             validation_method: ValidationMethod::Dns,
         }
@@ -150,6 +147,21 @@ pub(crate) fn kind(row: &Certificate) -> CertificateType {
     match row.origin {
         Origin::Requested { .. } => CertificateType::AmazonIssued,
         Origin::Imported { .. } => CertificateType::Imported,
+    }
+}
+
+/// The usages that the authority puts into certificates. Those of an imported one are not read.
+pub(crate) fn key_usages(row: &Certificate) -> Vec<KeyUsageName> {
+    match row.origin {
+        Origin::Requested { .. } => vec![KeyUsageName::DigitalSignature, KeyUsageName::KeyEncipherment],
+        Origin::Imported { .. } => Vec::new(),
+    }
+}
+
+pub(crate) fn extended_key_usages(row: &Certificate) -> Vec<ExtendedKeyUsageName> {
+    match row.origin {
+        Origin::Requested { .. } => vec![ExtendedKeyUsageName::TlsWebServerAuthentication],
+        Origin::Imported { .. } => Vec::new(),
     }
 }
 

@@ -1,12 +1,9 @@
 //! The status of a certificate, computed from its rows.
 
-use crate::{
-    choices::{CertificateStatus, DomainStatus},
-    validation,
-};
+use crate::choices::{CertificateStatus, DomainStatus};
 use escale_base::Timestamp;
 use escale_store::Image;
-use escale_tables::acm::{Certificate, CertificateSeen, Origin, usable};
+use escale_tables::acm::{Certificate, usable};
 
 const HOUR_MS: i64 = 3600 * 1000;
 /// The time that a requester has for creating the records.
@@ -27,19 +24,12 @@ pub(crate) fn is_late(row: &Certificate, now: Timestamp) -> bool {
     now.since_ms(row.created) >= VALIDATE_WITHIN_MS
 }
 
-/// The validation of one of its names.
-pub(crate) fn of_domain(
-    image: &Image,
-    account: &str,
-    row: &Certificate,
-    name: &str,
-    now: Timestamp,
-) -> DomainStatus {
-    let proven = || validation::is_proven(image, &validation::proof(account, name));
-    match row.origin {
-        Origin::Requested { .. } if image.has::<CertificateSeen>(&row.arn) => DomainStatus::Success,
-        _ if is_late(row, now) => DomainStatus::Failed,
-        _ if proven() => DomainStatus::Success,
-        _ => DomainStatus::PendingValidation,
+/// The validation of its names. They succeed together with the issue: clients wait for the validation and then use the
+/// certificate.
+pub(crate) fn of_domains(image: &Image, row: &Certificate, now: Timestamp) -> DomainStatus {
+    match usable(image, &row.arn) {
+        Some(_) => DomainStatus::Success,
+        None if is_late(row, now) => DomainStatus::Failed,
+        None => DomainStatus::PendingValidation,
     }
 }

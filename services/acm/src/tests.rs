@@ -5,6 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use escale_authority::{Authority, FakeAuthorities, Issued, KeyKind, Leaf, Purpose};
 use escale_base::{AwsError, Clock, wire::Value};
 use escale_harness::{Harness, Removal};
+use escale_requests::route53::{ChangeInfo, Changed};
 use escale_service::{Caller, Cx, Entry, Operation, Service};
 use serde_json::json;
 use std::sync::Arc;
@@ -27,11 +28,11 @@ struct ChangeResourceRecordSets;
 
 impl Operation for ChangeResourceRecordSets {
     type Input = escale_requests::route53::ChangeResourceRecordSets;
-    type Output = ();
+    type Output = Changed;
     type Error = AwsError;
 
-    fn run(_: &mut Cx<'_>, _: Self::Input) -> Result<(), AwsError> {
-        Ok(())
+    fn run(_: &mut Cx<'_>, _: Self::Input) -> Result<Changed, AwsError> {
+        Ok(Changed { change_info: ChangeInfo { id: "/change/C1".into() } })
     }
 }
 
@@ -89,11 +90,17 @@ async fn refuses_certificates_that_no_listener_could_use() {
     let (one, other) = (issue(&cloud.clock, &["a.test"]).await, issue(&cloud.clock, &["a.test"]).await);
     let good = import(&one);
     for (input, why) in [
-        (with(good.clone(), "PrivateKey", STANDARD.encode(other.key_pem.reveal())), "private key is not the certificate's"),
+        (
+            with(good.clone(), "PrivateKey", STANDARD.encode(other.key_pem.reveal())),
+            "private key is not the certificate's",
+        ),
         (with(good.clone(), "PrivateKey", STANDARD.encode("nothing")), "not an unencrypted PEM private key"),
         (with(good.clone(), "Certificate", STANDARD.encode("nothing")), "not a certificate in PEM"),
         (with(good.clone(), "Certificate", "%%"), "not in PEM"),
-        (with(good.clone(), "CertificateChain", STANDARD.encode(&one.certificate_pem)), "the next one in the chain"),
+        (
+            with(good.clone(), "CertificateChain", STANDARD.encode(&one.certificate_pem)),
+            "the next one in the chain",
+        ),
     ] {
         let error = cloud.error("ImportCertificate", input);
         assert_eq!(error.code, "ValidationException");
@@ -115,7 +122,10 @@ fn refuses_requests_that_cannot_be_validated() {
         (json!({"CertificateAuthorityArn": "arn:aws:acm-pca:x"}), "NotImplemented"),
         (json!({"DomainName": "nothing"}), "ValidationException"),
         (json!({"SubjectAlternativeNames": ["a b.test"]}), "ValidationException"),
-        (json!({"Tags": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}), "InvalidParameterException"),
+        (
+            json!({"Tags": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}),
+            "InvalidParameterException",
+        ),
     ] {
         let mut input = json!({"DomainName": "shop.test", "ValidationMethod": "DNS"});
         for (name, value) in change.as_object().unwrap() {
@@ -145,12 +155,16 @@ fn each_region_has_its_own_certificates() {
     let cloud = Harness::of(Acm);
     let input = json!({"DomainName": "shop.test", "ValidationMethod": "DNS"});
     let virginia = Caller { region: Some("us-east-1"), ..Harness::root() };
-    let call = |operation: &str, input: Value| cloud.cloud.call(&cloud.store, &virginia, "acm", operation, input);
+    let call =
+        |operation: &str, input: Value| cloud.cloud.call(&cloud.store, &virginia, "acm", operation, input);
     let made = call("RequestCertificate", input).unwrap();
     let arn = made["CertificateArn"].clone();
     assert!(arn.as_str().unwrap().starts_with("arn:aws:acm:us-east-1:"));
     call("DescribeCertificate", json!({"CertificateArn": arn})).unwrap();
-    assert_eq!(cloud.error("DescribeCertificate", json!({"CertificateArn": arn})).code, "ResourceNotFoundException");
+    assert_eq!(
+        cloud.error("DescribeCertificate", json!({"CertificateArn": arn})).code,
+        "ResourceNotFoundException"
+    );
     let listed = |answer: Value| answer["CertificateSummaryList"].as_array().unwrap().len();
     assert_eq!(listed(cloud.ok("ListCertificates", json!({}))), 0);
     assert_eq!(listed(call("ListCertificates", json!({})).unwrap()), 1);
@@ -162,7 +176,10 @@ fn lists_in_order_and_in_pages() {
     for (at, key) in ["RSA_2048", "EC_prime256v1", "RSA_2048", "RSA_2048"].iter().enumerate() {
         cloud.clock.advance_ms(1000);
         let name = format!("n{at}.test");
-        cloud.ok("RequestCertificate", json!({"DomainName": name, "ValidationMethod": "DNS", "KeyAlgorithm": key}));
+        cloud.ok(
+            "RequestCertificate",
+            json!({"DomainName": name, "ValidationMethod": "DNS", "KeyAlgorithm": key}),
+        );
     }
     for order in ["ASCENDING", "DESCENDING"] {
         let (mut names, mut token) = (Vec::new(), None);
@@ -204,7 +221,12 @@ fn updates_every_property() {
         TYPE,
         base.clone(),
         &[
-            ("CertificateTransparencyLoggingPreference", json!("ENABLED"), json!("DISABLED"), Removal::Default),
+            (
+                "CertificateTransparencyLoggingPreference",
+                json!("ENABLED"),
+                json!("DISABLED"),
+                Removal::Default,
+            ),
             ("Tags", tags(&[("a", "1")]), tags(&[("a", "2"), ("b", "1")]), Removal::Default),
         ],
         &["ValidationMethod"],

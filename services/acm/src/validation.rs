@@ -20,7 +20,10 @@ pub(crate) struct Proof {
 pub(crate) fn proof(account: &str, name: &str) -> Proof {
     let domain = name.strip_prefix("*.").unwrap_or(name).to_ascii_lowercase();
     let mark = |what: &str| hex::encode(&Sha256::digest(format!("{what} {account} {domain}"))[..16]);
-    Proof { name: format!("_{}.{domain}.", mark("name")), value: format!("_{}.acm-validations.aws.", mark("value")) }
+    Proof {
+        name: format!("_{}.{domain}.", mark("name")),
+        value: format!("_{}.acm-validations.aws.", mark("value")),
+    }
 }
 
 /// The public zone that answers for a name: the one with the longest name.
@@ -37,8 +40,10 @@ pub(crate) fn is_proven(image: &Image, proof: &Proof) -> bool {
     let Some(zone) = zone(image, &proof.name) else { return false };
     let prefix = prefix(&zone.id, &proof.name);
     image.prefix::<RecordSet>(&prefix).any(|set| match &set.data {
-        RecordData::Values { values, .. } => set.name == CanonicalName(proof.name.clone())
-            && values.iter().any(|value| same_name(value, &proof.value)),
+        RecordData::Values { values, .. } => {
+            set.name == CanonicalName(proof.name.clone())
+                && values.iter().any(|value| same_name(value, &proof.value))
+        }
         RecordData::Alias { .. } => false,
     })
 }

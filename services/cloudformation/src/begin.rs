@@ -86,6 +86,7 @@ pub(crate) fn waiting(
         waiting_for: None,
         physical_id: None,
         attributes: BTreeMap::new(),
+        private: BTreeMap::new(),
         properties: Map::new(),
         tags: Vec::new(),
     }

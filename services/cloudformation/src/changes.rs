@@ -108,6 +108,7 @@ fn change(predicted: &Predicted) -> ResourceChange {
     let (before, after) = (predicted.before.as_ref(), predicted.after.as_ref());
     let (action, policy_action, replacement, details): (_, _, _, &[Detail]) = match &predicted.effect {
         Effect::Add => (ChangeAction::Add, None, None, &[]),
+        Effect::Import => (ChangeAction::Import, None, None, &[]),
         Effect::Remove(removal) => (ChangeAction::Remove, Some(at_removal(*removal)), None, &[]),
         Effect::Modify { replacement, replaced, details } => {
             let policy = (*replacement != Replacement::False).then(|| at_replacement(*replaced));

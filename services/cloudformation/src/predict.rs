@@ -39,7 +39,13 @@ pub(crate) struct Predicted {
 #[derive(Clone, Debug)]
 pub(crate) enum Effect {
     Add,
-    Modify { replacement: Replacement, replaced: Removal, details: Vec<Detail> },
+    /// Of an existing resource.
+    Import,
+    Modify {
+        replacement: Replacement,
+        replaced: Removal,
+        details: Vec<Detail>,
+    },
     Remove(Removal),
 }
 
@@ -301,10 +307,11 @@ impl Run<'_> {
                 references::Use::Ref(name) if environment.fate(name) == Some(Fate::Replaced) => {
                     add((Cause::Reference(name.to_owned()), true));
                 }
-                references::Use::GetAtt(name)
+                references::Use::GetAtt { resource: name, attribute }
                     if environment.fate(name).is_some_and(|fate| fate != Fate::Unchanged) =>
                 {
-                    add((Cause::Attribute(name.to_owned()), true));
+                    let attribute = attribute.map_or_else(String::new, |attribute| format!(".{attribute}"));
+                    add((Cause::Attribute(format!("{name}{attribute}")), true));
                 }
                 _ => {}
             });

@@ -12,10 +12,7 @@ use escale_tables::cloudformation::{
     Content, Export, ExportName, LogicalId, Stack, StackArn, StackName, StackResource, StackUuid,
 };
 use serde_json::Value;
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{cell::RefCell, collections::BTreeSet};
 
 /// The environment of a stack's expressions.
 pub(crate) struct StackEnvironment<'a> {
@@ -44,10 +41,7 @@ impl<'a> StackEnvironment<'a> {
     /// The value of a resource's attribute now.
     pub(crate) fn attribute(&self, row: &StackResource, attribute: &str) -> Option<Value> {
         let kind = self.stack.and_then(|(_, cloud)| cloud.resource_type(&row.type_name));
-        let created = Created {
-            physical_id: row.physical_id.as_deref().unwrap_or_default().to_owned(),
-            attributes: BTreeMap::new(),
-        };
+        let created = Created::new(row.physical_id.as_deref().unwrap_or_default());
         let current = kind.and_then(|kind| (kind.current)(self.image, &created, attribute));
         current.or_else(|| row.attributes.get(attribute).cloned())
     }

@@ -34,6 +34,8 @@ pub(crate) fn updatable(stack: &Stack) -> Result<(), Error> {
     match stack.phase {
         Phase::Created
         | Phase::CreateFailed
+        | Phase::ImportRolledBack
+        | Phase::Imported
         | Phase::Updated
         | Phase::UpdateFailed
         | Phase::UpdateRolledBack => Ok(()),
@@ -110,7 +112,7 @@ fn start(cx: &mut Cx<'_>, mut stack: Stack, content: Content, predicted: &[Predi
 }
 
 /// A number that no content of the stack has had.
-fn next_number(tx: &Tx, stack: &Stack) -> u32 {
+pub(crate) fn next_number(tx: &Tx, stack: &Stack) -> u32 {
     let below = format!("{}/", stack.uuid);
     let used = tx.prefix::<StackContent>(&below).map(|c| c.number).max();
     let applied = find::resources(tx, &stack.uuid).iter().map(|row| row.applied).max();
@@ -133,7 +135,7 @@ fn removed_before(tx: &Tx, uuid: &StackUuid, logical: &LogicalId) -> Option<Arc<
 }
 
 /// The row with what the template says of the resource beside its properties.
-fn refreshed(row: &StackResource, place: u32, planned: &Planned) -> StackResource {
+pub(crate) fn refreshed(row: &StackResource, place: u32, planned: &Planned) -> StackResource {
     StackResource {
         place,
         needs: planned.needs.clone(),

@@ -3,23 +3,40 @@
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_CloudFront.html>
 
 mod distribution;
+mod policy;
 #[cfg(test)]
 mod tests;
 
 use crate::ops::{
+    create_cloud_front_origin_access_identity::CreateCloudFrontOriginAccessIdentity,
     create_key_group::CreateKeyGroup, create_origin_access_control::CreateOriginAccessControl,
-    create_public_key::CreatePublicKey, delete_key_group::DeleteKeyGroup,
-    delete_origin_access_control::DeleteOriginAccessControl, delete_public_key::DeletePublicKey,
-    get_key_group::GetKeyGroup, get_origin_access_control::GetOriginAccessControl,
-    get_public_key::GetPublicKey, update_key_group::UpdateKeyGroup,
-    update_origin_access_control::UpdateOriginAccessControl, update_public_key::UpdatePublicKey,
+    create_public_key::CreatePublicKey,
+    delete_cloud_front_origin_access_identity::DeleteCloudFrontOriginAccessIdentity,
+    delete_key_group::DeleteKeyGroup, delete_origin_access_control::DeleteOriginAccessControl,
+    delete_public_key::DeletePublicKey,
+    get_cloud_front_origin_access_identity::GetCloudFrontOriginAccessIdentity, get_key_group::GetKeyGroup,
+    get_origin_access_control::GetOriginAccessControl, get_public_key::GetPublicKey,
+    update_cloud_front_origin_access_identity::UpdateCloudFrontOriginAccessIdentity,
+    update_key_group::UpdateKeyGroup, update_origin_access_control::UpdateOriginAccessControl,
+    update_public_key::UpdatePublicKey,
 };
-use escale_base::{AwsError, found};
-use escale_service::{Created, Cx, InputDraft, Named, ResourceType, Resources, properties_of};
-use escale_tables::cloudfront::ETag;
+use escale_base::{AwsError, found, ids, wire::Value};
+use escale_service::{Created, Cx, InputDraft, Named, Props, ResourceType, Resources, properties_of};
+use escale_tables::cloudfront::{CallerReference, ETag, OriginAccessIdentityConfig};
+
+const IDENTITY_CONFIG: &str = "CloudFrontOriginAccessIdentityConfig";
 
 pub(crate) fn types() -> Resources {
-    vec![distribution::distribution(), access_control(), public_key(), key_group()]
+    vec![
+        distribution::distribution(),
+        access_control(),
+        access_identity(),
+        public_key(),
+        key_group(),
+        policy::cache_policy(),
+        policy::origin_request_policy(),
+        policy::response_headers_policy(),
+    ]
 }
 
 fn access_control() -> ResourceType {
@@ -45,6 +62,45 @@ fn access_control() -> ResourceType {
     .read(|cx, created| {
         let got = found(by_id::<GetOriginAccessControl>(created).call(cx))?;
         Ok(got.map(|got| properties_of(NAME, &got.origin_access_control, &[])))
+    })
+}
+
+fn access_identity() -> ResourceType {
+    const NAME: &str = "AWS::CloudFront::CloudFrontOriginAccessIdentity";
+    /// The API requires a caller reference, which templates do not have.
+    fn config(props: &Props<'_>, reference: CallerReference) -> Result<OriginAccessIdentityConfig, AwsError> {
+        let config = props.read::<Value>(IDENTITY_CONFIG)?;
+        let comment = config["Comment"].as_str().unwrap_or_default().to_owned();
+        Ok(OriginAccessIdentityConfig { caller_reference: reference, comment })
+    }
+    ResourceType::new(
+        NAME,
+        &[IDENTITY_CONFIG],
+        |cx, props| {
+            let config = config(props, CallerReference(ids::random_uuid()))?;
+            let input =
+                InputDraft::<CreateCloudFrontOriginAccessIdentity>::new().with(IDENTITY_CONFIG, &config);
+            let made = input.call(cx)?.cloud_front_origin_access_identity;
+            let created = Created::new(made.id.as_str()).with("Id", made.id.0);
+            Ok(created.with("S3CanonicalUserId", made.s3_canonical_user_id.0))
+        },
+        |cx, created| match found(by_id::<GetCloudFrontOriginAccessIdentity>(created).call(cx))? {
+            Some(got) => delete::<DeleteCloudFrontOriginAccessIdentity>(cx, created, &got.etag),
+            None => Ok(()),
+        },
+    )
+    .update(|cx, update| {
+        let got = by_id::<GetCloudFrontOriginAccessIdentity>(update.created).call(cx)?;
+        let before = got.cloud_front_origin_access_identity.cloud_front_origin_access_identity_config;
+        let config = config(update.after, before.caller_reference)?;
+        let input =
+            by_id::<UpdateCloudFrontOriginAccessIdentity>(update.created).with(IDENTITY_CONFIG, &config);
+        input.with("IfMatch", &got.etag).call(cx)?;
+        Ok(update.created.clone())
+    })
+    .read(|cx, created| {
+        let got = found(by_id::<GetCloudFrontOriginAccessIdentity>(created).call(cx))?;
+        Ok(got.map(|got| properties_of(NAME, &got.cloud_front_origin_access_identity, &[])))
     })
 }
 

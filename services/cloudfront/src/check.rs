@@ -1,12 +1,18 @@
 //! Checks a distribution's configuration. Features that AWS supports and Escale does not are refused by name.
 
-use crate::{Error, error::invalid, policies, rules, viewer};
-use escale_base::AwsError;
-use escale_service::Cx;
-use escale_tables::cloudfront::{
-    AllowedMethods, DefaultCacheBehavior, Distribution, DistributionConfig, DistributionId,
-    GeoRestrictionType, KeyGroupId, Method, Origin, OriginProtocolPolicy, Trusted,
+use crate::{
+    Error,
+    error::{invalid, no_acl},
+    policies, rules, viewer,
 };
+use escale_base::AwsError;
+use escale_service::{Also, Cx};
+use escale_tables::cloudfront::{
+    AllowedMethods, CachePolicy, DefaultCacheBehavior, Distribution, DistributionConfig, DistributionId,
+    ForwardedValues, GeoRestrictionType, HeaderName, ItemSelection, Items, KeyGroupId, Method, Origin,
+    OriginAccessIdentity, OriginProtocolPolicy, OriginRequestPolicy, ResponseHeadersPolicy, Trusted,
+};
+use escale_tables::s3::{Bucket, ObjectOwnership};
 
 pub(crate) fn config(
     cx: &Cx<'_>,
@@ -24,9 +30,12 @@ pub(crate) fn config(
         }
         check_origin(cx, origin)?;
     }
-    behaviour(cx, config, &config.default_cache_behavior)?;
-    for cached in config.cache_behaviors.iter().flat_map(|b| &b.0) {
-        behaviour(cx, config, &cached.without_pattern())?;
+    config.behaviours().try_for_each(|row| behaviour(cx, config, &row))?;
+    if let Some(bucket) = log_bucket(config) {
+        let row = bucket_of(bucket).and_then(|name| cx.tx.get::<Bucket>(name));
+        if row.is_none_or(|row| row.ownership == ObjectOwnership::BucketOwnerEnforced) {
+            return Err(no_acl(bucket));
+        }
     }
     let root = config.default_root_object.as_deref().unwrap_or("");
     if root.starts_with('/') {
@@ -53,6 +62,23 @@ pub(crate) fn config(
     Ok(())
 }
 
+/// The host name of the bucket for logs, if the distribution is logged.
+fn log_bucket(config: &DistributionConfig) -> Option<&str> {
+    let logging = config.logging.as_ref().filter(|logging| logging.enabled != Some(false))?;
+    logging.bucket.as_deref().filter(|bucket| !bucket.is_empty())
+}
+
+/// The secondary actions of a request with logging: CloudFront changes the bucket's ACL for its caller.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logging-legacy-s3.html>
+pub(crate) fn actions(config: &DistributionConfig) -> Vec<Also> {
+    let bucket = log_bucket(config).and_then(bucket_of);
+    let arn = bucket.map(|bucket| vec![format!("arn:aws:s3:::{bucket}")]);
+    let both =
+        |arn: Vec<String>| ["s3:GetBucketAcl", "s3:PutBucketAcl"].map(|a| Also::new(a, arn.clone())).to_vec();
+    arn.map(both).unwrap_or_default()
+}
+
 /// The host names that the edge serves the distribution under: its own name first, then its aliases.
 pub(crate) fn hosts(row: &Distribution) -> Vec<String> {
     let aliases = row.config.aliases.iter().flat_map(|a| &a.0).map(|a| a.to_ascii_lowercase());
@@ -72,9 +98,6 @@ fn refuse_unsupported(config: &DistributionConfig) -> Result<(), Error> {
     let given = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.is_empty());
     if config.origin_groups.as_ref().is_some_and(|g| !g.0.is_empty()) {
         return refuse("DistributionConfig.OriginGroups");
-    }
-    if config.logging.as_ref().is_some_and(|l| l.enabled != Some(false) && given(&l.bucket)) {
-        return refuse("DistributionConfig.Logging");
     }
     if given(&config.web_acl_id) {
         return refuse("DistributionConfig.WebACLId");
@@ -106,11 +129,19 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
     }
     match (&origin.s3_origin_config, &origin.custom_origin_config) {
         (Some(s3), None) => {
-            if s3.origin_access_identity.as_deref().is_some_and(|i| !i.is_empty()) {
-                return refuse_with_hint(
-                    "The parameter S3OriginConfig.OriginAccessIdentity",
-                    "Use an origin access control (OriginAccessControlId).",
-                );
+            let given = s3.origin_access_identity.as_deref().filter(|i| !i.is_empty());
+            let has_control = origin.origin_access_control_id.as_ref().is_some_and(|id| !id.is_empty());
+            match (given, identity_of(origin)) {
+                (Some(_), _) if has_control => {
+                    return Err(invalid(
+                        "An origin can have an origin access control or an origin access identity, not both",
+                    ));
+                }
+                (Some(given), None) => return Err(Error::InvalidIdentity(given.to_owned())),
+                (Some(given), Some(id)) if !cx.tx.has::<OriginAccessIdentity>(id) => {
+                    return Err(Error::InvalidIdentity(given.to_owned()));
+                }
+                _ => {}
             }
             if bucket_of(&origin.domain_name).is_none() {
                 let name = &origin.domain_name;
@@ -136,6 +167,12 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The id in `origin-access-identity/cloudfront/<id>`.
+pub(crate) fn identity_of(origin: &Origin) -> Option<&str> {
+    let named = origin.s3_origin_config.as_ref()?.origin_access_identity.as_deref()?;
+    named.strip_prefix("origin-access-identity/cloudfront/").filter(|id| !id.is_empty())
 }
 
 /// The bucket in `<bucket>.s3.<region>.amazonaws.com`; the region is optional.
@@ -172,15 +209,71 @@ fn behaviour(
     for group in trusted(behaviour.trusted_key_groups.as_ref()) {
         rules::key_group(cx, group).map_err(|_| Error::NoTrustedKeyGroup(group.clone()))?;
     }
-    let cache = behaviour.cache_policy_id.as_ref().ok_or_else(|| invalid("A CachePolicyId is required"))?;
-    policies::cache(cache).ok_or_else(|| Error::NoCachePolicy(cache.clone()))?;
-    if let Some(id) = behaviour.origin_request_policy_id.as_ref().filter(|i| !i.is_empty()) {
-        policies::request(id).ok_or_else(|| Error::NoOriginRequestPolicy(id.clone()))?;
-    }
+    policies_of(cx, behaviour)?;
     match &behaviour.allowed_methods {
         Some(methods) => allowed(methods),
         None => Ok(()),
     }
+}
+
+/// Checks the policies of a behaviour, or the legacy settings in their place.
+fn policies_of(cx: &Cx<'_>, behaviour: &DefaultCacheBehavior) -> Result<(), Error> {
+    let given = |id: Option<&str>| id.filter(|id| !id.is_empty()).map(str::to_owned);
+    let request = given(behaviour.origin_request_policy_id.as_deref());
+    match (given(behaviour.cache_policy_id.as_deref()), &behaviour.forwarded_values) {
+        (None, None) => return Err(invalid("The parameter ForwardedValues is required.")),
+        (Some(_), Some(_)) => {
+            return Err(invalid(
+                "The parameter ForwardedValues cannot be used when a cache policy is associated to the cache behavior.",
+            ));
+        }
+        (Some(id), None) => {
+            policies::existing::<CachePolicy>(cx.tx, &id)?;
+            let ttls = [
+                ("MinTTL", behaviour.min_ttl),
+                ("DefaultTTL", behaviour.default_ttl),
+                ("MaxTTL", behaviour.max_ttl),
+            ];
+            // Clients send a zero for a TTL that they do not use.
+            if let Some((name, _)) = ttls.iter().find(|(_, ttl)| ttl.is_some_and(|ttl| ttl > 0)) {
+                return Err(invalid(format!(
+                    "The parameter {name} cannot be used when a cache policy is associated to the cache behavior."
+                )));
+            }
+        }
+        (None, Some(_)) if request.is_some() => {
+            return Err(invalid("An OriginRequestPolicyId can be used only together with a CachePolicyId"));
+        }
+        (None, Some(values)) => legacy(behaviour, values)?,
+    }
+    if let Some(id) = request {
+        policies::existing::<OriginRequestPolicy>(cx.tx, &id)?;
+    }
+    if let Some(id) = given(behaviour.response_headers_policy_id.as_deref()) {
+        policies::existing::<ResponseHeadersPolicy>(cx.tx, &id)?;
+    }
+    Ok(())
+}
+
+fn legacy(behaviour: &DefaultCacheBehavior, values: &ForwardedValues) -> Result<(), Error> {
+    let ttl = policies::cache_settings(None, behaviour).ttl;
+    if ttl.min_s > ttl.default_s || ttl.default_s > ttl.max_s {
+        return Err(Error::TtlOrder);
+    }
+    let names =
+        |items: &Option<Items<HeaderName>>| items.iter().flat_map(|i| i.0.clone()).collect::<Vec<_>>();
+    let headers = names(&values.headers);
+    let named = headers.iter().map(|name| name.as_str()).filter(|name| *name != "*");
+    policies::headers_can_be_selected(named, "ForwardedValues")?;
+    let cookies = values.cookies.whitelisted_names.as_ref().map_or(0, |names| names.0.len());
+    if (values.cookies.forward == ItemSelection::Whitelist) != (cookies > 0) {
+        return Err(invalid("WhitelistedNames and the value 'whitelist' of Cookies.Forward belong together"));
+    }
+    let keys = values.query_string_cache_keys.as_ref().is_some_and(|keys| !keys.0.is_empty());
+    if keys && !values.query_string {
+        return Err(invalid("QueryStringCacheKeys needs QueryString to be true"));
+    }
+    Ok(())
 }
 
 /// The ids of the enabled key groups.

@@ -2,8 +2,8 @@
 
 use escale_base::{AwsError, ErrorKind};
 use escale_tables::cloudfront::{
-    Alias, CachePolicyId, DistributionId, InvalidationId, KeyGroupId, OriginAccessControlId, OriginId,
-    OriginRequestPolicyId, PublicKeyId,
+    Alias, CachePolicyId, DistributionId, InvalidationId, KeyGroupId, OriginAccessControlId,
+    OriginAccessIdentityId, OriginId, OriginRequestPolicyId, PublicKeyId, ResponseHeadersPolicyId,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,12 @@ pub enum Error {
     NoCachePolicy(CachePolicyId),
     #[error("The specified origin request policy does not exist: {0}")]
     NoOriginRequestPolicy(OriginRequestPolicyId),
+    #[error("The specified response headers policy does not exist: {0}")]
+    NoResponseHeadersPolicy(ResponseHeadersPolicyId),
+    #[error("The specified origin access identity does not exist: {0}")]
+    NoOriginAccessIdentity(OriginAccessIdentityId),
+    #[error("The specified origin access identity does not exist or is not valid: {0}")]
+    InvalidIdentity(String),
     #[error("No origin exists with the specified Origin Id: {0}")]
     NoOrigin(OriginId),
     #[error("One or more of the specified trusted key groups do not exist: {0}")]
@@ -53,6 +59,12 @@ pub enum Error {
     #[error("{0}")]
     IllegalUpdate(String),
     #[error("{0}")]
+    IllegalDelete(String),
+    #[error("The order of MinTTL, DefaultTTL and MaxTTL is not ascending")]
+    TtlOrder,
+    #[error("The value of the header Content-Security-Policy is longer than 2048 characters")]
+    TooLongCsp,
+    #[error("{0}")]
     InvalidArgument(String),
     #[error("The default root object must not begin with '/'")]
     DefaultRootObject,
@@ -63,7 +75,45 @@ pub enum Error {
 }
 
 escale_base::choice! {
-    pub enum Kind { OriginAccessControl = "origin access control", PublicKey = "public key", KeyGroup = "key group" }
+    pub enum Kind {
+        CachePolicy = "cache policy", OriginAccessControl = "origin access control",
+        OriginAccessIdentity = "origin access identity", OriginRequestPolicy = "origin request policy",
+        PublicKey = "public key", KeyGroup = "key group", ResponseHeadersPolicy = "response headers policy",
+    }
+}
+
+impl Kind {
+    fn exists(self) -> &'static str {
+        match self {
+            Kind::CachePolicy => "CachePolicyAlreadyExists",
+            Kind::OriginAccessControl => "OriginAccessControlAlreadyExists",
+            Kind::OriginAccessIdentity => "CloudFrontOriginAccessIdentityAlreadyExists",
+            Kind::OriginRequestPolicy => "OriginRequestPolicyAlreadyExists",
+            Kind::PublicKey => "PublicKeyAlreadyExists",
+            Kind::KeyGroup => "KeyGroupAlreadyExists",
+            Kind::ResponseHeadersPolicy => "ResponseHeadersPolicyAlreadyExists",
+        }
+    }
+
+    fn in_use(self) -> &'static str {
+        match self {
+            Kind::CachePolicy => "CachePolicyInUse",
+            Kind::OriginAccessControl => "OriginAccessControlInUse",
+            Kind::OriginAccessIdentity => "CloudFrontOriginAccessIdentityInUse",
+            Kind::OriginRequestPolicy => "OriginRequestPolicyInUse",
+            Kind::PublicKey => "PublicKeyInUse",
+            Kind::KeyGroup => "ResourceInUse",
+            Kind::ResponseHeadersPolicy => "ResponseHeadersPolicyInUse",
+        }
+    }
+}
+
+/// The bucket for logs does not exist or refuses ACLs, with which CloudFront gets its permission.
+pub(crate) fn no_acl(bucket: &str) -> Error {
+    invalid(format!(
+        "The S3 bucket that you specified for CloudFront logs does not exist or does not enable ACL access: {bucket}. Set \
+         its object ownership to BucketOwnerPreferred."
+    ))
 }
 
 pub(crate) fn invalid(what: impl Into<String>) -> Error {
@@ -80,6 +130,11 @@ impl From<Error> for AwsError {
             Error::NoKeyGroup(_) => (ErrorKind::NotFound, "NoSuchResource", 404),
             Error::NoCachePolicy(_) => (ErrorKind::NotFound, "NoSuchCachePolicy", 404),
             Error::NoOriginRequestPolicy(_) => (ErrorKind::NotFound, "NoSuchOriginRequestPolicy", 404),
+            Error::NoResponseHeadersPolicy(_) => (ErrorKind::NotFound, "NoSuchResponseHeadersPolicy", 404),
+            Error::NoOriginAccessIdentity(_) => {
+                (ErrorKind::NotFound, "NoSuchCloudFrontOriginAccessIdentity", 404)
+            }
+            Error::InvalidIdentity(_) => (ErrorKind::Invalid, "InvalidOriginAccessIdentity", 400),
             Error::NoOrigin(_) => (ErrorKind::NotFound, "NoSuchOrigin", 404),
             Error::NoTrustedKeyGroup(_) => (ErrorKind::Invalid, "TrustedKeyGroupDoesNotExist", 400),
             Error::NoTagged(_) => (ErrorKind::NotFound, "NoSuchResource", 404),
@@ -88,23 +143,14 @@ impl From<Error> for AwsError {
             Error::NotDisabled => (ErrorKind::InUse, "DistributionNotDisabled", 409),
             Error::DistributionExists(_) => (ErrorKind::AlreadyExists, "DistributionAlreadyExists", 409),
             Error::AliasTaken(_) => (ErrorKind::AlreadyExists, "CNAMEAlreadyExists", 409),
-            Error::Exists { kind: Kind::OriginAccessControl, .. } => {
-                (ErrorKind::AlreadyExists, "OriginAccessControlAlreadyExists", 409)
-            }
-            Error::Exists { kind: Kind::PublicKey, .. } => {
-                (ErrorKind::AlreadyExists, "PublicKeyAlreadyExists", 409)
-            }
-            Error::Exists { kind: Kind::KeyGroup, .. } => {
-                (ErrorKind::AlreadyExists, "KeyGroupAlreadyExists", 409)
-            }
-            Error::InUse { kind: Kind::OriginAccessControl, .. } => {
-                (ErrorKind::InUse, "OriginAccessControlInUse", 409)
-            }
-            Error::InUse { kind: Kind::PublicKey, .. } => (ErrorKind::InUse, "PublicKeyInUse", 409),
-            Error::InUse { kind: Kind::KeyGroup, .. } => (ErrorKind::InUse, "ResourceInUse", 409),
+            Error::Exists { kind, .. } => (ErrorKind::AlreadyExists, kind.exists(), 409),
+            Error::InUse { kind, .. } => (ErrorKind::InUse, kind.in_use(), 409),
             Error::KeyIsFixed => (ErrorKind::Invalid, "CannotChangeImmutablePublicKeyFields", 400),
             Error::ViewerCertificate(_) => (ErrorKind::Invalid, "InvalidViewerCertificate", 400),
             Error::IllegalUpdate(_) => (ErrorKind::Invalid, "IllegalUpdate", 400),
+            Error::IllegalDelete(_) => (ErrorKind::Invalid, "IllegalDelete", 400),
+            Error::TtlOrder => (ErrorKind::Invalid, "InvalidTTLOrder", 400),
+            Error::TooLongCsp => (ErrorKind::Invalid, "TooLongCSPInResponseHeadersPolicy", 400),
             Error::DefaultRootObject => (ErrorKind::Invalid, "InvalidDefaultRootObject", 400),
             Error::ResponseCode => (ErrorKind::Invalid, "InvalidResponseCode", 400),
             Error::InvalidArgument(_) => (ErrorKind::Invalid, "InvalidArgument", 400),

@@ -8,6 +8,7 @@
 mod cfn;
 mod check;
 mod error;
+mod logs;
 mod ops;
 mod policies;
 mod reconcile;
@@ -22,12 +23,16 @@ use escale_cdn::{Cdn, Settings, spec::Identity};
 use escale_engine::Engine;
 use escale_service::{Also, Cloud, Config, Entry, Recorded, ResourceType, Service, gives_tags};
 use escale_store::{Image, Store, StoreError};
+use escale_tables::cloudfront::{Distribution, OriginAccessIdentity};
 use std::{path::PathBuf, sync::Arc};
 
 pub use error::{Error, Kind};
 
 /// The service principal for requests to origins.
 pub(crate) const PRINCIPAL: &str = "cloudfront.amazonaws.com";
+
+/// The edge location in answers and logs.
+pub(crate) const PLACE: &str = "CDG50-C1";
 
 /// The sizes of the cache in memory and on disk: enough for a working set of images, and small for a laptop.
 const MEMORY_BYTES: u64 = 64 * 1024 * 1024;
@@ -53,6 +58,8 @@ impl Service for CloudFront {
         }
         let kinds = [
             ("OriginAccessControl", "origin-access-control"),
+            ("OriginAccessIdentity", "origin-access-identity"),
+            ("ResponseHeadersPolicy", "response-headers-policy"),
             ("OriginRequestPolicy", "origin-request-policy"),
             ("CachePolicy", "cache-policy"),
         ];
@@ -85,17 +92,30 @@ pub fn edge_settings(directory: PathBuf, ports: (u16, u16)) -> Settings {
         title: "CloudFront".into(),
         via_host: "edge.cloudfront.localhost".into(),
         id_header: "X-Amz-Cf-Id".into(),
-        place: Some(("X-Amz-Cf-Pop".into(), "CDG50-C1".into())),
+        place: Some(("X-Amz-Cf-Pop".into(), PLACE.into())),
         server: "CloudFront".into(),
         user_agent: "Amazon CloudFront".into(),
     };
-    Settings { directory, memory_bytes: MEMORY_BYTES, disk_bytes: DISK_BYTES, identity, https_port: Some(ports) }
+    Settings {
+        directory,
+        memory_bytes: MEMORY_BYTES,
+        disk_bytes: DISK_BYTES,
+        identity,
+        https_port: Some(ports),
+    }
 }
 
-/// The key that signs the distribution's requests to S3. It is valid for this cloud's process only.
-pub fn origin_key(cloud: &Cloud, id: &str) -> (String, Secret<String>) {
-    let arn = Arn::new("cloudfront", "", &cloud.config.account, format!("distribution/{id}")).to_string();
-    cloud.service_key(PRINCIPAL, &arn)
+/// The key that signs the distribution's requests to this origin: as the distribution, or as the origin's access identity, so
+/// that the bucket's policy applies. It is valid for this cloud's process only. `None` if there is no such origin or identity.
+pub fn origin_key(image: &Image, cloud: &Cloud, id: &str, origin: &str) -> Option<(String, Secret<String>)> {
+    let row = image.get::<Distribution>(id)?;
+    let origin = row.config.origins.0.iter().find(|o| o.id == origin)?;
+    let Some(identity) = check::identity_of(origin) else {
+        let arn = Arn::new("cloudfront", "", &cloud.config.account, format!("distribution/{id}")).to_string();
+        return Some(cloud.service_key(PRINCIPAL, &arn));
+    };
+    let identity = image.get::<OriginAccessIdentity>(identity)?;
+    Some(cloud.foreign_key(identity.arn(), identity.canonical_user.to_string()))
 }
 
 /// The plane that serves distributions. It may serve what an earlier daemon applied.
@@ -105,7 +125,7 @@ pub struct Planes {
     pub authority: Arc<dyn Authority>,
 }
 
-/// Starts the reconcilers of distributions and invalidations.
+/// Starts the reconcilers of distributions and invalidations, and the delivery of logs.
 pub fn start(
     engine: &mut Engine,
     store: &Store,
@@ -117,6 +137,7 @@ pub fn start(
     let (clock, cdn) = (|| cloud.clock.clone(), || Arc::clone(&planes.cdn));
     engine.add(reconcile::Certificates { store: store.clone(), authority: planes.authority });
     engine.add(reconcile::Distributions { store: store.clone(), clock: clock(), cdn: cdn() });
+    engine.run(logs::deliver(store.clone(), Arc::clone(cloud), cdn()));
     engine.add(reconcile::Invalidations { store: store.clone(), clock: clock(), cdn: cdn() });
     Ok(())
 }

@@ -1,213 +1,254 @@
-//! AWS's managed policies, with AWS's ids.
-//!
-//! Sources: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html>,
-//! <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html>
+//! Policies that cache behaviours refer to: AWS's managed ones (`policies/managed.rs`) and the account's own. One trait covers
+//! the three kinds, because they differ only in their configurations.
 
-use escale_cdn::spec::{Pick, Selection, Ttl};
-use escale_tables::cloudfront::{CachePolicyId, OriginRequestPolicyId};
+mod convert;
+mod managed;
 
-/// A selection of names, convertible to AWS's enumerations and to the plane's type.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Choose {
-    None,
-    All,
-    Only(&'static [&'static str]),
-    Except(&'static [&'static str]),
-}
+pub(crate) use convert::{cache_settings, forwarded, response_headers};
 
-impl Choose {
-    pub(crate) fn pick(self) -> Pick {
-        let own = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
-        match self {
-            Choose::None => Pick::None,
-            Choose::All => Pick::All,
-            Choose::Only(names) => Pick::Only(own(names)),
-            Choose::Except(names) => Pick::AllExcept(own(names)),
-        }
-    }
+use crate::{
+    Error,
+    error::{Kind, invalid},
+    rules,
+};
+use escale_base::{AwsError, Timestamp, ids, paging::Page};
+use escale_service::Cx;
+use escale_store::{Image, Row};
+use escale_tables::cloudfront::{
+    CachePolicy, CachePolicyConfig, DefaultCacheBehavior, Distribution, ETag, OriginHeaderSelection,
+    OriginRequestPolicy, OriginRequestPolicyConfig, ResponseHeadersPolicy, ResponseHeadersPolicyConfig,
+};
+use std::sync::Arc;
 
-    pub(crate) fn names(self) -> &'static [&'static str] {
-        match self {
-            Choose::None | Choose::All => &[],
-            Choose::Only(names) | Choose::Except(names) => names,
-        }
-    }
-
-    pub(crate) fn selection(self) -> SelectionWord {
-        match self {
-            Choose::None => SelectionWord::None,
-            Choose::All => SelectionWord::All,
-            Choose::Only(_) => SelectionWord::Whitelist,
-            Choose::Except(_) => SelectionWord::AllExcept,
-        }
-    }
-
-    /// For headers, AWS calls `all` `allViewer`.
-    pub(crate) fn headers(self) -> HeaderSelection {
-        match self {
-            Choose::None => HeaderSelection::None,
-            Choose::All => HeaderSelection::AllViewer,
-            Choose::Only(_) => HeaderSelection::Whitelist,
-            Choose::Except(_) => HeaderSelection::AllExcept,
-        }
-    }
-
-    /// For the headers of a cache key, which can only be none or a list.
-    pub(crate) fn key_headers(self) -> KeyHeaderSelection {
-        match self {
-            Choose::Only(_) => KeyHeaderSelection::Whitelist,
-            Choose::None | Choose::All | Choose::Except(_) => KeyHeaderSelection::None,
-        }
-    }
-}
-
-escale_base::choice! {
-    pub(crate) enum SelectionWord { None = "none", Whitelist = "whitelist", AllExcept = "allExcept", All = "all" }
-}
-escale_base::choice! {
-    pub(crate) enum HeaderSelection {
-        None = "none", Whitelist = "whitelist", AllViewer = "allViewer", AllExcept = "allExcept",
-    }
-}
-escale_base::choice! { pub(crate) enum KeyHeaderSelection { None = "none", Whitelist = "whitelist" } }
 escale_base::choice! {
     /// The owner of a policy.
     pub(crate) enum PolicyType { Managed = "managed", Custom = "custom" }
 }
 
-pub(crate) struct CachePolicy {
-    pub id: &'static str,
-    pub name: &'static str,
-    pub comment: &'static str,
-    pub ttl: Ttl,
-    /// Whether the cache key distinguishes compressed forms. Without it the edge does not compress.
-    pub compressed: bool,
-    pub headers: Choose,
-    pub cookies: Choose,
-    pub query: Choose,
+/// One kind of policies.
+pub(crate) trait Written: Row + Clone {
+    type Config: Clone + PartialEq;
+    const KIND: Kind;
+    /// In URLs and ARNs.
+    const PATH: &'static str;
+
+    fn managed() -> &'static [Arc<Self>];
+    fn new(id: String, config: Self::Config, etag: ETag, modified: Timestamp) -> Self;
+    fn etag(&self) -> &ETag;
+    fn name(config: &Self::Config) -> &str;
+    fn config(&self) -> &Self::Config;
+    fn check(config: &Self::Config) -> Result<(), Error>;
+    fn used_by(behaviour: &DefaultCacheBehavior) -> Option<&str>;
+    fn missing(id: &str) -> Error;
 }
 
-const DAY: u64 = 86_400;
-const YEAR: u64 = 31_536_000;
-const ORIGIN_DECIDES: Choose =
-    Choose::Only(&["host", "origin", "x-http-method", "x-http-method-override", "x-method-override"]);
+/// Implements [`Written`] for a row.
+macro_rules! written {
+    ($row:ident, $config:ty, $path:literal, $list:ident, $member:ident, $missing:ident, $check:path) => {
+        impl Written for $row {
+            type Config = $config;
+            const KIND: Kind = Kind::$row;
+            const PATH: &'static str = $path;
 
-/// Sorted by id, as paging requires.
-pub(crate) const CACHE: &[CachePolicy] = &[
-    CachePolicy {
-        id: "4135ea2d-6df8-44a3-9df3-4b5a84be39ad",
-        name: "Managed-CachingDisabled",
-        comment: "Policy with caching disabled",
-        ttl: Ttl { min_s: 0, default_s: 0, max_s: 0 },
-        compressed: false,
-        headers: Choose::None,
-        cookies: Choose::None,
-        query: Choose::None,
-    },
-    CachePolicy {
-        id: "4cc15a8a-d715-48a4-82b8-cc0b614638fe",
-        name: "UseOriginCacheControlHeaders-QueryStrings",
-        comment: "Policy for origins that return Cache-Control headers and serve different content based on values \
-                  present in the query string.",
-        ttl: Ttl { min_s: 0, default_s: 0, max_s: YEAR },
-        compressed: true,
-        headers: ORIGIN_DECIDES,
-        cookies: Choose::All,
-        query: Choose::All,
-    },
-    CachePolicy {
-        id: "658327ea-f89d-4fab-a63d-7e88639e58f6",
-        name: "Managed-CachingOptimized",
-        comment: "Policy with caching enabled. Supports Gzip and Brotli compression.",
-        ttl: Ttl { min_s: 1, default_s: DAY, max_s: YEAR },
-        compressed: true,
-        headers: Choose::None,
-        cookies: Choose::None,
-        query: Choose::None,
-    },
-    CachePolicy {
-        id: "83da9c7e-98b4-4e11-a168-04f0df8e2c65",
-        name: "UseOriginCacheControlHeaders",
-        comment: "Policy for origins that return Cache-Control headers. Query strings are not included in the cache key.",
-        ttl: Ttl { min_s: 0, default_s: 0, max_s: YEAR },
-        compressed: true,
-        headers: ORIGIN_DECIDES,
-        cookies: Choose::All,
-        query: Choose::None,
-    },
-    CachePolicy {
-        id: "b2884449-e4de-46a7-ac36-70bc7f1ddd6d",
-        name: "Managed-CachingOptimizedForUncompressedObjects",
-        comment: "Default policy when compression is disabled",
-        ttl: Ttl { min_s: 1, default_s: DAY, max_s: YEAR },
-        compressed: false,
-        headers: Choose::None,
-        cookies: Choose::None,
-        query: Choose::None,
-    },
-];
+            fn managed() -> &'static [Arc<$row>] {
+                &managed::$list
+            }
+            fn new(id: String, config: $config, etag: ETag, modified: Timestamp) -> $row {
+                $row { id: id.into(), config, etag, modified }
+            }
+            fn etag(&self) -> &ETag {
+                &self.etag
+            }
+            fn name(config: &$config) -> &str {
+                &config.name
+            }
+            fn config(&self) -> &$config {
+                &self.config
+            }
+            fn check(config: &$config) -> Result<(), Error> {
+                $check(config)
+            }
+            fn used_by(behaviour: &DefaultCacheBehavior) -> Option<&str> {
+                behaviour.$member.as_deref().filter(|id| !id.is_empty())
+            }
+            fn missing(id: &str) -> Error {
+                Error::$missing(id.into())
+            }
+        }
+    };
+}
+written!(CachePolicy, CachePolicyConfig, "cache-policy", CACHE, cache_policy_id, NoCachePolicy, check_cache);
+written!(
+    OriginRequestPolicy,
+    OriginRequestPolicyConfig,
+    "origin-request-policy",
+    REQUEST,
+    origin_request_policy_id,
+    NoOriginRequestPolicy,
+    check_request
+);
+written!(
+    ResponseHeadersPolicy,
+    ResponseHeadersPolicyConfig,
+    "response-headers-policy",
+    RESPONSE,
+    response_headers_policy_id,
+    NoResponseHeadersPolicy,
+    convert::check_response
+);
 
-pub(crate) struct RequestPolicy {
-    pub id: &'static str,
-    pub name: &'static str,
-    pub comment: &'static str,
-    pub headers: Choose,
-    pub cookies: Choose,
-    pub query: Choose,
+/// A managed policy, or one of the account.
+pub(crate) fn find<P: Written>(image: &Image, id: &str) -> Option<Arc<P>> {
+    P::managed().iter().find(|policy| policy.key() == id).cloned().or_else(|| image.get::<P>(id))
 }
 
-/// Sorted by id, as paging requires.
-pub(crate) const REQUEST: &[RequestPolicy] = &[
-    RequestPolicy {
-        id: "216adef6-5c7f-47e4-b989-5492eafa07d3",
-        name: "Managed-AllViewer",
-        comment: "Policy to forward all parameters in viewer requests",
-        headers: Choose::All,
-        cookies: Choose::All,
-        query: Choose::All,
-    },
-    RequestPolicy {
-        id: "59781a5b-3903-41f3-afcb-af62929ccde1",
-        name: "Managed-CORS-CustomOrigin",
-        comment: "Policy for CORS with custom origins",
-        headers: Choose::Only(&["origin"]),
-        cookies: Choose::None,
-        query: Choose::None,
-    },
-    RequestPolicy {
-        id: "88a5eaf4-2fd4-4709-b370-b4c650ea3fcf",
-        name: "Managed-CORS-S3Origin",
-        comment: "Policy for S3 origin with CORS",
-        headers: Choose::Only(&["origin", "access-control-request-headers", "access-control-request-method"]),
-        cookies: Choose::None,
-        query: Choose::None,
-    },
-    RequestPolicy {
-        id: "acba4595-bd28-49b8-b9fe-13317c0390fa",
-        name: "Managed-UserAgentRefererHeaders",
-        comment: "Policy to forward user-agent and referer headers to origin",
-        headers: Choose::Only(&["user-agent", "referer"]),
-        cookies: Choose::None,
-        query: Choose::None,
-    },
-    RequestPolicy {
-        id: "b689b0a8-53d0-40ab-baf2-68738e2966ac",
-        name: "Managed-AllViewerExceptHostHeader",
-        comment: "Policy to forward all parameters in viewer requests except for the Host header",
-        headers: Choose::Except(&["host"]),
-        cookies: Choose::All,
-        query: Choose::All,
-    },
-];
-
-pub(crate) fn cache(id: &CachePolicyId) -> Option<&'static CachePolicy> {
-    CACHE.iter().find(|p| p.id == id)
+pub(crate) fn existing<P: Written>(image: &Image, id: &str) -> Result<Arc<P>, Error> {
+    find(image, id).ok_or_else(|| P::missing(id))
 }
 
-pub(crate) fn request(id: &OriginRequestPolicyId) -> Option<&'static RequestPolicy> {
-    REQUEST.iter().find(|p| p.id == id)
+pub(crate) fn create<P: Written>(cx: &mut Cx<'_>, config: P::Config) -> Result<P, Error> {
+    P::check(&config)?;
+    name_is_free::<P>(cx, None, &config)?;
+    let row = P::new(ids::random_uuid(), config, rules::new_etag(), cx.now);
+    cx.tx.put(row.clone());
+    Ok(row)
 }
 
-pub(crate) fn selection(headers: Choose, cookies: Choose, query: Choose) -> Selection {
-    Selection { headers: headers.pick(), cookies: cookies.pick(), query: query.pick() }
+pub(crate) fn update<P: Written>(
+    cx: &mut Cx<'_>,
+    id: &str,
+    if_match: Option<&str>,
+    config: P::Config,
+) -> Result<P, Error> {
+    let row = existing::<P>(cx.tx, id)?;
+    if is_managed::<P>(id) {
+        return Err(Error::IllegalUpdate(format!(
+            "The {} {id} is managed by AWS. Create your own.",
+            P::KIND
+        )));
+    }
+    rules::matches(if_match, row.etag())?;
+    P::check(&config)?;
+    name_is_free::<P>(cx, Some(id), &config)?;
+    let row = P::new(id.to_owned(), config, rules::new_etag(), cx.now);
+    cx.tx.put(row.clone());
+    Ok(row)
+}
+
+pub(crate) fn delete<P: Written>(cx: &mut Cx<'_>, id: &str, if_match: Option<&str>) -> Result<(), Error> {
+    let row = existing::<P>(cx.tx, id)?;
+    if is_managed::<P>(id) {
+        return Err(Error::IllegalDelete(format!("The {} {id} is managed by AWS.", P::KIND)));
+    }
+    rules::matches(if_match, row.etag())?;
+    let uses = |d: &Distribution| d.config.behaviours().any(|b| P::used_by(&b) == Some(id));
+    if let Some(user) = cx.tx.scan::<Distribution>().find(|d| uses(d)) {
+        return Err(Error::InUse { kind: P::KIND, id: id.to_owned(), by: user.id.to_string() });
+    }
+    cx.tx.delete::<P>(id);
+    Ok(())
+}
+
+/// A policy in a list.
+pub(crate) struct Listed<P> {
+    pub kind: PolicyType,
+    pub policy: Arc<P>,
+}
+
+/// One page of the policies, sorted by id.
+pub(crate) fn page<P: Written>(
+    image: &Image,
+    kind: Option<PolicyType>,
+    marker: Option<&str>,
+    max: Option<&str>,
+) -> Result<Page<Listed<P>>, Error> {
+    let of = |kind: PolicyType| move |policy: Arc<P>| Listed { kind, policy };
+    let managed = P::managed().iter().cloned().map(of(PolicyType::Managed));
+    let mut all: Vec<Listed<P>> = managed.chain(image.scan::<P>().map(of(PolicyType::Custom))).collect();
+    all.retain(|listed| kind.is_none_or(|kind| kind == listed.kind));
+    all.sort_by_key(|listed| listed.policy.key());
+    rules::page_of(all, |listed| listed.policy.key(), marker, max)
+}
+
+fn is_managed<P: Written>(id: &str) -> bool {
+    P::managed().iter().any(|policy| policy.key() == id)
+}
+
+fn name_is_free<P: Written>(cx: &Cx<'_>, id: Option<&str>, config: &P::Config) -> Result<(), Error> {
+    let name = P::name(config);
+    let valid = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if name.is_empty() || name.len() > 128 || !name.bytes().all(valid) {
+        return Err(invalid(format!(
+            "The name '{name}' is not valid: it must have 1 to 128 letters, digits, '-' and '_'"
+        )));
+    }
+    let mut taken = P::managed().iter().cloned().chain(cx.tx.scan::<P>());
+    if taken.any(|other| P::name(other.config()) == name && id != Some(other.key().as_str())) {
+        return Err(Error::Exists { kind: P::KIND, name: name.to_owned() });
+    }
+    Ok(())
+}
+
+fn check_cache(config: &CachePolicyConfig) -> Result<(), Error> {
+    let ttl = convert::ttl_of(config);
+    if ttl.min_s > ttl.max_s || ttl.default_s > ttl.max_s || ttl.min_s > ttl.default_s {
+        return Err(invalid("MinTTL, DefaultTTL and MaxTTL must be in this order"));
+    }
+    let Some(key) = &config.parameters_in_cache_key_and_forwarded_to_origin else { return Ok(()) };
+    let names = key.headers_config.headers.iter().flat_map(|h| &h.0).map(|n| n.as_str());
+    headers_can_be_selected(names, "a cache key")?;
+    convert::consistent(
+        key.headers_config.header_behavior.as_str(),
+        key.headers_config.headers.as_ref().map_or(0, |h| h.0.len()),
+    )?;
+    convert::check_cookies(&key.cookies_config)?;
+    convert::check_query(&key.query_strings_config)
+}
+
+fn check_request(config: &OriginRequestPolicyConfig) -> Result<(), Error> {
+    let headers = config.headers_config.headers.as_ref();
+    if config.headers_config.header_behavior == OriginHeaderSelection::AllViewerAndWhitelistCloudFront {
+        return Err(AwsError::not_supported("The HeaderBehavior 'allViewerAndWhitelistCloudFront'")
+            .hint("Use 'allViewer'. The edge adds no CloudFront-* headers.")
+            .into());
+    }
+    let names = headers.into_iter().flat_map(|h| &h.0).map(|n| n.as_str());
+    headers_can_be_selected(names, "an origin request policy")?;
+    convert::consistent(config.headers_config.header_behavior.as_str(), headers.map_or(0, |h| h.0.len()))?;
+    convert::check_cookies(&config.cookies_config)?;
+    convert::check_query(&config.query_strings_config)
+}
+
+/// The edge itself evaluates these headers of viewers, so none of them can be in a cache key or be forwarded by a policy.
+pub(crate) fn headers_can_be_selected<'a>(
+    names: impl Iterator<Item = &'a str>,
+    place: &str,
+) -> Result<(), Error> {
+    const OWN: [&str; 12] = [
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "cookie",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "if-unmodified-since",
+        "range",
+        "te",
+        "transfer-encoding",
+    ];
+    for name in names {
+        if http::HeaderName::try_from(name).is_err() || OWN.contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(invalid(format!("The header {name} cannot be in {place}")));
+        }
+        if name.to_ascii_lowercase().starts_with("cloudfront-") {
+            return Err(AwsError::not_supported(format_args!("The header {name} in {place}"))
+                .hint(
+                    "The edge adds no CloudFront-* headers: it knows neither the viewer's place nor device.",
+                )
+                .into());
+        }
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use escale_service::Cx;
 use escale_store::{Image, Row};
 use escale_tables::cloudfront::{
     Distribution, DistributionId, ETag, KeyGroup, KeyGroupId, OriginAccessControl, OriginAccessControlId,
-    PublicKey, PublicKeyId,
+    OriginAccessIdentity, OriginAccessIdentityId, PublicKey, PublicKeyId,
 };
 use std::sync::Arc;
 
@@ -27,6 +27,18 @@ pub(crate) fn public_key(cx: &Cx<'_>, id: &PublicKeyId) -> Result<Arc<PublicKey>
 
 pub(crate) fn key_group(cx: &Cx<'_>, id: &KeyGroupId) -> Result<Arc<KeyGroup>, Error> {
     cx.tx.get(id).ok_or_else(|| Error::NoKeyGroup(id.clone()))
+}
+
+pub(crate) fn origin_access_identity(
+    cx: &Cx<'_>,
+    id: &OriginAccessIdentityId,
+) -> Result<Arc<OriginAccessIdentity>, Error> {
+    cx.tx.get(id).ok_or_else(|| Error::NoOriginAccessIdentity(id.clone()))
+}
+
+/// The URL of a resource, for the header Location.
+pub(crate) fn location(cx: &Cx<'_>, path: &str) -> String {
+    format!("http://{}/2020-05-31/{path}", cx.caller.host)
 }
 
 pub(crate) fn arn(cx: &Cx<'_>, resource: &str) -> String {

@@ -12,8 +12,8 @@ use escale_store::Image;
 use escale_tables::{
     acm::{Certificate, CertificateArn, usable},
     cloudfront::{
-        Alias, Distribution, DistributionConfig, EdgeCertificate, HttpVersion, MinimumProtocolVersion, SslSupportMethod,
-        ViewerCertificate,
+        Alias, Distribution, DistributionConfig, EdgeCertificate, HttpVersion, MinimumProtocolVersion,
+        SslSupportMethod, ViewerCertificate,
     },
 };
 use escale_tls::x509::covers;
@@ -28,12 +28,13 @@ pub(crate) fn check(cx: &Cx<'_>, config: &DistributionConfig) -> Result<(), Erro
     let Some(viewer) = &config.viewer_certificate else { return Ok(()) };
     let is_default = viewer.cloud_front_default_certificate == Some(true);
     let Some(arn) = arn(viewer) else {
-        return match is_default {
-            true => Ok(()),
-            false => Err(Error::ViewerCertificate(
-                "The viewer certificate must be CloudFront's default certificate or name an ACMCertificateArn".into(),
-            )),
-        };
+        if is_default {
+            return Ok(());
+        }
+        return Err(Error::ViewerCertificate(
+            "The viewer certificate must be CloudFront's default certificate or name an ACMCertificateArn"
+                .into(),
+        ));
     };
     if is_default {
         return Err(Error::ViewerCertificate(
@@ -43,7 +44,9 @@ pub(crate) fn check(cx: &Cx<'_>, config: &DistributionConfig) -> Result<(), Erro
     match viewer.ssl_support_method {
         Some(SslSupportMethod::SniOnly) => {}
         None => {
-            return Err(Error::ViewerCertificate("SSLSupportMethod is required with ACMCertificateArn".into()));
+            return Err(Error::ViewerCertificate(
+                "SSLSupportMethod is required with ACMCertificateArn".into(),
+            ));
         }
         Some(other) => {
             let error = AwsError::not_supported(format_args!("The SSLSupportMethod '{other}'"));
@@ -58,8 +61,15 @@ pub(crate) fn check(cx: &Cx<'_>, config: &DistributionConfig) -> Result<(), Erro
              Request it with: aws acm request-certificate --region {REGION}"
         ))
     })?;
-    let is_covered = |alias: &&Alias| row.names.iter().any(|name| covers(name, alias.as_str()) || name.eq_ignore_ascii_case(alias.as_str()));
-    match config.aliases.iter().flat_map(|aliases| &aliases.0).find(|alias| !is_covered(alias)) {
+    // A wildcard alias is covered by the same wildcard.
+    let is_covered = |alias: &str| row.names.iter().any(|name| covers(name, alias));
+    match config
+        .aliases
+        .iter()
+        .flat_map(|aliases| &aliases.0)
+        .map(Alias::as_str)
+        .find(|alias| !is_covered(alias))
+    {
         Some(alias) => Err(Error::ViewerCertificate(format!(
             "The certificate {arn} doesn't cover the alternate domain name (CNAME) {alias}"
         ))),
@@ -75,7 +85,12 @@ fn arn(viewer: &ViewerCertificate) -> Option<&CertificateArn> {
 pub(crate) fn own_names(row: &Distribution) -> Vec<String> {
     let has_other = row.config.viewer_certificate.as_ref().and_then(arn).is_some();
     let hosts = hosts(row);
-    hosts.into_iter().enumerate().filter(|(at, host)| *at == 0 || (!has_other && host.ends_with(LOCAL))).map(|(_, h)| h).collect()
+    hosts
+        .into_iter()
+        .enumerate()
+        .filter(|(at, host)| *at == 0 || (!has_other && host.ends_with(LOCAL)))
+        .map(|(_, h)| h)
+        .collect()
 }
 
 /// `None` until a certificate is there.

@@ -73,7 +73,7 @@ fn identity(call: &AuditedCall, account: &str) -> Value {
         Principal::User { .. } => "IAMUser",
         Principal::Role { .. } => "AssumedRole",
         Principal::Service(_) | Principal::OnBehalf { .. } => "AWSService",
-        Principal::Anonymous => "AWSAccount",
+        Principal::Foreign { .. } | Principal::Anonymous => "AWSAccount",
     };
     let mut members = Map::from_iter([("type".to_owned(), Value::from(kind))]);
     let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
@@ -96,6 +96,11 @@ fn identity(call: &AuditedCall, account: &str) -> Value {
         Principal::OnBehalf { service, source_arn } => {
             set("invokedBy", service.as_str().into());
             set("sourceArn", source_arn.as_str().into());
+        }
+        // As on AWS, the account of CloudFront's identities has a name instead of a number.
+        Principal::Foreign { arn, canonical_id } => {
+            set("principalId", canonical_id.as_str().into());
+            set("accountId", arn.split(':').nth(4).unwrap_or_default().into());
         }
         Principal::Anonymous => {
             set("principalId", "".into());

@@ -164,6 +164,6 @@ choice! {
     /// The types that clients may request, and those that services set on their own interfaces.
     pub(crate) enum InterfaceCreationType {
         Efa = "efa", EfaOnly = "efa-only", Branch = "branch", Trunk = "trunk", Interface = "interface",
-        NatGateway = "nat_gateway",
+        NatGateway = "nat_gateway", NetworkLoadBalancer = "network_load_balancer",
     }
 }

@@ -10,8 +10,8 @@ use escale_tables::ec2::{
 use ipnet::Ipv6Net;
 use std::{net::Ipv6Addr, sync::Arc};
 
-/// The range for documentation (RFC 3849), so that no block is a real host's.
-const POOL: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32);
+/// A part of the range for documentation (RFC 3849), so that no block is a real host's.
+const POOL: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2001, 0xdb8, 0x1000, 0, 0, 0, 0, 0), 36);
 
 /// The prefix length of the blocks that AWS provides for VPCs.
 const VPC_PREFIX: u8 = 56;
@@ -43,6 +43,12 @@ pub(crate) fn owner(image: &Image, association: &str) -> Option<(&'static str, S
     of_vpc.or_else(of_ipv4).map(|vpc| ("vpc", vpc.to_string()))
 }
 
+/// Whether a block has four groups of four digits, like those of AWS. Public templates rely on it: they replace the end
+/// `00::/56` by `01::/64`.
+fn is_long(block: Ipv6Net) -> bool {
+    block.network().segments()[2..4].iter().all(|group| *group >= 0x1000)
+}
+
 /// Gives a VPC the lowest free block.
 pub(crate) fn associate_vpc(tx: &mut Tx, vpc: &VpcId) -> Result<VpcIpv6Block, Error> {
     if let Some(block) = of_vpc(tx, vpc) {
@@ -52,7 +58,7 @@ pub(crate) fn associate_vpc(tx: &mut Tx, vpc: &VpcId) -> Result<VpcIpv6Block, Er
         ));
     }
     let used: Vec<Ipv6Net> = tx.scan::<VpcIpv6Block>().map(|block| block.cidr).collect();
-    let mut blocks = POOL.subnets(VPC_PREFIX).into_iter().flatten();
+    let mut blocks = POOL.subnets(VPC_PREFIX).into_iter().flatten().filter(|block| is_long(*block));
     let cidr = blocks.find(|block| !used.contains(block)).ok_or_else(|| {
         Error::InUse(format!("All IPv6 blocks of {POOL} are in use. Disassociate one from its VPC."))
     })?;

@@ -42,6 +42,7 @@ pub(crate) fn types() -> Vec<ResourceType> {
         create,
         delete,
     );
+    let repository = repository.adopt(|cx, name, _| Ok(described(cx, &name.into())));
     vec![repository.gone(gone).update(update).read(read)]
 }
 
@@ -70,9 +71,13 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     if props.bool("EmptyOnDelete") == Some(true) {
         cx.tx.update::<Repository, ()>(&name, |r| r.empty_on_delete = true);
     }
-    Ok(Created::new(name.as_str())
-        .with("Arn", rules::arn(cx.config, &name))
-        .with("RepositoryUri", shapes::uri(&name, cx.config)))
+    Ok(described(cx, &name))
+}
+
+fn described(cx: &Cx<'_>, name: &RepositoryName) -> Created {
+    Created::new(name.as_str())
+        .with("Arn", rules::arn(cx.config, name))
+        .with("RepositoryUri", shapes::uri(name, cx.config))
 }
 
 fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {

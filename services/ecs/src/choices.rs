@@ -1,6 +1,10 @@
 //! AWS's enumerations that are not stored.
 
-use escale_base::choice;
+use escale_base::{
+    Wire, choice,
+    wire::{ReadError, Value},
+};
+use escale_tables::ecs::TransportProtocol;
 
 choice! { pub(crate) enum AvailabilityZoneRebalancing { Enabled = "ENABLED", Disabled = "DISABLED" } }
 choice! { pub(crate) enum CapacityProviderField { Tags = "TAGS" } }
@@ -70,3 +74,24 @@ choice! {
 }
 choice! { pub(crate) enum ClusterStatus { Active = "ACTIVE", Inactive = "INACTIVE" } }
 choice! { pub(crate) enum DeploymentStatus { Primary = "PRIMARY", Active = "ACTIVE" } }
+
+/// The protocol of a port mapping as requests have it. `http` means `tcp`, as on AWS.
+///
+/// Source: <https://github.com/hashicorp/terraform-provider-aws/issues/3645>
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestedProtocol(pub(crate) TransportProtocol);
+
+impl Wire for RequestedProtocol {
+    const CHOICES: Option<&'static [&'static str]> = TransportProtocol::CHOICES;
+
+    fn read(value: &Value) -> Result<RequestedProtocol, ReadError> {
+        match value.as_str() {
+            Some("http") => Ok(RequestedProtocol(TransportProtocol::Tcp)),
+            _ => TransportProtocol::read(value).map(RequestedProtocol),
+        }
+    }
+
+    fn write(&self) -> Value {
+        self.0.write()
+    }
+}

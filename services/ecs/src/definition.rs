@@ -2,12 +2,13 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>
 
-use crate::Error;
+use crate::{Error, choices::RequestedProtocol};
 use escale_base::{AwsError, Wire, wire::Value};
 use escale_tables::ecs::{
     ApplicationProtocol, ContainerCondition, ContainerDefinition, ContainerName, Dependency,
     EphemeralStorage, HealthCheck, KeyValue, LinuxParameters, LogConfiguration, LogDriver, MountPoint,
-    PortMapping, RepositoryCredentials, SecretRef, TransportProtocol, Ulimit, VersionConsistency, VolumeName,
+    PortMapping, RepositoryCredentials, SecretRef, TransportProtocol, Ulimit, VersionConsistency, VolumeFrom,
+    VolumeName,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +28,7 @@ pub(crate) struct ContainerInput {
     command: Vec<String>,
     environment: Vec<KeyValue>,
     mount_points: Vec<MountPoint>,
-    volumes_from: Vec<Value>,
+    volumes_from: Vec<VolumeFrom>,
     linux_parameters: Option<LinuxParameters>,
     secrets: Vec<SecretRef>,
     depends_on: Vec<Dependency>,
@@ -52,7 +53,7 @@ pub(crate) struct ContainerInput {
 struct PortInput {
     container_port: Option<i32>,
     host_port: Option<i32>,
-    protocol: Option<TransportProtocol>,
+    protocol: Option<RequestedProtocol>,
     name: Option<String>,
     app_protocol: Option<ApplicationProtocol>,
 }
@@ -170,17 +171,8 @@ fn container(
     let image = c.image.clone().filter(|n| !n.is_empty()).ok_or_else(|| missing("image"))?;
     let bad = |what: String| Error::Client(format!("Container '{name}': {what}"));
     refuse_unsupported(&c, &bad)?;
-    if !c.secrets.is_empty() && !has_execution_role {
-        return Err(Error::Client(
-            "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'."
-                .into(),
-        ));
-    }
-    if c.log_configuration.is_some() && !has_execution_role {
-        return Err(Error::Client(
-            "Fargate requires task definition to have execution role ARN to support log driver awslogs."
-                .into(),
-        ));
+    if !has_execution_role {
+        crate::rules::need_no_execution_role(!c.secrets.is_empty(), c.log_configuration.is_some())?;
     }
     if let Some(login) = &c.repository_credentials {
         check_login(login, has_execution_role).map_err(&bad)?;
@@ -219,7 +211,7 @@ fn container(
         command: list(c.command),
         environment: c.environment,
         mount_points: c.mount_points,
-        volumes_from: Vec::new(),
+        volumes_from: c.volumes_from,
         linux_parameters: c.linux_parameters,
         secrets: (!c.secrets.is_empty()).then_some(c.secrets),
         depends_on: (!c.depends_on.is_empty()).then_some(c.depends_on),
@@ -244,7 +236,6 @@ fn refuse_unsupported(c: &ContainerInput, bad: &dyn Fn(String) -> Error) -> Resu
         return Err(bad("Fargate does not support privileged containers.".into()));
     }
     let unsupported = [
-        (!c.volumes_from.is_empty(), "volumesFrom"),
         (!c.system_controls.is_empty(), "systemControls"),
         (c.interactive == Some(true), "interactive: true"),
         (c.pseudo_terminal == Some(true), "pseudoTerminal: true"),
@@ -298,7 +289,7 @@ fn port(p: PortInput, container: &str) -> Result<PortMapping, Error> {
     Ok(PortMapping {
         container_port: port,
         host_port: port,
-        protocol: p.protocol.unwrap_or(TransportProtocol::Tcp),
+        protocol: p.protocol.map_or(TransportProtocol::Tcp, |p| p.0),
         name: p.name,
         app_protocol: p.app_protocol,
     })
@@ -385,12 +376,22 @@ fn check_dependencies(all: &[ContainerDefinition]) -> Result<(), Error> {
             }
         }
     }
+    for c in all {
+        let missing = c.volumes_from.iter().find(|v| !all.iter().any(|o| o.name == v.source_container));
+        if let Some(missing) = missing {
+            return Err(Error::Client(format!(
+                "Container '{}': volumesFrom names the container '{}', which is not in the task definition.",
+                c.name, missing.source_container
+            )));
+        }
+    }
     // A topological sort. It is quadratic, but a task has at most ten containers.
     let mut done: BTreeSet<&str> = BTreeSet::new();
     while done.len() < all.len() {
         let free = all.iter().find(|c| {
-            let on = c.depends_on.as_ref().unwrap_or(&none);
-            !done.contains(c.name.as_str()) && on.iter().all(|d| done.contains(d.container_name.as_str()))
+            let on = c.depends_on.as_ref().unwrap_or(&none).iter().map(|d| &d.container_name);
+            let mut needed = on.chain(c.volumes_from.iter().map(|v| &v.source_container));
+            !done.contains(c.name.as_str()) && needed.all(|other| done.contains(other.as_str()))
         });
         match free {
             Some(c) => done.insert(&c.name),
@@ -440,6 +441,17 @@ mod tests {
     }
 
     #[test]
+    fn protocol_http_means_tcp() {
+        for (protocol, expected) in
+            [("tcp", Some("tcp")), ("udp", Some("udp")), ("http", Some("tcp")), ("HTTP", None)]
+        {
+            let ports = json!([{"containerPort": 80, "protocol": protocol}]);
+            let all = check(json!([{"name": "web", "image": "web:1", "portMappings": ports}]));
+            assert_eq!(all.ok().map(|all| all[0].port_mappings[0].protocol.as_str()), expected, "{protocol}");
+        }
+    }
+
+    #[test]
     fn refuses_invalid_containers() {
         for (list, why) in [
             (json!([]), "between 1 and 10"),
@@ -457,6 +469,8 @@ mod tests {
                 json!([{"name": "a", "image": "x", "dependsOn": [{"containerName": "a", "condition": "START"}]}]),
                 "cycle",
             ),
+            (json!([{"name": "a", "image": "x", "volumesFrom": [{"sourceContainer": "b"}]}]), "volumesFrom"),
+            (json!([{"name": "a", "image": "x", "volumesFrom": [{"sourceContainer": "a"}]}]), "cycle"),
             (
                 json!([{"name": "a", "image": "x", "logConfiguration": {"logDriver": "splunk", "options": {}}}]),
                 "splunk",

@@ -9,7 +9,7 @@ use escale_base::{AwsError, Timestamp, Wire, ids};
 use escale_service::Cx;
 use escale_tables::ecs::{
     AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, Outcome, PlatformVersion, Service, ServiceEvents,
-    TaskDefinition,
+    ServiceRegistry, TaskDefinition,
 };
 use std::collections::BTreeMap;
 
@@ -143,6 +143,7 @@ pub(crate) struct NewDeployment<'a> {
     pub definition: &'a TaskDefinition,
     pub network: AwsVpc,
     pub load_balancers: Vec<LoadBalancer>,
+    pub service_registries: Vec<ServiceRegistry>,
     pub launch: Launch,
     pub platform_version: PlatformVersion,
 }
@@ -156,6 +157,7 @@ pub(crate) fn deployment(now: Timestamp, new: NewDeployment<'_>) -> Deployment {
         revision: new.definition.revision,
         network: new.network,
         load_balancers: new.load_balancers,
+        service_registries: new.service_registries,
         launch: new.launch,
         platform_version: new.platform_version,
         created: now,

@@ -89,6 +89,7 @@ pub(crate) fn words(error: &upstream::Error) -> String {
         Error::Name(_) => format!("invalid reference format: {error}"),
         Error::NotFound { .. } | Error::Invalid { .. } => error.to_string(),
         Error::Forbidden { .. }
+        | Error::NoInternet { .. }
         | Error::Proxy { .. }
         | Error::Redirect { .. }
         | Error::Broken { .. }

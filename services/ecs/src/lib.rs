@@ -20,6 +20,7 @@ mod ops;
 mod place;
 mod reconcile;
 mod recorded;
+mod registries;
 mod rules;
 mod scheduler;
 mod secrets;

@@ -194,10 +194,10 @@ pub(crate) fn next_provider(
     base.or_else(by_weight).map(|i| i.capacity_provider)
 }
 
-/// The platform version, which is only recorded. `LATEST` means the newest.
+/// The platform version, which is only recorded. A service shows `LATEST`; its deployments and tasks show the version.
 pub(crate) fn platform_version(given: Option<&str>) -> Result<PlatformVersion, Error> {
     match given {
-        None | Some("LATEST") => Ok(PlatformVersion::V1_4),
+        None => Ok(PlatformVersion::Latest),
         Some(given) => {
             given.parse().map_err(|_| Error::Invalid(format!("The platform version {given} does not exist.")))
         }
@@ -226,6 +226,18 @@ pub(crate) fn may_pass<'a>(
 pub(crate) fn role_arn(image: &Image, account: &str, given: &RoleReference) -> String {
     let arn = |role: &Role| Arn::new("iam", "", account, format!("role{}{}", role.path, role.name));
     image.get::<Role>(last_part(given)).map_or_else(|| given.to_string(), |role| arn(&role).to_string())
+}
+
+/// For a container of a task without an execution role.
+pub(crate) fn need_no_execution_role(has_secrets: bool, has_log: bool) -> Result<(), Error> {
+    let message = if has_secrets {
+        "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'."
+    } else if has_log {
+        "Fargate requires task definition to have execution role ARN to support log driver awslogs."
+    } else {
+        return Ok(());
+    };
+    Err(Error::Client(message.into()))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use escale_tables::ecs::{
     AwsVpc, CapacityProvider, Cluster, ClusterName, ClusterSetting, Compatibility, ContainerDefinition,
     ContainerName, ContainerState, Deployment, DeploymentId, EphemeralStorage, Family, KeyValue, Launch,
     LoadBalancer, Outcome, Overrides, Platform, PlatformVersion, PropagateTags, RoleReference, Service,
-    ServiceEvents, ServiceName, StrategyItem, Task, TaskDefinition, VolumeName,
+    ServiceEvents, ServiceName, ServiceRegistry, StrategyItem, Task, TaskDefinition, VolumeName,
 };
 use std::sync::Arc;
 
@@ -230,7 +230,7 @@ pub(crate) fn task(image: &Image, config: &Config, row: Arc<Task>, with_tags: bo
         launch_type: LaunchType::Fargate,
         memory: size.1.to_string(),
         overrides: task.overrides.clone(),
-        platform_version: task.platform_version,
+        platform_version: task.platform_version.resolved(),
         platform_family: "Linux",
         pull_started_at: known.progress.pull_started,
         pull_stopped_at: known.progress.pull_stopped,
@@ -346,7 +346,7 @@ pub(crate) struct ServiceShape {
     pub service_name: ServiceName,
     pub cluster_arn: String,
     pub load_balancers: Vec<LoadBalancer>,
-    pub service_registries: Vec<Value>,
+    pub service_registries: Vec<ServiceRegistry>,
     pub status: ServiceStatus,
     pub desired_count: u32,
     pub running_count: i32,
@@ -459,7 +459,7 @@ pub(crate) fn service(image: &Image, config: &Config, row: &Service, with_tags: 
         service_name: row.name.clone(),
         cluster_arn: rules::cluster_arn(config, &row.cluster),
         load_balancers: row.load_balancers().to_vec(),
-        service_registries: Vec::new(),
+        service_registries: row.deployments.first().map_or_else(Vec::new, |d| d.service_registries.clone()),
         status: service_status(image, row),
         desired_count: row.desired,
         running_count: running,
@@ -532,7 +532,7 @@ fn deployment(
         updated_at: row.updated,
         capacity_provider_strategy,
         launch_type,
-        platform_version: row.platform_version,
+        platform_version: row.platform_version.resolved(),
         platform_family: "Linux",
         network_configuration: NetworkShape { awsvpc_configuration: Some(row.network.clone()) },
         rollout_state: match row.outcome {

@@ -1,6 +1,9 @@
 //! Derives AWS's statuses from wish, progress and observation.
 
-use crate::choices::{DesiredStatus, HealthStatus, TaskStopCode};
+use crate::{
+    choices::{DesiredStatus, HealthStatus, TaskStopCode},
+    registries,
+};
 use escale_base::{Timestamp, choice};
 use escale_store::Image;
 use escale_tables::{
@@ -34,6 +37,8 @@ pub(crate) struct Known {
     pub definition: Option<Arc<TaskDefinition>>,
     pub has_interface: bool,
     pub behind_balancer: bool,
+    /// The deployment has service registries.
+    pub has_registry: bool,
 }
 
 impl Known {
@@ -47,6 +52,7 @@ impl Known {
             definition: image.get::<TaskDefinition>(&TaskDefinition::key_of(&task.family, task.revision)),
             has_interface: image.has::<InterfaceSeen>(task.interface.as_str()),
             behind_balancer: task.service.as_ref().is_some_and(is_balanced),
+            has_registry: !registries::of(image, &task).is_empty(),
             task,
         }
     }
@@ -122,6 +128,12 @@ impl Known {
     pub(crate) fn stopping_at(&self) -> Option<Timestamp> {
         let requested = self.task.stop.as_ref().map(|s| s.at);
         requested.or_else(|| self.seen.as_ref().and_then(|s| s.stopping)).or(self.progress.stopped)
+    }
+
+    /// Whether an essential container has a health check.
+    pub(crate) fn is_checked(&self) -> bool {
+        let definition = self.definition.as_ref();
+        definition.is_some_and(|d| d.containers.iter().any(|c| c.essential && c.health_check.is_some()))
     }
 
     /// The worst health of the essential containers that have a health check.
@@ -232,6 +244,7 @@ mod tests {
                 definition: None,
                 has_interface: true,
                 behind_balancer: false,
+                has_registry: false,
             };
             assert_eq!(known.is_alive(), is_alive, "{shown}");
         }

@@ -3,7 +3,7 @@
 use escale_store::{Image, Row};
 use escale_tables::{
     ecs::{LoadBalancer, Service, TargetSeen, Task},
-    elbv2::{self, TargetGroup, TargetGroupArn, TargetHealth, TargetHealthState},
+    elbv2::{self, TargetGroup, TargetGroupArn, TargetHealth, TargetHealthState, TargetProtocol},
 };
 
 /// The first of a task's target groups that reports it unhealthy.
@@ -48,7 +48,10 @@ fn balancers<'a>(service: &'a Service, task: &Task) -> &'a [LoadBalancer] {
 /// Such as `GET http://10.9.2.7:3000/nope: answered 404, expected 200`.
 fn report(group: &TargetGroup, task: &Task, port: u16, health: &TargetHealth, description: &str) -> String {
     let checked = group.health.port.unwrap_or(port);
-    let request = format!("GET http://{}:{checked}{}", task.private_ip, group.health.path);
+    let request = match group.health.protocol {
+        TargetProtocol::Http => format!("GET http://{}:{checked}{}", task.private_ip, group.health.path),
+        TargetProtocol::Tcp => format!("TCP connection to {}:{checked}", task.private_ip),
+    };
     format!("{request}: {}", outcome(group, checked, health, description))
 }
 
@@ -95,6 +98,7 @@ mod tests {
     #[test]
     fn reports_the_result_of_the_request() {
         let health = HealthCheck {
+            protocol: TargetProtocol::Http,
             path: "/".into(),
             port: None,
             interval_secs: 5,
@@ -108,6 +112,7 @@ mod tests {
             name: String::new(),
             vpc: "vpc-0".into(),
             targets: TargetType::Ip,
+            protocol: TargetProtocol::Http,
             port: 80,
             health,
             attributes: Default::default(),

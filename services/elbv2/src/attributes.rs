@@ -2,6 +2,7 @@
 
 use crate::{Error, error::invalid};
 use escale_base::{AwsError, Wire};
+use escale_tables::elbv2::{BalancerKind, TargetProtocol};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Wire)]
@@ -30,8 +31,22 @@ const fn known(key: &'static str, default: &'static str, allowed: Allowed) -> Kn
 
 use Allowed::{Between, Bool, DefaultOnly, OneOf};
 
+pub(crate) fn of_balancer(kind: BalancerKind) -> &'static [Known] {
+    match kind {
+        BalancerKind::Application => BALANCER,
+        BalancerKind::Network => NETWORK_BALANCER,
+    }
+}
+
+pub(crate) fn of_group(protocol: TargetProtocol) -> &'static [Known] {
+    match protocol {
+        TargetProtocol::Http => GROUP,
+        TargetProtocol::Tcp => TCP_GROUP,
+    }
+}
+
 /// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html>
-pub(crate) const BALANCER: &[Known] = &[
+const BALANCER: &[Known] = &[
     known("access_logs.s3.enabled", "false", DefaultOnly),
     known("access_logs.s3.bucket", "", DefaultOnly),
     known("access_logs.s3.prefix", "", DefaultOnly),
@@ -52,8 +67,41 @@ pub(crate) const BALANCER: &[Known] = &[
     known("zonal_shift.config.enabled", "false", DefaultOnly),
 ];
 
+const NETWORK_BALANCER: &[Known] = &[
+    known("access_logs.s3.enabled", "false", DefaultOnly),
+    known("access_logs.s3.bucket", "", DefaultOnly),
+    known("access_logs.s3.prefix", "", DefaultOnly),
+    known("deletion_protection.enabled", "false", Bool),
+    known("dns_record.client_routing_policy", "any_availability_zone", DefaultOnly),
+    known("load_balancing.cross_zone.enabled", "false", Bool),
+    known("secondary_ips.auto_assigned.per_subnet", "0", DefaultOnly),
+    known("zonal_shift.config.enabled", "false", DefaultOnly),
+];
+
 /// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html>
-pub(crate) const GROUP: &[Known] = &[
+const TCP_GROUP: &[Known] = &[
+    known("deregistration_delay.timeout_seconds", "300", Between(0, 3600)),
+    known("deregistration_delay.connection_termination.enabled", "false", Bool),
+    known("load_balancing.cross_zone.enabled", "use_load_balancer_configuration", OneOf(CROSS_ZONE)),
+    // AWS's default for targets of the type `ip`.
+    known("preserve_client_ip.enabled", "false", DefaultOnly),
+    known("proxy_protocol_v2.enabled", "false", DefaultOnly),
+    known("stickiness.enabled", "false", DefaultOnly),
+    known("stickiness.type", "source_ip", DefaultOnly),
+    known("target_group_health.dns_failover.minimum_healthy_targets.count", "1", DefaultOnly),
+    known("target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", DefaultOnly),
+    known("target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", "1", DefaultOnly),
+    known(
+        "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
+        "off",
+        DefaultOnly,
+    ),
+    known("target_health_state.unhealthy.connection_termination.enabled", "true", Bool),
+    known("target_health_state.unhealthy.draining_interval_seconds", "0", DefaultOnly),
+];
+
+/// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html>
+const GROUP: &[Known] = &[
     known("deregistration_delay.timeout_seconds", "300", Between(0, 3600)),
     known("stickiness.enabled", "false", DefaultOnly),
     known("stickiness.type", "lb_cookie", DefaultOnly),
@@ -151,6 +199,17 @@ mod tests {
             assert_eq!(code(BALANCER, key, value), expected, "{key}={value}");
         }
         assert_eq!(code(GROUP, "stickiness.enabled", "true"), "NotImplemented");
+        for (key, value, expected) in [
+            ("deregistration_delay.connection_termination.enabled", "true", "ok"),
+            ("target_health_state.unhealthy.connection_termination.enabled", "false", "ok"),
+            ("preserve_client_ip.enabled", "true", "NotImplemented"),
+            ("proxy_protocol_v2.enabled", "true", "NotImplemented"),
+            ("slow_start.duration_seconds", "0", "ValidationError"),
+        ] {
+            assert_eq!(code(TCP_GROUP, key, value), expected, "{key}={value}");
+        }
+        assert_eq!(code(NETWORK_BALANCER, "load_balancing.cross_zone.enabled", "true"), "ok");
+        assert_eq!(code(NETWORK_BALANCER, "idle_timeout.timeout_seconds", "60"), "ValidationError");
         assert_eq!(code(GROUP, "deregistration_delay.timeout_seconds", "30"), "ok");
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::{
     Error,
-    choices::Protocol,
     error::{TooMany, invalid},
     ssl_policies,
 };
@@ -26,17 +25,6 @@ pub(crate) struct CertificateShape {
 pub(crate) struct Asked {
     pub(crate) certificates: Vec<CertificateShape>,
     pub(crate) policy: Option<SslPolicyName>,
-}
-
-/// Whether a listener of this protocol has TLS.
-pub(crate) fn has_tls(protocol: Protocol) -> Result<bool, Error> {
-    match protocol {
-        Protocol::Http => Ok(false),
-        Protocol::Https => Ok(true),
-        other => Err(Error::UnsupportedProtocol(format!(
-            "Protocol '{other}' is not supported by application load balancers"
-        ))),
-    }
 }
 
 /// The TLS of a listener. `before` is its TLS until now, whose parts stay if the request does not have them.
@@ -125,9 +113,10 @@ pub(crate) fn check(cx: &Cx<'_>, arn: &CertificateArn) -> Result<(), Error> {
 
 /// Refuses more certificates than a load balancer may have.
 pub(crate) fn check_count(cx: &Cx<'_>, changed: &ListenerTls) -> Result<(), Error> {
-    let others = cx.tx.scan::<ListenerTls>().filter(|tls| {
-        tls.load_balancer == changed.load_balancer && tls.listener != changed.listener
-    });
+    let others = cx
+        .tx
+        .scan::<ListenerTls>()
+        .filter(|tls| tls.load_balancer == changed.load_balancer && tls.listener != changed.listener);
     let extra = |tls: &ListenerTls| tls.certificates.len() - 1;
     let count: usize = others.map(|tls| extra(&tls)).sum::<usize>() + extra(changed);
     if count > CERTIFICATES { Err(Error::TooMany(TooMany::Certificates)) } else { Ok(()) }

@@ -13,6 +13,7 @@ mod cfn;
 mod choices;
 mod conditions;
 mod error;
+mod network;
 mod nodes;
 mod ops;
 mod reconcile;

@@ -8,20 +8,21 @@ use escale_requests::ec2::{
 };
 use escale_service::Cx;
 use escale_tables::{
-    ec2::{Subnet, SubnetId},
-    elbv2::{LoadBalancer, LoadBalancerName, Node, PublicAddress, Scheme},
+    ec2::{InterfaceType, Subnet, SubnetId},
+    elbv2::{BalancerKind, LoadBalancer, LoadBalancerName, Node, PublicAddress, Scheme},
 };
 use std::sync::Arc;
 
-/// The other members of a mapping are for network load balancers.
+/// The other members of a mapping give the nodes of network load balancers addresses of the client's choice, which is refused.
 #[derive(Wire)]
 pub(crate) struct Mapping {
     pub subnet_id: SubnetId,
 }
 
-/// Checks that there are at least two subnets, of one VPC and each in a different zone.
+/// Checks that there are enough subnets for the kind, of one VPC and each in a different zone.
 pub(crate) fn subnets(
     cx: &Cx<'_>,
+    kind: BalancerKind,
     ids: Vec<SubnetId>,
     mappings: Vec<Mapping>,
 ) -> Result<Vec<Arc<Subnet>>, Error> {
@@ -39,7 +40,10 @@ pub(crate) fn subnets(
             return Err(Error::InvalidConfiguration(message.into()));
         }
     }
-    if subnets.len() < 2 {
+    if kind == BalancerKind::Network && subnets.is_empty() {
+        return Err(invalid("At least one subnet must be specified"));
+    }
+    if kind == BalancerKind::Application && subnets.len() < 2 {
         return Err(invalid("At least two subnets in two different Availability Zones must be specified"));
     }
     Ok(subnets)
@@ -52,7 +56,9 @@ pub(crate) fn create(cx: &mut Cx<'_>, balancer: &LoadBalancer, subnet: &Subnet) 
         subnet_id: subnet.id.clone(),
         description: format!("ELB {name}"),
         groups: Some(balancer.groups.clone()),
-        interface_type: None,
+        // Such an interface may be without groups.
+        interface_type: (balancer.kind == BalancerKind::Network)
+            .then_some(InterfaceType::NetworkLoadBalancer),
         private_ip_address: None,
     };
     // As the service itself: the caller needs no permission for EC2's operations.

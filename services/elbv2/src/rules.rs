@@ -1,12 +1,14 @@
 //! Checks and lookups that operations share.
 
-use crate::{Error, error::invalid};
+use crate::{Error, error::invalid, network};
 use escale_base::Tag;
 use escale_service::Cx;
 use escale_store::{Image, Tx};
 use escale_tables::{
     ec2::{Group, GroupId, VpcId},
-    elbv2::{Action, Listener, ListenerTls, LoadBalancer, Rule, Target, TargetGroup, TargetSeen},
+    elbv2::{
+        Action, Listener, ListenerTls, LoadBalancer, Rule, Target, TargetGroup, TargetGroupArn, TargetSeen,
+    },
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -25,7 +27,11 @@ pub(crate) fn listener(cx: &Cx<'_>, arn: &str) -> Result<Arc<Listener>, Error> {
 /// The TLS of an HTTPS listener.
 pub(crate) fn tls(cx: &Cx<'_>, arn: &str) -> Result<Arc<ListenerTls>, Error> {
     listener(cx, arn)?;
-    let why = || Error::UnsupportedProtocol(format!("The listener '{arn}' is no HTTPS listener, so it has no certificates"));
+    let why = || {
+        Error::UnsupportedProtocol(format!(
+            "The listener '{arn}' is no HTTPS listener, so it has no certificates"
+        ))
+    };
     cx.tx.get(arn).ok_or_else(why)
 }
 
@@ -104,8 +110,23 @@ pub(crate) fn balancers_of(image: &Image, group: &str) -> BTreeSet<String> {
     by_default.chain(by_rule).map(|l| l.load_balancer.to_string()).collect()
 }
 
+/// The target groups that the load balancer's listeners and rules forward to.
+pub(crate) fn groups_of(image: &Image, balancer: &LoadBalancer) -> BTreeSet<TargetGroupArn> {
+    let mut all = BTreeSet::new();
+    for listener in listeners_of(image, &balancer.arn) {
+        let rules = rules_of(image, &listener.arn);
+        for action in rules.iter().map(|rule| &rule.action).chain([&listener.default]) {
+            if let Action::Forward(groups) = action {
+                all.extend(groups.iter().map(|(arn, _)| arn.clone()));
+            }
+        }
+    }
+    all
+}
+
 /// Checks that the target groups exist, belong to the balancer's VPC and are not used by another balancer.
 pub(crate) fn check_forward(cx: &Cx<'_>, balancer: &LoadBalancer, action: &Action) -> Result<(), Error> {
+    network::check_action(balancer.kind, action)?;
     let Action::Forward(groups) = action else { return Ok(()) };
     for (arn, _) in groups {
         let group = target_group(cx, arn)?;
@@ -113,6 +134,12 @@ pub(crate) fn check_forward(cx: &Cx<'_>, balancer: &LoadBalancer, action: &Actio
             return Err(Error::InvalidConfiguration(format!(
                 "The target group '{arn}' is in {}, the load balancer in {}: they must be in the same VPC",
                 group.vpc, balancer.vpc
+            )));
+        }
+        if group.protocol != network::target_protocol(balancer.kind) {
+            return Err(Error::InvalidConfiguration(format!(
+                "The target group '{arn}' has the protocol {}, which {} load balancers do not forward to",
+                group.protocol, balancer.kind
             )));
         }
         // As on AWS, a target group belongs to one load balancer.

@@ -5,7 +5,7 @@ use crate::{
     certificates::CertificateShape,
     choices::{IpAddressType, LoadBalancerType, Protocol, TargetGroupIpAddressType},
     conditions::{self, ConditionShape},
-    rules, status,
+    network, rules, status,
 };
 use escale_base::{Timestamp, Wire};
 use escale_service::Cx;
@@ -13,7 +13,8 @@ use escale_store::Image;
 use escale_tables::{
     ec2::{GroupId, SubnetId, VpcId},
     elbv2::{
-        Listener, ListenerTls, LoadBalancer, Rule, Scheme, SslPolicyName, TargetGroup, TargetType,
+        BalancerKind, Listener, ListenerTls, LoadBalancer, Rule, Scheme, SslPolicyName, TargetGroup,
+        TargetProtocol, TargetType,
     },
 };
 
@@ -64,13 +65,16 @@ pub(crate) fn balancer(cx: &Cx<'_>, row: &LoadBalancer) -> BalancerShape {
     BalancerShape {
         load_balancer_arn: row.arn.to_string(),
         dns_name: row.dns_name.to_string(),
-        canonical_hosted_zone_id: hosted_zone(&cx.config.region),
+        canonical_hosted_zone_id: hosted_zone(row.kind, &cx.config.region),
         created_time: row.created,
         load_balancer_name: row.name.clone(),
         scheme: row.scheme,
         vpc_id: row.vpc.clone(),
         state: StateShape { code, reason },
-        kind: LoadBalancerType::Application,
+        kind: match row.kind {
+            BalancerKind::Application => LoadBalancerType::Application,
+            BalancerKind::Network => LoadBalancerType::Network,
+        },
         availability_zones: row.nodes.iter().map(zone).collect(),
         security_groups: row.groups.clone(),
         ip_address_type: IpAddressType::Ipv4,
@@ -79,7 +83,36 @@ pub(crate) fn balancer(cx: &Cx<'_>, row: &LoadBalancer) -> BalancerShape {
 
 /// The hosted zone id for Route 53 aliases. Regions that are not in the list get that of Paris.
 /// Source: <https://docs.aws.amazon.com/general/latest/gr/elb.html>
-pub(crate) fn hosted_zone(region: &str) -> &'static str {
+pub(crate) fn hosted_zone(kind: BalancerKind, region: &str) -> &'static str {
+    match kind {
+        BalancerKind::Application => application_zone(region),
+        BalancerKind::Network => network_zone(region),
+    }
+}
+
+fn network_zone(region: &str) -> &'static str {
+    match region {
+        "us-east-1" => "Z26RNL4JYFTOTI",
+        "us-east-2" => "ZLMOA37VPKANP",
+        "us-west-1" => "Z24FKFUX50B4VW",
+        "us-west-2" => "Z18D5FSROUN65G",
+        "ca-central-1" => "Z2EPGBW3API2WT",
+        "eu-central-1" => "Z3F0SRJ5LGBH90",
+        "eu-west-1" => "Z2IFOLAFXWLO4F",
+        "eu-west-2" => "ZD4D7Y8KGAS4G",
+        "eu-north-1" => "Z1UDT6IFJ4EJM",
+        "eu-south-1" => "Z23146JA1KNAFP",
+        "ap-northeast-1" => "Z31USIVHYNEOWT",
+        "ap-northeast-2" => "ZIBE1TIR4HY56",
+        "ap-south-1" => "ZVDDRBQ08TROA",
+        "ap-southeast-1" => "ZKVM4W9LS7TM",
+        "ap-southeast-2" => "ZCT6FZBF4DROD",
+        "sa-east-1" => "ZTK26PT1VY4CU",
+        _ => "Z1CMS0P5QUZ6D5",
+    }
+}
+
+fn application_zone(region: &str) -> &'static str {
     match region {
         "us-east-1" => "Z35SXDOTRQ7X7K",
         "us-east-2" => "Z3AADJGX6KTTL2",
@@ -115,11 +148,11 @@ pub(crate) struct GroupShape {
     pub health_check_timeout_seconds: u32,
     pub healthy_threshold_count: u32,
     pub unhealthy_threshold_count: u32,
-    pub health_check_path: String,
-    pub matcher: MatcherShape,
+    pub health_check_path: Option<String>,
+    pub matcher: Option<MatcherShape>,
     pub load_balancer_arns: Vec<String>,
     pub target_type: TargetType,
-    pub protocol_version: &'static str,
+    pub protocol_version: Option<&'static str>,
     pub ip_address_type: TargetGroupIpAddressType,
 }
 
@@ -130,25 +163,33 @@ pub(crate) struct MatcherShape {
 
 pub(crate) fn group(image: &Image, row: &TargetGroup) -> GroupShape {
     let health = &row.health;
+    let is_http = health.protocol == TargetProtocol::Http;
     GroupShape {
         target_group_arn: row.arn.to_string(),
         target_group_name: row.name.clone(),
-        protocol: Protocol::Http,
+        protocol: protocol(row.protocol),
         port: row.port,
         vpc_id: row.vpc.clone(),
-        health_check_protocol: Protocol::Http,
+        health_check_protocol: protocol(health.protocol),
         health_check_port: health.port.map_or_else(|| "traffic-port".to_owned(), |p| p.to_string()),
         health_check_enabled: true,
         health_check_interval_seconds: health.interval_secs,
         health_check_timeout_seconds: health.timeout_secs,
         healthy_threshold_count: health.healthy_threshold,
         unhealthy_threshold_count: health.unhealthy_threshold,
-        health_check_path: health.path.clone(),
-        matcher: MatcherShape { http_code: Some(health.matcher.clone()) },
+        health_check_path: is_http.then(|| health.path.clone()),
+        matcher: is_http.then(|| MatcherShape { http_code: Some(health.matcher.clone()) }),
         load_balancer_arns: rules::balancers_of(image, &row.arn).into_iter().collect(),
         target_type: row.targets,
-        protocol_version: "HTTP1",
+        protocol_version: (row.protocol == TargetProtocol::Http).then_some("HTTP1"),
         ip_address_type: TargetGroupIpAddressType::Ipv4,
+    }
+}
+
+fn protocol(stored: TargetProtocol) -> Protocol {
+    match stored {
+        TargetProtocol::Http => Protocol::Http,
+        TargetProtocol::Tcp => Protocol::Tcp,
     }
 }
 
@@ -174,7 +215,11 @@ pub(crate) fn listener(image: &Image, row: &Listener) -> ListenerShape {
         listener_arn: row.arn.to_string(),
         load_balancer_arn: row.load_balancer.to_string(),
         port: row.port,
-        protocol: if tls.is_some() { Protocol::Https } else { Protocol::Http },
+        protocol: if tls.is_some() {
+            Protocol::Https
+        } else {
+            protocol(network::target_protocol(network::kind_of_listener(&row.arn)))
+        },
         ssl_policy: tls.as_ref().map(|tls| tls.policy.clone()),
         certificates: tls.as_deref().map(default),
         default_actions: actions::show(&row.default),

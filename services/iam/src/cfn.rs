@@ -2,6 +2,7 @@
 
 mod change;
 mod read;
+mod single;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use crate::ops::{
     delete_user_policy::DeleteUserPolicy,
     detach_role_policy::DetachRolePolicy,
     detach_user_policy::DetachUserPolicy,
+    get_role::GetRole,
     get_role_policy::{self, GetRolePolicy},
     get_user_policy::{self, GetUserPolicy},
     list_attached_role_policies::{self, ListAttachedRolePolicies},
@@ -51,7 +53,7 @@ const POLICY_NAME: &str = "PolicyName";
 const SERIAL: &str = "Serial";
 
 pub(crate) fn types() -> Vec<ResourceType> {
-    vec![
+    let mut all = vec![
         ResourceType::new(
             "AWS::IAM::Role",
             &[
@@ -68,7 +70,11 @@ pub(crate) fn types() -> Vec<ResourceType> {
             |cx, created| delete_entity::<OfRole>(cx, &created.physical_id),
         )
         .update(change::role)
-        .read(read::role),
+        .read(read::role)
+        .adopt(|cx, name, _| {
+            let role = OfRole::of::<GetRole>(name).call(cx)?.role;
+            Ok(Created::new(name).with("Arn", role.arn).with("RoleId", role.role_id.0))
+        }),
         ResourceType::new(
             "AWS::IAM::User",
             &["ManagedPolicyArns", "Path", "Policies", "Tags", "UserName"],
@@ -101,7 +107,9 @@ pub(crate) fn types() -> Vec<ResourceType> {
         )
         .update(change::access_key)
         .read(read::access_key),
-    ]
+    ];
+    all.extend(single::types());
+    all
 }
 
 /// The operations on the policies of a role or a user.
@@ -232,14 +240,16 @@ fn create_inline_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, A
     let (roles, users) = (props.read::<Vec<String>>(ROLES)?, props.read::<Vec<String>>(USERS)?);
     put::<OfRole>(cx, props, &roles)?;
     put::<OfUser>(cx, props, &users)?;
-    Ok(Created::new(name).with(POLICY_NAME, name).with(ROLES, roles).with(USERS, users))
+    Ok(Created::new(name)
+        .with_private(POLICY_NAME, name)
+        .with_private(ROLES, roles)
+        .with_private(USERS, users))
 }
 
 fn delete_inline_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     fn delete<E: Entity>(cx: &mut Cx<'_>, created: &Created, list: &str) -> Result<(), AwsError> {
-        let names = created.attributes.get(list).into_iter().filter_map(Value::as_array).flatten();
         let policy = created.attribute(POLICY_NAME)?.to_owned();
-        for name in names.filter_map(Value::as_str) {
+        for name in created.private_list(list) {
             // The role or user may be deleted already, and its inline policies with it.
             already_gone(E::of::<E::DeleteInline>(name).with("PolicyName", &policy).call(cx))?;
         }
@@ -294,10 +304,10 @@ fn create_access_key(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
     }
     let created = Created::new(key.access_key_id)
         .with("SecretAccessKey", key.secret_access_key.into_inner())
-        .with("UserName", user);
+        .with_private("UserName", user);
     // No operation knows it.
     Ok(match props.get(SERIAL) {
-        Some(serial) => created.with(SERIAL, serial.clone()),
+        Some(serial) => created.with_private(SERIAL, serial.clone()),
         None => created,
     })
 }

@@ -42,6 +42,9 @@ impl From<Error> for AwsError {
             Error::Exists { .. } | Error::PolicyExists(_) => {
                 (ErrorKind::AlreadyExists, "EntityAlreadyExists", 409)
             }
+            Error::MalformedPolicy(why) if escale_policy::is_unsupported(why) => {
+                (ErrorKind::NotSupported, "MalformedPolicyDocument", 400)
+            }
             Error::MalformedPolicy(_) => (ErrorKind::Invalid, "MalformedPolicyDocument", 400),
             Error::DeleteConflict(_) | Error::DeleteRefused(_) => (ErrorKind::InUse, "DeleteConflict", 409),
             Error::Quota { .. } | Error::Limit(_) => (ErrorKind::LimitExceeded, "LimitExceeded", 409),

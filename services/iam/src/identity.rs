@@ -164,6 +164,9 @@ impl Iam {
             Principal::OnBehalf { service, source_arn } => {
                 (Who::Service { name: service.clone(), source_arn: Some(source_arn.clone()) }, Vec::new())
             }
+            Principal::Foreign { arn, canonical_id } => {
+                (Who::Foreign { arn: arn.clone(), canonical_id: canonical_id.clone() }, Vec::new())
+            }
             Principal::Anonymous => (Who::Anonymous, Vec::new()),
         };
         Context {
@@ -185,7 +188,11 @@ fn documents_of(image: &Image, principal: &Principal) -> Option<Vec<Document>> {
         Principal::User { name } => image.get::<User>(name).map_or_else(none, |u| documents(image, &*u)),
         Principal::Role { name, .. } => image.get::<Role>(name).map_or_else(none, |r| documents(image, &*r)),
         // They have no policies of their own.
-        Principal::Root | Principal::Service(_) | Principal::OnBehalf { .. } | Principal::Anonymous => none(),
+        Principal::Root
+        | Principal::Service(_)
+        | Principal::OnBehalf { .. }
+        | Principal::Foreign { .. }
+        | Principal::Anonymous => none(),
     }
 }
 

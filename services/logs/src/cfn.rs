@@ -24,6 +24,7 @@ pub(crate) fn types() -> Resources {
         delete,
     );
     let group = group.update(update).read(read);
+    let group = group.adopt(|cx, name, _| Ok(described(cx, LogGroupName(name.to_owned()))));
     vec![group.gone(|image, created| {
         if image.has::<LogGroup>(&created.physical_id) {
             Readiness::Pending("the log group is being deleted".into())
@@ -40,8 +41,12 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     if props.get("RetentionInDays").is_some() {
         props.input::<PutRetentionPolicy>(&["RetentionInDays"]).with("logGroupName", &name).call(cx)?;
     }
+    Ok(described(cx, name))
+}
+
+fn described(cx: &Cx<'_>, name: LogGroupName) -> Created {
     let arn = rules::group_resource(cx.config, &name);
-    Ok(Created::new(name).with("Arn", arn))
+    Created::new(name).with("Arn", arn)
 }
 
 fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {

@@ -46,7 +46,7 @@ pub(crate) fn is_older(version: &str, than: &str) -> bool {
 /// The major version and the full version for a request. Without a version, the newest installed one.
 pub(crate) fn version(image: &Image, engine: &str, requested: Option<&str>) -> Result<(u32, String), Error> {
     if engine != "postgres" {
-        return Err(Error::Value(format!("Invalid DB engine: {engine}. Escale supports only postgres.")));
+        return Err(Error::NotHere(format!("Invalid DB engine: {engine}. Escale supports only postgres.")));
     }
     let installed = majors(image);
     let list = installed.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");

@@ -43,6 +43,9 @@ pub enum Error {
     ParameterGroupState(String),
     #[error("{0}")]
     Value(String),
+    /// A value that RDS has and Escale does not.
+    #[error("{0}")]
+    NotHere(String),
     #[error("{0}")]
     Combination(String),
     #[error(transparent)]
@@ -72,6 +75,7 @@ impl From<Error> for AwsError {
             }
             Error::ParameterGroupState(_) => (ErrorKind::InUse, "InvalidDBParameterGroupState", 400),
             Error::Value(_) => (ErrorKind::Invalid, "InvalidParameterValue", 400),
+            Error::NotHere(_) => (ErrorKind::NotSupported, "InvalidParameterValue", 400),
             Error::Combination(_) => (ErrorKind::Invalid, "InvalidParameterCombination", 400),
             Error::Aws(e) => return e.clone(),
         };

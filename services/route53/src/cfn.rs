@@ -47,7 +47,7 @@ pub(crate) fn types() -> Resources {
     ]
 }
 
-/// Internal attributes besides those for `Fn::GetAtt`: the change to wait for, and the spelling of names in the template.
+/// Private values: the change to wait for, and the spelling of names in the template.
 const CHANGE: &str = "ChangeId";
 const SPELLINGS: &str = "Spellings";
 
@@ -58,7 +58,7 @@ struct Spellings(Map<String, Value>);
 
 impl Spellings {
     fn of(created: &Created) -> Spellings {
-        Spellings(created.attributes.get(SPELLINGS).and_then(Value::as_object).cloned().unwrap_or_default())
+        Spellings(created.private.get(SPELLINGS).and_then(Value::as_object).cloned().unwrap_or_default())
     }
 
     fn add(&mut self, written: &str) -> Result<(), AwsError> {

@@ -1,6 +1,7 @@
 //! Route 53's errors. Only this file maps them to error codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind};
+use escale_tables::ServicePrincipal;
 use escale_tables::ec2::VpcId;
 use escale_tables::route53::{ChangeId, HostedZoneId};
 
@@ -20,6 +21,8 @@ pub enum Error {
     InvalidDomainName(String, String),
     #[error("{0}")]
     ConflictingDomain(String),
+    #[error("The resource hostedzone/{0} can only be managed through {1}.")]
+    Linked(HostedZoneId, ServicePrincipal),
     #[error("The VPC: {0} in region {1} does not exist.")]
     InvalidVpc(VpcId, String),
     #[error("The hosted zone {0} is public. VPCs can be associated only with private hosted zones.")]
@@ -49,6 +52,7 @@ impl From<Error> for AwsError {
             Error::InvalidDomainName(..) => (ErrorKind::Invalid, "InvalidDomainName", 400),
             Error::ConflictingDomain(_) => (ErrorKind::AlreadyExists, "ConflictingDomainExists", 400),
             Error::InvalidVpc(..) => (ErrorKind::Invalid, "InvalidVPCId", 400),
+            Error::Linked(..) => (ErrorKind::Denied, "AccessDenied", 403),
             Error::PublicZone(_) => (ErrorKind::Invalid, "PublicZoneVPCAssociation", 400),
             Error::NotAssociated(..) => (ErrorKind::NotFound, "VPCAssociationNotFound", 404),
             Error::LastAssociation(..) => (ErrorKind::InUse, "LastVPCAssociation", 400),

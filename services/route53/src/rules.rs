@@ -2,9 +2,10 @@
 
 use crate::{Error, names, shapes, status, system};
 use escale_base::{Arn, limits};
-use escale_service::{Config, Cx};
+use escale_service::{Config, Cx, Principal};
 use escale_store::Image;
 use escale_tables::{
+    ServicePrincipal,
     ec2::{Vpc, VpcId},
     route53::{CanonicalName, Change, ChangeCounter, ChangeId, HostedZone, HostedZoneId},
 };
@@ -26,6 +27,28 @@ pub(crate) fn change_id(text: &str) -> ChangeId {
 pub(crate) fn zone(image: &Image, id: &str) -> Result<Arc<HostedZone>, Error> {
     let id = zone_id(id);
     image.get::<HostedZone>(&id).ok_or(Error::NoZone(id))
+}
+
+/// The zone of a request that changes it. A zone that another service created is refused: that service would overwrite the
+/// change, or fail because of it.
+///
+/// Source: <https://docs.aws.amazon.com/Route53/latest/APIReference/API_LinkedService.html>
+pub(crate) fn own_zone(cx: &Cx<'_>, id: &str) -> Result<Arc<HostedZone>, Error> {
+    let zone = zone(cx.tx, id)?;
+    match &zone.linked_service {
+        Some(linked) if service(cx).as_ref() != Some(linked) => {
+            Err(Error::Linked(zone.id.clone(), linked.clone()))
+        }
+        _ => Ok(zone),
+    }
+}
+
+/// The service that calls in its own name.
+pub(crate) fn service(cx: &Cx<'_>) -> Option<ServicePrincipal> {
+    match &cx.caller.principal {
+        Principal::Service(name) => Some(name.as_str().into()),
+        _ => None,
+    }
 }
 
 /// The zone's ARN for authorization.

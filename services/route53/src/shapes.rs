@@ -5,6 +5,7 @@ use escale_base::{AwsError, Timestamp, Wire};
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::{
+    ServicePrincipal,
     ec2::VpcId,
     route53::{
         CallerReference, CanonicalName, Change, HostedZone, RecordData, RecordSet, RecordType, Routing,
@@ -32,6 +33,12 @@ pub(crate) struct ZoneShape {
     pub caller_reference: CallerReference,
     pub config: ZoneConfig,
     pub resource_record_set_count: usize,
+    pub linked_service: Option<LinkedService>,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct LinkedService {
+    pub service_principal: ServicePrincipal,
 }
 
 #[derive(Debug, Wire)]
@@ -81,6 +88,10 @@ pub(crate) fn zone(image: &Image, row: &HostedZone) -> ZoneShape {
         caller_reference: row.caller_reference.clone(),
         config: ZoneConfig { comment: row.comment.clone(), private_zone: Some(row.private) },
         resource_record_set_count: image.prefix::<RecordSet>(&prefix).count(),
+        linked_service: row
+            .linked_service
+            .clone()
+            .map(|service_principal| LinkedService { service_principal }),
     }
 }
 

@@ -59,9 +59,10 @@ pub(crate) fn public(image: &Image, config: &Config) -> Vec<Arc<Zone>> {
 /// is here as well: a resolver searches its own zones before the public ones.
 pub(crate) fn private(image: &Image, config: &Config) -> Vec<Arc<Zone>> {
     let api = SystemName::new(Config::api_name(), vec![config.api_address], TTL_SECS);
+    let data = SystemName::new(Config::data_api_name(), vec![config.api_address], TTL_SECS);
     let s3 = SystemName::new(Config::s3_name(), vec![config.s3_address], TTL_SECS);
     vec![
-        zone(Config::PRIVATE_SUFFIX, [api, s3].into_iter().chain(databases(image)).collect()),
+        zone(Config::PRIVATE_SUFFIX, [api, data, s3].into_iter().chain(databases(image)).collect()),
         zone(INTERNAL_LOAD_BALANCERS, load_balancers(image, Reach::Internal)),
     ]
 }

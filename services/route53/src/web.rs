@@ -40,15 +40,20 @@ pub async fn start(
     Ok(())
 }
 
-/// The web port, a loopback address for each public address of a load balancer, of the edge or of websites, and the names of
-/// websites, which DNS has as one wildcard.
+/// The ports, a loopback address for each public address of a load balancer, of the edge or of websites, and the names of
+/// websites, which DNS has as one wildcard for each domain.
 fn spec(image: &Image, config: &Config) -> HostWebSpec {
     let balancers: Vec<_> = image.scan::<LoadBalancerName>().filter(|row| row.public).collect();
     let addresses = balancers.iter().flat_map(|row| row.addresses.iter().copied());
     let websites = image.scan::<Bucket>().filter(|row| row.website.is_some());
+    let usual = Config::default();
     HostWebSpec {
         port: config.web_port,
+        https_port: config.https_port,
+        // Another installation with ports of its own leaves the standard ports to the one with the default ports.
+        standard_ports: (config.web_port, config.https_port) == (usual.web_port, usual.https_port),
         addresses: addresses.chain([config.edge_address, config.website_address]).collect(),
         names: websites.map(|row| config.website_name(&row.name)).collect(),
+        unlisted: config.website_domains().into(),
     }
 }

@@ -137,7 +137,7 @@ async fn answers_queries_in_vpc_internet_and_host() {
     let namespaces = Namespaces::of(dir.path());
     let dns = DnsPlane::with_sockets(Arc::new(PlaceSockets(namespaces.clone())));
     let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
-    let config = Arc::new(Config { dns_port: 0, web_port: 0, ..Config::default() });
+    let config = Arc::new(Config { dns_port: 0, web_port: 0, https_port: 0, ..Config::default() });
     let cloud = Arc::new(Cloud::new(Arc::clone(&config), Clock::machine(), Arc::new(AllowAll), vec![]));
     network.apply(spec()).await.unwrap();
     let service_addresses = [config.dns_address, BALANCER].into();

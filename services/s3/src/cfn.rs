@@ -21,7 +21,8 @@ pub(crate) fn types() -> Vec<ResourceType> {
         ResourceType::new(bucket::NAME, bucket::PROPERTIES, bucket::create, bucket::delete)
             .gone(bucket::gone)
             .update(bucket::update)
-            .read(bucket::read),
+            .read(bucket::read)
+            .adopt(|cx, name, _| Ok(bucket::described(cx, &name.into()))),
         ResourceType::new(
             "AWS::S3::BucketPolicy",
             &["Bucket", "PolicyDocument"],

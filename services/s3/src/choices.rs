@@ -34,19 +34,7 @@ choice! {
         BucketOwnerRead = "bucket-owner-read", BucketOwnerFullControl = "bucket-owner-full-control",
     }
 }
-choice! {
-    pub(crate) enum ObjectOwnership {
-        BucketOwnerPreferred = "BucketOwnerPreferred", ObjectWriter = "ObjectWriter",
-        BucketOwnerEnforced = "BucketOwnerEnforced",
-    }
-}
 choice! { pub(crate) enum Payer { Requester = "Requester", BucketOwner = "BucketOwner" } }
-choice! {
-    pub(crate) enum Permission {
-        FullControl = "FULL_CONTROL", Write = "WRITE", WriteAcp = "WRITE_ACP", Read = "READ",
-        ReadAcp = "READ_ACP",
-    }
-}
 choice! {
     pub(crate) enum ServerSideEncryption {
         Aes256 = "AES256", AwsFsx = "aws:fsx", AwsKms = "aws:kms", AwsKmsDsse = "aws:kms:dsse",

@@ -35,6 +35,18 @@ pub enum Error {
     MalformedXml,
     #[error("The bucket does not allow ACLs")]
     AclsNotSupported,
+    #[error("Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")]
+    AclWithOwnership,
+    #[error("Bucket cannot have public ACLs set with BlockPublicAccess enabled")]
+    AclWithBlock,
+    #[error("Public ACLs are prevented by the BlockPublicAcls setting of the bucket's public access block.")]
+    PublicAcl,
+    #[error("{0}")]
+    InvalidTargetBucket(String),
+    #[error("Couldn't parse the specified URI.")]
+    InvalidUri,
+    #[error("The specified method is not allowed against this resource.")]
+    MethodNotAllowed(String),
     #[error("{message}")]
     NotConfigured { code: &'static str, message: &'static str, bucket: BucketName },
     #[error("Access Denied")]
@@ -88,13 +100,26 @@ impl From<Error> for AwsError {
                 .with("ArgumentValue", value),
             Error::InvalidRequest(_) => aws(ErrorKind::Invalid, "InvalidRequest", 400),
             Error::InvalidTag(_) => aws(ErrorKind::Invalid, "InvalidTag", 400),
+            Error::MalformedPolicy(why) if escale_policy::is_unsupported(&why) => {
+                aws(ErrorKind::NotSupported, "MalformedPolicy", 400)
+            }
             Error::MalformedPolicy(_) => aws(ErrorKind::Invalid, "MalformedPolicy", 400),
             Error::MalformedXml => aws(ErrorKind::Invalid, "MalformedXML", 400),
             Error::AclsNotSupported => aws(ErrorKind::Invalid, "AccessControlListNotSupported", 400),
             Error::NotConfigured { code, bucket, .. } => {
                 aws(ErrorKind::NotFound, code, 404).with("BucketName", bucket.0)
             }
-            Error::Denied | Error::PublicPolicy => aws(ErrorKind::Denied, "AccessDenied", 403),
+            Error::AclWithOwnership => aws(ErrorKind::Invalid, "InvalidBucketAclWithObjectOwnership", 400),
+            Error::AclWithBlock => aws(ErrorKind::Invalid, "InvalidBucketAclWithBlockPublicAccessError", 400),
+            Error::InvalidTargetBucket(_) => aws(ErrorKind::Invalid, "InvalidTargetBucketForLogging", 400),
+            Error::InvalidUri => aws(ErrorKind::Invalid, "InvalidURI", 400),
+            Error::MethodNotAllowed(method) => {
+                let error = aws(ErrorKind::Invalid, "MethodNotAllowed", 405);
+                error.with("Method", method).with("ResourceType", "OBJECT")
+            }
+            Error::Denied | Error::PublicPolicy | Error::PublicAcl => {
+                aws(ErrorKind::Denied, "AccessDenied", 403)
+            }
             Error::Plane(error) => of_plane(error),
             Error::Aws(error) => error,
         }

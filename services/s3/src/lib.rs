@@ -10,6 +10,8 @@
 //! The gate evaluates bucket policies; `policy.rs` restricts them as the public access block demands. Nothing here opens a
 //! file or authenticates a caller. Start at `streams/put_object.rs`.
 
+mod access_log;
+mod acl;
 mod buckets;
 mod cfn;
 mod checksums;
@@ -21,6 +23,7 @@ mod lifecycle;
 mod metadata;
 mod ops;
 mod policy;
+mod post;
 mod reconcile;
 mod recorded;
 mod rules;
@@ -28,6 +31,7 @@ mod shapes;
 mod streams;
 mod website;
 
+pub use access_log::AccessLogs;
 pub use buckets::Buckets;
 pub use error::Error;
 pub use reconcile::{Planes, start};
@@ -35,8 +39,8 @@ pub use reconcile::{Planes, start};
 use escale_base::wire::Value;
 use escale_objects::Objects;
 use escale_service::{
-    Also, Cloud, Config, CrossOrigin, CrossOriginGrant, Entry, EventKind, Mount, Recorded, ResourcePolicy,
-    ResourceType, Service, gives_tags,
+    Also, Cloud, Config, CrossOrigin, CrossOriginGrant, Entry, EventKind, Mount, OnSent, Recorded,
+    ResourcePolicy, ResourceType, Served, Service, gives_tags,
 };
 use escale_store::{Image, Store};
 use std::sync::Arc;
@@ -44,17 +48,30 @@ use std::sync::Arc;
 /// The service, for the wiring.
 pub struct S3 {
     buckets: Arc<Buckets>,
+    access_logs: Arc<AccessLogs>,
 }
 
 impl S3 {
     pub fn new(objects: Arc<dyn Objects>) -> S3 {
-        S3 { buckets: Arc::new(Buckets::new(objects)) }
+        S3 { buckets: Arc::new(Buckets::new(objects)), access_logs: Arc::new(AccessLogs::new()) }
+    }
+
+    /// The lines of access logs, for the task that delivers them.
+    pub fn access_logs(&self) -> Arc<AccessLogs> {
+        Arc::clone(&self.access_logs)
     }
 
     /// The websites of buckets, which are served at an address of their own.
     pub fn websites(&self, store: &Store, cloud: &Arc<Cloud>) -> Arc<dyn Mount> {
         let (store, cloud) = (store.clone(), Arc::clone(cloud));
-        Arc::new(website::serve::Websites { store, cloud, buckets: self.buckets() })
+        let (buckets, access_logs) = (self.buckets(), self.access_logs());
+        Arc::new(website::serve::Websites { store, cloud, buckets, access_logs })
+    }
+
+    /// The handler of uploads by HTML forms.
+    pub fn form_uploads(&self, store: &Store, cloud: &Arc<Cloud>) -> Arc<dyn Mount> {
+        let (store, cloud) = (store.clone(), Arc::clone(cloud));
+        Arc::new(post::Uploads { store, cloud, access_logs: self.access_logs() })
     }
 
     /// The buckets of the plane, for the reconciler.
@@ -97,6 +114,9 @@ impl Service for S3 {
     }
     fn cross_origin(&self, image: &Image, request: &CrossOrigin<'_>) -> Option<CrossOriginGrant> {
         cors::grant(image, request)
+    }
+    fn served(&self, image: &Image, config: &Config, served: &Served<'_>) -> Option<OnSent> {
+        access_log::note(&self.access_logs, image, config, (served, access_log::Kind::Rest))
     }
     fn resource_types(&self) -> Vec<ResourceType> {
         cfn::types()

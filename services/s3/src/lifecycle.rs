@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html>
 
 use crate::Error;
-use escale_base::{Tag, Timestamp};
+use escale_base::{Tag, Timestamp, path::percent_encode};
 use escale_objects::{Entry, Labels, Upload};
 use escale_tables::s3::{LifecycleExpiration, LifecycleFilter, LifecycleRule, LifecycleStatus};
 use std::collections::HashSet;
@@ -219,6 +219,19 @@ fn expires(expiration: &LifecycleExpiration, entry: &Entry, now: Timestamp) -> b
         || expiration.days.is_some_and(|days| is_due(entry.modified, days, now))
 }
 
+/// The header `x-amz-expiration` of a current object: when the first rule removes it.
+pub(crate) fn expiration_header(rules: &[LifecycleRule], entry: &Entry, tags: &Labels) -> Option<String> {
+    let version = Version { entry, tags: Some(tags), replaced: None, newer: 0, alone: false };
+    let matching = enabled(rules).filter(|rule| Conditions::of(rule).apply_to(&version));
+    let dated = matching.filter_map(|rule| {
+        let expiration = rule.expiration.as_ref()?;
+        let by_days = expiration.days.map(|days| end_of(entry.modified, days));
+        Some((expiration.date.or(by_days)?, rule.id.as_ref().map_or("", |id| id.as_str())))
+    });
+    let (date, id) = dated.min_by_key(|(date, _)| *date)?;
+    Some(format!("expiry-date=\"{}\", rule-id=\"{}\"", date.http_date(), percent_encode(id)))
+}
+
 /// Whether the rules abort a multipart upload now.
 pub(crate) fn aborts(rules: &[LifecycleRule], upload: &Upload, now: Timestamp) -> bool {
     enabled(rules).filter(|rule| upload.key.starts_with(Conditions::of(rule).prefix)).any(|rule| {
@@ -229,10 +242,13 @@ pub(crate) fn aborts(rules: &[LifecycleRule], upload: &Upload, now: Timestamp) -
 }
 
 /// As on AWS, days end at the next midnight UTC.
-fn is_due(since: Timestamp, days: u32, now: Timestamp) -> bool {
+fn end_of(since: Timestamp, days: u32) -> Timestamp {
     let end = since.plus_ms(i64::from(days) * DAY_MS);
-    let whole = end.0.rem_euclid(DAY_MS) == 0;
-    (if whole { end } else { next_midnight(end) }) <= now
+    if end.0.rem_euclid(DAY_MS) == 0 { end } else { next_midnight(end) }
+}
+
+fn is_due(since: Timestamp, days: u32, now: Timestamp) -> bool {
+    end_of(since, days) <= now
 }
 
 pub(crate) fn next_midnight(at: Timestamp) -> Timestamp {

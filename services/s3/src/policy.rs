@@ -3,12 +3,15 @@
 //! IAM evaluates them. Source of the definition of public:
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>
 
-use crate::{Error, rules};
+use crate::{Error, acl, rules, shapes};
 use escale_base::{AwsError, json as strict, wire::Value};
 use escale_policy::{Document, Kind};
 use escale_service::ResourcePolicy;
 use escale_store::Image;
-use escale_tables::s3::{Bucket, BucketName};
+use escale_tables::{
+    cloudfront::OriginAccessIdentity,
+    s3::{Bucket, BucketName},
+};
 use serde_json::json;
 
 /// AWS's limit on the size of a policy.
@@ -28,15 +31,16 @@ const LIMITING_KEYS: [&str; 10] = [
     "s3:dataaccesspointarn",
 ];
 
-/// The bucket's policy as its public access block permits it. With `RestrictPublicBuckets`, a public policy applies only to the
+/// The bucket's policy as its public access block permits it, and its ACL as a policy. With `RestrictPublicBuckets`, a public policy applies only to the
 /// account's own callers.
 pub(crate) fn in_force(image: &Image, bucket: &BucketName, account: &str) -> Vec<ResourcePolicy> {
     let Some(row) = image.get::<Bucket>(bucket) else { return Vec::new() };
-    let Some(document) = &row.policy else { return Vec::new() };
+    let by_acl = acl::policy(&row, account).map(|document| ResourcePolicy { document });
+    let Some(document) = &row.policy else { return by_acl.into_iter().collect() };
     let restricted = row.public_access_block.is_some_and(|b| b.restrict_public_buckets);
     let document =
         if restricted && is_public(document) { restrict(document, account) } else { document.clone() };
-    vec![ResourcePolicy { document }]
+    by_acl.into_iter().chain([ResourcePolicy { document }]).collect()
 }
 
 fn restrict(document: &str, account: &str) -> String {
@@ -94,6 +98,33 @@ fn is_limited(statement: &Value) -> bool {
             })
     })
 }
+
+/// As on AWS, a policy cannot name an identity of CloudFront that does not exist, or another account's user.
+pub(crate) fn check_principals(image: &Image, document: &str, account: &str) -> Result<(), Error> {
+    let Ok(mut tree) = strict::with_unique_keys(document) else { return Ok(()) };
+    let identities: Vec<_> = image.scan::<OriginAccessIdentity>().collect();
+    let own = shapes::owner(account).id;
+    for statement in statements_mut(&mut tree) {
+        let named =
+            ["Principal", "NotPrincipal"].iter().filter_map(|field| statement.get(*field)?.as_object());
+        for (kind, principals) in named.flatten() {
+            let unknown = strings(principals).find(|who| match kind.as_str() {
+                "CanonicalUser" => *who != own && !identities.iter().any(|i| i.canonical_user == **who),
+                "AWS" => who.starts_with(IDENTITIES) && !identities.iter().any(|i| i.arn() == *who),
+                _ => false,
+            });
+            if let Some(who) = unknown {
+                return Err(Error::MalformedPolicy(format!(
+                    "Invalid principal in policy: {kind} {who} does not exist"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The beginning of the ARNs of CloudFront's origin access identities.
+const IDENTITIES: &str = "arn:aws:iam::cloudfront:user/";
 
 /// Validates a policy before it is stored. The messages are S3's.
 pub(crate) fn check(document: &str, bucket: &BucketName) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 
 mod lifecycle;
 
-use crate::{Buckets, Error};
+use crate::{AccessLogs, Buckets, Error, access_log};
 use escale_base::{Clock, Timestamp};
 use escale_engine::{Engine, Plan, Reconciler, StepError};
 use escale_objects as plane;
@@ -15,10 +15,14 @@ use std::{collections::BTreeSet, sync::Arc};
 /// The objects plane as the service's operations use it: [`crate::S3::buckets`].
 pub struct Planes {
     pub buckets: Arc<Buckets>,
+    /// [`crate::S3::access_logs`].
+    pub access_logs: Arc<AccessLogs>,
 }
 
-/// Starts the reconcilers.
+/// Starts the reconcilers, and the delivery of access logs.
 pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Planes) {
+    let (logs, own) = (planes.access_logs, Arc::clone(&planes.buckets));
+    engine.run(access_log::deliver(logs, store.clone(), Arc::clone(cloud), own));
     let buckets = Arc::clone(&planes.buckets);
     engine.add(lifecycle::Lifecycles { store: store.clone(), buckets });
     engine.add(Removals { store: store.clone(), clock: cloud.clock.clone(), buckets: planes.buckets });

@@ -36,8 +36,4 @@ pub(crate) const RECORDED: &[Recorded] = &[
         name: "PutBucketPolicy.ConfirmRemoveSelfBucketAccess",
         reason: "A bucket policy never locks out the account's root key, so no confirmation is needed",
     },
-    Recorded {
-        name: "AWS::S3::Bucket.AccessControl",
-        reason: "Only Private is accepted, and every bucket is private",
-    },
 ];

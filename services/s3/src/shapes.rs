@@ -1,10 +1,10 @@
 //! Shapes that several operations return.
 
-use crate::choices::{ChecksumAlgorithm, ChecksumType, StoredClass};
+use crate::choices::{ChecksumAlgorithm, ChecksumType, GranteeType, StoredClass};
 use crate::rules::Encoding;
 use escale_base::{Timestamp, Wire};
 use escale_objects as plane;
-use escale_tables::s3::{Bucket, Versioning};
+use escale_tables::s3::{self, Bucket, Permission, Versioning};
 
 #[derive(Clone, Debug, Wire)]
 pub(crate) struct Owner {
@@ -15,6 +15,33 @@ pub(crate) struct Owner {
 /// The account's canonical user id: 64 hexadecimal digits.
 pub(crate) fn owner(account: &str) -> Owner {
     Owner { id: format!("{account:0>64}") }
+}
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct Grant {
+    pub grantee: Grantee,
+    pub permission: Permission,
+}
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct Grantee {
+    #[wire("ID")]
+    pub id: Option<String>,
+    #[wire("URI")]
+    pub uri: Option<String>,
+    #[wire("Type")]
+    pub kind: GranteeType,
+}
+
+/// The grants of an ACL; the owner's comes first.
+pub(crate) fn grants(owner: &Owner, acl: &[s3::Grant]) -> Vec<Grant> {
+    let own = Grantee { id: Some(owner.id.clone()), uri: None, kind: GranteeType::CanonicalUser };
+    let own = Grant { grantee: own, permission: Permission::FullControl };
+    let group = |grant: &s3::Grant| {
+        let grantee = Grantee { id: None, uri: Some(grant.group.to_string()), kind: GranteeType::Group };
+        Grant { grantee, permission: grant.permission }
+    };
+    std::iter::once(own).chain(acl.iter().map(group)).collect()
 }
 
 #[derive(Clone, Debug, Wire)]

@@ -23,6 +23,7 @@ pub(crate) fn types() -> Vec<ResourceType> {
         create,
         delete,
     );
+    let secret = secret.adopt(|_, arn, _| Ok(described(arn)));
     vec![secret.update(update).read(read), attachment::TYPE]
 }
 
@@ -30,7 +31,11 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let input = props.input::<CreateSecret>(&["Description", "KmsKeyId"]);
     let input = input.with("Name", &props.name_or_generated("Name", 64)).with("Tags", &props.tags()?);
     let arn = input.with("SecretString", &value(props)?).call(cx)?.arn;
-    Ok(Created::new(arn.as_str()).with("Id", arn))
+    Ok(described(&arn))
+}
+
+fn described(arn: &str) -> Created {
+    Created::new(arn).with("Id", arn)
 }
 
 /// The template's text or a generated one.

@@ -25,6 +25,7 @@ pub(crate) fn types() -> Vec<ResourceType> {
         create,
         |cx, created| created.delete_by::<DeleteParameter>(cx, "Name"),
     );
+    let parameter = parameter.adopt(|_, name, props| with_attributes(Created::new(name), props));
     vec![parameter.update(update).read(read)]
 }
 
@@ -44,7 +45,10 @@ fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
         // PutParameter keeps a description that the request does not have.
         let description = update.after.str("Description").unwrap_or_default().to_owned();
         let input = update.after.input_without::<PutParameter>(&["Name", "Tags"]);
-        input.with("Name", name).with("Overwrite", &true).with("Description", &description).call(cx)?;
+        // Nor does it drop the pattern.
+        let pattern = update.after.str("AllowedPattern").unwrap_or_default().to_owned();
+        let input = input.with("Name", name).with("Overwrite", &true).with("AllowedPattern", &pattern);
+        input.with("Description", &description).call(cx)?;
     }
     let (before, after) = (tags(update.before)?, tags(update.after)?);
     let set: Vec<&Tag> = after.iter().filter(|tag| !before.contains(tag)).collect();
@@ -119,12 +123,14 @@ mod tests {
             .row("Tier", json!("Standard"), json!("Advanced"))
             .row("Tier", json!("Advanced"), json!(null))
             .row("Tags", json!({"a": "1", "b": "2"}), json!({"a": "3", "c": "4"}))
-            .exempt(&[("AllowedPattern", "it is not supported"), ("DataType", "only text is supported")])
+            .row("AllowedPattern", json!("[a-z]"), json!("[a-c]"))
+            .row("AllowedPattern", json!("[a-z]"), json!(null))
+            .exempt(&[("DataType", "only text is supported")])
             .hidden(|cloud, parameter| {
                 let filter = json!([{"Key": "Name", "Values": [parameter.created.physical_id]}]);
                 let found = cloud.ok("DescribeParameters", json!({"ParameterFilters": filter}));
                 let shown = &found["Parameters"][0];
-                json!({"Description": shown["Description"], "Tier": shown["Tier"]})
+                json!({"Description": shown["Description"], "Tier": shown["Tier"], "AllowedPattern": shown["AllowedPattern"]})
             })
             .check();
     }

@@ -15,6 +15,10 @@ pub enum Error {
     Exists,
     #[error("{0}")]
     Validation(String),
+    #[error("The request does not meet the regular expression requirement.")]
+    InvalidPattern,
+    #[error("Parameter value, cannot be validated against allowedPattern: {0}")]
+    PatternMismatch(String),
     #[error("The resource ID '{0}' is not valid. Verify the ID and try again.")]
     NoResource(String),
     #[error("The filter key '{0}' is not valid for this operation.")]
@@ -32,6 +36,8 @@ impl From<Error> for AwsError {
             Error::NoVersion(..) => (ErrorKind::NotFound, "ParameterVersionNotFound"),
             Error::Exists => (ErrorKind::AlreadyExists, "ParameterAlreadyExists"),
             Error::Validation(_) => (ErrorKind::Invalid, "ValidationException"),
+            Error::InvalidPattern => (ErrorKind::Invalid, "InvalidAllowedPatternException"),
+            Error::PatternMismatch(_) => (ErrorKind::Invalid, "ParameterPatternMismatchException"),
             Error::NoResource(_) => (ErrorKind::NotFound, "InvalidResourceId"),
             Error::FilterKey(_) => (ErrorKind::Invalid, "InvalidFilterKey"),
             Error::FilterOption(_) => (ErrorKind::Invalid, "InvalidFilterOption"),

@@ -20,6 +20,7 @@ pub mod rds;
 pub mod route53;
 pub mod s3;
 pub mod secretsmanager;
+pub mod servicediscovery;
 pub mod ssm;
 
 use escale_store::TableDef;
@@ -49,6 +50,7 @@ pub fn all() -> Vec<TableDef> {
         route53::TABLES,
         s3::TABLES,
         secretsmanager::TABLES,
+        servicediscovery::TABLES,
         ssm::TABLES,
     ]
     .concat()

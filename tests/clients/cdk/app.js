@@ -17,6 +17,9 @@ class Files extends cdk.Stack {
       const broken = new ssm.CfnParameter(this, 'Broken', { name: '/cdk-bootstrap/hnb659fds/version', type: 'String', value: 'a' });
       broken.node.addDependency(greeting);
     }
+    if (process.env.IMPORTED) {
+      new ssm.CfnParameter(this, 'Imported', { name: '/imported', type: 'String', value: process.env.IMPORTED });
+    }
     new cdk.CfnOutput(this, 'Bucket', { value: page.s3BucketName });
     new cdk.CfnOutput(this, 'Key', { value: page.s3ObjectKey });
   }

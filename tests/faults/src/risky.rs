@@ -308,6 +308,9 @@ impl<P: Cdn + ?Sized> Cdn for Risky<P> {
     fn ids(&self) -> Vec<String> {
         self.plane.ids()
     }
+    async fn take_log(&self, most: usize) -> Result<Vec<escale_cdn::Visit>> {
+        call(&*self.fate, "cdn take_log", Kind::Nothing, self.plane.take_log(most)).await
+    }
     async fn counts(&self, id: &str) -> Result<Option<escale_cdn::Counts>> {
         self.plane.counts(id).await
     }

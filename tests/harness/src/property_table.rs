@@ -119,7 +119,7 @@ fn shows(at: &str, seen: &Value, property: &str, wanted: &Value, before: &Value)
 }
 
 /// Whether `seen` has everything that `wanted` has. The order of lists does not matter.
-fn includes(seen: &Value, wanted: &Value) -> bool {
+pub(crate) fn includes(seen: &Value, wanted: &Value) -> bool {
     match (seen, wanted) {
         (Value::Object(seen), Value::Object(wanted)) => {
             wanted.iter().all(|(name, value)| includes(seen.get(name).unwrap_or(&Value::Null), value))

@@ -1,6 +1,6 @@
 //! Resources of CloudFormation types in a test of their service.
 
-use crate::Harness;
+use crate::{Harness, property_table::includes};
 use escale_base::{AwsError, Tag, wire::Value};
 use escale_service::{Created, Cx, PropertyChange, Props, ResourceType, Update};
 use std::collections::BTreeSet;
@@ -25,6 +25,20 @@ impl Harness {
 
     /// Updates the resource as a stack does. Panics if the change would replace it.
     pub fn update_resource(&self, resource: &mut Resource, properties: Value) -> Result<(), AwsError> {
+        self.change_resource(resource, properties, false)
+    }
+
+    /// Returns the resource to earlier properties as a stack does after a failed update.
+    pub fn roll_back_resource(&self, resource: &mut Resource, properties: Value) -> Result<(), AwsError> {
+        self.change_resource(resource, properties, true)
+    }
+
+    fn change_resource(
+        &self,
+        resource: &mut Resource,
+        properties: Value,
+        is_rollback: bool,
+    ) -> Result<(), AwsError> {
         let after = coerced(resource.kind.name, properties);
         let (old, new) = (object(&resource.properties), object(&after));
         let names: BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
@@ -41,7 +55,8 @@ impl Harness {
         let update = resource.kind.update.unwrap_or_else(|| panic!("{} has no update", resource.kind.name));
         let (before, to) = (props(&resource.properties, &[]), props(&after, &[]));
         let created = self.step(|cx| {
-            update(cx, &Update { created: &resource.created, before: &before, after: &to, changed: &changed })
+            let created = &resource.created;
+            update(cx, &Update { created, before: &before, after: &to, changed: &changed, is_rollback })
         })?;
         assert_eq!(created.physical_id, resource.created.physical_id, "an update keeps the physical id");
         (resource.created, resource.properties) = (created, after);
@@ -54,6 +69,14 @@ impl Harness {
         let seen =
             self.step(|cx| read(cx, &resource.created)).unwrap_or_else(|error| panic!("read: {error}"));
         seen.map_or(Value::Null, Value::Object)
+    }
+
+    /// Panics if drift detection would show a difference between the properties and the resource.
+    pub fn check_no_drift(&self, resource: &Resource) {
+        let mut wanted = object(&resource.properties).clone();
+        (resource.kind.normalize)(&mut wanted);
+        let (wanted, seen) = (Value::Object(wanted), self.read_resource(resource));
+        assert!(includes(&seen, &wanted), "{}: {seen} is not {wanted}", resource.kind.name);
     }
 
     pub fn delete_resource(&self, resource: &Resource) -> Result<(), AwsError> {

@@ -147,7 +147,7 @@ impl Simulation {
             denials: Arc::new(escale_journal::Fake::default()),
         });
         let root = RootKey { id: "test".into(), secret: Secret::new("test".into()) };
-        let config = Config { dns_port: 0, web_port: 0, ..Config::default() };
+        let config = Config { dns_port: 0, web_port: 0, https_port: 0, ..Config::default() };
         let cloud = Arc::new(services.cloud(config, root, clock.clone()));
         let mut engine = Engine::new(store.clone(), clock.clone());
         let containers: Arc<dyn Containers> = Arc::new(self.containers.open(clock)?);

@@ -212,10 +212,9 @@ impl Directory for NoOrigin {
 }
 
 pub(crate) fn keys() -> KeyOf {
-    Arc::new(|id| OriginKey {
-        access_key: id.into(),
-        secret: Secret::new("secret".into()),
-        region: "r".into(),
+    Arc::new(|id, _| {
+        let secret = Secret::new("secret".into());
+        Some(OriginKey { access_key: id.into(), secret, region: "r".into() })
     })
 }
 

@@ -10,6 +10,7 @@ mod diff;
 mod ecr;
 mod guard;
 mod images;
+mod kept;
 mod keys;
 mod named;
 mod phases;

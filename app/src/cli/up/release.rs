@@ -1,13 +1,14 @@
 //! Releases: an update that first runs the release commands of services, and then moves the services.
 //!
 //! ```text
-//! change set 1: everything new, but each service keeps its task definition (the first time: no tasks)
+//! change set 1: everything new, but each service keeps its task definition (the first time: no tasks), and nothing is removed
 //! RunTask:      each release command, as a task with the new image
-//! change set 2: the services move
+//! change set 2: the services move, and what the manifest no longer has is removed
 //! ```
 //! If a command fails, the second change set is not made, so the services run as before.
 
 use super::{
+    kept,
     phases::Phases,
     stack::{self, Deployment, Given, HOLD, Wanted},
 };
@@ -73,7 +74,13 @@ pub(super) async fn deploy(
         let value = held_value(client, wanted.name, now.as_ref(), held).await?;
         parameters.push(Given::Value(held.parameter.clone(), value));
     }
-    let hold = Wanted { parameters, prefix: HOLD, ..wanted };
+    let kept = match &now {
+        Some(_) => with_removed(client, &wanted).await?,
+        None => None,
+    };
+    let (text, only_present) = kept.unwrap_or_else(|| (wanted.template.to_owned(), Vec::new()));
+    parameters.extend(only_present.into_iter().map(Given::Previous));
+    let hold = Wanted { template: &text, parameters, prefix: HOLD, ..wanted };
     stack::deploy(client, &hold, async |_| Ok(()), phases).await?;
     phases.begin("release");
     for held in &template.held {
@@ -88,6 +95,16 @@ pub(super) async fn deploy(
     }
     let changes = if planned.is_empty() { done.changes } else { planned };
     Ok(Deployment { outputs: done.outputs, changes })
+}
+
+/// The wanted template with the resources of the stack that it no longer has; see [`kept`].
+async fn with_removed(client: &Client, wanted: &Wanted<'_>) -> Result<Option<(String, Vec<String>)>> {
+    let named = [("StackName".to_owned(), wanted.name.to_owned())];
+    let found = client.query("cloudformation", "GetTemplate", &named).await?;
+    // A template that is not JSON was not deployed by `up`, so its resources are not those of an earlier manifest.
+    let Ok(present) = serde_json::from_str(found.text_of("TemplateBody")) else { return Ok(None) };
+    let new = serde_json::from_str(wanted.template).context("the template of the manifest is not JSON")?;
+    Ok(kept::with_removed(&present, &new).map(|(all, parameters)| (all.to_string(), parameters)))
 }
 
 /// The stack's value of a service's parameter; `None` if it has no such parameter yet.

@@ -29,6 +29,8 @@ type Look = fn(&Image, &Created) -> Readiness;
 type Within = fn(&Image, &Created) -> Option<Timestamp>;
 type Current = fn(&Image, &Created, &str) -> Option<Value>;
 type Read = fn(&mut Cx<'_>, &Created) -> Result<Option<Map<String, Value>>, AwsError>;
+type Adopt = fn(&mut Cx<'_>, &str, &Props<'_>) -> Result<Created, AwsError>;
+type Normalize = fn(&mut Map<String, Value>);
 
 /// One type, for example `AWS::EC2::VPC`. A service lists its own types in `cfn.rs`; the CloudFormation service uses them
 /// without knowing any by name.
@@ -49,6 +51,12 @@ pub struct ResourceType {
     /// The resource's properties as they are now, from the service's own operations; none if it does not exist. `None`: drift
     /// of this type is not detected.
     pub read: Option<Read>,
+    /// Describes an existing resource with this physical id as `create` would, for its import into a stack; `read` then finds whether
+    /// it exists. `None`: resources of this type cannot be imported.
+    pub adopt: Option<Adopt>,
+    /// Gives a template's properties the form in which the service returns them, such as `tcp` for `TCP`. Neither form is drift.
+    /// AWS has these rules in its schemas, as `propertyTransform`.
+    pub normalize: Normalize,
     /// The value of an attribute that other resources change after the creation; `None` for every other attribute.
     pub current: Current,
     /// Decides for the properties that the schema does not list as create-only: see [`ResourceType::replaces`].
@@ -80,6 +88,8 @@ impl ResourceType {
             within: |_, _| None,
             update: None,
             read: None,
+            adopt: None,
+            normalize: |_| {},
             current: |_, _, _| None,
             replaces_if: |_| false,
             delete,
@@ -120,6 +130,18 @@ impl ResourceType {
     /// Sets the function that reads the properties, for the detection of drift.
     pub const fn read(mut self, read: Read) -> ResourceType {
         self.read = Some(read);
+        self
+    }
+
+    /// Sets the function that describes an existing resource for its import.
+    pub const fn adopt(mut self, adopt: Adopt) -> ResourceType {
+        self.adopt = Some(adopt);
+        self
+    }
+
+    /// Sets the function that gives a template's properties the form in which the service returns them.
+    pub const fn normalize(mut self, normalize: Normalize) -> ResourceType {
+        self.normalize = normalize;
         self
     }
 
@@ -171,15 +193,23 @@ pub struct Created {
     pub physical_id: String,
     /// The values of `Fn::GetAtt` that are known at creation. `ready` adds later ones through [`Readiness::Ready`].
     pub attributes: BTreeMap<String, Value>,
+    /// What the type itself needs later, such as the keys of the rows that it created. No template can read it.
+    pub private: BTreeMap<String, Value>,
 }
 
 impl Created {
     pub fn new(physical_id: impl Into<String>) -> Created {
-        Created { physical_id: physical_id.into(), attributes: BTreeMap::new() }
+        Created { physical_id: physical_id.into(), ..Created::default() }
     }
 
     pub fn with(mut self, attribute: &str, value: impl Into<Value>) -> Created {
         self.attributes.insert(attribute.into(), value.into());
+        self
+    }
+
+    /// Stores a value for the type itself.
+    pub fn with_private(mut self, name: &str, value: impl Into<Value>) -> Created {
+        self.private.insert(name.into(), value.into());
         self
     }
 
@@ -190,10 +220,15 @@ impl Created {
 
     /// A text that the resource's `create` has stored. Its absence is a bug, or a state file that something else has written.
     pub fn attribute(&self, name: &str) -> Result<&str, AwsError> {
-        self.attributes.get(name).and_then(Value::as_str).ok_or_else(|| {
+        self.attributes.get(name).or_else(|| self.private.get(name)).and_then(Value::as_str).ok_or_else(|| {
             tracing::error!(resource = %self.physical_id, attribute = name, "a resource of a stack has no such attribute");
             AwsError::internal()
         })
+    }
+
+    /// The texts of a private list; none if `create` has stored none.
+    pub fn private_list(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.private.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Update<'a> {
     pub after: &'a Props<'a>,
     /// The top-level properties whose values differ. Changed tags of the stack count as a change of the type's tags.
     pub changed: &'a BTreeSet<String>,
+    /// Whether the stack returns from a failed update to the properties that the resource had before.
+    pub is_rollback: bool,
 }
 
 impl Update<'_> {

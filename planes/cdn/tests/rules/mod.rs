@@ -1,21 +1,16 @@
 //! The contract of every `Cdn`.
 
+#[path = "../parts/mod.rs"]
+mod parts;
+
 use escale_cdn::{Cdn, spec::*};
-use http::Method;
-use std::collections::BTreeMap;
 
 pub(crate) fn behaviour() -> Behaviour {
-    let none = Selection { headers: Pick::None, cookies: Pick::None, query: Pick::None };
+    let common = parts::behaviour(ViewerProtocol::Any);
     Behaviour {
-        origin: "o".into(),
-        viewer: ViewerProtocol::Any,
-        allowed_methods: vec![Method::GET, Method::HEAD],
-        cached_methods: vec![Method::GET, Method::HEAD],
-        ttl: Ttl { min_s: 0, default_s: 100, max_s: 1000 },
-        key: Selection { query: Pick::Only(vec!["v".into()]), ..none.clone() },
-        forward: none,
+        key: Selection { query: Pick::Only(vec!["v".into()]), ..common.key.clone() },
         compress: true,
-        trusted_keys: Vec::new(),
+        ..common
     }
 }
 
@@ -26,17 +21,9 @@ pub(crate) fn distribution(port: u16) -> DistributionSpec {
         default_root: Some("index.html".into()),
         behaviours: Vec::new(),
         default: behaviour(),
-        origins: vec![Origin {
-            id: "o".into(),
-            host: "127.0.0.1".into(),
-            port,
-            path: String::new(),
-            headers: BTreeMap::new(),
-            signed: true,
-            connect_timeout_ms: 1000,
-            read_timeout_ms: 5000,
-        }],
+        origins: vec![parts::origin(port, true)],
         errors: Vec::new(),
+        log: false,
         tls: None,
     }
 }
@@ -50,6 +37,7 @@ pub(crate) async fn keeps_the_contract(plane: &dyn Cdn) {
     assert_eq!(plane.invalidate("d1", &["/*".into()]).await.unwrap(), 0);
     assert!(plane.invalidate("d1", &["/*.png".into()]).await.unwrap_err().what.contains("/*.png"));
     assert!(plane.invalidate("no", &["/*".into()]).await.unwrap_err().what.contains("'no'"));
+    assert!(plane.take_log(10).await.unwrap().is_empty());
     let taken = plane.apply(DistributionSpec { id: "d2".into(), ..spec.clone() }).await.unwrap_err();
     assert!(taken.what.contains("host 'cdn.test' already belongs to distribution 'd1'"), "{taken}");
     let mut wrong = spec;

@@ -9,3 +9,4 @@ mod image;
 mod real;
 mod rig;
 mod sessions;
+mod volumes;

@@ -228,6 +228,7 @@ pub(crate) fn spec(name: &str, image: &str) -> ContainerSpec {
         user: None,
         workdir: None,
         mounts: vec![],
+        volumes_from: vec![],
         limits: Limits::default(),
         security: Security::default(),
         ulimits: vec![],

@@ -60,6 +60,20 @@ pub(crate) async fn contract(dns: &dyn Dns) {
     dns.apply(both.clone()).await.unwrap();
     assert_eq!(values(dns, &network, "web.shop.internal"), (Code::NoError, vec!["192.0.2.1".into()]));
     assert_eq!(values(dns, &network, "elsewhere.test"), (Code::Forwarded, vec![]));
+    let blue = both.networks.get_mut("blue").unwrap().upstream.as_mut().unwrap();
+    blue.withheld = vec!["withheld.test".into()];
+    blue.allowed = vec!["open.withheld.test".into()];
+    dns.apply(both.clone()).await.unwrap();
+    for (name, code) in [
+        ("withheld.test", Code::NoSuchName),
+        ("A.Withheld.Test", Code::NoSuchName),
+        ("notwithheld.test", Code::Forwarded),
+        ("open.withheld.test", Code::Forwarded),
+        ("a.b.open.withheld.test", Code::Forwarded),
+        ("closed.withheld.test", Code::NoSuchName),
+    ] {
+        assert_eq!(values(dns, &network, name), (code, vec![]), "{name}");
+    }
     assert_eq!(values(dns, &View::Public, "web.shop.internal").0, Code::Refused);
 
     // A change of a public zone affects the aliases in the networks' zones.

@@ -33,7 +33,7 @@ pub(super) struct Echoes {
 
 /// A socket that pings one address from the host.
 struct Pinger {
-    /// An ICMP socket; the type stands for any socket that sends and receives datagrams.
+    /// An ICMP socket; the type only matters to tokio, which can use it for any kind of datagram.
     socket: UdpSocket,
     /// The identifier that the far end sees; the kernel replaces it if it gives one to each socket.
     id: u16,

@@ -189,23 +189,11 @@ async fn serve(common: Arc<Common>) {
         // A flood of first packets must not keep the other tasks of this thread waiting.
         tokio::task::consume_budget().await;
         let done = tokio::select! {
-            read = sockets.packet(&mut packet) => read.map(|size| {
-                let bytes = &packet[..size];
-                match packet::read(bytes) {
-                    Some(Packet::Syn { flow, sequence, payload }) => {
-                        let work = tcp.begin(Syn { flow, sequence, payload, packet: bytes.to_vec() });
-                        work.map(|work| drop(flows.spawn(work)));
-                    }
-                    Some(Packet::Echo { near, far, id, sequence, data }) => {
-                        let work = echoes.begin(Pings { near, far, id }, sequence, data, bytes);
-                        work.map(|work| drop(flows.spawn(work)));
-                    }
-                    None => {}
-                }
-            }),
+            read = sockets.packet(&mut packet) => read.map(|size| first_packet(&tcp, &echoes, &packet[..size], &mut flows)),
             read = sockets.datagram(&mut datagram) => read.map(|(flow, size)| {
-                let work = udp.begin(flow, &datagram[..size]);
-                work.map(|work| drop(flows.spawn(work)));
+                if let Some(work) = udp.begin(flow, &datagram[..size]) {
+                    flows.spawn(work);
+                }
             }),
             accepted = sockets.listener.accept() => accepted.map(|(stream, peer)| tcp.accepted(stream, peer)),
             // Removes finished flows, which the set would otherwise keep.
@@ -214,6 +202,22 @@ async fn serve(common: Arc<Common>) {
         if let Err(error) = done {
             pause(&error).await;
         }
+    }
+}
+
+fn first_packet(tcp: &Arc<Connections>, echoes: &Arc<Echoes>, bytes: &[u8], flows: &mut JoinSet<()>) {
+    match packet::read(bytes) {
+        Some(Packet::Syn { flow, sequence, payload }) => {
+            if let Some(work) = tcp.begin(Syn { flow, sequence, payload, packet: bytes.to_vec() }) {
+                flows.spawn(work);
+            }
+        }
+        Some(Packet::Echo { near, far, id, sequence, data }) => {
+            if let Some(work) = echoes.begin(Pings { near, far, id }, sequence, data, bytes) {
+                flows.spawn(work);
+            }
+        }
+        None => {}
     }
 }
 

@@ -32,8 +32,8 @@ pub(super) enum Packet<'a> {
 pub(super) fn read(bytes: &[u8]) -> Option<Packet<'_>> {
     let (head, body) = split(bytes)?;
     let (near, far) = (address(head, 12)?, address(head, 16)?);
-    match head.get(9)? {
-        &TCP => {
+    match *head.get(9)? {
+        TCP => {
             let offset = usize::from(body.get(12)? >> 4) * 4;
             let flags = body.get(13)?;
             let is_syn = flags & 0x12 == 0x02;
@@ -45,7 +45,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Packet<'_>> {
             let sequence = u32::from(number(body, 4)?) << 16 | u32::from(number(body, 6)?);
             Some(Packet::Syn { flow, sequence, payload })
         }
-        &ICMP => {
+        ICMP => {
             let is_echo = body.first_chunk() == Some(&[8, 0]);
             let data = body.get(ICMP_BYTES..).filter(|_| is_echo)?;
             Some(Packet::Echo { near, far, id: number(body, 4)?, sequence: number(body, 6)?, data })
@@ -111,7 +111,7 @@ pub(super) fn unreachable(packet: &[u8], why: Unreachable) -> Option<Vec<u8>> {
     Some(datagram(far, near, ICMP, &icmp))
 }
 
-/// As [`unreachable`], for a UDP flow of which no packet is at hand.
+/// As [`unreachable`], for a UDP flow of which no packet was kept.
 pub(super) fn flow_unreachable(flow: Flow, why: Unreachable) -> Option<Vec<u8>> {
     unreachable(&udp_header(flow), why)
 }
@@ -220,7 +220,8 @@ mod tests {
     fn is_correct(packet: &[u8]) -> bool {
         let (head, body) = split(packet).unwrap();
         let (from, to) = (address(head, 12).unwrap(), address(head, 16).unwrap());
-        let inner = if head[9] == ICMP { checksum(0, body) } else { transport_checksum(from, to, head[9], body) };
+        let inner =
+            if head[9] == ICMP { checksum(0, body) } else { transport_checksum(from, to, head[9], body) };
         checksum(0, head) == 0 && inner == 0
     }
 

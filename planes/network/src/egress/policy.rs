@@ -44,7 +44,8 @@ pub(super) fn refusal(to: Ipv4Addr, allowed: &BTreeSet<Ipv4Net>) -> Option<&'sta
         return None;
     }
     let guarded = GUARDED.iter().find(|(net, _)| net.contains(&to)).map(|(_, why)| *why);
-    guarded.or_else(|| leads_to_the_host(to).then_some("an address of the host itself, or a broadcast address"))
+    guarded
+        .or_else(|| leads_to_the_host(to).then_some("an address of the host itself, or a broadcast address"))
 }
 
 /// Whether the host itself would receive a packet to this address. A connected UDP socket has the source address that the
@@ -74,17 +75,44 @@ mod tests {
     fn refuses_private_and_local_addresses_unless_allowed() {
         let none = BTreeSet::new();
         for address in [
-            "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.8.8.8",
-            "169.254.169.254", "169.254.0.1", "172.16.0.1", "172.31.255.255", "192.168.0.1", "198.18.0.9", "198.19.255.255",
-            "224.0.0.251", "239.1.1.1", "240.0.0.1", "255.255.255.255",
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "10.255.255.255",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.8.8.8",
+            "169.254.169.254",
+            "169.254.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.0.1",
+            "198.18.0.9",
+            "198.19.255.255",
+            "224.0.0.251",
+            "239.1.1.1",
+            "240.0.0.1",
+            "255.255.255.255",
         ] {
             assert!(refusal(address.parse().unwrap(), &none).is_some(), "{address}");
         }
-        for address in ["9.255.255.255", "11.0.0.1", "172.15.0.1", "172.32.0.1", "192.167.0.1", "198.17.0.1", "198.20.0.1", "100.128.0.1"] {
+        for address in [
+            "9.255.255.255",
+            "11.0.0.1",
+            "172.15.0.1",
+            "172.32.0.1",
+            "192.167.0.1",
+            "198.17.0.1",
+            "198.20.0.1",
+            "100.128.0.1",
+        ] {
             assert_eq!(refusal(address.parse().unwrap(), &none), None, "{address}");
         }
         let allowed = BTreeSet::from(["10.1.0.0/16".parse().unwrap(), "169.254.169.254/32".parse().unwrap()]);
-        for (address, may) in [("10.1.2.3", true), ("10.2.0.1", false), ("169.254.169.254", true), ("169.254.169.253", false)] {
+        for (address, may) in
+            [("10.1.2.3", true), ("10.2.0.1", false), ("169.254.169.254", true), ("169.254.169.253", false)]
+        {
             assert_eq!(refusal(address.parse().unwrap(), &allowed).is_none(), may, "{address}");
         }
     }

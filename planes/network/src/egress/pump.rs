@@ -3,11 +3,7 @@
 use nix::sys::socket::{MsgFlags, recv};
 use socket2::SockRef;
 use std::{cell::RefCell, io, net::Shutdown, os::fd::AsRawFd, pin::pin, time::Duration};
-use tokio::{
-    io::Interest,
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{io::Interest, net::TcpStream, time::timeout};
 
 /// The bytes that one step copies, and the largest datagram.
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -72,7 +68,8 @@ async fn copy(from: &TcpStream, to: &TcpStream) -> io::Result<()> {
 
 /// Copies what is there and fits, and returns its size; 0 at the end.
 fn step(from: &TcpStream, to: &TcpStream, scratch: &mut [u8]) -> io::Result<usize> {
-    let read = |scratch: &mut [u8], flags| Ok(recv(from.as_raw_fd(), scratch, flags | MsgFlags::MSG_DONTWAIT)?);
+    let read =
+        |scratch: &mut [u8], flags| Ok(recv(from.as_raw_fd(), scratch, flags | MsgFlags::MSG_DONTWAIT)?);
     let there = from.try_io(Interest::READABLE, || read(scratch, MsgFlags::MSG_PEEK))?;
     if there == 0 {
         return Ok(0);

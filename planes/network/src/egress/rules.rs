@@ -1,4 +1,4 @@
-//! The rules in the Internet's namespace that hand packets for addresses outside to this process's sockets.
+//! The rules in the Internet's namespace that deliver packets for addresses outside to this process's sockets.
 //!
 //! `tproxy` delivers packets for foreign addresses to a local socket without changing them, so a socket's own address is the
 //! address that the sender meant. A SYN without the mark is dropped: [`super::tcp`] sees it on a packet socket, connects to
@@ -48,7 +48,10 @@ async fn is_set(netlink: &Netlink) -> Result<bool, PlaneError> {
 }
 
 async fn run(internet: &Namespace, script: String) -> Result<(), PlaneError> {
-    let what = || "set the rules for packets that leave the cloud's Internet, which need the kernel module nft_tproxy".into();
+    let what = || {
+        "set the rules for packets that leave the cloud's Internet, which need the kernel module nft_tproxy"
+            .into()
+    };
     internet.run("nft", &["-f", "-"], script).await?.good(what).map(drop)
 }
 

@@ -53,7 +53,9 @@ impl Sockets {
             again.set_mark(MARK)?;
             Ok((tcp, udp, first_packets()?, again, raw()?))
         };
-        let what = || "open sockets for packets that leave the cloud's Internet (this needs CAP_NET_ADMIN and CAP_NET_RAW)".into();
+        let what = || {
+            "open sockets for packets that leave the cloud's Internet (this needs CAP_NET_ADMIN and CAP_NET_RAW)".into()
+        };
         let (tcp, udp, first, again, answers) = internet.hop(open).machine(what)?;
         Ok(Sockets {
             internet,
@@ -181,7 +183,8 @@ fn filter() -> [SockFilter; 21] {
 fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(Flow, usize)> {
     let mut control = nix::cmsg_space!(nix::libc::sockaddr_in);
     let mut into = [IoSliceMut::new(buffer)];
-    let got = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut into, Some(&mut control), MsgFlags::MSG_DONTWAIT);
+    let got =
+        recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut into, Some(&mut control), MsgFlags::MSG_DONTWAIT);
     let got = got.map_err(|e: Errno| io::Error::from(e))?;
     let far = got.cmsgs()?.find_map(|message| match message {
         ControlMessageOwned::Ipv4OrigDstAddr(to) => Some(SocketAddrV4::from(SockaddrIn::from(to))),

@@ -32,7 +32,11 @@ impl Flows {
     }
 
     /// Handles a datagram that no socket of a flow received. Returns the work of a new flow.
-    pub(super) fn begin(self: &Arc<Self>, flow: Flow, data: &[u8]) -> Option<impl Future<Output = ()> + Send + use<>> {
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        flow: Flow,
+        data: &[u8],
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
         // It was queued before the socket of its flow existed.
         if let Some(far) = self.open().get(&flow) {
             datagrams::send(far, data);

@@ -1,7 +1,9 @@
 //! What leaves the cloud: connections, datagrams and pings to a network around the host.
 
 use crate::{
-    outside::{Around, FAR, HOST, Held, METADATA, NO_ROUTE, PRIVATE, SILENT, UNREACHABLE, on_host, open, reopen},
+    outside::{
+        Around, FAR, HOST, Held, METADATA, NO_ROUTE, PRIVATE, SILENT, UNREACHABLE, on_host, open, reopen,
+    },
     rig::{ANSWERED, DROPPED, Rig, everybody, is_cut, shop},
 };
 use escale_network::*;
@@ -97,7 +99,9 @@ async fn ask(from: &Namespace, to: (Ipv4Addr, u16), data: &[u8]) -> io::Result<V
     socket.connect(SocketAddr::from(to)).await?;
     socket.send(data).await?;
     let mut buffer = vec![0; 65536];
-    let size = timeout(ANSWERED, socket.recv(&mut buffer)).await.unwrap_or_else(|_| panic!("no answer from {to:?}"))?;
+    let size = timeout(ANSWERED, socket.recv(&mut buffer))
+        .await
+        .unwrap_or_else(|_| panic!("no answer from {to:?}"))?;
     buffer.truncate(size);
     Ok(buffer)
 }
@@ -149,7 +153,11 @@ fn one_flow_keeps_its_port_at_the_far_end() {
 /// Pings once and returns the sequence number and the data of the reply.
 fn ping(from: &Namespace, to: Ipv4Addr, sequence: u8) -> io::Result<(u8, Vec<u8>)> {
     let socket = from.hop(|| {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, Some(socket2::Protocol::ICMPV4))?;
+        let socket = socket2::Socket::new(
+            socket2::Domain::IPV4,
+            socket2::Type::DGRAM,
+            Some(socket2::Protocol::ICMPV4),
+        )?;
         socket.set_read_timeout(Some(ANSWERED))?;
         socket.connect(&SocketAddr::from((to, 0)).into())?;
         Ok(socket)
@@ -171,7 +179,8 @@ fn pings_pass_with_either_kind_of_socket() {
             host.hop(|| std::fs::write("/proc/sys/net/ipv4/ping_group_range", groups));
             for (interface, sequence) in [("app1", 1), ("web", 2)] {
                 let from = rig.at(interface);
-                let reply = tokio::task::spawn_blocking(move || ping(&from, FAR, sequence)).await.unwrap().unwrap();
+                let reply =
+                    tokio::task::spawn_blocking(move || ping(&from, FAR, sequence)).await.unwrap().unwrap();
                 assert_eq!(reply, (sequence, b"data".to_vec()), "{interface}, {groups}");
             }
         }
@@ -181,23 +190,33 @@ fn pings_pass_with_either_kind_of_socket() {
 
 #[test]
 fn addresses_of_the_host_and_of_networks_around_it_are_refused_at_once() {
-    on_host(async |Around { world, .. }| {
+    on_host(async |Around { world, host }| {
         let rig = Rig::new().await;
         let egress = open(&rig, &[]).await;
+        // An address that the host gets later, and its network's broadcast address.
+        let (new, broadcast) = (Ipv4Addr::new(203, 0, 113, 200), Ipv4Addr::new(203, 0, 113, 255));
+        host.ip(&format!("addr add {new}/32 dev eth0"));
         // Servers that must not see any packet.
-        let mut open_ports = Vec::new();
-        open_ports.push(tokio::net::TcpListener::bind("0.0.0.0:80").await.unwrap());
-        open_ports.push(world.listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 80))));
+        let of_host = tokio::net::TcpListener::bind("0.0.0.0:80").await.unwrap();
+        let open_ports = [of_host, world.listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 80)))];
         for interface in ["app1", "web"] {
             let from = rig.at(interface);
-            for address in [HOST, PRIVATE, METADATA, Ipv4Addr::new(172, 16, 0, 1), Ipv4Addr::new(192, 168, 1, 1)] {
-                assert_eq!(kind_of_failure(&from, (address, 80)).await, ErrorKind::HostUnreachable, "{address}");
+            let (site, home) = (Ipv4Addr::new(172, 16, 0, 1), Ipv4Addr::new(192, 168, 1, 1));
+            for address in [HOST, new, broadcast, PRIVATE, METADATA, site, home] {
+                assert_eq!(
+                    kind_of_failure(&from, (address, 80)).await,
+                    ErrorKind::HostUnreachable,
+                    "{address}"
+                );
                 let asked = ask(&from, (address, 53), b"?").await.unwrap_err();
                 assert_eq!(asked.kind(), ErrorKind::HostUnreachable, "{address}");
             }
         }
-        assert_eq!(egress.counts(), EgressCounts { refused: egress.counts().refused, ..EgressCounts::default() });
-        assert!(egress.counts().refused >= 20);
+        assert_eq!(
+            egress.counts(),
+            EgressCounts { refused: egress.counts().refused, ..EgressCounts::default() }
+        );
+        assert!(egress.counts().refused >= 28);
         for listener in &open_ports {
             assert!(timeout(std::time::Duration::ZERO, listener.accept()).await.is_err());
         }

@@ -33,13 +33,16 @@ fn filtered(subnet: &str, ingress: Vec<FilterRule>, egress: Vec<FilterRule>) -> 
     spec
 }
 
+/// A subnet, the rules into and out of it, and who then reaches what.
+type Case<'a> = (&'a str, Vec<FilterRule>, Vec<FilterRule>, &'a [(&'a str, (Ipv4Addr, u16), bool)]);
+
 /// On both planes: what the fake computes, the kernel does.
 pub(crate) async fn who_answers_follows_filters(network: &dyn Network) {
     let internet = InternetSpec { service_addresses: [SERVICE].into(), ..InternetSpec::default() };
     network.apply_internet(internet).await.unwrap();
     let (web, db, service) = ((WEB, 80), (DB, 5432), (SERVICE, 443));
     let returning = || allow(Protocol::Tcp(CLIENT_PORTS), "0.0.0.0/0");
-    let cases: [(&str, Vec<FilterRule>, Vec<FilterRule>, &[(&str, (Ipv4Addr, u16), bool)]); 9] = [
+    let cases: [Case<'_>; 9] = [
         ("app", everything(), everything(), &[("app1", db, true), ("app1", service, true)]),
         // Packets inside a subnet cross no border.
         ("public", vec![], vec![], &[("bare", web, true), ("app2", web, false), ("app1", service, false)]),

@@ -21,10 +21,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 fn certificate(names: &[&str]) -> CertificateSpec {
     let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(names).unwrap();
-    CertificateSpec {
-        chain_pem: made.cert.pem(),
-        key_pem: Secret::new(made.signing_key.serialize_pem()),
-    }
+    CertificateSpec { chain_pem: made.cert.pem(), key_pem: Secret::new(made.signing_key.serialize_pem()) }
 }
 
 fn tls(certificates: &[CertificateSpec]) -> TlsSpec {
@@ -83,11 +80,10 @@ fn get(host: &str) -> String {
 
 #[tokio::test]
 async fn chooses_the_certificate_by_server_name() {
-    let all = [certificate(&["default.test"]), certificate(&["a.test", "*.b.test"]), certificate(&["c.b.test"])];
+    let all =
+        [certificate(&["default.test"]), certificate(&["a.test", "*.b.test"]), certificate(&["c.b.test"])];
     let running = Running::start(with_tls(Vec::new(), tls(&all))).await;
-    for (name, expected) in
-        [("a.test", 1), ("x.b.test", 1), ("c.b.test", 2), ("default.test", 0)]
-    {
+    for (name, expected) in [("a.test", 1), ("x.b.test", 1), ("c.b.test", 2), ("default.test", 0)] {
         let caller = Caller::new(&all[expected..=expected], &[]);
         let answer = caller.ask(running.addr, name, &get(name)).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{name}: {answer}");
@@ -114,7 +110,8 @@ async fn targets_see_that_the_client_used_https() {
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let request = http::Request::get("https://a.test/2").body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
+    let request =
+        http::Request::get("https://a.test/2").body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
     let answer = sender.send_request(request).await.unwrap();
     let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
     let text = String::from_utf8_lossy(&body);
@@ -152,7 +149,9 @@ async fn websockets_work_over_tls() {
     let own = [certificate(&["a.test"])];
     let running = Running::start(with_tls(vec![group("g", &[server.addr])], tls(&own))).await;
     let mut client = Client(Caller::new(&own, &["http/1.1"]).connect(running.addr, "a.test").await.unwrap());
-    client.send("GET /ws HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+    client
+        .send("GET /ws HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .await;
     let answer = client.answer().await;
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
     let message = "GET / HTTP/1.1\n: not HTTP any more";
@@ -173,7 +172,11 @@ async fn refuses_the_attacks_of_the_shared_table_over_tls() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{name}: {answer}");
         assert_eq!(crate::attacks::answers(&answer), 1, "{name}: {answer}");
     }
-    assert_eq!(server.connections.load(std::sync::atomic::Ordering::SeqCst), 0, "the target must not get any of it");
+    assert_eq!(
+        server.connections.load(std::sync::atomic::Ordering::SeqCst),
+        0,
+        "the target must not get any of it"
+    );
 }
 
 #[tokio::test]
@@ -220,9 +223,12 @@ async fn refuses_tls_that_cannot_work() {
         (tls(&[]), "needs at least one certificate"),
         (tls(&[own.clone(), mixed]), "the private key is not the certificate's"),
         (tls(&[CertificateSpec { chain_pem: "nothing".into(), ..own.clone() }]), "not a certificate in PEM"),
-        (TlsSpec { policy: none, ..tls(&[own.clone()]) }, "the TLS policy cannot be used"),
+        (TlsSpec { policy: none, ..tls(std::slice::from_ref(&own)) }, "the TLS policy cannot be used"),
     ] {
-        for plane in [&Running::start(balancer(Vec::new())).await.plane as &dyn Proxies, &escale_proxy::FakeProxies::default()] {
+        for plane in [
+            &Running::start(balancer(Vec::new())).await.plane as &dyn Proxies,
+            &escale_proxy::FakeProxies::default(),
+        ] {
             let error = plane.apply(with_tls(Vec::new(), spec.clone())).await.unwrap_err();
             assert!(error.to_string().contains(why), "{error}");
         }
@@ -239,7 +245,10 @@ async fn closes_connections_that_do_not_complete_a_handshake() {
     slow.write_all(&[22, 3, 1, 2, 0, 1]).await.unwrap();
     let mut plain = Client::connect(running.addr).await;
     plain.send(&get("a.test")).await;
-    assert!(!String::from_utf8_lossy(&plain.rest().await).contains("HTTP/1.1"), "no HTTP below a TLS listener");
+    assert!(
+        !String::from_utf8_lossy(&plain.rest().await).contains("HTTP/1.1"),
+        "no HTTP below a TLS listener"
+    );
     tokio::time::pause();
     let started = tokio::time::Instant::now();
     for stream in [&mut silent, &mut slow] {

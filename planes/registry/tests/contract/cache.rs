@@ -125,7 +125,6 @@ async fn least_recently_used_blobs_above_the_bound_go() {
         let freed = c.registry.collect(HashSet::from([digests[1].clone()]), DAY_MS).await.unwrap();
         // The bound has room for two: the first, which was used again, and the last. The second is in use by a container.
         assert_eq!((freed.files, freed.size_bytes), (1, 400));
-        assert!(CACHED >= 800);
         let freed = c.registry.collect(HashSet::new(), DAY_MS).await.unwrap();
         assert_eq!((freed.files, freed.size_bytes), (1, 400));
         assert_eq!(c.registry.admitted("a", &digests[1]).await.unwrap(), None);

@@ -42,7 +42,8 @@ impl Operation for ImportCertificate {
         let key = algorithm(&facts.key)?;
         let origin = Origin::Imported { material, at: cx.now };
         let domain = facts.names.first().cloned();
-        let domain = domain.ok_or_else(|| invalid("The certificate has neither a DNS name nor a common name."))?;
+        let domain =
+            domain.ok_or_else(|| invalid("The certificate has neither a DNS name nor a common name."))?;
         let row = match &input.certificate_arn {
             None => Certificate {
                 arn: rules::new_arn(cx),
@@ -72,7 +73,8 @@ fn read(input: &Input) -> Result<(Material, Facts), Error> {
     };
     let certificate_pem = pem("certificate", &input.certificate)?;
     let key_pem = pem("private key", input.private_key.reveal())?;
-    let chain_pem = input.certificate_chain.as_deref().map(|chain| pem("certificate chain", chain)).transpose()?;
+    let chain_pem =
+        input.certificate_chain.as_deref().map(|chain| pem("certificate chain", chain)).transpose()?;
     let chain_pem = chain_pem.unwrap_or_default();
     let wrong = |why: String| invalid(format!("The certificate cannot be imported: {why}."));
     let facts = x509::read(&certificate_pem).map_err(wrong)?;
@@ -103,7 +105,9 @@ fn check_replaceable(
         )));
     }
     if !tags.is_empty() {
-        return Err(invalid("Tags cannot be set by importing a certificate again. Use AddTagsToCertificate."));
+        return Err(invalid(
+            "Tags cannot be set by importing a certificate again. Use AddTagsToCertificate.",
+        ));
     }
     if before.key != key {
         return Err(invalid(format!("The key must have the same algorithm as before, {}.", before.key)));

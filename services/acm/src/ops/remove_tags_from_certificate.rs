@@ -32,7 +32,8 @@ impl Operation for RemoveTagsFromCertificate {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let row = rules::certificate(cx, &input.certificate_arn)?;
         let is_removed = |tag: &escale_base::Tag| {
-            let same = |t: &&TagToRemove| t.key == tag.key && t.value.as_ref().is_none_or(|v| *v == tag.value);
+            let same =
+                |t: &&TagToRemove| t.key == tag.key && t.value.as_ref().is_none_or(|v| *v == tag.value);
             input.tags.iter().any(|t| same(&t))
         };
         let tags = row.tags.iter().filter(|tag| !is_removed(tag)).cloned().collect();

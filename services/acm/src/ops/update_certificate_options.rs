@@ -32,7 +32,8 @@ impl Operation for UpdateCertificateOptions {
         }
         let wanted = input.options.certificate_transparency_logging_preference;
         cx.tx.update(&row.arn, |row: &mut Certificate| {
-            if let (Origin::Requested { transparency_logging, .. }, Some(wanted)) = (&mut row.origin, wanted) {
+            if let (Origin::Requested { transparency_logging, .. }, Some(wanted)) = (&mut row.origin, wanted)
+            {
                 *transparency_logging = wanted == Switch::Enabled;
             }
         });

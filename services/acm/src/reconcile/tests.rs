@@ -27,7 +27,8 @@ impl Fixture {
     /// With a requested certificate.
     fn new(fate: Arc<dyn Fate>) -> Fixture {
         let cloud = Harness::of(Acm);
-        let input = json!({"DomainName": NAMES[0], "SubjectAlternativeNames": NAMES, "ValidationMethod": "DNS"});
+        let input =
+            json!({"DomainName": NAMES[0], "SubjectAlternativeNames": NAMES, "ValidationMethod": "DNS"});
         let arn = cloud.text("RequestCertificate", input, "/CertificateArn");
         let reconciler = Certificates {
             store: cloud.store.clone(),
@@ -60,6 +61,7 @@ impl Fixture {
             caller_reference: name.into(),
             comment: None,
             private,
+            linked_service: None,
             vpcs: Vec::new(),
             tags: Vec::new(),
             created: self.cloud.clock.now(),
@@ -119,7 +121,8 @@ impl Stage for Fixture {
     }
     async fn world(&self) -> String {
         let image = self.cloud.store.read();
-        let seen = image.scan::<CertificateSeen>().map(|seen| (seen.arn == *self.arn, seen.material.not_after));
+        let seen =
+            image.scan::<CertificateSeen>().map(|seen| (seen.arn == *self.arn, seen.material.not_after));
         format!("{:?}", seen.collect::<Vec<_>>())
     }
 }

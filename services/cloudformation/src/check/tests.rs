@@ -301,3 +301,25 @@ fn reports_are_complete_json() {
     let value = serde_json::to_value(report(text)).unwrap();
     expect![[r#"{"errors":[],"notes":[],"resources":[{"logical_id":"A","type":"AWS::Logs::LogGroup","cdk_path":"App/A","line":1,"column":16,"created":"yes","support":"enacted","properties":[{"name":"LogGroupName","line":1,"column":106,"support":"enacted"},{"name":"KmsKeyId","line":1,"column":119,"support":"refused","reason":"Escale does not support this property. Remove it, or use Fn::If and AWS::NoValue here."}]}]}"#]].assert_eq(&value.to_string());
 }
+
+/// What depends on a value that only the deployment knows is tried, too.
+#[test]
+fn refusals_behind_unknown_values_are_found() {
+    let text = "
+Resources:
+  First: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: !ImportValue name}}
+  Unknown: {Type: Other::Type}
+  Second:
+    Type: AWS::Logs::LogGroup
+    Properties:
+      LogGroupName: refused
+      Tags: [{Key: a, Value: !ImportValue value}, {Key: b, Value: !GetAtt Unknown.Id}]
+  Third:
+    Type: AWS::Logs::LogGroup
+    Properties: {LogGroupName: !Select [1, !Split [',', !ImportValue names]]}
+";
+    let found = report(text);
+    let refused: Vec<&str> =
+        found.resources.iter().filter(|r| r.is_refused()).map(|r| r.logical_id.as_str()).collect();
+    assert_eq!(refused, ["Unknown", "Second"]);
+}

@@ -13,7 +13,7 @@ use escale_service::{Caller, Config, Created, Principal, Props, Readiness, Resou
 use escale_store::Store;
 use serde_json::{Map, Value};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
 };
 
@@ -59,6 +59,10 @@ struct Trial<'a> {
     created: BTreeMap<String, (Created, bool)>,
 }
 
+/// The value of everything that only the deployment knows: an export of another stack, and the id and the attributes of a resource
+/// that the trial could not create.
+const UNKNOWN: &str = "value-of-the-deployment";
+
 /// A refusal, with its position if it is not that of the resource.
 type Refusal = (Option<Place>, String);
 
@@ -82,7 +86,10 @@ impl Trial<'_> {
                 self.created.insert(logical.to_owned(), made);
                 Ok(())
             }
-            Err(error) if error.kind == ErrorKind::NotSupported => Err((None, error.message)),
+            // A refusal of an unknown value would be one of a value that no template has.
+            Err(error) if error.kind == ErrorKind::NotSupported && !error.message.contains(UNKNOWN) => {
+                Err((None, error.message))
+            }
             Err(_) => Ok(()),
         }
     }
@@ -103,6 +110,8 @@ impl Trial<'_> {
         let values = match scope.properties(logical) {
             Ok(values) => values,
             Err(EvaluateError::NotYet { .. }) => return Ok(None),
+            // `Fn::Select` fails on a list that only the deployment knows.
+            Err(EvaluateError::Template(_)) if environment.has_guessed.get() => return Ok(None),
             Err(EvaluateError::Template(error)) => return Err((error.at.map(Place::from), error.message)),
         };
         let resolved = template::dynamic::replace(&Value::Object(values), &mut |_| {
@@ -136,12 +145,14 @@ pub(super) struct Resources<'a> {
     config: &'a Config,
     trial: Option<&'a Trial<'a>>,
     imports: RefCell<BTreeSet<String>>,
+    /// Whether a trial has used [`UNKNOWN`].
+    has_guessed: Cell<bool>,
 }
 
 impl<'a> Resources<'a> {
     /// Before the trial.
     pub(super) fn none(config: &'a Config) -> Resources<'a> {
-        Resources { config, trial: None, imports: RefCell::default() }
+        Resources { config, trial: None, imports: RefCell::default(), has_guessed: Cell::new(false) }
     }
 
     /// The exports of other stacks that expressions read.
@@ -152,15 +163,27 @@ impl<'a> Resources<'a> {
     fn created(&self, logical: &str) -> Option<&'a (Created, bool)> {
         self.trial?.created.get(logical)
     }
+
+    /// In a trial, the place of a value that only the deployment knows. Dependencies have been tried before.
+    fn guess(&self) -> Option<String> {
+        self.trial?;
+        self.has_guessed.set(true);
+        Some(UNKNOWN.to_owned())
+    }
 }
 
 impl Environment for Resources<'_> {
     fn resource_ref(&self, logical: &str) -> Option<Value> {
-        self.created(logical).map(|(created, _)| created.physical_id.as_str().into())
+        match self.created(logical) {
+            Some((created, _)) => Some(created.physical_id.as_str().into()),
+            None => self.guess().map(Value::from),
+        }
     }
 
     fn get_att(&self, logical: &str, attribute: &str) -> Result<Option<Value>, TemplateError> {
-        let Some((created, is_complete)) = self.created(logical) else { return Ok(None) };
+        let Some((created, is_complete)) = self.created(logical) else {
+            return Ok(self.guess().map(Value::from));
+        };
         let current = self.trial.and_then(|trial| trial.current(logical, created, attribute));
         match current.as_ref().or_else(|| created.attributes.get(attribute)) {
             Some(value) => Ok(Some(value.clone())),
@@ -169,13 +192,13 @@ impl Environment for Resources<'_> {
                 let type_name = resource.map_or("", |resource| resource.type_name.as_str());
                 Err(scope::no_attribute(logical, attribute, type_name, created.attributes.keys()))
             }
-            None => Ok(None),
+            None => Ok(self.guess().map(Value::from)),
         }
     }
 
     fn export(&self, name: &str) -> Option<String> {
         self.imports.borrow_mut().insert(name.to_owned());
-        None
+        self.guess()
     }
 
     fn lacks_exports(&self) -> bool {

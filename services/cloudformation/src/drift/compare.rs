@@ -11,6 +11,9 @@ use serde_json::{Map, Value, json};
 /// One resource's expected properties.
 pub(super) struct Comparison {
     schema: Option<&'static Schema>,
+    /// As the template has them.
+    written: Map<String, Value>,
+    /// In the form in which the service returns them.
     expected: Map<String, Value>,
     tags_property: Option<&'static str>,
 }
@@ -52,12 +55,14 @@ impl Comparison {
             let is_map = schema.is_some_and(|schema| schema.is_free(&[property]));
             expected.extend(with_tags(own, tags, is_map).map(|all| (property.to_owned(), all)));
         }
-        Comparison { schema, expected, tags_property: kind.tags_property() }
+        let written = expected.clone();
+        (kind.normalize)(&mut expected);
+        Comparison { schema, written, expected, tags_property: kind.tags_property() }
     }
 
     /// The expected properties for a response.
     pub(super) fn shown(&self) -> Map<String, Value> {
-        self.expected.iter().map(|(name, value)| (name.clone(), evaluation::shown(value))).collect()
+        self.written.iter().map(|(name, value)| (name.clone(), evaluation::shown(value))).collect()
     }
 
     /// The actual properties for a response, limited to what the template sets, and the differences.
@@ -192,6 +197,10 @@ impl Comparison {
             return true;
         }
         let (Some(one), Some(other)) = (scalar(expected), scalar(actual)) else { return false };
+        if actual.is_boolean() {
+            // A template may have `True`.
+            return one.eq_ignore_ascii_case(&other);
+        }
         // A domain name means the same with a final dot, which Route 53 adds.
         let same = |one: &str, other: &str| {
             one == other || one.strip_suffix('.').unwrap_or(one) == other.strip_suffix('.').unwrap_or(other)

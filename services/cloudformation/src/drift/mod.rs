@@ -10,11 +10,11 @@ mod tests;
 use crate::{
     Error,
     choices::{StackDriftStatus, StackResourceDriftStatus},
-    evaluation, find,
+    evaluation, find, reconcile,
 };
 use compare::Comparison;
 use escale_base::{AwsError, Timestamp, ids};
-use escale_service::{Created, Cx, ResourceType};
+use escale_service::{Cx, ResourceType};
 use escale_store::{Image, Tx};
 use escale_tables::cloudformation::{
     DriftDetection, DriftDetectionId, Finding, LogicalId, Phase, ResourceDrift, ResourceState, Stack,
@@ -29,7 +29,12 @@ const DETECTIONS_KEPT: usize = 20;
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html#drift-considerations>
 pub(crate) fn detectable(stack: &Stack) -> Result<(), Error> {
     match stack.phase {
-        Phase::Created | Phase::Updated | Phase::UpdateRolledBack | Phase::UpdateRollbackFailed => Ok(()),
+        Phase::Created
+        | Phase::Imported
+        | Phase::ImportRolledBack
+        | Phase::Updated
+        | Phase::UpdateRolledBack
+        | Phase::UpdateRollbackFailed => Ok(()),
         phase => {
             let status = crate::status::stack(phase);
             Err(Error::invalid(format!(
@@ -45,8 +50,7 @@ pub(crate) fn resource(cx: &mut Cx<'_>, row: &StackResource) -> Option<ResourceD
     let kind = *cx.cloud().resource_type(&row.type_name)?;
     let read = kind.read?;
     let physical_id = row.physical_id.clone()?;
-    let created = Created { physical_id: physical_id.to_string(), attributes: row.attributes.clone() };
-    let finding = match read(cx, &created) {
+    let finding = match read(cx, &reconcile::created(row)) {
         Ok(actual) => finding(&kind, row, actual),
         Err(error) => Finding::Unreadable(format!("{} ({})", error.message, error.code)),
     };

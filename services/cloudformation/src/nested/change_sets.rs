@@ -114,6 +114,7 @@ fn put(
         phase: ChangeSetPhase::Available,
         above: Some(ChangeSetAbove { parent: above.arn.clone(), root }),
         nested: BTreeMap::new(),
+        imports: BTreeMap::new(),
         token: None,
         ..above.clone()
     };

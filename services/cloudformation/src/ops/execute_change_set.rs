@@ -2,7 +2,7 @@
 
 use crate::choices::ChangeSetStatus;
 use crate::{
-    Error, begin, find, role, status,
+    Error, begin, find, imports, role, status,
     update::{apply, obsolete, updatable},
 };
 use escale_base::Wire;
@@ -73,6 +73,10 @@ impl Operation for ExecuteChangeSet {
         };
         let cloud = cx.cloud();
         role::act_as_passed(cx, &mut stack, set.role.clone())?;
+        if !set.imports.is_empty() {
+            imports::start(cx, stack, set.content.clone(), &set.imports);
+            return Ok(());
+        }
         if is_creation {
             begin::creation(cx, stack, set.content.clone());
             return Ok(());

@@ -11,6 +11,9 @@ use escale_tables::cloudformation::{
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, sync::Arc};
 
+/// AWS's reason for the event of a resource that its service has begun to create.
+pub(super) const INITIATED: &str = "Resource creation Initiated";
+
 /// A resource's properties by the stack's content.
 pub(super) struct Evaluated {
     /// The form that the stack stores.
@@ -50,7 +53,7 @@ impl Stacks {
         let goal = Goal { stack, content: &content, kind };
         let created = goal.create(cx, &row, &evaluated.real)?;
         row.state = ResourceState::Creating;
-        goal.enter(cx, &mut row, created, evaluated);
+        goal.enter(cx, &mut row, created, evaluated, INITIATED);
         Ok(())
     }
 
@@ -125,7 +128,7 @@ impl Stacks {
     }
 
     /// The outputs, and all exports of other stacks that the stack uses.
-    fn outputs(
+    pub(super) fn outputs(
         &self,
         cx: &mut Cx<'_>,
         stack: &Stack,
@@ -234,12 +237,14 @@ impl Goal<'_> {
         row: &mut StackResource,
         created: Created,
         evaluated: Evaluated,
+        reason: &str,
     ) {
         import(cx, self.stack, evaluated.imports);
         (row.since, row.applied) = (cx.now, self.content.number);
-        (row.physical_id, row.attributes) = (Some(created.physical_id.into()), created.attributes);
+        row.physical_id = Some(created.physical_id.into());
+        (row.attributes, row.private) = (created.attributes, created.private);
         (row.properties, row.tags) = (evaluated.stored, self.content.content.tags.clone());
-        row.reason = Some("Resource creation Initiated".into());
+        row.reason = Some(reason.to_owned());
         cx.tx.put(row.clone());
         events::resource(cx.tx, row, row.reason.clone(), cx.now);
     }

@@ -108,8 +108,8 @@ fn removal(cx: &Cx<'_>, stack: &Stack, row: &StackResource) -> Removal {
     }
 }
 
-/// Ends an update or its rollback: what is left outside of the content is no longer part of the stack.
-fn clean_up(cx: &mut Cx<'_>, stack: &Stack) {
+/// Ends an update, its rollback or an import: what is left outside of the content is no longer part of the stack.
+pub(super) fn clean_up(cx: &mut Cx<'_>, stack: &Stack) {
     let mut failed = false;
     for row in find::resources(cx.tx, &stack.uuid) {
         if !row.is_current() {
@@ -128,6 +128,7 @@ fn clean_up(cx: &mut Cx<'_>, stack: &Stack) {
     cx.tx.update::<Stack, _>(&stack.uuid, |s| s.stable = Some(s.content));
     let (phase, what) = match stack.phase {
         Phase::UpdateCleanup => (Phase::Updated, "Update successful."),
+        Phase::Importing => (Phase::Imported, "Import successful."),
         _ => (Phase::UpdateRolledBack, "Rollback successful."),
     };
     let why = failed.then(|| format!("{what} One or more resources could not be deleted."));

@@ -7,6 +7,7 @@
 
 mod create;
 mod delete;
+mod import;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,8 @@ pub(crate) enum Action {
     Delete(Which),
     /// Every resource has the stack's content.
     Complete,
+    /// Imports existing resources.
+    Import,
     /// A resource failed: the work on the others stops.
     GiveUp,
     /// The creation exceeded the stack's timeout.
@@ -130,6 +133,7 @@ impl Stacks {
             Action::Observe(which) => self.observe(stack, which),
             Action::Delete(which) => self.delete(stack, which),
             Action::Complete => self.complete(stack),
+            Action::Import => self.import(stack),
             Action::GiveUp => self.give_up(stack, None),
             Action::TimeOut => {
                 self.give_up(stack, Some("Stack creation time exceeded the specified timeout. "))
@@ -206,9 +210,10 @@ const CHANGING: &[Phase] = &[Phase::Creating, Phase::Updating, Phase::UpdateRoll
 const DELETING: &[Phase] =
     &[Phase::Deleting, Phase::RollingBack, Phase::UpdateCleanup, Phase::UpdateRollbackCleanup];
 
-fn created(row: &StackResource) -> Created {
+/// The resource as its type gets it.
+pub(crate) fn created(row: &StackResource) -> Created {
     let physical_id = row.physical_id.clone().unwrap_or_default().into();
-    Created { physical_id, attributes: row.attributes.clone() }
+    Created { physical_id, attributes: row.attributes.clone(), private: row.private.clone() }
 }
 
 impl Reconciler for Stacks {

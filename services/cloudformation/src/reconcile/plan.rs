@@ -31,6 +31,7 @@ pub(super) fn plan(cloud: &Cloud, image: &Image, key: &str, now: Timestamp) -> P
             let current: Vec<_> = rows.into_iter().filter(|row| row.is_current()).collect();
             change(cloud, image, &stack, &current, now)
         }
+        Phase::Importing => Plan::Step(vec![Action::Import]),
         Phase::Deleting | Phase::RollingBack => deletion(cloud, image, &rows, now),
         Phase::UpdateCleanup if nested::is_held(image, &stack) => {
             Plan::Wait { why: "the update of the parent stack".into(), until: None }

@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, ops::Deref};
 
 mod drift;
 mod error;
+mod imports;
 mod nested;
 mod outside;
 mod random;
@@ -60,7 +61,10 @@ impl Service for Things {
         });
         let with_schema =
             ResourceType::new(WITH_SCHEMA, &["LogGroupName", "RetentionInDays", "Tags"], create, delete);
-        things.into_iter().chain([with_schema]).collect()
+        let importable = ResourceType::new(IMPORTABLE, &["ClusterName", "Tags"], create, delete);
+        let importable = importable.update(update).read(read);
+        let importable = importable.adopt(|_, id, _| Ok(Created::new(id)));
+        things.into_iter().chain([with_schema, importable]).collect()
     }
     fn delete_with_snapshot(&self, type_name: &str) -> Option<DeleteWithSnapshot> {
         (type_name == KEPT).then_some(delete_with_snapshot as DeleteWithSnapshot)
@@ -69,6 +73,9 @@ impl Service for Things {
 
 /// A type whose properties have a schema.
 const WITH_SCHEMA: &str = "AWS::Logs::LogGroup";
+
+/// A type whose resources can be imported into a stack.
+const IMPORTABLE: &str = "AWS::ECS::Cluster";
 
 /// A type that supports snapshots: a snapshot is another `Thing` with the given name.
 const KEPT: &str = "Test::Kept";

@@ -2,7 +2,7 @@
 
 use super::{
     Stacks, Which,
-    create::{Evaluated, Goal, import, may_go_on, reason},
+    create::{Evaluated, Goal, INITIATED, import, may_go_on, reason},
     created, plan,
 };
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
 use escale_base::{AwsError, ErrorKind};
 use escale_service::{Cx, Props, Readiness, Update};
 use escale_tables::cloudformation::{Phase, ResourceState, ResourceStatus, Role, Stack, StackResource};
+use serde_json::{Map, Value};
 
 impl Stacks {
     /// Gives a resource its new properties. The service's rows and the resource's row change in one commit.
@@ -76,7 +77,7 @@ impl Stacks {
 fn replace(cx: &mut Cx<'_>, goal: &Goal<'_>, row: &StackResource, evaluated: Evaluated) -> Result<(), Error> {
     let created = goal.create(cx, row, &evaluated.real).map_err(|error| {
         let error = AwsError::from(error);
-        match (error.kind, &row.physical_id) {
+        match (error.kind, own_name(row, &evaluated.stored)) {
             // The old resource still has the name that the template gives to the new one.
             (ErrorKind::AlreadyExists, Some(name)) => Error::invalid(format!(
                 "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {name} \
@@ -96,8 +97,22 @@ fn replace(cx: &mut Cx<'_>, goal: &Goal<'_>, row: &StackResource, evaluated: Eva
         waiting_for: None,
         ..row.clone()
     };
-    goal.enter(cx, &mut new, created, evaluated);
+    goal.enter(cx, &mut new, created, evaluated, INITIATED);
     Ok(())
+}
+
+/// The name that both the old template and the new one give to the resource. Another name that is taken, such as that of a second
+/// resource, is not in the way of the replacement itself.
+fn own_name(row: &StackResource, after: &Map<String, Value>) -> Option<String> {
+    let physical_id = row.physical_id.as_deref()?;
+    let is_name = |property: &str| property.ends_with("Name") || property.ends_with("Identifier");
+    let kept = after.iter().filter(|(name, value)| is_name(name) && row.properties.get(*name) == Some(value));
+    let names = kept.filter_map(|(_, value): (&String, &Value)| value.as_str());
+    // A physical id is the name, or an ARN with it.
+    let is_in_id = |name: &&str| {
+        physical_id.eq_ignore_ascii_case(name) || physical_id.split(['/', ':']).any(|part| part == *name)
+    };
+    names.filter(is_in_id).max_by_key(|name| name.len()).map(str::to_owned)
 }
 
 /// Changes a resource in place.
@@ -131,9 +146,11 @@ fn change(
     let before = Props { values: &stored, stack_name, logical_id, stack_tags: &old_tags };
     let after = Props { values: &evaluated.real, stack_name, logical_id, stack_tags: &new_tags };
     let there = created(&row);
-    let updated = update(cx, &Update { created: &there, before: &before, after: &after, changed: &names })?;
+    let is_rollback = stack.phase == Phase::UpdateRollingBack;
+    let change = Update { created: &there, before: &before, after: &after, changed: &names, is_rollback };
+    let updated = update(cx, &change)?;
     import(cx, stack, evaluated.imports);
-    row.attributes = updated.attributes;
+    (row.attributes, row.private) = (updated.attributes, updated.private);
     (row.properties, row.tags) = (evaluated.stored, content.content.tags.clone());
     (row.pending, row.applied, row.since) = (false, content.number, cx.now);
     (row.state, row.reason, row.waiting_for) = (ResourceState::Updating, None, None);

@@ -6,7 +6,8 @@ use crate::{
     accept::{self, Wanted},
     begin, changes,
     deployment::{self, DeploymentConfig},
-    fetch, find, imports,
+    fetch, find,
+    imports::{self, ResourceToImport},
     nested::{Templates, change_sets, with_templates},
     predict, role,
     shapes::ParameterShape,
@@ -40,6 +41,7 @@ pub(crate) struct Input {
     description: Option<String>,
     include_nested_stacks: Option<bool>,
     import_existing_resources: Option<bool>,
+    resources_to_import: Vec<ResourceToImport>,
     on_stack_failure: Option<OnFailure>,
     #[wire("RoleARN")]
     role_arn: Option<ServiceRoleArn>,
@@ -104,7 +106,15 @@ fn create(cx: &mut Cx<'_>, input: &Input, wanted: Wanted, templates: &Templates)
         return Err(Error::ChangeSetExists(old.arn.clone()));
     }
     match (input.change_set_type.unwrap_or(ChangeSetType::Update), there) {
-        (ChangeSetType::Create, there) => {
+        (ChangeSetType::Import, Some(stack)) if stack.phase != Phase::Review => {
+            update::updatable(&stack)?;
+            let old = find::content(cx.tx, &stack)?;
+            let of = (&stack.arn, &stack.name);
+            let (content, _) = accept::content(cx, wanted, templates, of, Some(&old.content))?;
+            update::same_types(cx, &stack, &content)?;
+            put(cloud, cx, input, &stack.uuid, content, ChangeSetPhase::Available)
+        }
+        (ChangeSetType::Create | ChangeSetType::Import, there) => {
             if let Some(stack) = there.as_ref().filter(|s| s.phase != Phase::Review) {
                 let word = crate::status::stack(stack.phase);
                 return Err(Error::invalid(format!(
@@ -140,11 +150,6 @@ fn create(cx: &mut Cx<'_>, input: &Input, wanted: Wanted, templates: &Templates)
         (ChangeSetType::Update, None) => {
             Err(Error::invalid(format!("Stack [{}] does not exist", input.stack_name)))
         }
-        (other @ ChangeSetType::Import, _) => {
-            Err(AwsError::not_supported(format_args!("A change set of the type {other}"))
-                .hint("Use a change set of the type CREATE or UPDATE.")
-                .into())
-        }
     }
 }
 
@@ -172,12 +177,19 @@ fn put(
     let arn = ChangeSetArn(cx.arn("cloudformation", format!("changeSet/{name}/{uuid}")).to_string());
     let row = cx.tx.get::<Stack>(stack).ok_or_else(AwsError::internal)?;
     let stack_id = row.arn.clone();
+    let mut imported = imports::Imports::new();
     let predicted = match phase {
         ChangeSetPhase::Failed(_) => Vec::new(),
         _ => {
-            let predicted = predict::predict(cloud, cx.tx, cx.config, &row, &content)?;
+            let mut predicted = predict::predict(cloud, cx.tx, cx.config, &row, &content)?;
             if input.import_existing_resources == Some(true) {
-                imports::refuse(cloud, cx, &predicted)?;
+                imports::by_name::refuse(cloud, cx, &predicted)?;
+            }
+            let wanted = &input.resources_to_import;
+            if input.change_set_type == Some(ChangeSetType::Import) {
+                imported = imports::mark(cloud, cx, &content, wanted, &mut predicted)?;
+            } else if !wanted.is_empty() {
+                return Err(Error::invalid("ResourcesToImport requires the ChangeSetType IMPORT"));
             }
             predicted
         }
@@ -191,6 +203,7 @@ fn put(
         content,
         changes: changes::of(&predicted),
         phase,
+        imports: imported,
         on_failure: input.on_stack_failure,
         include_nested_stacks: input.include_nested_stacks.unwrap_or(false),
         above: None,

@@ -25,6 +25,28 @@ pub(crate) struct Output {
     version: Option<String>,
     metadata: Option<String>,
     declared_transforms: Vec<String>,
+    resource_identifier_summaries: Vec<ResourceIdentifierSummary>,
+}
+
+/// What a client must know of the resources of a type to import one.
+#[derive(Wire)]
+pub(crate) struct ResourceIdentifierSummary {
+    resource_type: String,
+    logical_resource_ids: Vec<String>,
+    resource_identifiers: Vec<String>,
+}
+
+fn identifiers(template: &template::Template) -> Vec<ResourceIdentifierSummary> {
+    let summary = |resource_type: &str| {
+        let identifier = escale_schema::schema(resource_type)?.identifier()?;
+        let own = template.resources.iter().filter(|(_, resource)| resource.type_name == resource_type);
+        Some(ResourceIdentifierSummary {
+            resource_type: resource_type.to_owned(),
+            logical_resource_ids: own.map(|(logical, _)| logical.clone()).collect(),
+            resource_identifiers: vec![identifier.to_owned()],
+        })
+    };
+    template.resource_types().into_iter().filter_map(summary).collect()
 }
 
 impl StreamOperation<CloudFormation> for GetTemplateSummary {
@@ -58,6 +80,7 @@ impl StreamOperation<CloudFormation> for GetTemplateSummary {
         let version =
             template::tree(&text)?.get("AWSTemplateFormatVersion").and_then(|n| n.text()).map(str::to_owned);
         let output = Output {
+            resource_identifier_summaries: identifiers(&parsed),
             parameters: shapes::declarations(&parsed),
             resource_types: parsed.resource_types().into_iter().map(str::to_owned).collect(),
             metadata: parsed.metadata.as_ref().map(ToString::to_string),

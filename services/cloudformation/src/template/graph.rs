@@ -61,7 +61,7 @@ fn unresolved(names: BTreeSet<String>, block: &str) -> Result<(), TemplateError>
 fn resources_in(template: &Template, expression: &Expression, conditions: &Conditions) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     walk(expression, Some(conditions), &mut |used| {
-        if let Use::Ref(name) | Use::GetAtt(name) = used
+        if let Use::Ref(name) | Use::GetAtt { resource: name, .. } = used
             && template.resources.contains_key(name)
         {
             found.insert(name.to_owned());

@@ -19,7 +19,6 @@ mod logic;
 mod network;
 pub mod node;
 pub mod parameter;
-mod pattern;
 pub mod references;
 pub mod sections;
 pub mod summary;

@@ -2,7 +2,6 @@
 
 use super::error::{Position, TemplateError};
 use super::node::Node;
-use super::pattern::compile;
 use escale_base::limits::template as limits;
 use escale_tables::cloudformation::ParameterKey;
 use indexmap::IndexMap;
@@ -278,4 +277,10 @@ fn kind(name: &str) -> Option<ParameterKind> {
             other => AWS_TYPES.contains(&other).then_some(ParameterKind::String),
         },
     }
+}
+
+fn compile(name: &str, pattern: &str) -> Result<escale_pattern::Regex, TemplateError> {
+    escale_pattern::compile(pattern).map_err(|e| {
+        TemplateError::format(format!("AllowedPattern of parameter {name} is not a regular expression: {e}"))
+    })
 }

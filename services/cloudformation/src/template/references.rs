@@ -13,7 +13,11 @@ pub type Conditions = BTreeMap<String, bool>;
 pub(crate) enum Use<'a> {
     /// `Ref`, or `${Name}`: a parameter, a pseudo parameter or a resource.
     Ref(&'a str),
-    GetAtt(&'a str),
+    /// `Fn::GetAtt`, or `${Name.Attribute}`. The attribute is not known if it is an expression of its own.
+    GetAtt {
+        resource: &'a str,
+        attribute: Option<&'a str>,
+    },
     Condition(&'a str),
     /// A mapping with a literal name.
     Map(&'a str),
@@ -44,14 +48,20 @@ pub(crate) fn walk<'a>(
         Form::Ref(name) => visit(Use::Ref(name)),
         Form::GetAtt { resource, attribute } => {
             each(&[attribute]);
-            visit(Use::GetAtt(resource));
+            let attribute = match &attribute.form {
+                Form::Scalar(name) => Some(name.text.as_str()),
+                _ => None,
+            };
+            visit(Use::GetAtt { resource, attribute });
         }
         Form::Sub { parts, variables } => {
             each(&variables.iter().map(|(_, value)| value).collect::<Vec<_>>());
             for part in parts {
                 match part {
                     Part::Name(name) if !variables.iter().any(|(v, _)| v == name) => visit(Use::Ref(name)),
-                    Part::Attribute { resource, .. } => visit(Use::GetAtt(resource)),
+                    Part::Attribute { resource, attribute } => {
+                        visit(Use::GetAtt { resource, attribute: Some(attribute) });
+                    }
                     Part::Name(_) | Part::Text(_) => {}
                 }
             }
@@ -142,11 +152,13 @@ impl<'a> Names<'a> {
                         self.depends(name);
                     }
                 }
-                Use::GetAtt(name) if self.sees_resources() && !self.template.resources.contains_key(name) => {
+                Use::GetAtt { resource: name, .. }
+                    if self.sees_resources() && !self.template.resources.contains_key(name) =>
+                {
                     let message = format!("instance of Fn::GetAtt references undefined resource {name}");
                     self.fail(TemplateError::usage(message).at(expression.at));
                 }
-                Use::GetAtt(name) => self.depends(name),
+                Use::GetAtt { resource: name, .. } => self.depends(name),
                 Use::Condition(name) => self.condition(name),
                 Use::Map(name) => {
                     if !self.template.mappings.contains_key(name) {

@@ -276,6 +276,9 @@ fn resource(name: &str, node: &Node) -> Result<Resource, TemplateError> {
             "UpdateReplacePolicy" => {
                 resource.update_replace_policy = Some(removal(name, &key.text, &text()?)?)
             }
+            // Not documented for resources, but accepted: AWS CodeStar's own templates have it, and cfn-lint lists it. It has no
+            // effect on AWS either, except that it must be text: <https://github.com/aws-cloudformation/cfn-lint>, rule E3001.
+            "Description" => drop(text()?),
             "CreationPolicy" | "UpdatePolicy" => resource.policies.push((key.text.clone(), key.place)),
             // Of custom resources only: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html>
             "Version" if node.get("Type").and_then(Node::text).is_some_and(is_custom) => {}

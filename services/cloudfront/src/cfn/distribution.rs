@@ -144,6 +144,14 @@ fn with_defaults(config: &Map<String, Value>, caller_reference: &str) -> Map<Str
     let mut config = config.clone();
     config.insert("CallerReference".into(), caller_reference.into());
     config.entry("Comment").or_insert_with(|| "".into());
+    if let Some(Value::Object(logging)) = config.get_mut("Logging") {
+        logging.entry("Enabled").or_insert(true.into());
+        logging.entry("IncludeCookies").or_insert(false.into());
+        logging.entry("Prefix").or_insert("".into());
+    }
+    for behaviour in ["DefaultCacheBehavior", "CacheBehaviors"] {
+        forwarded_cookies(config.get_mut(behaviour));
+    }
     for origin in items(&mut config, "Origins") {
         if let Some(Value::Object(custom)) = origin.get_mut("CustomOriginConfig") {
             custom.entry("HTTPPort").or_insert(80.into());
@@ -155,6 +163,20 @@ fn with_defaults(config: &Map<String, Value>, caller_reference: &str) -> Map<Str
         cached_methods(behaviour);
     }
     config
+}
+
+/// Adds the cookies to legacy settings: the API requires them, and templates without them forward none.
+fn forwarded_cookies(behaviours: Option<&mut Value>) {
+    let list = match behaviours {
+        Some(Value::Array(list)) => list.iter_mut().collect(),
+        Some(one) => vec![one],
+        None => Vec::new(),
+    };
+    for behaviour in list {
+        if let Some(Value::Object(values)) = behaviour.get_mut("ForwardedValues") {
+            values.entry("Cookies").or_insert_with(|| json!({"Forward": "none"}));
+        }
+    }
 }
 
 /// Moves CachedMethods: templates have it in the behaviour, the API in its AllowedMethods.

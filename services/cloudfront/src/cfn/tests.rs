@@ -23,6 +23,39 @@ fn access_control(name: &str) -> Value {
     }})
 }
 
+fn cache_policy(name: &str, ttl: u64) -> Value {
+    json!({
+        "Name": name, "Comment": "c", "MinTTL": 1, "DefaultTTL": ttl, "MaxTTL": 100,
+        "ParametersInCacheKeyAndForwardedToOrigin": {
+            "EnableAcceptEncodingGzip": true, "EnableAcceptEncodingBrotli": false,
+            "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": ["Host"]},
+            "CookiesConfig": {"CookieBehavior": "allExcept", "Cookies": ["a"]},
+            "QueryStringsConfig": {"QueryStringBehavior": "all"},
+        },
+    })
+}
+
+fn request_policy(name: &str, cookies: &str) -> Value {
+    json!({
+        "Name": name, "Comment": "c", "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": ["Referer"]},
+        "CookiesConfig": {"CookieBehavior": cookies},
+        "QueryStringsConfig": {"QueryStringBehavior": "whitelist", "QueryStrings": ["q"]},
+    })
+}
+
+fn response_policy(name: &str, frame: &str) -> Value {
+    json!({
+        "Name": name, "Comment": "c",
+        "CorsConfig": {
+            "AccessControlAllowOrigins": {"Items": ["https://a.example"]}, "AccessControlAllowHeaders": {"Items": ["x-a"]},
+            "AccessControlAllowMethods": {"Items": ["GET"]}, "AccessControlAllowCredentials": true, "OriginOverride": true,
+        },
+        "SecurityHeadersConfig": {"FrameOptions": {"FrameOption": frame, "Override": true}},
+        "CustomHeadersConfig": {"Items": [{"Header": "x-a", "Value": "b", "Override": false}]},
+        "RemoveHeadersConfig": {"Items": [{"Header": "server"}]},
+    })
+}
+
 fn public_key(name: &str, comment: &str) -> Value {
     json!({"CallerReference": name, "Name": name, "EncodedKey": KEY, "Comment": comment})
 }
@@ -99,6 +132,16 @@ fn updates_change_every_property() {
                         "Compress": true,
                     }),
                 ),
+                changed(
+                    "DefaultCacheBehavior",
+                    json!({
+                        "TargetOriginId": "files", "ViewerProtocolPolicy": "allow-all", "MinTTL": 1, "DefaultTTL": 2, "MaxTTL": 3,
+                        "ForwardedValues": {
+                            "QueryString": true, "QueryStringCacheKeys": ["q"], "Headers": ["Host"],
+                            "Cookies": {"Forward": "whitelist", "WhitelistedNames": ["a"]},
+                        },
+                    }),
+                ),
                 json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
                 json!({"Tags": null}),
             ],
@@ -120,6 +163,41 @@ fn updates_change_every_property() {
             type_name: "AWS::CloudFront::KeyGroup",
             before: json!({"KeyGroupConfig": group("one", &[&first])}),
             changes: vec![json!({"KeyGroupConfig": group("two", &[&first, &second])})],
+            write_only: &[],
+        },
+    ] {
+        let resource = cloud.check_changes(&case);
+        cloud.delete_resource(&resource).unwrap();
+        assert_eq!(cloud.read_resource(&resource), Value::Null);
+    }
+}
+
+#[test]
+fn updates_change_every_property_of_policies_and_identities() {
+    let cloud = Harness::of(CloudFront);
+    for case in [
+        Changes {
+            type_name: "AWS::CloudFront::CloudFrontOriginAccessIdentity",
+            before: json!({"CloudFrontOriginAccessIdentityConfig": {"Comment": "c"}}),
+            changes: vec![json!({"CloudFrontOriginAccessIdentityConfig": {"Comment": "other"}})],
+            write_only: &[],
+        },
+        Changes {
+            type_name: "AWS::CloudFront::CachePolicy",
+            before: json!({"CachePolicyConfig": cache_policy("one", 60)}),
+            changes: vec![json!({"CachePolicyConfig": cache_policy("two", 90)})],
+            write_only: &[],
+        },
+        Changes {
+            type_name: "AWS::CloudFront::OriginRequestPolicy",
+            before: json!({"OriginRequestPolicyConfig": request_policy("one", "all")}),
+            changes: vec![json!({"OriginRequestPolicyConfig": request_policy("one", "none")})],
+            write_only: &[],
+        },
+        Changes {
+            type_name: "AWS::CloudFront::ResponseHeadersPolicy",
+            before: json!({"ResponseHeadersPolicyConfig": response_policy("one", "DENY")}),
+            changes: vec![json!({"ResponseHeadersPolicyConfig": response_policy("one", "SAMEORIGIN")})],
             write_only: &[],
         },
     ] {

@@ -2,7 +2,7 @@
 
 use crate::{Error, check, rules, shapes};
 use escale_base::{Tag, Wire};
-use escale_service::{Config, Cx, Operation};
+use escale_service::{Also, Config, Cx, Operation};
 use escale_tables::cloudfront::{Distribution, DistributionConfig, DistributionHost, DistributionId, ETag};
 
 pub(crate) struct CreateDistribution;
@@ -24,6 +24,10 @@ impl Operation for CreateDistribution {
     type Input = Input;
     type Output = Output;
     type Error = Error;
+
+    fn also(input: &Input, _cx: &Cx<'_>) -> Vec<Also> {
+        check::actions(&input.distribution_config)
+    }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         create(cx, input.distribution_config, Vec::new())

@@ -1,9 +1,10 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_GetCachePolicy.html>
 
-use crate::{Error, policies, shapes};
+use super::create_cache_policy::{Shape, shape};
+use crate::{Error, policies};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::CachePolicyId;
+use escale_tables::cloudfront::{CachePolicy, CachePolicyId, ETag};
 
 pub(crate) struct GetCachePolicy;
 
@@ -14,21 +15,18 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    cache_policy: shapes::CachePolicyShape,
+    pub(crate) cache_policy: Shape,
     #[wire("ETag")]
-    etag: &'static str,
+    pub(crate) etag: ETag,
 }
-
-/// One ETag for all policies: AWS's managed policies never change.
-pub(super) const ETAG: &str = "E23ZP02F085DFQ";
 
 impl Operation for GetCachePolicy {
     type Input = Input;
     type Output = Output;
     type Error = Error;
 
-    fn run(_cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let policy = policies::cache(&input.id).ok_or(Error::NoCachePolicy(input.id))?;
-        Ok(Output { cache_policy: shapes::cache_policy(policy), etag: ETAG })
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let row = policies::existing::<CachePolicy>(cx.tx, &input.id)?;
+        Ok(Output { cache_policy: shape(&row), etag: row.etag.clone() })
     }
 }

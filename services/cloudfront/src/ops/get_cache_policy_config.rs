@@ -1,10 +1,9 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_GetCachePolicyConfig.html>
 
-use super::get_cache_policy::ETAG;
-use crate::{Error, policies, shapes};
+use crate::{Error, policies};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::CachePolicyId;
+use escale_tables::cloudfront::{CachePolicy, CachePolicyConfig, CachePolicyId, ETag};
 
 pub(crate) struct GetCachePolicyConfig;
 
@@ -15,9 +14,9 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    cache_policy_config: shapes::CachePolicyConfigShape,
+    cache_policy_config: CachePolicyConfig,
     #[wire("ETag")]
-    etag: &'static str,
+    etag: ETag,
 }
 
 impl Operation for GetCachePolicyConfig {
@@ -25,8 +24,8 @@ impl Operation for GetCachePolicyConfig {
     type Output = Output;
     type Error = Error;
 
-    fn run(_cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let policy = policies::cache(&input.id).ok_or(Error::NoCachePolicy(input.id))?;
-        Ok(Output { cache_policy_config: shapes::cache_policy(policy).cache_policy_config, etag: ETAG })
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let row = policies::existing::<CachePolicy>(cx.tx, &input.id)?;
+        Ok(Output { cache_policy_config: row.config.clone(), etag: row.etag.clone() })
     }
 }

@@ -1,9 +1,10 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_GetOriginRequestPolicy.html>
 
-use crate::{Error, policies, shapes};
+use super::create_origin_request_policy::{Shape, shape};
+use crate::{Error, policies};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::OriginRequestPolicyId;
+use escale_tables::cloudfront::{ETag, OriginRequestPolicy, OriginRequestPolicyId};
 
 pub(crate) struct GetOriginRequestPolicy;
 
@@ -14,21 +15,18 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    origin_request_policy: shapes::RequestPolicyShape,
+    pub(crate) origin_request_policy: Shape,
     #[wire("ETag")]
-    etag: &'static str,
+    pub(crate) etag: ETag,
 }
-
-/// One ETag for all policies: AWS's managed policies never change.
-pub(super) const ETAG: &str = "E23ZP02F085DFQ";
 
 impl Operation for GetOriginRequestPolicy {
     type Input = Input;
     type Output = Output;
     type Error = Error;
 
-    fn run(_cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let policy = policies::request(&input.id).ok_or(Error::NoOriginRequestPolicy(input.id))?;
-        Ok(Output { origin_request_policy: shapes::request_policy(policy), etag: ETAG })
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let row = policies::existing::<OriginRequestPolicy>(cx.tx, &input.id)?;
+        Ok(Output { origin_request_policy: shape(&row), etag: row.etag.clone() })
     }
 }

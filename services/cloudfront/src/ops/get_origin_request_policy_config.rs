@@ -1,10 +1,11 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_GetOriginRequestPolicyConfig.html>
 
-use super::get_origin_request_policy::ETAG;
-use crate::{Error, policies, shapes};
+use crate::{Error, policies};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::OriginRequestPolicyId;
+use escale_tables::cloudfront::{
+    ETag, OriginRequestPolicy, OriginRequestPolicyConfig, OriginRequestPolicyId,
+};
 
 pub(crate) struct GetOriginRequestPolicyConfig;
 
@@ -15,9 +16,9 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    origin_request_policy_config: shapes::RequestPolicyConfigShape,
+    origin_request_policy_config: OriginRequestPolicyConfig,
     #[wire("ETag")]
-    etag: &'static str,
+    etag: ETag,
 }
 
 impl Operation for GetOriginRequestPolicyConfig {
@@ -25,11 +26,8 @@ impl Operation for GetOriginRequestPolicyConfig {
     type Output = Output;
     type Error = Error;
 
-    fn run(_cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let policy = policies::request(&input.id).ok_or(Error::NoOriginRequestPolicy(input.id))?;
-        Ok(Output {
-            origin_request_policy_config: shapes::request_policy(policy).origin_request_policy_config,
-            etag: ETAG,
-        })
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let row = policies::existing::<OriginRequestPolicy>(cx.tx, &input.id)?;
+        Ok(Output { origin_request_policy_config: row.config.clone(), etag: row.etag.clone() })
     }
 }

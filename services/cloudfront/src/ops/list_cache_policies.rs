@@ -1,13 +1,14 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListCachePolicies.html>
 
-use crate::policies::PolicyType;
+use super::create_cache_policy::{Shape, shape};
 use crate::{
-    Error, policies,
-    rules::{self, List},
-    shapes,
+    Error,
+    policies::{self, PolicyType},
+    rules::List,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::CachePolicy;
 
 pub(crate) struct ListCachePolicies;
 
@@ -28,7 +29,7 @@ pub(crate) struct Output {
 pub(crate) struct Summary {
     #[wire("Type")]
     kind: PolicyType,
-    cache_policy: shapes::CachePolicyShape,
+    cache_policy: Shape,
 }
 
 impl Operation for ListCachePolicies {
@@ -36,15 +37,13 @@ impl Operation for ListCachePolicies {
     type Output = Output;
     type Error = Error;
 
-    /// Lists AWS's managed policies. Custom policies are not supported.
-    fn run(_cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let all = if input.kind == Some(PolicyType::Custom) { &[] } else { policies::CACHE };
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let max = input.max_items.as_deref();
-        let page = rules::page_of(all, |p| p.id.to_owned(), input.marker.as_deref(), max)?;
-        let cache_policy_list = List::of(page, max, |p| Summary {
-            kind: PolicyType::Managed,
-            cache_policy: shapes::cache_policy(p),
-        })?;
-        Ok(Output { cache_policy_list })
+        let page = policies::page::<CachePolicy>(cx.tx, input.kind, input.marker.as_deref(), max)?;
+        let summary = |row: &policies::Listed<CachePolicy>| Summary {
+            kind: row.kind,
+            cache_policy: shape(&row.policy),
+        };
+        Ok(Output { cache_policy_list: List::of(page, max, summary)? })
     }
 }

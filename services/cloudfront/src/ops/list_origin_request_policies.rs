@@ -1,13 +1,14 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListOriginRequestPolicies.html>
 
-use crate::policies::PolicyType;
+use super::create_origin_request_policy::{Shape, shape};
 use crate::{
-    Error, policies,
-    rules::{self, List},
-    shapes,
+    Error,
+    policies::{self, PolicyType},
+    rules::List,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::OriginRequestPolicy;
 
 pub(crate) struct ListOriginRequestPolicies;
 
@@ -28,7 +29,7 @@ pub(crate) struct Output {
 pub(crate) struct Summary {
     #[wire("Type")]
     kind: PolicyType,
-    origin_request_policy: shapes::RequestPolicyShape,
+    origin_request_policy: Shape,
 }
 
 impl Operation for ListOriginRequestPolicies {
@@ -36,15 +37,13 @@ impl Operation for ListOriginRequestPolicies {
     type Output = Output;
     type Error = Error;
 
-    /// Lists AWS's managed policies. Custom policies are not supported.
-    fn run(_cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let all = if input.kind == Some(PolicyType::Custom) { &[] } else { policies::REQUEST };
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let max = input.max_items.as_deref();
-        let page = rules::page_of(all, |p| p.id.to_owned(), input.marker.as_deref(), max)?;
-        let origin_request_policy_list = List::of(page, max, |p| Summary {
-            kind: PolicyType::Managed,
-            origin_request_policy: shapes::request_policy(p),
-        })?;
-        Ok(Output { origin_request_policy_list })
+        let page = policies::page::<OriginRequestPolicy>(cx.tx, input.kind, input.marker.as_deref(), max)?;
+        let summary = |row: &policies::Listed<OriginRequestPolicy>| Summary {
+            kind: row.kind,
+            origin_request_policy: shape(&row.policy),
+        };
+        Ok(Output { origin_request_policy_list: List::of(page, max, summary)? })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{Error, check, rules, shapes};
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
+use escale_service::{Also, Cx, Operation};
 use escale_tables::cloudfront::{Distribution, DistributionConfig, DistributionId, ETag};
 
 pub(crate) struct UpdateDistribution;
@@ -28,6 +28,10 @@ impl Operation for UpdateDistribution {
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
         vec![rules::arn(cx, &format!("distribution/{}", input.id))]
+    }
+
+    fn also(input: &Input, _cx: &Cx<'_>) -> Vec<Also> {
+        check::actions(&input.distribution_config)
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {

@@ -65,18 +65,21 @@ impl Reconciler for Distributions {
     const WATCHES: &'static [&'static str] = &[
         "acm_certificate",
         "acm_certificate_seen",
+        "cloudfront_cache_policy",
         "cloudfront_distribution",
         "cloudfront_edge_certificate",
         "cloudfront_key_group",
         "cloudfront_origin_access_control",
+        "cloudfront_origin_request_policy",
         "cloudfront_public_key",
+        "cloudfront_response_headers_policy",
     ];
 
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
         match change.table {
             // The key of the edge's certificate is the distribution's.
             "cloudfront_distribution" | "cloudfront_edge_certificate" => BTreeSet::from([change.key.clone()]),
-            // The key of a certificate, key group, public key or access control does not name the distributions that use it.
+            // The key of a policy, certificate, key group, public key or access control does not name the distributions that use it.
             _ => self.all(image),
         }
     }

@@ -1,18 +1,18 @@
 //! Converts a distribution's rows to one specification for the cdn plane.
 
 use crate::{
-    check::{bucket_of, hosts, trusted},
-    policies::{self, Choose},
-    viewer,
+    check::{bucket_of, hosts, identity_of, trusted},
+    policies, viewer,
 };
 use escale_cdn::spec::{
-    Behaviour, DistributionSpec, ErrorResponse, Origin, Selection, TrustedKey, Ttl, ViewerProtocol,
+    Behaviour, DistributionSpec, ErrorResponse, Origin, Pick, TrustedKey, ViewerProtocol,
 };
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::cloudfront::{
-    AllowedMethods, CustomErrorResponse, DefaultCacheBehavior, Distribution, KeyGroup, OriginAccessControl,
-    PublicKey, PublicKeyId, SigningBehavior, ViewerProtocolPolicy,
+    AllowedMethods, CachePolicy, CustomErrorResponse, DefaultCacheBehavior, Distribution, KeyGroup,
+    OriginAccessControl, OriginRequestPolicy, PublicKey, PublicKeyId, ResponseHeadersPolicy, SigningBehavior,
+    ViewerProtocolPolicy,
 };
 use escale_tables::{Fingerprint, cloudfront as rows};
 use http::Method;
@@ -35,6 +35,7 @@ pub(super) fn of(image: &Image, row: &Distribution) -> DistributionSpec {
         behaviours: behaviours.collect(),
         default: behaviour(image, &config.default_cache_behavior),
         origins: config.origins.0.iter().map(|o| origin(image, o)).collect(),
+        log: crate::logs::enabled(row).is_some(),
         errors: config.custom_error_responses.iter().flat_map(|e| &e.0).map(error).collect(),
         tls: viewer::tls(image, row),
     }
@@ -48,9 +49,16 @@ pub(super) fn fingerprint(spec: &DistributionSpec) -> Fingerprint {
 }
 
 fn behaviour(image: &Image, row: &DefaultCacheBehavior) -> Behaviour {
-    let cache = row.cache_policy_id.as_ref().and_then(policies::cache);
-    let request = row.origin_request_policy_id.as_ref().and_then(policies::request);
-    let nothing = || policies::selection(Choose::None, Choose::None, Choose::None);
+    let cache = row.cache_policy_id.as_deref().and_then(|id| policies::find::<CachePolicy>(image, id));
+    let settings = policies::cache_settings(cache.as_ref().map(|policy| &policy.config), row);
+    let request = row.origin_request_policy_id.as_deref();
+    let request = request.and_then(|id| policies::find::<OriginRequestPolicy>(image, id));
+    let response = row.response_headers_policy_id.as_deref();
+    let response = response.and_then(|id| policies::find::<ResponseHeadersPolicy>(image, id));
+    let mut forward = policies::forwarded(request.as_ref().map(|policy| &policy.config));
+    if settings.forward.query != Pick::None {
+        forward.query = settings.forward.query;
+    }
     let (allowed, cached) = methods(row.allowed_methods.as_ref());
     Behaviour {
         origin: row.target_origin_id.to_string(),
@@ -61,13 +69,13 @@ fn behaviour(image: &Image, row: &DefaultCacheBehavior) -> Behaviour {
         },
         allowed_methods: allowed,
         cached_methods: cached,
-        ttl: cache.map_or(Ttl { min_s: 0, default_s: 0, max_s: 0 }, |p| p.ttl),
-        key: cache.map_or_else(nothing, |p| policies::selection(p.headers, p.cookies, p.query)),
-        forward: request
-            .map_or_else(nothing, |p| -> Selection { policies::selection(p.headers, p.cookies, p.query) }),
+        ttl: settings.ttl,
+        key: settings.key,
+        forward,
         // As on AWS, only if the cache key distinguishes compressed forms: otherwise all viewers would share one.
-        compress: row.compress == Some(true) && cache.is_some_and(|p| p.compressed),
+        compress: row.compress == Some(true) && settings.compressed,
         trusted_keys: keys(image, row),
+        response_headers: response.map(|p| policies::response_headers(&p.config)).unwrap_or_default(),
     }
 }
 
@@ -104,7 +112,8 @@ fn origin(image: &Image, row: &rows::Origin) -> Origin {
         port: custom.map_or(80, |c| c.http_port),
         path,
         headers,
-        signed: control.is_some_and(|c| c.config.signing_behavior == SigningBehavior::Always),
+        signed: identity_of(row).is_some()
+            || control.is_some_and(|c| c.config.signing_behavior == SigningBehavior::Always),
         // AWS's default timeouts.
         connect_timeout_ms: u64::from(row.connection_timeout.unwrap_or(10)) * 1000,
         read_timeout_ms: u64::from(custom.and_then(|c| c.origin_read_timeout).unwrap_or(30)) * 1000,

@@ -35,7 +35,15 @@ pub(super) const TYPES: &[ResourceType] = &[
         |cx, c| c.delete_by::<DeleteSecurityGroup>(cx, "GroupId"),
     )
     .update(update_group)
-    .read(read_group),
+    .read(read_group)
+    .adopt(|cx, id, _| described(cx, &GroupId::from(id)))
+    .normalize(|group| {
+        for list in Direction::BOTH.map(Direction::property) {
+            for rule in group.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                rule.as_object_mut().map(normalize_rule).unwrap_or_default();
+            }
+        }
+    }),
     ResourceType::new(
         "AWS::EC2::SecurityGroupIngress",
         &[
@@ -55,7 +63,8 @@ pub(super) const TYPES: &[ResourceType] = &[
         |cx, c| revoke(cx, c, Direction::Ingress),
     )
     .update(|cx, update| update_rule(cx, update, Direction::Ingress))
-    .read(|cx, c| read_rule(cx, c, Direction::Ingress)),
+    .read(|cx, c| read_rule(cx, c, Direction::Ingress))
+    .normalize(normalize_rule),
     ResourceType::new(
         "AWS::EC2::SecurityGroupEgress",
         &[
@@ -73,8 +82,30 @@ pub(super) const TYPES: &[ResourceType] = &[
         |cx, c| revoke(cx, c, Direction::Egress),
     )
     .update(|cx, update| update_rule(cx, update, Direction::Egress))
-    .read(|cx, c| read_rule(cx, c, Direction::Egress)),
+    .read(|cx, c| read_rule(cx, c, Direction::Egress))
+    .normalize(normalize_rule),
 ];
+
+/// EC2 returns the names of the protocols that have ports in lower case, and a rule for all protocols has no ports.
+fn normalize_rule(rule: &mut Map<String, Value>) {
+    let written = match rule.get("IpProtocol") {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => return,
+    };
+    let name = match written.to_ascii_lowercase().as_str() {
+        "1" => "icmp".to_owned(),
+        "6" => "tcp".to_owned(),
+        "17" => "udp".to_owned(),
+        "58" => "icmpv6".to_owned(),
+        other => other.to_owned(),
+    };
+    if !["icmp", "tcp", "udp", "icmpv6"].contains(&name.as_str()) {
+        rule.remove("FromPort");
+        rule.remove("ToPort");
+    }
+    rule.insert("IpProtocol".into(), name.into());
+}
 
 fn create_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let input = props.input::<CreateSecurityGroup>(&["GroupDescription", "VpcId"]);
@@ -93,7 +124,11 @@ fn create_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError>
     group_rules::replace(cx, &id, Direction::Egress, Vec::new(), egress)?;
     let ingress = group_rules::wanted(Direction::Ingress, props)?;
     group_rules::replace(cx, &id, Direction::Ingress, Vec::new(), ingress)?;
-    let vpc = cx.tx.get::<Group>(id.as_str()).ok_or_else(AwsError::internal)?.vpc.to_string();
+    described(cx, &id)
+}
+
+fn described(cx: &Cx<'_>, id: &GroupId) -> Result<Created, AwsError> {
+    let vpc = crate::rules::group(cx, Some(id.clone()), None)?.vpc.to_string();
     Ok(Created::new(id.as_str()).with("GroupId", id.as_str()).with("Id", id.as_str()).with("VpcId", vpc))
 }
 

@@ -155,33 +155,6 @@ fn endpoint() -> (Harness, Value) {
     (cloud, json!({"VpcId": vpc, "ServiceName": service, "VpcEndpointType": "Gateway"}))
 }
 
-/// The cloud has no DynamoDB: the endpoint is stored, and its prefix list has no addresses.
-#[test]
-fn endpoint_for_dynamodb_adds_no_addresses() {
-    let (cloud, mut base) = endpoint();
-    base["ServiceName"] = json!("com.amazonaws.eu-west-3.dynamodb");
-    base["RouteTableIds"] = json!(["rtb-one"]);
-    let made = cloud.create_resource("AWS::EC2::VPCEndpoint", base).unwrap();
-    assert_eq!(cloud.read_resource(&made)["ServiceName"], "com.amazonaws.eu-west-3.dynamodb");
-    let shown = cloud.ok("DescribeRouteTables", json!({"RouteTableIds": ["rtb-one"]}));
-    let list = shown["RouteTables"][0]["Routes"][1]["DestinationPrefixListId"].clone();
-    let lists = cloud.ok("DescribePrefixLists", json!({"PrefixListIds": [list]}))["PrefixLists"].clone();
-    assert_eq!(
-        (&lists[0]["PrefixListName"], &lists[0]["Cidrs"]),
-        (&json!("com.amazonaws.eu-west-3.dynamodb"), &json!([]))
-    );
-    // Beside one for S3 in the same table.
-    let service = "com.amazonaws.eu-west-3.s3";
-    cloud.ok(
-        "CreateVpcEndpoint",
-        json!({"VpcId": made_vpc(&cloud), "ServiceName": service, "RouteTableIds": ["rtb-one"]}),
-    );
-}
-
-fn made_vpc(cloud: &Harness) -> String {
-    cloud.store.read().scan::<escale_tables::ec2::Vpc>().next().unwrap().id.to_string()
-}
-
 #[test]
 fn routes_update_every_property() {
     table("AWS::EC2::RouteTable", route_table).check();
@@ -275,6 +248,7 @@ fn stack_resource(type_name: &str) -> StackResource {
         waiting_for: None,
         physical_id: None,
         attributes: Default::default(),
+        private: Default::default(),
         properties: Default::default(),
         tags: Vec::new(),
     }
@@ -489,4 +463,27 @@ fn deleted_resources_are_not_read() {
         cloud.delete_resource(&made).unwrap();
         assert_eq!(cloud.read_resource(&made), Value::Null, "{name}");
     }
+}
+
+/// The forms that AWS's schemas name in `propertyTransform`.
+#[test]
+fn other_spellings_of_rules_and_blocks_are_no_drift() {
+    let (cloud, vpc) = cloud();
+    let group = json!({
+        "GroupDescription": "d", "VpcId": vpc,
+        "SecurityGroupIngress": [
+            {"IpProtocol": "TCP", "FromPort": 80, "ToPort": 80, "CidrIp": "10.0.0.0/8"},
+            {"IpProtocol": "17", "FromPort": 53, "ToPort": 53, "CidrIp": "10.0.0.0/8"},
+            {"IpProtocol": "-1", "FromPort": 0, "ToPort": 65535, "CidrIp": "10.1.0.0/16"},
+        ],
+        "SecurityGroupEgress": [{"IpProtocol": "Udp", "FromPort": 1, "ToPort": 2, "CidrIp": "10.0.0.0/8"}],
+    });
+    let made = cloud.create_resource("AWS::EC2::SecurityGroup", group).unwrap();
+    cloud.check_no_drift(&made);
+    let rule = json!({
+        "GroupId": made.created.physical_id, "IpProtocol": "6", "FromPort": 443, "ToPort": 443, "CidrIp": "10.2.0.0/16",
+    });
+    cloud.check_no_drift(&cloud.create_resource("AWS::EC2::SecurityGroupIngress", rule).unwrap());
+    let subnet = json!({"VpcId": vpc, "CidrBlock": "10.0.2.0/20"});
+    cloud.check_no_drift(&cloud.create_resource("AWS::EC2::Subnet", subnet).unwrap());
 }

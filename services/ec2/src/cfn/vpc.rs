@@ -58,6 +58,7 @@ pub(super) const TYPES: &[ResourceType] = &[
     )
     .update(update_subnet)
     .read(read_subnet)
+    .normalize(|properties| normalize_block(properties, "CidrBlock"))
     .current(|image, c, attribute| {
         let block = || ipv6::of_subnet(image, &c.physical_id.as_str().into());
         (attribute == "Ipv6CidrBlocks").then(|| block().iter().map(|b| json!(b.cidr.to_string())).collect())
@@ -286,5 +287,14 @@ fn interface_ready(image: &Image, created: &Created) -> Readiness {
             Readiness::Pending("the network interface is being created".into())
         }
         Some(_) => Readiness::ready(),
+    }
+}
+
+/// A block without its host bits, as EC2 stores it: `10.10.2.0/20` is `10.10.0.0/20`.
+fn normalize_block(properties: &mut Map<String, Value>, name: &'static str) {
+    let block =
+        properties.get(name).and_then(Value::as_str).and_then(|text| crate::rules::cidr(name, text).ok());
+    if let Some(block) = block {
+        properties.insert(name.into(), block.to_string().into());
     }
 }

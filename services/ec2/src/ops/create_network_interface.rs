@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkInterface.html>
 //!
 //! Other services create their interfaces here, too, as their service principals. Such an interface is requester-managed, and only
-//! they may request the type `nat_gateway`.
+//! they may request the types `nat_gateway` and `network_load_balancer`.
 
 use crate::{
     Error, addresses,
@@ -57,6 +57,9 @@ impl Operation for CreateNetworkInterface {
         let interface_type = match input.interface_type {
             None | Some(InterfaceCreationType::Interface) => InterfaceType::Interface,
             Some(InterfaceCreationType::NatGateway) if requester.is_some() => InterfaceType::NatGateway,
+            Some(InterfaceCreationType::NetworkLoadBalancer) if requester.is_some() => {
+                InterfaceType::NetworkLoadBalancer
+            }
             Some(kind) => {
                 return Err(rules::refuse_with_hint(
                     format_args!("InterfaceType={kind}"),
@@ -67,7 +70,10 @@ impl Operation for CreateNetworkInterface {
         // A NAT gateway's interface has no security groups on AWS, either.
         let groups = match interface_type {
             InterfaceType::NatGateway => Vec::new(),
-            InterfaceType::Interface => groups(cx, &subnet, input.groups)?,
+            InterfaceType::NetworkLoadBalancer if input.groups.is_empty() => Vec::new(),
+            InterfaceType::Interface | InterfaceType::NetworkLoadBalancer => {
+                groups(cx, &subnet, input.groups)?
+            }
         };
         let requested = requested_address(input.private_ip_address, input.private_ip_addresses)?;
         let interface = Interface {

@@ -14,6 +14,9 @@ use std::net::Ipv4Addr;
 /// The link-local addresses of AWS's services in every network: the resolver, and the metadata of ECS tasks.
 const LINK_LOCAL: [Ipv4Addr; 2] = [Ipv4Addr::new(169, 254, 169, 253), Ipv4Addr::new(169, 254, 170, 2)];
 
+/// The name of a group that is no security group: it has no prefix `sg-`.
+const OPEN: &str = "open";
+
 pub(super) fn spec(image: &Image, config: &Config, vpc: &Vpc) -> net::VpcSpec {
     let mut spec = net::VpcSpec {
         name: vpc.id.to_string(),
@@ -55,7 +58,10 @@ fn interfaces(image: &Image, vpc: &Vpc) -> Vec<net::Interface> {
         subnet: i.subnet.to_string(),
         address: i.private_ip,
         public_address: public_ip(image, &i),
-        groups: i.groups.iter().map(ToString::to_string).collect(),
+        groups: match i.interface_type {
+            InterfaceType::NetworkLoadBalancer if i.groups.is_empty() => [OPEN.to_owned()].into(),
+            _ => i.groups.iter().map(ToString::to_string).collect(),
+        },
         source_dest_check: i.source_dest_check,
         kind: kind(&i),
     };
@@ -125,7 +131,19 @@ fn groups(image: &Image, config: &Config, vpc: &Vpc) -> Vec<net::Group> {
         }
         group
     };
-    of_vpc.map(group).collect()
+    of_vpc.map(group).chain(open_group(image, vpc)).collect()
+}
+
+/// The group of interfaces that accept all traffic, if there is one. The plane drops what no group allows.
+fn open_group(image: &Image, vpc: &Vpc) -> Option<net::Group> {
+    let is_open =
+        |i: &Interface| i.interface_type == InterfaceType::NetworkLoadBalancer && i.groups.is_empty();
+    image.scan::<Interface>().find(|i| i.vpc == vpc.id && is_open(i))?;
+    let all = || {
+        let everyone = net::Peer::Cidr(Ipv4Net::default());
+        vec![net::Rule { protocol: net::Protocol::Any, peer: everyone }]
+    };
+    Some(net::Group { name: OPEN.into(), ingress: all(), egress: all() })
 }
 
 fn filters(image: &Image, vpc: &Vpc) -> Vec<net::Filter> {

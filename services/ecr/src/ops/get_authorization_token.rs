@@ -60,7 +60,7 @@ impl Operation for GetAuthorizationToken {
                 role_id: role_id.as_str().into(),
             },
             Principal::Service(name) => Holder::Service(name.clone()),
-            Principal::OnBehalf { .. } | Principal::Anonymous => {
+            Principal::OnBehalf { .. } | Principal::Foreign { .. } | Principal::Anonymous => {
                 let why = "a token needs a holder. Sign the request".to_owned();
                 return Err(Error::Invalid { parameter: "registryIds", why });
             }

@@ -45,7 +45,11 @@ pub(crate) fn types() -> Resources {
             delete_cluster,
         )
         .update(update_cluster)
-        .read(read_cluster),
+        .read(read_cluster)
+        .adopt(|cx, name, _| {
+            let cluster = describe_cluster(cx, name)?.ok_or(Error::NoCluster)?;
+            Ok(Created::new(name).with("Arn", cluster.cluster_arn))
+        }),
         ResourceType::new(
             ASSOCIATIONS,
             &["Cluster", "CapacityProviders", "DefaultCapacityProviderStrategy"],
@@ -74,7 +78,8 @@ pub(crate) fn types() -> Resources {
             delete_definition,
         )
         .update(update_definition)
-        .read(read_definition),
+        .read(read_definition)
+        .normalize(normalize_definition),
         service::service_type(),
     ]
 }
@@ -186,6 +191,17 @@ fn create_definition(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
 fn update_definition(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
     change_tags(cx, update, &update.created.physical_id)?;
     Ok(update.created.clone())
+}
+
+/// A flag of a container that is only accepted as `false` is not returned.
+fn normalize_definition(definition: &mut Map<String, Value>) {
+    let containers = definition.get_mut("ContainerDefinitions").and_then(Value::as_array_mut);
+    for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
+        container.retain(|name, value| {
+            !(["Privileged", "Interactive", "PseudoTerminal"].contains(&name.as_str())
+                && (*value == false || *value == "false"))
+        });
+    }
 }
 
 fn read_definition(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {

@@ -20,12 +20,13 @@ use escale_service::{
 };
 use escale_store::{Image, Row};
 use escale_tables::ecs::{
-    Deployment, DeploymentId, LoadBalancer, Outcome, PropagateTags, Service, StrategyItem, Task,
+    Deployment, DeploymentId, LoadBalancer, Outcome, PropagateTags, Service, ServiceRegistry, StrategyItem,
+    Task,
 };
 use std::sync::Arc;
 
 const SERVICE: &str = "AWS::ECS::Service";
-/// An attribute that no template can read: the newest deployment after the stack's last change, unless it only changed tags.
+/// A private value: the newest deployment after the stack's last change, unless it only changed tags.
 const DEPLOYMENT: &str = "Deployment";
 
 pub(super) fn service_type() -> ResourceType {
@@ -42,6 +43,7 @@ pub(super) fn service_type() -> ResourceType {
             "DeploymentConfiguration",
             "NetworkConfiguration",
             "LoadBalancers",
+            "ServiceRegistries",
             "HealthCheckGracePeriodSeconds",
             "SchedulingStrategy",
             "DeploymentController",
@@ -82,7 +84,7 @@ fn create_service(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsErro
 
 fn at_newest(created: Created, service: &shapes::ServiceShape) -> Created {
     match service.deployments.first() {
-        Some(newest) => created.with(DEPLOYMENT, newest.id.as_str()),
+        Some(newest) => created.with_private(DEPLOYMENT, newest.id.as_str()),
         None => created,
     }
 }
@@ -95,7 +97,7 @@ fn update_service(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsEr
     if is_only_tagged {
         // There is nothing to wait for, also if a deployment that somebody else started fails.
         let mut created = created.clone();
-        created.attributes.remove(DEPLOYMENT);
+        created.private.remove(DEPLOYMENT);
         return Ok(created);
     }
     for (property, why) in
@@ -140,6 +142,7 @@ fn with_defaults(input: InputDraft<UpdateService>, update: &Update<'_>) -> Input
     let no_grace = removed("HealthCheckGracePeriodSeconds") && has_balancers;
     input
         .with("loadBalancers", &removed("LoadBalancers").then(Vec::<LoadBalancer>::new))
+        .with("serviceRegistries", &removed("ServiceRegistries").then(Vec::<ServiceRegistry>::new))
         .with("healthCheckGracePeriodSeconds", &no_grace.then_some(0))
         .with("platformVersion", &removed("PlatformVersion").then(|| "LATEST".to_owned()))
         .with("deploymentConfiguration", &is_configured.then_some(Value::Object(configuration)))
@@ -180,7 +183,7 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
     let Some(service) = service_of(image, created).filter(|service| service.deleted.is_none()) else {
         return Readiness::Failed("the service no longer exists".into());
     };
-    let awaited = created.attributes.get(DEPLOYMENT).and_then(Value::as_str);
+    let awaited = created.private.get(DEPLOYMENT).and_then(Value::as_str);
     let (Some(newest), Some(awaited)) = (service.deployments.first(), awaited) else {
         return Readiness::ready();
     };

@@ -4,12 +4,12 @@ use crate::{
     Error,
     choices::{AvailabilityZoneRebalancing, LaunchType, SchedulingStrategy, ServiceStatus},
     deploy::{self, ConfigurationInput, NewDeployment},
-    place, rules, shapes,
+    place, registries, rules, shapes,
 };
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_store::Row;
-use escale_tables::ecs::{Launch, LoadBalancer, PropagateTags, Service, ServiceName};
+use escale_tables::ecs::{Launch, LoadBalancer, PropagateTags, Service, ServiceName, ServiceRegistry};
 
 pub(crate) struct CreateService;
 
@@ -21,6 +21,7 @@ pub(crate) struct Input {
     task_definition: Option<String>,
     availability_zone_rebalancing: Option<AvailabilityZoneRebalancing>,
     load_balancers: Vec<LoadBalancer>,
+    service_registries: Vec<ServiceRegistry>,
     desired_count: Option<u32>,
     client_token: Option<String>,
     launch_type: Option<LaunchType>,
@@ -80,6 +81,7 @@ impl Operation for CreateService {
             .ok_or_else(|| Error::Invalid(deploy::NO_NETWORK.into()))?;
         place::subnets(cx, &network)?;
         deploy::check_balancers(&input.load_balancers, &definition)?;
+        registries::check(cx.tx, &input.service_registries, &definition)?;
         let grace_secs = deploy::grace(input.health_check_grace_period_seconds, &input.load_balancers)?;
         let strategy = super::strategy(input.launch_type, input.capacity_provider_strategy, &cluster)?;
         let launch = if strategy.is_empty() { Launch::Fargate } else { Launch::Strategy(strategy) };
@@ -87,9 +89,14 @@ impl Operation for CreateService {
         let configuration = input.deployment_configuration.unwrap_or_default().read()?;
         let maximum_percent = configuration.maximum.unwrap_or(deploy::MAXIMUM_PERCENT);
         let rebalance = deploy::rebalance(input.availability_zone_rebalancing, maximum_percent)?;
-        let load_balancers = input.load_balancers;
-        let new =
-            NewDeployment { definition: &definition, network, load_balancers, launch, platform_version };
+        let new = NewDeployment {
+            definition: &definition,
+            network,
+            load_balancers: input.load_balancers,
+            service_registries: input.service_registries,
+            launch,
+            platform_version,
+        };
         let row = Service {
             cluster: cluster.name.clone(),
             name: input.service_name,

@@ -4,11 +4,13 @@ use crate::{
     Error,
     choices::AvailabilityZoneRebalancing,
     deploy::{self, ConfigurationInput, NewDeployment},
-    place, rules, shapes,
+    place, registries, rules, shapes,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ecs::{Deployment, Launch, LoadBalancer, PropagateTags, Service, TaskDefinition};
+use escale_tables::ecs::{
+    Deployment, Launch, LoadBalancer, PropagateTags, Service, ServiceRegistry, TaskDefinition,
+};
 
 pub(crate) struct UpdateService;
 
@@ -23,6 +25,7 @@ pub(crate) struct Input {
     deployment_configuration: Option<ConfigurationInput>,
     deployment_controller: Option<shapes::ControllerShape>,
     load_balancers: Option<Vec<LoadBalancer>>,
+    service_registries: Option<Vec<ServiceRegistry>>,
     availability_zone_rebalancing: Option<AvailabilityZoneRebalancing>,
     network_configuration: Option<shapes::NetworkShape>,
     platform_version: Option<String>,
@@ -98,8 +101,10 @@ fn next<'a>(
     };
     let load_balancers = input.load_balancers.as_ref().unwrap_or(&last.load_balancers).clone();
     deploy::check_balancers(&load_balancers, definition)?;
+    let service_registries = input.service_registries.as_ref().unwrap_or(&last.service_registries).clone();
+    registries::check(cx.tx, &service_registries, definition)?;
     let network = network.unwrap_or_else(|| last.network.clone());
-    Ok(NewDeployment { definition, network, load_balancers, launch, platform_version })
+    Ok(NewDeployment { definition, network, load_balancers, service_registries, launch, platform_version })
 }
 
 /// Only a change to the tasks themselves starts a deployment. A new desired count applies to the current one.
@@ -107,6 +112,7 @@ fn differs(next: &NewDeployment<'_>, last: &Deployment) -> bool {
     (next.definition.family.as_str(), next.definition.revision) != (&last.family, last.revision)
         || next.network != last.network
         || next.load_balancers != last.load_balancers
+        || next.service_registries != last.service_registries
         || next.launch != last.launch
         || next.platform_version != last.platform_version
 }

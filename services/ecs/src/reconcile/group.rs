@@ -4,7 +4,7 @@ use crate::{shapes, status::Known};
 use escale_base::Secret;
 use escale_containers::spec::{
     Condition, ContainerSpec, DependsOn, Dns, GroupSpec, HealthCheck, Limits, Mount, MountSource, Network,
-    Security, Ulimit,
+    Security, Ulimit, VolumesFrom,
 };
 use escale_service::Config;
 use escale_store::Image;
@@ -112,6 +112,7 @@ fn container(
         user: c.user.clone(),
         workdir: c.working_directory.clone(),
         mounts: c.mount_points.iter().map(mount).collect(),
+        volumes_from: c.volumes_from.iter().map(volumes_from).collect(),
         limits: Limits {
             // The CPU of a container is only a share of the task's, as on Fargate.
             cpu_millis: None,
@@ -130,7 +131,7 @@ fn container(
         },
         ulimits: c.ulimits.iter().flatten().map(ulimit).collect(),
         essential: c.essential,
-        depends_on: c.depends_on.iter().flatten().map(dependency).collect(),
+        depends_on: dependencies(c),
         health: c.health_check.as_ref().and_then(health),
         start_timeout_ms: millis(c.start_timeout.unwrap_or(START_TIMEOUT_SECS)),
         stop_timeout_ms: millis(c.stop_timeout.unwrap_or(STOP_TIMEOUT_SECS)),
@@ -202,6 +203,22 @@ fn mount(m: &escale_tables::ecs::MountPoint) -> Mount {
 fn ulimit(u: &escale_tables::ecs::Ulimit) -> Ulimit {
     let number = |n: i64| u64::try_from(n).unwrap_or(u64::MAX);
     Ulimit { name: u.name.to_string(), soft: number(u.soft_limit), hard: number(u.hard_limit) }
+}
+
+fn volumes_from(v: &escale_tables::ecs::VolumeFrom) -> VolumesFrom {
+    VolumesFrom { container: v.source_container.to_string(), readonly: v.read_only == Some(true) }
+}
+
+/// As on AWS, the source of `volumesFrom` starts first: then its volumes have the files of its image.
+fn dependencies(c: &ContainerDefinition) -> Vec<DependsOn> {
+    let mut all: Vec<DependsOn> = c.depends_on.iter().flatten().map(dependency).collect();
+    for from in &c.volumes_from {
+        if !all.iter().any(|d| d.container == from.source_container.as_str()) {
+            let container = from.source_container.to_string();
+            all.push(DependsOn { container, condition: Condition::Start });
+        }
+    }
+    all
 }
 
 fn dependency(d: &escale_tables::ecs::Dependency) -> DependsOn {

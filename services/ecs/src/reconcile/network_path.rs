@@ -46,7 +46,7 @@ impl Needs {
 }
 
 /// Sends packets to the API and to S3, which serves the layers of images. One check covers secrets, registry and logs: they share
-/// an address. The API's address on the Internet also stands for those of other registries, which the host connects to: a route
+/// an address. The API's address on the Internet is checked for other registries, too, which the host connects to: a route
 /// to the Internet leads to all of them.
 pub(super) async fn check(
     network: &dyn Network,

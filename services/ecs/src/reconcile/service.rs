@@ -146,22 +146,16 @@ fn member(image: &Image, task: Arc<Task>) -> Option<Member> {
         deployment,
         zone: known.task.zone.clone(),
         life,
-        is_checked: is_checked(&known) || known.behind_balancer,
+        is_checked: known.is_checked() || known.behind_balancer,
         started: known.seen.as_ref().and_then(|s| s.started),
         created: known.task.created,
     })
 }
 
-/// Whether an essential container has a health check.
-fn is_checked(known: &Known) -> bool {
-    let definition = known.definition.as_ref();
-    definition.is_some_and(|d| d.containers.iter().any(|c| c.essential && c.health_check.is_some()))
-}
-
 fn life(image: &Image, known: &Known) -> Life {
     match known.health() {
         Health::Unhealthy => return Life::Unhealthy(FailedCheck::Container),
-        Health::Unknown if is_checked(known) => return Life::Starting,
+        Health::Unknown if known.is_checked() => return Life::Starting,
         _ => {}
     }
     if !known.behind_balancer {

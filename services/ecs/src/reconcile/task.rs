@@ -1,7 +1,13 @@
 //! The life cycle of one task: interface, containers, target groups; and the same in reverse.
 
 use super::{pull::Puller, start::Starter};
-use crate::{Planes, calls::ECS, failure_report, status::Known};
+use crate::{
+    Planes,
+    calls::ECS,
+    failure_report,
+    registries::{self, Announcement},
+    status::Known,
+};
 use escale_base::{AwsError, Timestamp, already_gone, found};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_requests::{
@@ -37,6 +43,8 @@ pub(crate) enum Step {
     Start,
     Register,
     Deregister,
+    /// Registers the task in Cloud Map, or deregisters it.
+    Announce(Announcement),
     Stop(String),
     Release,
     DeleteRows,
@@ -89,6 +97,7 @@ impl Reconciler for Tasks {
             }
             Step::Register => self.register(id).await,
             Step::Deregister => self.deregister(id).await,
+            Step::Announce(announcement) => self.announce(id, announcement),
             Step::Stop(reason) => Ok(self.planes.containers.stop(id, &reason).await?),
             Step::Release => self.release(id).await,
             Step::DeleteRows => self.store.write(|tx| {
@@ -126,12 +135,16 @@ fn plan(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
         _ if known.progress.images.is_empty() => Plan::Step(Step::Start),
         None | Some(Phase::Starting) => Plan::wait("the task's containers are starting"),
         Some(_) if known.behind_balancer && !known.progress.registered => Plan::Step(Step::Register),
-        Some(_) => Plan::Done,
+        Some(_) => registries::due(known).map_or(Plan::Done, |due| Plan::Step(Step::Announce(due))),
     }
 }
 
 fn plan_stop(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
     let runs = matches!(known.phase(), Some(Phase::Starting | Phase::Running));
+    // As with the target groups: no new client finds a stopping task.
+    if !known.progress.announced.is_empty() {
+        return Plan::Step(Step::Announce(Announcement::Deregister));
+    }
     // Leave the target groups before the containers stop, so that no new request reaches a stopping task.
     if known.progress.registered && known.progress.draining_until.is_none() {
         return Plan::Step(Step::Deregister);
@@ -213,6 +226,20 @@ impl Tasks {
         }
         let until = self.cloud.clock.now().plus_ms(longest * 1000);
         self.progress(id, |p| p.draining_until = Some(until))
+    }
+
+    fn announce(&self, id: &str, announcement: Announcement) -> Result<(), StepError> {
+        let done = self.cloud.transact(&self.store, &Caller::service(ECS), |cx| {
+            let Some(task) = cx.tx.get::<Task>(id) else { return Ok(()) };
+            let mut row = progress_of(cx.tx, id);
+            match announcement {
+                Announcement::Register => registries::register(cx, &task, &mut row)?,
+                Announcement::Deregister => registries::deregister(cx, &task, &mut row)?,
+            }
+            cx.tx.put(row);
+            Ok(())
+        });
+        done.map_err(|e| e.0.into())
     }
 
     async fn drain_secs(&self, target_group_arn: String) -> i64 {

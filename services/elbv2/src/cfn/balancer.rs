@@ -89,7 +89,8 @@ fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
         input.with("LoadBalancerArn", arn).call(cx)?;
     }
     if update.changed(ATTRIBUTES) {
-        let changed = changed_attributes(attributes::BALANCER, update, ATTRIBUTES)?;
+        let known = attributes::of_balancer(rules::load_balancer(cx, arn)?.kind);
+        let changed = changed_attributes(known, update, ATTRIBUTES)?;
         let input = InputDraft::<ModifyLoadBalancerAttributes>::new().with("LoadBalancerArn", arn);
         input.with("Attributes", &changed).call(cx)?;
         created = with_keys(created, update.after, ATTRIBUTES)?;
@@ -110,7 +111,8 @@ fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>
     properties.insert("SubnetMappings".into(), mappings);
     properties.insert("Subnets".into(), subnets.into());
     let input = InputDraft::<DescribeLoadBalancerAttributes>::new().with("LoadBalancerArn", arn);
-    let shown = shown_attributes(attributes::BALANCER, created, input.call(cx)?.attributes);
+    let known = attributes::of_balancer(rules::load_balancer(cx, arn)?.kind);
+    let shown = shown_attributes(known, created, input.call(cx)?.attributes);
     properties.insert(ATTRIBUTES.into(), shown);
     properties.insert("Tags".into(), read_tags(cx, arn)?);
     Ok(Some(properties))

@@ -94,7 +94,10 @@ fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>
     let input = InputDraft::<DescribeListenerCertificates>::new().with(LISTENER, &listener);
     let Some(answer) = found(input.call(cx))? else { return Ok(None) };
     let is_there = |arn: &CertificateArn| {
-        answer.certificates.iter().any(|c| c.certificate_arn.as_ref() == Some(arn) && c.is_default != Some(true))
+        answer
+            .certificates
+            .iter()
+            .any(|c| c.certificate_arn.as_ref() == Some(arn) && c.is_default != Some(true))
     };
     let present: Vec<CertificateArn> = added(created).into_iter().filter(is_there).collect();
     if present.is_empty() {

@@ -2,10 +2,9 @@
 
 use super::{after, changed_attributes, only, read_tags, shown_attributes, update_tags, with_keys};
 use crate::{
-    attributes,
-    choices::Protocol,
+    attributes, network,
     ops::{
-        create_target_group::{self, CreateTargetGroup},
+        create_target_group::CreateTargetGroup,
         delete_target_group::DeleteTargetGroup,
         deregister_targets::DeregisterTargets,
         describe_target_group_attributes::DescribeTargetGroupAttributes,
@@ -22,7 +21,7 @@ use escale_base::{
     wire::{Map, Value, Wire},
 };
 use escale_service::{Created, Cx, InputDraft, Props, ResourceType, Update, properties_of};
-use escale_tables::elbv2::TargetHealthState;
+use escale_tables::elbv2::{TargetHealthState, TargetProtocol};
 use serde_json::json;
 
 const NAME: &str = "AWS::ElasticLoadBalancingV2::TargetGroup";
@@ -99,7 +98,8 @@ fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
         health(cx, update)?;
     }
     if update.changed(ATTRIBUTES) {
-        let changed = changed_attributes(attributes::GROUP, update, ATTRIBUTES)?;
+        let known = attributes::of_group(rules::target_group(cx, arn)?.protocol);
+        let changed = changed_attributes(known, update, ATTRIBUTES)?;
         let input = InputDraft::<ModifyTargetGroupAttributes>::new().with("TargetGroupArn", arn);
         input.with("Attributes", &changed).call(cx)?;
         created = with_keys(created, update.after, ATTRIBUTES)?;
@@ -113,9 +113,16 @@ fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
 
 /// Sets all health check settings at once: single ones may contradict the old values of others.
 fn health(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<(), AwsError> {
+    let group = rules::target_group(cx, &update.created.physical_id)?.protocol;
+    let is_tcp_check = match update.after.str("HealthCheckProtocol") {
+        Some(protocol) => protocol == TargetProtocol::Tcp.as_str(),
+        None => group == TargetProtocol::Tcp,
+    };
     let mut input = update.after.input::<ModifyTargetGroup>(HEALTH);
-    for (name, default) in defaults() {
-        if update.after.get(&name).is_none() {
+    for (name, default) in defaults(group) {
+        // A TCP check has neither.
+        let is_of_http = matches!(name.as_str(), "HealthCheckPath" | "Matcher");
+        if !(is_tcp_check && is_of_http) && update.after.get(&name).is_none() {
             input = input.with(&name, &default);
         }
     }
@@ -124,14 +131,14 @@ fn health(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<(), AwsError> {
 }
 
 /// The settings of a target group whose template has none of the properties.
-fn defaults() -> Map<String, Value> {
-    let health = create_target_group::defaults();
+fn defaults(protocol: TargetProtocol) -> Map<String, Value> {
+    let health = network::default_check(protocol);
     let members = [
         ("HealthCheckEnabled", true.into()),
         ("HealthCheckIntervalSeconds", health.interval_secs.into()),
         ("HealthCheckPath", health.path.into()),
         ("HealthCheckPort", "traffic-port".into()),
-        ("HealthCheckProtocol", Protocol::Http.write()),
+        ("HealthCheckProtocol", health.protocol.write()),
         ("HealthCheckTimeoutSeconds", health.timeout_secs.into()),
         ("HealthyThresholdCount", health.healthy_threshold.into()),
         ("Matcher", json!({"HttpCode": health.matcher})),
@@ -169,7 +176,8 @@ fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>
     let group = only(described.target_groups)?;
     let mut properties = properties_of(NAME, &group, &[("Name", "TargetGroupName")]);
     let input = InputDraft::<DescribeTargetGroupAttributes>::new().with("TargetGroupArn", arn);
-    let shown = shown_attributes(attributes::GROUP, created, input.call(cx)?.attributes);
+    let known = attributes::of_group(rules::target_group(cx, arn)?.protocol);
+    let shown = shown_attributes(known, created, input.call(cx)?.attributes);
     properties.insert(ATTRIBUTES.into(), shown);
     let input = InputDraft::<DescribeTargetHealth>::new().with("TargetGroupArn", arn);
     let described = input.call(cx)?.target_health_descriptions;

@@ -3,12 +3,12 @@
 use super::{balancer::served, only};
 use crate::{
     error::invalid,
-    ssl_policies,
     ops::{
         create_listener::CreateListener, create_rule::CreateRule, delete_listener::DeleteListener,
         delete_rule::DeleteRule, describe_listeners::DescribeListeners, describe_rules::DescribeRules,
         modify_listener::ModifyListener, modify_rule::ModifyRule, set_rule_priorities::SetRulePriorities,
     },
+    ssl_policies,
 };
 use escale_base::{
     AwsError, found,

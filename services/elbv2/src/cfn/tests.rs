@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{Elbv2, ops::create_listener::CreateListener};
-use escale_harness::{FakeEc2, Harness, PropertyTable, Resource};
 use escale_base::Secret;
+use escale_harness::{FakeEc2, Harness, PropertyTable, Resource};
 use escale_tables::{
     acm::{Certificate, KeyAlgorithm, Material, Origin},
     ec2::{Group, GroupId, Interface, Subnet, Vpc, VpcId},
@@ -340,7 +340,8 @@ fn listener_certificates_are_added_and_removed() {
     assert_eq!((shown(), harness.read_resource(&made)), (1, Value::Null));
     let error = harness.error("RemoveListenerCertificates", with(&[&arns[0]]));
     assert_eq!(error.code, "OperationNotPermitted");
-    let error = harness.error("AddListenerCertificates", with(&[&"arn:aws:acm:us-east-1:0:certificate/x".to_owned()]));
+    let error = harness
+        .error("AddListenerCertificates", with(&[&"arn:aws:acm:us-east-1:0:certificate/x".to_owned()]));
     assert_eq!(error.code, "CertificateNotFound");
 }
 

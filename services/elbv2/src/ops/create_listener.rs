@@ -6,7 +6,7 @@ use crate::{
     certificates::{self, Asked, CertificateShape},
     choices::Protocol,
     error::{TooMany, invalid},
-    rules, shapes,
+    network, rules, shapes,
 };
 use escale_base::{Tag, Wire, ids};
 use escale_service::{Cx, Operation};
@@ -45,7 +45,7 @@ impl Operation for CreateListener {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let balancer = rules::load_balancer(cx, &input.load_balancer_arn)?;
         let protocol = input.protocol.ok_or_else(|| invalid("A protocol must be specified"))?;
-        let has_tls = certificates::has_tls(protocol)?;
+        let has_tls = network::has_tls(balancer.kind, protocol)?;
         let port = input.port.filter(|p| *p > 0).ok_or_else(|| invalid("A port must be specified"))?;
         rules::tags(&input.tags)?;
         let default = actions::read(input.default_actions)?;

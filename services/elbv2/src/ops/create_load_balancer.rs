@@ -4,6 +4,7 @@ use crate::{
     Error,
     choices::{IpAddressType, LoadBalancerType},
     error::invalid,
+    network,
     nodes::{self, Mapping},
     rules, shapes,
 };
@@ -11,7 +12,7 @@ use escale_base::{AwsError, Tag, Wire, ids};
 use escale_service::{Config, Cx, Operation};
 use escale_tables::{
     ec2::{GroupId, InternetGateway, Subnet, SubnetId},
-    elbv2::{LoadBalancer, Scheme},
+    elbv2::{BalancerKind, LoadBalancer, Scheme},
 };
 use std::sync::Arc;
 
@@ -41,7 +42,8 @@ impl Operation for CreateLoadBalancer {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        refuse_unsupported(&input)?;
+        let kind = kind(input.kind)?;
+        supported_addresses(input.ip_address_type)?;
         rules::name("The load balancer", &input.name)?;
         // Reserved: the DNS names of internal load balancers start with it.
         if input.name.starts_with("internal-") {
@@ -49,10 +51,13 @@ impl Operation for CreateLoadBalancer {
         }
         rules::tags(&input.tags)?;
         let scheme = input.scheme.unwrap_or(Scheme::InternetFacing);
-        let subnets = nodes::subnets(cx, input.subnets, input.subnet_mappings)?;
+        let subnets = nodes::subnets(cx, kind, input.subnets, input.subnet_mappings)?;
         let vpc = subnets[0].vpc.clone();
-        let groups = rules::groups(cx, &vpc, input.security_groups)?;
-        if let Some(same) = existing(cx, &input.name, scheme, &subnets, &groups)? {
+        let groups = match kind {
+            BalancerKind::Network if input.security_groups.is_empty() => Vec::new(),
+            _ => rules::groups(cx, &vpc, input.security_groups)?,
+        };
+        if let Some(same) = existing(cx, &input.name, (kind, scheme), &subnets, &groups)? {
             return Ok(Output { load_balancers: vec![shapes::balancer(cx, &same)] });
         }
         // Without an Internet gateway the public addresses would not be reachable.
@@ -63,10 +68,14 @@ impl Operation for CreateLoadBalancer {
         let id = ids::random_hex(16);
         let mut balancer = LoadBalancer {
             arn: cx
-                .arn("elasticloadbalancing", format!("loadbalancer/app/{}/{id}", input.name))
+                .arn(
+                    "elasticloadbalancing",
+                    format!("loadbalancer/{}/{}/{id}", network::arn_part(kind), input.name),
+                )
                 .to_string()
                 .into(),
-            dns_name: dns_name(cx.config, &input.name, &id, scheme).into(),
+            dns_name: dns_name(cx.config, &input.name, &id, (kind, scheme)).into(),
+            kind,
             name: input.name,
             scheme,
             vpc,
@@ -86,13 +95,16 @@ impl Operation for CreateLoadBalancer {
     }
 }
 
-fn refuse_unsupported(input: &Input) -> Result<(), Error> {
-    if let Some(kind) = input.kind.filter(|k| *k != LoadBalancerType::Application) {
-        return Err(AwsError::not_supported(format_args!("A load balancer of the type '{kind}'"))
-            .hint("Use 'application'.")
-            .into());
+/// AWS's default is `application`.
+fn kind(requested: Option<LoadBalancerType>) -> Result<BalancerKind, AwsError> {
+    match requested {
+        None | Some(LoadBalancerType::Application) => Ok(BalancerKind::Application),
+        Some(LoadBalancerType::Network) => Ok(BalancerKind::Network),
+        Some(kind @ LoadBalancerType::Gateway) => {
+            Err(AwsError::not_supported(format_args!("A load balancer of the type '{kind}'"))
+                .hint("Use 'application' or 'network'."))
+        }
     }
-    Ok(supported_addresses(input.ip_address_type)?)
 }
 
 pub(crate) fn supported_addresses(kind: Option<IpAddressType>) -> Result<(), AwsError> {
@@ -108,7 +120,7 @@ pub(crate) fn supported_addresses(kind: Option<IpAddressType>) -> Result<(), Aws
 fn existing(
     cx: &Cx<'_>,
     name: &str,
-    scheme: Scheme,
+    (kind, scheme): (BalancerKind, Scheme),
     subnets: &[Arc<Subnet>],
     groups: &[GroupId],
 ) -> Result<Option<Arc<LoadBalancer>>, Error> {
@@ -118,17 +130,20 @@ fn existing(
     // The order of the subnets does not matter.
     present.sort();
     wanted.sort();
-    if present == wanted && found.scheme == scheme && found.groups == groups {
+    if present == wanted && (found.kind, found.scheme) == (kind, scheme) && found.groups == groups {
         return Ok(Some(found));
     }
     Err(Error::DuplicateLoadBalancer(name.to_owned()))
 }
 
 /// The DNS name. `escale_route53::system` has the zones, and the reason why an internal name does not end in `localhost`.
-fn dns_name(config: &Config, name: &str, id: &str, scheme: Scheme) -> String {
+fn dns_name(config: &Config, name: &str, id: &str, (kind, scheme): (BalancerKind, Scheme)) -> String {
     let region = &config.region;
     let name = name.to_ascii_lowercase();
     match scheme {
+        Scheme::Internal if kind == BalancerKind::Network => {
+            format!("{name}-{id}.{region}.elb.{}", Config::PRIVATE_SUFFIX)
+        }
         Scheme::InternetFacing => format!("{name}-{id}.{region}.elb.{}", Config::PUBLIC_SUFFIX),
         Scheme::Internal => format!("internal-{name}-{id}.{region}.elb.{}", Config::PRIVATE_SUFFIX),
     }
@@ -144,7 +159,8 @@ mod tests {
         let cloud = FakeCloud::new();
         let (a, b, other) = (cloud.subnet("a"), cloud.subnet("b"), cloud.subnet("b"));
         for (change, code) in [
-            (json!({"Type": "network"}), "NotImplemented"),
+            (json!({"Type": "gateway"}), "NotImplemented"),
+            (json!({"Type": "network", "Subnets": []}), "ValidationError"),
             (json!({"IpAddressType": "dualstack"}), "NotImplemented"),
             (json!({"Subnets": [a]}), "ValidationError"),
             (json!({"Subnets": [a, b, other]}), "InvalidConfigurationRequest"),

@@ -5,11 +5,11 @@ use crate::{
     actions::{self, ActionShape},
     conditions::{self, ConditionShape},
     error::{TooMany, invalid},
-    rules, shapes,
+    network, rules, shapes,
 };
 use escale_base::{Tag, Wire, ids};
 use escale_service::{Cx, Operation};
-use escale_tables::elbv2::Rule;
+use escale_tables::elbv2::{BalancerKind, Rule};
 
 pub(crate) struct CreateRule;
 
@@ -41,6 +41,9 @@ impl Operation for CreateRule {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let listener = rules::listener(cx, &input.listener_arn)?;
+        if network::kind_of_listener(&listener.arn) == BalancerKind::Network {
+            return Err(invalid("A listener of a network load balancer has no rules"));
+        }
         priority(input.priority)?;
         rules::tags(&input.tags)?;
         let others = rules::rules_of(cx.tx, &listener.arn);

@@ -5,13 +5,13 @@ use crate::{
     Error,
     choices::{Protocol, TargetGroupIpAddressType, TargetTypeInput},
     error::invalid,
-    rules, shapes,
+    network, rules, shapes,
 };
 use escale_base::{AwsError, Tag, Wire, ids};
 use escale_service::{Cx, Operation};
 use escale_tables::{
     ec2::{Vpc, VpcId},
-    elbv2::{HealthCheck, TargetGroup, TargetType},
+    elbv2::{TargetGroup, TargetProtocol, TargetType},
 };
 
 pub(crate) struct CreateTargetGroup;
@@ -48,7 +48,7 @@ impl Operation for CreateTargetGroup {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        refuse_unsupported(&input)?;
+        let protocol = protocol(&input)?;
         rules::name("The target group", &input.name)?;
         rules::tags(&input.tags)?;
         let vpc = input.vpc_id.ok_or_else(|| invalid("A VPC ID must be specified"))?;
@@ -68,10 +68,14 @@ impl Operation for CreateTargetGroup {
             unhealthy_threshold: input.unhealthy_threshold_count,
             matcher: input.matcher,
         };
-        let health = health.over(defaults())?;
+        let health = health.over(protocol, network::default_check(protocol))?;
         if let Some(found) = cx.tx.scan::<TargetGroup>().find(|g| g.name == input.name) {
             // Creation is idempotent: the same settings return the existing group.
-            if found.vpc == vpc && found.targets == targets && found.port == port && found.health == health {
+            if (found.protocol, &found.vpc) == (protocol, &vpc)
+                && found.targets == targets
+                && found.port == port
+                && found.health == health
+            {
                 return Ok(Output { target_groups: vec![shapes::group(cx.tx, &found)] });
             }
             return Err(Error::DuplicateTargetGroup(input.name));
@@ -85,6 +89,7 @@ impl Operation for CreateTargetGroup {
             name: input.name,
             vpc,
             targets,
+            protocol,
             port,
             health,
             attributes: Default::default(),
@@ -97,7 +102,7 @@ impl Operation for CreateTargetGroup {
     }
 }
 
-fn refuse_unsupported(input: &Input) -> Result<(), Error> {
+fn protocol(input: &Input) -> Result<TargetProtocol, Error> {
     let only = |what: &str, given: Option<&str>, supported: &str| match given {
         Some(other) if other != supported => {
             let hint = format_args!("Use '{supported}'.");
@@ -106,11 +111,24 @@ fn refuse_unsupported(input: &Input) -> Result<(), Error> {
         _ => Ok(()),
     };
     let protocol = input.protocol.ok_or_else(|| invalid("A protocol must be specified"))?;
-    only("A target group of the protocol", Some(protocol.as_str()), Protocol::Http.as_str())?;
+    let protocol = match protocol {
+        Protocol::Http => TargetProtocol::Http,
+        Protocol::Tcp => TargetProtocol::Tcp,
+        other => {
+            return Err(AwsError::not_supported(format_args!("A target group of the protocol '{other}'"))
+                .hint("Use 'HTTP' or 'TCP'.")
+                .into());
+        }
+    };
+    if protocol == TargetProtocol::Tcp && input.protocol_version.is_some() {
+        return Err(invalid(
+            "A protocol version cannot be specified for target groups with the protocol TCP",
+        ));
+    }
     only("The protocol version", input.protocol_version.as_deref(), "HTTP1")?;
     let addresses = input.ip_address_type.map(TargetGroupIpAddressType::as_str);
     only("The IP address type", addresses, TargetGroupIpAddressType::Ipv4.as_str())?;
-    Ok(())
+    Ok(protocol)
 }
 
 /// AWS's default is `instance`.
@@ -123,19 +141,6 @@ fn target_type(requested: Option<TargetTypeInput>) -> Result<TargetType, Error> 
                 .hint("Use 'ip' or 'instance'.")
                 .into())
         }
-    }
-}
-
-/// AWS's defaults for HTTP target groups.
-pub(crate) fn defaults() -> HealthCheck {
-    HealthCheck {
-        path: "/".into(),
-        port: None,
-        interval_secs: 30,
-        timeout_secs: 5,
-        healthy_threshold: 5,
-        unhealthy_threshold: 2,
-        matcher: "200".into(),
     }
 }
 

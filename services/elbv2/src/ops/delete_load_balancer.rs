@@ -25,7 +25,7 @@ impl Operation for DeleteLoadBalancer {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let Some(balancer) = cx.tx.get::<LoadBalancer>(&input.load_balancer_arn) else { return Ok(()) };
         let key = "deletion_protection.enabled";
-        if attributes::get(attributes::BALANCER, &balancer.attributes, key) == "true" {
+        if attributes::get(attributes::of_balancer(balancer.kind), &balancer.attributes, key) == "true" {
             return Err(Error::NotPermitted(format!(
                 "Load balancer '{}' cannot be deleted because deletion protection is enabled",
                 balancer.arn

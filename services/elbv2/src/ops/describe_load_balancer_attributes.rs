@@ -27,6 +27,8 @@ impl Operation for DescribeLoadBalancerAttributes {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let balancer = rules::load_balancer(cx, &input.load_balancer_arn)?;
-        Ok(Output { attributes: attributes::show(attributes::BALANCER, &balancer.attributes) })
+        Ok(Output {
+            attributes: attributes::show(attributes::of_balancer(balancer.kind), &balancer.attributes),
+        })
     }
 }

@@ -45,7 +45,8 @@ impl Operation for DescribeSSLPolicies {
             ssl_policies::named(Some(name))?;
         }
         let is_wanted = |known: &&ssl_policies::Known| {
-            let by_name = input.names.is_empty() || input.names.iter().any(|name| name.as_str() == known.name);
+            let by_name =
+                input.names.is_empty() || input.names.iter().any(|name| name.as_str() == known.name);
             by_name && input.load_balancer_type.is_none_or(|kind| kind == LoadBalancerType::Application)
         };
         let mut all: Vec<_> = ssl_policies::ALL.iter().filter(is_wanted).collect();

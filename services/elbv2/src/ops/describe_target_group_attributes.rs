@@ -27,6 +27,6 @@ impl Operation for DescribeTargetGroupAttributes {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let group = rules::target_group(cx, &input.target_group_arn)?;
-        Ok(Output { attributes: attributes::show(attributes::GROUP, &group.attributes) })
+        Ok(Output { attributes: attributes::show(attributes::of_group(group.protocol), &group.attributes) })
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     certificates::{self, Asked, CertificateShape},
     choices::Protocol,
     error::invalid,
-    rules, shapes,
+    network, rules, shapes,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -57,7 +57,9 @@ impl Operation for ModifyListener {
         }
         let before = cx.tx.get::<ListenerTls>(&listener.arn);
         let asked = Asked { certificates: input.certificates, policy: input.ssl_policy };
-        if input.protocol.map_or(Ok(before.is_some()), certificates::has_tls)? {
+        let kind = network::kind_of_listener(&listener.arn);
+        let has_tls = |protocol| network::has_tls(kind, protocol);
+        if input.protocol.map_or(Ok(before.is_some()), has_tls)? {
             let tls = certificates::tls(cx, &listener, before.as_deref(), asked)?;
             certificates::check_count(cx, &tls)?;
             cx.tx.put(tls);

@@ -32,8 +32,9 @@ impl Operation for ModifyLoadBalancerAttributes {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut balancer = (*rules::load_balancer(cx, &input.load_balancer_arn)?).clone();
-        attributes::set(attributes::BALANCER, &mut balancer.attributes, input.attributes)?;
-        let attributes = attributes::show(attributes::BALANCER, &balancer.attributes);
+        let all = attributes::of_balancer(balancer.kind);
+        attributes::set(all, &mut balancer.attributes, input.attributes)?;
+        let attributes = attributes::show(all, &balancer.attributes);
         cx.tx.put(balancer);
         Ok(Output { attributes })
     }

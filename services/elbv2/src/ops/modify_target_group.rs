@@ -3,7 +3,7 @@
 use crate::{Error, choices::Protocol, error::invalid, rules, shapes};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::elbv2::HealthCheck;
+use escale_tables::elbv2::{HealthCheck, TargetProtocol};
 
 pub(crate) struct ModifyTargetGroup;
 
@@ -48,7 +48,7 @@ impl Operation for ModifyTargetGroup {
             unhealthy_threshold: input.unhealthy_threshold_count,
             matcher: input.matcher,
         };
-        group.health = health.over(group.health)?;
+        group.health = health.over(group.protocol, group.health)?;
         let shape = shapes::group(cx.tx, &group);
         cx.tx.put(group);
         Ok(Output { target_groups: vec![shape] })
@@ -69,12 +69,25 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Applies the settings to `old` and checks the result.
-    pub(super) fn over(self, old: HealthCheck) -> Result<HealthCheck, Error> {
-        if let Some(other) = self.protocol.filter(|p| *p != Protocol::Http) {
-            return Err(AwsError::not_supported(format_args!("The health check protocol '{other}'"))
-                .hint("Use 'HTTP'.")
-                .into());
+    /// Applies the settings to `old`, which is of a group with this protocol, and checks the result.
+    pub(super) fn over(self, group: TargetProtocol, old: HealthCheck) -> Result<HealthCheck, Error> {
+        let protocol = match self.protocol {
+            None => old.protocol,
+            Some(Protocol::Http) => TargetProtocol::Http,
+            Some(Protocol::Tcp) if group == TargetProtocol::Tcp => TargetProtocol::Tcp,
+            Some(other @ Protocol::Https) => {
+                return Err(AwsError::not_supported(format_args!("The health check protocol '{other}'"))
+                    .hint("Use 'HTTP'.")
+                    .into());
+            }
+            Some(other) => {
+                return Err(invalid(format!(
+                    "Health check protocol '{other}' is not supported for target groups with the protocol '{group}'"
+                )));
+            }
+        };
+        if protocol == TargetProtocol::Tcp && (self.path.is_some() || self.matcher.is_some()) {
+            return Err(invalid("A health check of the protocol TCP has no path and no matcher"));
         }
         if self.enabled == Some(false) {
             let message = "Health check enabled must be true for target groups with target type 'ip'";
@@ -89,6 +102,7 @@ impl Health {
             }
         };
         let new = HealthCheck {
+            protocol,
             path: self.path.unwrap_or(old.path),
             port,
             interval_secs: between("interval", self.interval_secs.unwrap_or(old.interval_secs), 5, 300)?,

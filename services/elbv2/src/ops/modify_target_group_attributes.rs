@@ -32,8 +32,9 @@ impl Operation for ModifyTargetGroupAttributes {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut group = (*rules::target_group(cx, &input.target_group_arn)?).clone();
-        attributes::set(attributes::GROUP, &mut group.attributes, input.attributes)?;
-        let attributes = attributes::show(attributes::GROUP, &group.attributes);
+        let all = attributes::of_group(group.protocol);
+        attributes::set(all, &mut group.attributes, input.attributes)?;
+        let attributes = attributes::show(all, &group.attributes);
         cx.tx.put(group);
         Ok(Output { attributes })
     }

@@ -33,6 +33,12 @@ impl Operation for SetSecurityGroups {
         if input.security_groups.is_empty() {
             return Err(invalid("At least one security group must be specified"));
         }
+        if balancer.groups.is_empty() {
+            return Err(Error::InvalidConfiguration(
+                "You cannot set security groups on a network load balancer that was created without security groups"
+                    .into(),
+            ));
+        }
         balancer.groups = rules::groups(cx, &balancer.vpc, input.security_groups)?;
         // The groups apply at the network interfaces; the balancer's row only shows them.
         for node in &balancer.nodes {

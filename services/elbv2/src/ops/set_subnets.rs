@@ -37,7 +37,7 @@ impl Operation for SetSubnets {
     /// A subnet that the load balancer has already keeps its node.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut balancer = (*rules::load_balancer(cx, &input.load_balancer_arn)?).clone();
-        let subnets = nodes::subnets(cx, input.subnets, input.subnet_mappings)?;
+        let subnets = nodes::subnets(cx, balancer.kind, input.subnets, input.subnet_mappings)?;
         if subnets[0].vpc != balancer.vpc {
             let message = format!("The subnets must be in the load balancer's VPC {}", balancer.vpc);
             return Err(Error::InvalidConfiguration(message));

@@ -1,7 +1,7 @@
 //! Configures the proxy plane for each load balancer according to its rows.
 
 use super::{observe, spec};
-use crate::{nodes, rules};
+use crate::{network, nodes, rules};
 use escale_base::{Clock, PlaneError, Timestamp};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_proxy::{BalancerSpec, Proxies};
@@ -9,7 +9,7 @@ use escale_store::{Change, Image, Store, StoreError, Tx};
 use escale_tables::Fingerprint;
 use escale_tables::{
     ec2::InterfaceSeen,
-    elbv2::{BalancerSeen, ListenerTls, LoadBalancer, LoadBalancerName, SeenFault},
+    elbv2::{BalancerSeen, ListenerTls, LoadBalancer, LoadBalancerName, Node, SeenFault},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,12 @@ use tokio_util::task::AbortOnDropHandle;
 /// A step of the reconciler.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {
-    Apply { spec: Box<BalancerSpec>, fingerprint: String },
+    Apply {
+        spec: Box<BalancerSpec>,
+        fingerprint: String,
+    },
+    /// Gives DNS other nodes, because the health of targets has changed.
+    Publish,
     Remove,
 }
 
@@ -90,6 +95,7 @@ impl Reconciler for Balancers {
         "elbv2_rule",
         "elbv2_target_group",
         "elbv2_target",
+        "elbv2_target_seen",
         "ec2_interface_seen",
     ];
 
@@ -108,7 +114,7 @@ impl Reconciler for Balancers {
                 with.map(|tls| tls.load_balancer.to_string()).collect()
             }
             "elbv2_target_group" => rules::balancers_of(image, &change.key),
-            "elbv2_target" => {
+            "elbv2_target" | "elbv2_target_seen" => {
                 let group = change.key.rsplit_once('/').map_or("", |(group, _)| group);
                 rules::balancers_of(image, group)
             }
@@ -131,7 +137,7 @@ impl Reconciler for Balancers {
         let Some(balancer) = image.get::<LoadBalancer>(key) else {
             return if seen.is_some() { Plan::Step(Step::Remove) } else { Plan::Done };
         };
-        let is_available = |n: &&escale_tables::elbv2::Node| image.has::<InterfaceSeen>(n.interface.as_str());
+        let is_available = |n: &&Node| image.has::<InterfaceSeen>(n.interface.as_str());
         if let Some(node) = balancer.nodes.iter().find(|n| !is_available(n)) {
             return Plan::wait(format!(
                 "the network interface {} in {} is not available yet",
@@ -142,7 +148,11 @@ impl Reconciler for Balancers {
         let fingerprint = spec::fingerprint(&spec);
         match seen {
             Some(seen) if seen.fault.is_none() && seen.applied.as_deref() == Some(fingerprint.as_str()) => {
-                Plan::Done
+                if is_published(image, &balancer) {
+                    Plan::Done
+                } else {
+                    Plan::Step(Step::Publish)
+                }
             }
             _ => Plan::Step(Step::Apply { spec: Box::new(spec), fingerprint }),
         }
@@ -159,6 +169,14 @@ impl Reconciler for Balancers {
                 self.observe(key);
                 Ok(result?)
             }
+            Step::Publish => Ok(self.store.write(|tx| {
+                if let Some(balancer) = tx.get::<LoadBalancer>(key) {
+                    let served: Vec<String> =
+                        balancer.nodes.iter().map(|n| spec::node_name(&balancer, n)).collect();
+                    publish(tx, key, &served);
+                }
+                Ok::<(), StoreError>(())
+            })?),
             Step::Remove => {
                 // The row goes last: a crash before it leads to another removal.
                 self.proxies.remove(key).await?;
@@ -176,13 +194,21 @@ impl Reconciler for Balancers {
 /// Gives DNS the addresses of the nodes that the plane serves, of which SetSubnets may have created some.
 fn publish(tx: &mut Tx, arn: &str, served: &[String]) {
     let Some(balancer) = tx.get::<LoadBalancer>(arn) else { return };
-    let is_served = |n: &&escale_tables::elbv2::Node| served.contains(&spec::node_name(&balancer, n));
+    let is_answered = network::is_answered(tx, &balancer);
+    let is_served = |n: &&Node| is_answered(n) && served.contains(&spec::node_name(&balancer, n));
     let name = nodes::published(&balancer, balancer.nodes.iter().filter(is_served));
     let known = tx.get::<LoadBalancerName>(&name.name);
     // SetSubnets may have replaced all nodes meanwhile: then it has published the new ones.
     if !name.addresses.is_empty() && known.is_none_or(|known| *known != name) {
         tx.put(name);
     }
+}
+
+/// Whether DNS has the nodes of an unchanged load balancer that should be answered now.
+fn is_published(image: &Image, balancer: &LoadBalancer) -> bool {
+    let is_answered = network::is_answered(image, balancer);
+    let wanted = nodes::published(balancer, balancer.nodes.iter().filter(|n| is_answered(n)));
+    image.get::<LoadBalancerName>(&balancer.dns_name).is_some_and(|name| *name == wanted)
 }
 
 /// The load balancer's ARN from the ARN of a listener or rule, which has `more` further parts.

@@ -5,6 +5,8 @@ mod observe;
 mod spec;
 
 pub(crate) use balancer::Balancers;
+#[cfg(test)]
+pub(crate) use spec::of as spec_of;
 
 use escale_base::Timestamp;
 use escale_store::{Image, Store, StoreError};

@@ -1,13 +1,13 @@
 //! Converts a load balancer's rows to one specification for the proxy plane.
 
-use crate::{attributes, rules, ssl_policies};
+use crate::{attributes, network, rules, ssl_policies};
 use escale_proxy::spec;
 use escale_store::Image;
 use escale_tables::{
     acm::{self, CertificateArn},
     elbv2::{
-        Action, Condition, HealthCheck, Listener, ListenerTls, LoadBalancer, Node, QueryPair, Redirect, Rule,
-        Target, TargetGroup, TargetGroupArn,
+        Action, BalancerKind, Condition, HealthCheck, Listener, ListenerTls, LoadBalancer, Node, QueryPair,
+        Redirect, Rule, Target, TargetGroup, TargetGroupArn, TargetProtocol,
     },
 };
 use std::{
@@ -19,8 +19,11 @@ use std::{
 /// The user agent of AWS's health checks.
 const CHECKER: &str = "ELB-HealthChecker/2.0";
 
+/// AWS's default for TCP listeners; the attribute that changes it is refused.
+const TCP_IDLE_SECS: u64 = 350;
+
 /// The current specification, which the plane should serve.
-pub(super) fn of(image: &Image, balancer: &LoadBalancer) -> spec::BalancerSpec {
+pub(crate) fn of(image: &Image, balancer: &LoadBalancer) -> spec::BalancerSpec {
     let listeners: Vec<_> = rules::listeners_of(image, &balancer.arn)
         .into_iter()
         .map(|l| (rules::rules_of(image, &l.arn), l))
@@ -35,14 +38,17 @@ pub(super) fn of(image: &Image, balancer: &LoadBalancer) -> spec::BalancerSpec {
         nodes: balancer.nodes.iter().map(|n| node(balancer, n)).collect(),
         listeners: listeners
             .iter()
-            .map(|(rules, l)| spec::ListenerSpec {
-                port: l.port,
-                rules: rules.iter().map(|r| rule(r)).collect(),
-                default: action(&l.default),
-                tls: tls(image, balancer, l),
+            .map(|(rules, l)| match balancer.kind {
+                BalancerKind::Application => spec::ListenerSpec {
+                    port: l.port,
+                    rules: rules.iter().map(|r| rule(r)).collect(),
+                    default: action(&l.default),
+                    tls: tls(image, balancer, l),
+                },
+                BalancerKind::Network => relay(image, l),
             })
             .collect(),
-        groups: groups.map(|g| group(image, &g)).collect(),
+        groups: groups.map(|g| group(image, balancer, &g)).collect(),
         attributes: general(balancer),
     }
 }
@@ -71,9 +77,13 @@ pub(super) fn node_name(balancer: &LoadBalancer, node: &Node) -> String {
 }
 
 fn general(balancer: &LoadBalancer) -> spec::Attributes {
-    let get = |key| attributes::get(attributes::BALANCER, &balancer.attributes, key);
+    let get = |key| attributes::get(attributes::of_balancer(balancer.kind), &balancer.attributes, key);
+    let idle_secs = match balancer.kind {
+        BalancerKind::Application => get("idle_timeout.timeout_seconds").parse::<u64>().unwrap_or(60),
+        BalancerKind::Network => TCP_IDLE_SECS,
+    };
     spec::Attributes {
-        idle_timeout_ms: get("idle_timeout.timeout_seconds").parse::<u64>().unwrap_or(60) * 1000,
+        idle_timeout_ms: idle_secs * 1000,
         drop_invalid_headers: get("routing.http.drop_invalid_header_fields.enabled") == "true",
         forwarded_for: match get("routing.http.xff_header_processing.mode") {
             "preserve" => spec::ForwardedFor::Preserve,
@@ -84,6 +94,20 @@ fn general(balancer: &LoadBalancer) -> spec::Attributes {
         trace_header: Some("X-Amzn-Trace-Id".into()),
         server_name: "awselb/2.0".into(),
     }
+}
+
+/// A TCP listener. Its action was checked, so it has one group.
+fn relay(image: &Image, row: &Listener) -> spec::ListenerSpec {
+    let group = groups_of(&row.default).into_iter().next();
+    let attributes = group.and_then(|arn| image.get::<TargetGroup>(arn)).map(|g| g.attributes.clone());
+    let attributes = attributes.unwrap_or_default();
+    let is_on = |key| attributes::get(attributes::of_group(TargetProtocol::Tcp), &attributes, key) == "true";
+    let default = spec::Action::Relay(spec::Relay {
+        group: group.map(ToString::to_string).unwrap_or_default(),
+        end_after_drain: is_on("deregistration_delay.connection_termination.enabled"),
+        end_when_unhealthy: is_on("target_health_state.unhealthy.connection_termination.enabled"),
+    });
+    spec::ListenerSpec { port: row.port, rules: Vec::new(), default, tls: None }
 }
 
 fn rule(r: &Rule) -> spec::Rule {
@@ -101,7 +125,8 @@ fn tls(image: &Image, balancer: &LoadBalancer, listener: &Listener) -> Option<sp
         let material = acm::usable(image, arn)?;
         Some(spec::tls::CertificateSpec { chain_pem: material.full_chain(), key_pem: material.key_pem })
     };
-    let http2 = attributes::get(attributes::BALANCER, &balancer.attributes, "routing.http2.enabled");
+    let all = attributes::of_balancer(balancer.kind);
+    let http2 = attributes::get(all, &balancer.attributes, "routing.http2.enabled");
     Some(spec::tls::TlsSpec {
         certificates: row.certificates.iter().filter_map(certificate).collect(),
         policy: ssl_policies::find(&row.policy).unwrap_or(&ssl_policies::ALL[0]).policy(),
@@ -152,8 +177,8 @@ fn condition(condition: &Condition) -> spec::Condition {
     }
 }
 
-fn group(image: &Image, row: &TargetGroup) -> spec::GroupSpec {
-    let get = |key| attributes::get(attributes::GROUP, &row.attributes, key);
+fn group(image: &Image, balancer: &LoadBalancer, row: &TargetGroup) -> spec::GroupSpec {
+    let get = |key| attributes::get(attributes::of_group(row.protocol), &row.attributes, key);
     let delay = get("deregistration_delay.timeout_seconds").parse::<u64>().unwrap_or(300);
     let target = |t: &Target| spec::TargetSpec {
         addr: SocketAddr::from((t.ip, t.port)),
@@ -168,18 +193,20 @@ fn group(image: &Image, row: &TargetGroup) -> spec::GroupSpec {
             _ => spec::Algorithm::RoundRobin,
         },
         health: health(&row.health),
-        // The other value is `use_load_balancer_configuration`, which is always on for application load balancers.
-        cross_zone: get("load_balancing.cross_zone.enabled") != "false",
+        cross_zone: network::is_cross_zone(balancer, row),
         drain_delay_ms: delay * 1000,
     }
 }
 
 fn health(check: &HealthCheck) -> spec::HealthCheck {
     spec::HealthCheck {
-        protocol: spec::Probe::Http {
-            path: check.path.clone(),
-            matcher: check.matcher.clone(),
-            headers: BTreeMap::from([("User-Agent".to_owned(), CHECKER.to_owned())]),
+        protocol: match check.protocol {
+            TargetProtocol::Http => spec::Probe::Http {
+                path: check.path.clone(),
+                matcher: check.matcher.clone(),
+                headers: BTreeMap::from([("User-Agent".to_owned(), CHECKER.to_owned())]),
+            },
+            TargetProtocol::Tcp => spec::Probe::Tcp,
         },
         port: check.port,
         interval_ms: u64::from(check.interval_secs) * 1000,

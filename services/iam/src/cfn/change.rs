@@ -12,7 +12,7 @@ use crate::ops::{
     update_role::UpdateRole,
     update_user::UpdateUser,
 };
-use escale_base::{AwsError, already_gone, wire::Value};
+use escale_base::{AwsError, already_gone};
 use escale_service::{Created, Cx, InputDraft, Update};
 
 pub(super) fn role(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
@@ -80,8 +80,7 @@ pub(super) fn inline_policy(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Crea
     fn one<E: Entity>(cx: &mut Cx<'_>, update: &Update<'_>, list: &str) -> Result<Vec<String>, AwsError> {
         let (new_name, wanted) = (update.after.text(POLICY_NAME)?, update.after.read::<Vec<String>>(list)?);
         let old_name = update.created.attribute(POLICY_NAME)?.to_owned();
-        let holders = update.created.attributes.get(list).and_then(Value::as_array).into_iter().flatten();
-        for name in holders.filter_map(Value::as_str) {
+        for name in update.created.private_list(list) {
             if old_name != new_name || !wanted.iter().any(|other| other == name) {
                 let input = E::of::<E::DeleteInline>(name).with(POLICY_NAME, &old_name);
                 already_gone(input.call(cx))?;
@@ -95,7 +94,12 @@ pub(super) fn inline_policy(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Crea
     }
     let (roles, users) = (one::<OfRole>(cx, update, ROLES)?, one::<OfUser>(cx, update, USERS)?);
     let name = update.after.text(POLICY_NAME)?;
-    Ok(update.created.clone().with(POLICY_NAME, name).with(ROLES, roles).with(USERS, users))
+    Ok(update
+        .created
+        .clone()
+        .with_private(POLICY_NAME, name)
+        .with_private(ROLES, roles)
+        .with_private(USERS, users))
 }
 
 pub(super) fn managed_policy(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {

@@ -67,9 +67,8 @@ pub(super) fn inline_policy(cx: &mut Cx<'_>, created: &Created) -> Read {
         common: &mut Option<Value>,
     ) -> Result<Vec<String>, AwsError> {
         let policy = created.attribute(POLICY_NAME)?.to_owned();
-        let names = created.attributes.get(list).and_then(Value::as_array).into_iter().flatten();
         let mut holders = Vec::new();
-        for name in names.filter_map(Value::as_str) {
+        for name in created.private_list(list) {
             let got = E::of::<E::GetInline>(name).with(POLICY_NAME, &policy).call(cx);
             let Some(got) = found(got)? else { continue };
             let text = document(&E::document(got))?;
@@ -117,7 +116,7 @@ pub(super) fn access_key(cx: &mut Cx<'_>, created: &Created) -> Read {
     let own = listed.access_key_metadata.iter().find(|key| *key.access_key_id == *created.physical_id);
     Ok(own.map(|key| {
         let mut properties = properties_of("AWS::IAM::AccessKey", key, &[]);
-        if let Some(serial) = created.attributes.get(SERIAL) {
+        if let Some(serial) = created.private.get(SERIAL) {
             properties.insert(SERIAL.into(), serial.clone());
         }
         properties
@@ -125,7 +124,7 @@ pub(super) fn access_key(cx: &mut Cx<'_>, created: &Created) -> Read {
 }
 
 /// A document as the API returns it, percent-encoded.
-fn document(encoded: &str) -> Result<Value, AwsError> {
+pub(super) fn document(encoded: &str) -> Result<Value, AwsError> {
     let text = path::decode_once(encoded).map_err(|_| AwsError::internal())?;
     Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }

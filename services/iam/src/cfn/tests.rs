@@ -241,6 +241,26 @@ fn changed_path_of_user_changes_the_arn() {
 }
 
 #[test]
+fn single_policies_change_their_document() {
+    let cloud = FakeCloud::new();
+    cloud.0.ok("CreateRole", json!({"RoleName": "app", "AssumeRolePolicyDocument": trust().to_string()}));
+    cloud.0.ok("CreateUser", json!({"UserName": "app"}));
+    for (type_name, holder) in [("AWS::IAM::RolePolicy", "RoleName"), ("AWS::IAM::UserPolicy", "UserName")] {
+        let before = json!({holder: "app", "PolicyName": "own", "PolicyDocument": allow("s3:GetObject")});
+        let changes = vec![json!({"PolicyDocument": allow("s3:PutObject")})];
+        let resource = cloud.0.check_changes(&Changes { type_name, before, changes, write_only: &[] });
+        assert_eq!(resource.created.physical_id, "own|app");
+        cloud.0.delete_resource(&resource).unwrap();
+        cloud.0.delete_resource(&resource).unwrap();
+        assert_eq!(cloud.0.read_resource(&resource), Value::Null);
+        let bare = cloud.create(type_name, json!({holder: "app", "PolicyName": "own"}));
+        assert!(bare.unwrap_err().message.contains("PolicyDocument"));
+        let nobody = json!({holder: "nobody", "PolicyName": "own", "PolicyDocument": allow("s3:*")});
+        assert_eq!(cloud.create(type_name, nobody).unwrap_err().code, "NoSuchEntity");
+    }
+}
+
+#[test]
 fn renamed_inline_policy_leaves_no_old_policy() {
     let cloud = FakeCloud::new().0;
     let role = json!({"RoleName": "r", "AssumeRolePolicyDocument": trust()});

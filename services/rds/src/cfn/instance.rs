@@ -75,6 +75,7 @@ pub(super) fn instance_type() -> ResourceType {
     .gone(instance_gone)
     .update(update_instance)
     .read(read_instance)
+    .adopt(|cx, id, _| adopt_instance(cx, id))
     .replaces_if(instance_is_replaced)
 }
 
@@ -124,11 +125,21 @@ fn create_instance(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsErr
             input.with("DBSnapshotIdentifier", &snapshot).call(cx)?
         }
     };
-    let created = Created::new(id.as_str())
-        .with("Endpoint.Address", rules::endpoint(cx.config, &id))
-        .with("DBInstanceArn", made.db_instance.arn.as_str())
-        .with("DbiResourceId", made.db_instance.dbi_resource_id.as_str());
-    with_changeable(cx, created, &made.db_instance)
+    described(cx, &id, &made.db_instance)
+}
+
+fn described(cx: &mut Cx<'_>, id: &str, made: &shapes::InstanceShape) -> Result<Created, AwsError> {
+    let created = Created::new(id)
+        .with("Endpoint.Address", rules::endpoint(cx.config, id))
+        .with("DBInstanceArn", made.arn.as_str())
+        .with("DbiResourceId", made.dbi_resource_id.as_str());
+    with_changeable(cx, created, made)
+}
+
+fn adopt_instance(cx: &mut Cx<'_>, id: &str) -> Result<Created, AwsError> {
+    let input = InputDraft::<DescribeDBInstances>::new().with("DBInstanceIdentifier", &id.to_owned());
+    let made = input.call(cx)?.db_instances.into_iter().next();
+    described(cx, id, &made.ok_or_else(|| crate::Error::NoInstance(id.to_owned()))?)
 }
 
 /// Sets the attributes that an update can change.

@@ -48,10 +48,6 @@ const MODIFIED: &[&str] = &[
 ];
 const RENAMED: &[(&str, &str)] = &[("Port", "DBPortNumber"), ("VPCSecurityGroups", "VpcSecurityGroupIds")];
 
-/// An attribute that no template can read: the values of [`IRREVERSIBLE`] properties before the last change.
-const PREVIOUS: &str = "Previous";
-const IRREVERSIBLE: &[&str] = &["AllocatedStorage", "EngineVersion"];
-
 pub(super) fn update_instance(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
     let (created, after) = (update.created, update.after);
     instance::check_automated_backups(after)?;
@@ -61,7 +57,7 @@ pub(super) fn update_instance(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Cr
     let mut members: Map<String, Value> = Map::new();
     for property in MODIFIED.iter().filter(|property| update.changed(property)) {
         let value = after.get(property).cloned().or_else(|| default_of(property, update, cx, &row));
-        if let Some(value) = value.filter(|_| !is_rolled_back(update, property, &row)) {
+        if let Some(value) = value.filter(|_| !is_kept(update, property, &row)) {
             members.insert((*property).to_owned(), value);
         }
     }
@@ -90,11 +86,7 @@ pub(super) fn update_instance(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Cr
     }
     let input = input.renamed(RENAMED).with("DBInstanceIdentifier", &created.physical_id);
     let made = input.with("ApplyImmediately", &true).call(cx)?.db_instance;
-    let mut previous: Map<String, Value> = Map::new();
-    for property in IRREVERSIBLE.iter().filter(|property| update.changed(property)) {
-        previous.extend(update.before.get(property).map(|value| ((*property).to_owned(), value.clone())));
-    }
-    instance::with_changeable(cx, created.clone().with(PREVIOUS, previous), &made)
+    instance::with_changeable(cx, created.clone(), &made)
 }
 
 /// The value of a property that the new template does not have. None: the instance keeps its value, as on AWS.
@@ -130,18 +122,17 @@ fn default_of(property: &str, update: &Update<'_>, cx: &Cx<'_>, row: &Instance) 
     })
 }
 
-/// Whether the change only takes back the last one, as a rollback of the stack does, and RDS cannot: storage never shrinks, and an
-/// engine is never downgraded. AWS's handler leaves both as they are then:
+/// Whether a rollback returns to a value that RDS cannot return to: storage never shrinks, and an engine is never downgraded. AWS's
+/// handler leaves both as they are then:
 /// <https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-rds/blob/master/aws-rds-dbinstance/src/main/java/software/amazon/rds/dbinstance/Translator.java>
-fn is_rolled_back(update: &Update<'_>, property: &str, row: &Instance) -> bool {
+fn is_kept(update: &Update<'_>, property: &str, row: &Instance) -> bool {
     let after = update.after.str(property).unwrap_or_default();
-    let is_lower = match property {
-        "AllocatedStorage" => after.parse::<i32>().is_ok_and(|gb| gb < row.recorded.allocated_storage_gb),
-        "EngineVersion" => engines::is_older(after, &row.engine_version),
-        _ => false,
-    };
-    let previous = update.created.attributes.get(PREVIOUS).and_then(|all| all.get(property));
-    is_lower && previous.and_then(Value::as_str) == Some(after)
+    update.is_rollback
+        && match property {
+            "AllocatedStorage" => after.parse::<i32>().is_ok_and(|gb| gb < row.recorded.allocated_storage_gb),
+            "EngineVersion" => engines::is_older(after, &row.engine_version),
+            _ => false,
+        }
 }
 
 /// A password of the template, or one that RDS manages.

@@ -40,7 +40,7 @@ impl Operation for CreateDBParameterGroup {
         }
         let known: Vec<String> = engines::majors(cx.tx).iter().map(|m| format!("postgres{m}")).collect();
         if !known.contains(&input.family) {
-            return Err(Error::Value(format!(
+            return Err(Error::NotHere(format!(
                 "ParameterGroupFamily {} is not a valid parameter group family. The installed versions have {}",
                 input.family,
                 known.join(", ")

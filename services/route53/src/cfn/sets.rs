@@ -92,7 +92,7 @@ fn create(
     let created = described(cx, created, props, &zone, &sets)?;
     let changes = sets.into_iter().map(|set| (Action::Create, set)).collect();
     let made = change(cx, zone, props.read("Comment")?, changes)?;
-    Ok(created.with(CHANGE, made.change_info.id))
+    Ok(created.with_private(CHANGE, made.change_info.id))
 }
 
 /// Stores the keys and the spelling of names with the resource: deletions and updates must find the sets without the template.
@@ -116,7 +116,7 @@ fn described(
             spellings.add(&alias.dns_name)?;
         }
     }
-    Ok(created.with(SETS, keys).with(SPELLINGS, spellings.0))
+    Ok(created.with_private(SETS, keys).with_private(SPELLINGS, spellings.0))
 }
 
 pub(super) fn update_one(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
@@ -141,7 +141,7 @@ fn update_sets(cx: &mut Cx<'_>, update: &Update<'_>, sets: Vec<RecordSetShape>) 
     let action = |key: &&str| if old.contains(key) { Action::Upsert } else { Action::Create };
     changes.extend(new.iter().map(action).zip(sets));
     let made = change(cx, zone, update.after.read("Comment")?, changes)?;
-    Ok(created.with(CHANGE, made.change_info.id))
+    Ok(created.with_private(CHANGE, made.change_info.id))
 }
 
 fn change(
@@ -221,7 +221,7 @@ pub(super) fn gone(image: &Image, created: &Created) -> Readiness {
 }
 
 fn keys(created: &Created) -> impl Iterator<Item = &str> {
-    created.attributes.get(SETS).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    created.private_list(SETS)
 }
 
 pub(super) fn read_one(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {

@@ -42,8 +42,8 @@ pub(super) fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
     }
     let mut spellings = Spellings::default();
     spellings.add(props.text("Name")?)?;
-    let created = Created::new(id.as_str()).with("Id", id.0).with(CHANGE, change);
-    let created = created.with(SPELLINGS, spellings.0);
+    let created = Created::new(id.as_str()).with("Id", id.0).with_private(CHANGE, change);
+    let created = created.with_private(SPELLINGS, spellings.0);
     Ok(match made.delegation_set {
         Some(set) => created.with("NameServers", set.name_servers),
         None => created,
@@ -101,7 +101,7 @@ fn update_vpcs(cx: &mut Cx<'_>, update: &Update<'_>, created: Created) -> Result
         change = Some(input.with("VPC", vpc).call(cx)?.change_info.id);
     }
     Ok(match change {
-        Some(change) => created.with(CHANGE, change),
+        Some(change) => created.with_private(CHANGE, change),
         None => created,
     })
 }

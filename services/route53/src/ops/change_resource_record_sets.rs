@@ -50,7 +50,7 @@ impl Operation for ChangeResourceRecordSets {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let zone = rules::zone(cx.tx, &input.hosted_zone_id)?;
+        let zone = rules::own_zone(cx, &input.hosted_zone_id)?;
         let read = |c: ChangeShape| record::read(cx.config, &zone, c.action, c.resource_record_set);
         let changes = input.change_batch.changes.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         // All faults are collected: AWS reports them together.

@@ -56,6 +56,7 @@ impl Operation for CreateHostedZone {
             private: vpc.is_some(),
             vpcs: vpc.into_iter().collect(),
             tags: Vec::new(),
+            linked_service: rules::service(cx),
             created: cx.now,
         };
         for set in required_sets(&zone) {

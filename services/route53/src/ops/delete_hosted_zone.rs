@@ -28,7 +28,7 @@ impl Operation for DeleteHostedZone {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let zone = rules::zone(cx.tx, &input.id)?;
+        let zone = rules::own_zone(cx, &input.id)?;
         let prefix = format!("{}/", zone.id);
         let sets: Vec<_> = cx.tx.prefix::<RecordSet>(&prefix).collect();
         let required =

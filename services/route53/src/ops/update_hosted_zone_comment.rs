@@ -29,7 +29,7 @@ impl Operation for UpdateHostedZoneComment {
 
     /// Without a comment in the request, deletes the present one.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let mut zone = HostedZone::clone(&*rules::zone(cx.tx, &input.id)?);
+        let mut zone = HostedZone::clone(&*rules::own_zone(cx, &input.id)?);
         zone.comment = input.comment;
         cx.tx.put(zone.clone());
         Ok(Output { hosted_zone: shapes::zone(cx.tx, &zone) })

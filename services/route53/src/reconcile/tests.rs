@@ -10,7 +10,7 @@ use escale_faults::{
     survives_withdrawal_at_each_step,
 };
 use escale_network::Place;
-use escale_service::Config;
+use escale_service::{Config, Internet};
 use escale_store::{Row, Store, StoreError};
 use escale_tables::{
     cloudfront::DistributionName,
@@ -61,6 +61,7 @@ fn zone(parts: &Parts, id: &str, name: &str, vpcs: &[&str]) {
             private: !vpcs.is_empty(),
             vpcs: vpcs.iter().map(|v| (*v).into()).collect(),
             tags: vec![],
+            linked_service: None,
             created: Timestamp(0),
         },
     );
@@ -160,6 +161,33 @@ async fn answers_depend_on_the_view() {
     assert_eq!(answer(&parts, &public, "api.escale.internal").0, Code::Refused);
     assert_eq!(answer(&parts, &public, "gone.elb.localhost").0, Code::NoSuchName);
     assert_ne!(answer(&parts, &b, "x.inner.test").0, Code::NoError);
+}
+
+#[tokio::test]
+async fn other_names_are_the_hosts_except_those_of_aws() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut parts = parts(&dir, "first");
+    put(&parts, vpc("vpc-a"));
+    let view = View::Network("vpc-a".into());
+    for (internet, ordinary, sqs, sns) in [
+        (Internet::None, Code::ServerFailure, Code::ServerFailure, Code::ServerFailure),
+        (Internet::Host { allowed_names: vec![] }, Code::Forwarded, Code::NoSuchName, Code::NoSuchName),
+        (
+            Internet::Host { allowed_names: vec!["sqs.eu-west-3.amazonaws.com".into()] },
+            Code::Forwarded,
+            Code::Forwarded,
+            Code::NoSuchName,
+        ),
+    ] {
+        parts.config = Arc::new(Config { internet, ..(*parts.config).clone() });
+        // Another run, since the rows did not change.
+        parts.run = format!("{:?}", parts.config.internet).as_str().into();
+        apply(&Zones(parts.clone())).await;
+        assert_eq!(answer(&parts, &view, "www.example.org").0, ordinary);
+        assert_eq!(answer(&parts, &view, "sqs.eu-west-3.amazonaws.com").0, sqs);
+        assert_eq!(answer(&parts, &view, "sns.eu-west-3.amazonaws.com").0, sns);
+        assert_eq!(answer(&parts, &view, "api.escale.internal").0, Code::NoError);
+    }
 }
 
 #[tokio::test]

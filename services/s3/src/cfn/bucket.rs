@@ -7,7 +7,8 @@ use super::{
     website::{self, TemplateWebsite},
 };
 use crate::{
-    choices::BucketVersioningStatus,
+    Error, acl,
+    choices::{BucketCannedAcl, BucketVersioningStatus},
     ops::{
         create_bucket::{Configuration, CreateBucket},
         delete_bucket_cors::DeleteBucketCors,
@@ -18,24 +19,26 @@ use crate::{
         get_bucket_cors::{self, GetBucketCors},
         get_bucket_encryption::GetBucketEncryption,
         get_bucket_lifecycle_configuration::GetBucketLifecycleConfiguration,
+        get_bucket_logging::GetBucketLogging,
         get_bucket_ownership_controls::GetBucketOwnershipControls,
         get_bucket_tagging::GetBucketTagging,
         get_bucket_versioning::GetBucketVersioning,
         get_bucket_website::GetBucketWebsite,
         get_public_access_block::GetPublicAccessBlock,
         head_bucket::HeadBucket,
-        put_bucket_acl::PutBucketAcl,
+        put_bucket_acl::{self, PutBucketAcl},
         put_bucket_cors::PutBucketCors,
         put_bucket_encryption::PutBucketEncryption,
         put_bucket_lifecycle_configuration::{self, PutBucketLifecycleConfiguration},
-        put_bucket_ownership_controls::PutBucketOwnershipControls,
+        put_bucket_logging::{self, PutBucketLogging},
+        put_bucket_ownership_controls::{self, PutBucketOwnershipControls},
         put_bucket_tagging::PutBucketTagging,
         put_bucket_versioning::{self, PutBucketVersioning},
         put_bucket_website::PutBucketWebsite,
         put_public_access_block::{self, PutPublicAccessBlock},
     },
     rules,
-    shapes::Tagging,
+    shapes::{self, Tagging},
 };
 use escale_base::{
     AwsError, Wire, found,
@@ -43,7 +46,7 @@ use escale_base::{
 };
 use escale_service::{Created, Cx, InputDraft, Named, Props, Readiness, Update, properties_of};
 use escale_store::Image;
-use escale_tables::s3::{Bucket, BucketName, BucketSeen, Website};
+use escale_tables::s3::{AccessLogging, Bucket, BucketName, BucketSeen, KeyPrefix, LogKeyFormat, Website};
 
 pub(super) const NAME: &str = "AWS::S3::Bucket";
 pub(super) const PROPERTIES: &[&str] = &[
@@ -52,6 +55,7 @@ pub(super) const PROPERTIES: &[&str] = &[
     "BucketName",
     CORS,
     lifecycle::PROPERTY,
+    LOGGING,
     "OwnershipControls",
     "PublicAccessBlockConfiguration",
     "Tags",
@@ -59,6 +63,7 @@ pub(super) const PROPERTIES: &[&str] = &[
     website::PROPERTY,
 ];
 
+const LOGGING: &str = "LoggingConfiguration";
 const CORS: &str = "CorsConfiguration";
 const OF_CORS: &[(&str, &str)] = &[("ExposedHeaders", "ExposeHeaders"), ("MaxAge", "MaxAgeSeconds")];
 
@@ -75,7 +80,7 @@ pub(super) fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
     let name = BucketName(if props.str("BucketName").is_some() { name } else { name.to_ascii_lowercase() });
     let configuration = (cx.config.region != rules::UNCONSTRAINED_REGION)
         .then(|| Configuration { location_constraint: Some(cx.config.region.clone()), tags: Vec::new() });
-    let input = InputDraft::<CreateBucket>::new().with("Bucket", &name).with("ACL", &acl(props));
+    let input = InputDraft::<CreateBucket>::new().with("Bucket", &name);
     input.with("CreateBucketConfiguration", &configuration).call(cx)?;
     if props.get("PublicAccessBlockConfiguration").is_some() {
         let input = props.input::<PutPublicAccessBlock>(&["PublicAccessBlockConfiguration"]);
@@ -95,6 +100,11 @@ pub(super) fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
     if props.get(CORS).is_some() {
         props.input::<PutBucketCors>(&[CORS]).renamed(OF_CORS).with("Bucket", &name).call(cx)?;
     }
+    // An ACL depends on the ownership and the public access block.
+    if props.str("AccessControl").is_some() {
+        put_acl(cx, props, &name)?;
+    }
+    put_logging(cx, props, &name)?;
     put_lifecycle(cx, props, &name)?;
     put_website(cx, props, &name)?;
     let tag_set = props.tags()?;
@@ -102,13 +112,17 @@ pub(super) fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
         let input = InputDraft::<PutBucketTagging>::new().with("Bucket", &name);
         input.with("Tagging", &Tagging { tag_set }).call(cx)?;
     }
+    Ok(described(cx, &name))
+}
+
+pub(super) fn described(cx: &Cx<'_>, name: &BucketName) -> Created {
     let region = &cx.config.region;
-    Ok(Created::new(name.as_str())
-        .with("Arn", rules::bucket_arn(&name))
+    Created::new(name.as_str())
+        .with("Arn", rules::bucket_arn(name))
         .with("DomainName", format!("{name}.s3.amazonaws.com"))
         .with("DualStackDomainName", format!("{name}.s3.dualstack.{region}.amazonaws.com"))
         .with("RegionalDomainName", format!("{name}.s3.{region}.amazonaws.com"))
-        .with("WebsiteURL", format!("http://{}", cx.config.website_name(&name))))
+        .with("WebsiteURL", format!("http://{}", cx.config.website_name(name)))
 }
 
 /// Marks the row, and the reconciler deletes the bucket: a transaction cannot wait for the plane.
@@ -150,9 +164,57 @@ fn put_website(cx: &mut Cx<'_>, props: &Props<'_>, bucket: &BucketName) -> Resul
     Ok(true)
 }
 
-/// The canned ACL as the API spells it.
-fn acl(props: &Props<'_>) -> Option<String> {
-    props.str("AccessControl").map(|acl| if acl == "Private" { "private" } else { acl }.to_owned())
+/// Puts the canned ACL of the template; without one the bucket is private.
+fn put_acl(cx: &mut Cx<'_>, props: &Props<'_>, bucket: &BucketName) -> Result<(), AwsError> {
+    let input = InputDraft::<PutBucketAcl>::new().with("Bucket", bucket);
+    let canned = match props.str("AccessControl").unwrap_or("Private") {
+        // S3 ignores the two ACLs that are meant for objects.
+        "Private" | "BucketOwnerRead" | "BucketOwnerFullControl" => BucketCannedAcl::Private,
+        "PublicRead" => BucketCannedAcl::PublicRead,
+        "PublicReadWrite" => BucketCannedAcl::PublicReadWrite,
+        "AuthenticatedRead" => BucketCannedAcl::AuthenticatedRead,
+        "LogDeliveryWrite" => {
+            let owner = shapes::owner(&cx.config.account);
+            let grants = shapes::grants(&owner, &acl::for_logs());
+            let policy = put_bucket_acl::Policy { owner: Some(owner), grants: Some(grants) };
+            return with_ownership(input.with("AccessControlPolicy", &policy).call(cx));
+        }
+        other => {
+            return Err(
+                AwsError::not_supported(format_args!("The AccessControl {other}")).hint("Use Private.")
+            );
+        }
+    };
+    with_ownership(input.with("ACL", &canned).call(cx))
+}
+
+/// AWS reports an ACL on a bucket that has none with the code of CreateBucket.
+fn with_ownership<T>(put: Result<T, AwsError>) -> Result<(), AwsError> {
+    put.map(drop).map_err(|error| match error.code.as_str() {
+        "AccessControlListNotSupported" => Error::AclWithOwnership.into(),
+        _ => error,
+    })
+}
+
+/// Puts the logging configuration of the template; returns whether it has one. Without a target, the bucket logs into itself.
+fn put_logging(cx: &mut Cx<'_>, props: &Props<'_>, bucket: &BucketName) -> Result<bool, AwsError> {
+    let Some(written) = props.read::<Option<TemplateLogging>>(LOGGING)? else { return Ok(false) };
+    let logging_enabled = AccessLogging {
+        target_bucket: written.destination_bucket_name.unwrap_or_else(|| bucket.clone()),
+        target_prefix: written.log_file_prefix.unwrap_or_else(|| "".into()),
+        target_object_key_format: written.target_object_key_format,
+    };
+    let status = put_bucket_logging::Status { logging_enabled: Some(logging_enabled) };
+    let input = InputDraft::<PutBucketLogging>::new().with("Bucket", bucket);
+    input.with("BucketLoggingStatus", &status).call(cx)?;
+    Ok(true)
+}
+
+#[derive(Wire)]
+struct TemplateLogging {
+    destination_bucket_name: Option<BucketName>,
+    log_file_prefix: Option<KeyPrefix>,
+    target_object_key_format: Option<LogKeyFormat>,
 }
 
 fn of<O: Named>(created: &Created) -> InputDraft<O> {
@@ -163,10 +225,6 @@ fn of<O: Named>(created: &Created) -> InputDraft<O> {
 pub(super) fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
     let (created, after) = (update.created, update.after);
     let id = &created.physical_id;
-    if update.changed("AccessControl") {
-        let acl = acl(after).unwrap_or_else(|| "private".into());
-        of::<PutBucketAcl>(created).with("ACL", &acl).call(cx)?;
-    }
     if update.changed("PublicAccessBlockConfiguration") {
         let input = after.input::<PutPublicAccessBlock>(&["PublicAccessBlockConfiguration"]);
         let input = match after.get("PublicAccessBlockConfiguration") {
@@ -175,9 +233,25 @@ pub(super) fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, Aw
         };
         input.with("Bucket", id).call(cx)?;
     }
-    // Without the property the bucket has its only ownership, which it has already.
-    if update.changed("OwnershipControls") && after.get("OwnershipControls").is_some() {
-        after.input::<PutBucketOwnershipControls>(&["OwnershipControls"]).with("Bucket", id).call(cx)?;
+    let bucket = BucketName(id.clone());
+    // A new ACL may need the new ownership, and the old ownership may need that the old ACL is gone.
+    let private = after.str("AccessControl").is_none_or(|acl| acl == "Private");
+    if update.changed("AccessControl") && private {
+        put_acl(cx, after, &bucket)?;
+    }
+    if update.changed("OwnershipControls") {
+        let input = match after.get("OwnershipControls") {
+            Some(_) => after.input::<PutBucketOwnershipControls>(&["OwnershipControls"]),
+            None => InputDraft::new().with("OwnershipControls", &put_bucket_ownership_controls::enforced()),
+        };
+        input.with("Bucket", id).call(cx)?;
+    }
+    if update.changed("AccessControl") && !private {
+        put_acl(cx, after, &bucket)?;
+    }
+    if update.changed(LOGGING) && !put_logging(cx, after, &bucket)? {
+        let none = put_bucket_logging::Status { logging_enabled: None };
+        of::<PutBucketLogging>(created).with("BucketLoggingStatus", &none).call(cx)?;
     }
     if update.changed("VersioningConfiguration") {
         update_versioning(cx, update)?;
@@ -242,7 +316,7 @@ struct CorsProperty {
     cors_configuration: get_bucket_cors::Output,
 }
 
-/// `AccessControl` is not read: buckets have no ACLs, see GetBucketAcl.
+/// `AccessControl` is not read: as on AWS, it is write-only.
 pub(super) fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
     if found(of::<HeadBucket>(created).call(cx))?.is_none() {
         return Ok(None);
@@ -266,6 +340,14 @@ pub(super) fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<Stri
         let minimum = found.transition_default_minimum_object_size;
         let configuration = TemplateLifecycle::from_api(found.rules, minimum);
         wire::put(&mut properties, lifecycle::PROPERTY, &configuration);
+    }
+    if let Some(logging) = of::<GetBucketLogging>(created).call(cx)?.logging_enabled {
+        let written = TemplateLogging {
+            destination_bucket_name: Some(logging.target_bucket),
+            log_file_prefix: Some(logging.target_prefix),
+            target_object_key_format: logging.target_object_key_format,
+        };
+        wire::put(&mut properties, LOGGING, &written);
     }
     if let Some(site) = found(of::<GetBucketWebsite>(created).call(cx))? {
         wire::put(&mut properties, website::PROPERTY, &TemplateWebsite::from(site));

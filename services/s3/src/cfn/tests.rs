@@ -42,6 +42,15 @@ fn lifecycle() -> Value {
     ]})
 }
 
+fn website() -> Value {
+    json!({"IndexDocument": "index.html", "ErrorDocument": "404.html", "RoutingRules": [{
+        "RoutingRuleCondition": {"HttpErrorCodeReturnedEquals": "404", "KeyPrefixEquals": "a/"},
+        "RedirectRule": {
+            "HostName": "a.example", "HttpRedirectCode": "302", "Protocol": "https", "ReplaceKeyPrefixWith": "b/",
+        },
+    }]})
+}
+
 #[test]
 fn updates_change_every_property() {
     let cloud = cloud();
@@ -60,6 +69,7 @@ fn updates_change_every_property() {
                 "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}],
                 "CorsConfiguration": {"CorsRules": [{"Id": "r", "AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]},
                 "WebsiteConfiguration": {"IndexDocument": "index.html"},
+                "LoggingConfiguration": {"LogFilePrefix": "a/"},
                 "LifecycleConfiguration": {"Rules": [{"Id": "logs", "Status": "Enabled", "Prefix": "logs/", "ExpirationInDays": 30}]},
             }),
             changes: vec![
@@ -78,22 +88,16 @@ fn updates_change_every_property() {
                     "ExposedHeaders": ["ETag"], "MaxAge": 60,
                 }]}}),
                 json!({"CorsConfiguration": null}),
-                json!({"WebsiteConfiguration": {
-                    "IndexDocument": "index.html", "ErrorDocument": "404.html", "RoutingRules": [{
-                        "RoutingRuleCondition": {"HttpErrorCodeReturnedEquals": "404", "KeyPrefixEquals": "a/"},
-                        "RedirectRule": {
-                            "HostName": "a.example", "HttpRedirectCode": "302", "Protocol": "https",
-                            "ReplaceKeyPrefixWith": "b/",
-                        },
-                    }],
-                }}),
+                json!({"WebsiteConfiguration": website()}),
                 json!({"WebsiteConfiguration": {"RedirectAllRequestsTo": {"HostName": "a.example", "Protocol": "https"}}}),
                 json!({"WebsiteConfiguration": null}),
                 json!({"AccessControl": "Private"}),
-                json!({"OwnershipControls": null}),
+                json!({"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}),
+                json!({"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}, "AccessControl": "LogDeliveryWrite"}),
+                json!({"LoggingConfiguration": {"DestinationBucketName": "files", "LogFilePrefix": "b/"}}),
+                json!({"LoggingConfiguration": null}),
             ],
-            // The ownership of objects has one value only.
-            write_only: &["AccessControl", "OwnershipControls"],
+            write_only: &["AccessControl"],
         },
         Changes {
             type_name: "AWS::S3::BucketPolicy",

@@ -159,3 +159,18 @@ fn refuses_invalid_configurations() {
     }
     assert!(check(&rules(with("ID", json!("a")))).is_ok());
 }
+
+#[test]
+fn header_names_the_rule_that_expires_the_object_first() {
+    let list = rules(json!([
+        {"ID": "slow", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 30}},
+        {"ID": "a b", "Status": "Enabled", "Filter": {"Tag": {"Key": "k", "Value": "v"}}, "Expiration": {"Days": 1}},
+        {"ID": "off", "Status": "Disabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}},
+    ]));
+    let tags = Labels::from([("k".to_owned(), "v".to_owned())]);
+    let header = |tags: &Labels| expiration_header(&list, &entry("k", 0, false), tags).unwrap();
+    let day = |days: i64| NOW.plus_ms(days * DAY_MS).http_date();
+    assert_eq!(header(&tags), format!("expiry-date=\"{}\", rule-id=\"a%20b\"", day(2)));
+    assert_eq!(header(&Labels::new()), format!("expiry-date=\"{}\", rule-id=\"slow\"", day(31)));
+    assert_eq!(expiration_header(&[], &entry("k", 0, false), &tags), None);
+}

@@ -1,10 +1,10 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
 
-use crate::choices::{BucketCannedAcl, ObjectOwnership};
-use crate::{Error, metadata, rules};
+use crate::choices::BucketCannedAcl;
+use crate::{Error, acl, metadata, rules};
 use escale_base::{AwsError, Tag, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::s3::{Bucket, BucketName, BucketSeen};
+use escale_tables::s3::{Bucket, BucketName, BucketSeen, ObjectOwnership};
 
 pub(crate) struct CreateBucket;
 
@@ -41,14 +41,14 @@ impl Operation for CreateBucket {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         rules::bucket_name(&input.bucket)?;
-        if input.acl.is_some_and(|acl| acl != BucketCannedAcl::Private) {
-            return Err(Error::AclsNotSupported);
-        }
-        if let Some(other) = input.object_ownership.filter(|o| *o != ObjectOwnership::BucketOwnerEnforced) {
-            return Err(AwsError::not_supported(format_args!("The object ownership {other}"))
-                .hint("Use BucketOwnerEnforced.")
-                .into());
-        }
+        let ownership = input.object_ownership.unwrap_or_default();
+        let grants = input.acl.map(acl::canned).unwrap_or_default();
+        let new = Bucket { ownership, ..Bucket::new(input.bucket.clone(), cx.now) };
+        acl::check(&new, &grants).map_err(|error| match error {
+            Error::AclsNotSupported => Error::AclWithOwnership,
+            // A new bucket blocks public access.
+            _ => Error::AclWithBlock,
+        })?;
         if input.object_lock_enabled_for_bucket == Some(true) {
             return Err(AwsError::not_supported("The parameter ObjectLockEnabledForBucket").into());
         }
@@ -63,7 +63,7 @@ impl Operation for CreateBucket {
         }
         // A failed deletion of an earlier bucket with this name does not concern the new one.
         cx.tx.delete::<BucketSeen>(&input.bucket);
-        cx.tx.put(Bucket { tags, ..Bucket::new(input.bucket.clone(), cx.now) });
+        cx.tx.put(Bucket { tags, acl: grants, ..new });
         Ok(Output { location: format!("/{}", input.bucket), bucket_arn: rules::bucket_arn(&input.bucket) })
     }
 }

@@ -1,8 +1,5 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html>
-//!
-//! Buckets are BucketOwnerEnforced: the owner has full control, and there are no other grants.
 
-use crate::choices::{GranteeType, Permission};
 use crate::{Error, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -19,21 +16,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 pub(crate) struct Output {
     owner: shapes::Owner,
-    grants: Vec<Grant>,
-}
-
-#[derive(Wire)]
-struct Grant {
-    grantee: Grantee,
-    permission: Permission,
-}
-
-#[derive(Wire)]
-struct Grantee {
-    #[wire("ID")]
-    id: String,
-    #[wire("Type")]
-    kind: GranteeType,
+    grants: Vec<shapes::Grant>,
 }
 
 impl Operation for GetBucketAcl {
@@ -46,10 +29,9 @@ impl Operation for GetBucketAcl {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        let id = shapes::owner(&cx.config.account).id;
-        let grantee = Grantee { id: id.clone(), kind: GranteeType::CanonicalUser };
-        let grants = vec![Grant { grantee, permission: Permission::FullControl }];
-        Ok(Output { owner: shapes::Owner { id }, grants })
+        let row = rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        let owner = shapes::owner(&cx.config.account);
+        let grants = shapes::grants(&owner, &row.acl);
+        Ok(Output { owner, grants })
     }
 }

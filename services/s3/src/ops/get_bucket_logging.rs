@@ -1,11 +1,11 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLogging.html>
 //!
-//! Access logging is not supported. As on AWS, the response for a bucket without it is empty.
+//! As on AWS, the response for a bucket without logging is empty.
 
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::s3::BucketName;
+use escale_tables::s3::{AccessLogging, BucketName};
 
 pub(crate) struct GetBucketLogging;
 
@@ -15,17 +15,22 @@ pub(crate) struct Input {
     expected_bucket_owner: Option<String>,
 }
 
+#[derive(Wire)]
+pub(crate) struct Output {
+    pub(crate) logging_enabled: Option<AccessLogging>,
+}
+
 impl Operation for GetBucketLogging {
     type Input = Input;
-    type Output = ();
+    type Output = Output;
     type Error = Error;
 
     fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
         vec![rules::bucket_arn(&input.bucket)]
     }
 
-    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        Ok(())
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let row = rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        Ok(Output { logging_enabled: row.logging.clone() })
     }
 }

@@ -1,10 +1,9 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketOwnershipControls.html>
 
-use crate::choices::ObjectOwnership;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::s3::BucketName;
+use escale_tables::s3::{BucketName, ObjectOwnership};
 
 pub(crate) struct GetBucketOwnershipControls;
 
@@ -39,8 +38,8 @@ impl Operation for GetBucketOwnershipControls {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        let rules = vec![Rule { object_ownership: ObjectOwnership::BucketOwnerEnforced }];
+        let row = rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        let rules = vec![Rule { object_ownership: row.ownership }];
         Ok(Output { ownership_controls: Controls { rules } })
     }
 }

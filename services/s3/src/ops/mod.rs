@@ -33,6 +33,7 @@ escale_service::operations! { "s3";
     PutBucketCors => put_bucket_cors as "s3:PutBucketCORS",
     PutBucketEncryption => put_bucket_encryption as "s3:PutEncryptionConfiguration",
     PutBucketLifecycleConfiguration => put_bucket_lifecycle_configuration as "s3:PutLifecycleConfiguration",
+    PutBucketLogging => put_bucket_logging,
     PutBucketOwnershipControls => put_bucket_ownership_controls,
     PutBucketPolicy => put_bucket_policy,
     PutBucketTagging => put_bucket_tagging,

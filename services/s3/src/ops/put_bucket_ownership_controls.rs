@@ -1,12 +1,10 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketOwnershipControls.html>
-//!
-//! Accepts only BucketOwnerEnforced: the bucket's owner owns all of its objects, and ACLs have no effect.
 
-use crate::choices::{ChecksumAlgorithm, ObjectOwnership};
+use crate::choices::ChecksumAlgorithm;
 use crate::{Error, rules};
-use escale_base::{AwsError, Wire};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::s3::BucketName;
+use escale_tables::s3::{BucketName, ObjectOwnership};
 
 pub(crate) struct PutBucketOwnershipControls;
 
@@ -21,13 +19,18 @@ pub(crate) struct Input {
 }
 
 #[derive(Wire)]
-struct Controls {
+pub(crate) struct Controls {
     rules: Vec<Rule>,
 }
 
 #[derive(Wire)]
 struct Rule {
     object_ownership: ObjectOwnership,
+}
+
+/// The ownership of a new bucket.
+pub(crate) fn enforced() -> Controls {
+    Controls { rules: vec![Rule { object_ownership: ObjectOwnership::BucketOwnerEnforced }] }
 }
 
 impl Operation for PutBucketOwnershipControls {
@@ -40,15 +43,13 @@ impl Operation for PutBucketOwnershipControls {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        match input.ownership_controls.rules.as_slice() {
-            [Rule { object_ownership: ObjectOwnership::BucketOwnerEnforced }] => Ok(()),
-            [Rule { object_ownership }] => {
-                Err(AwsError::not_supported(format_args!("The object ownership {object_ownership}"))
-                    .hint("Use BucketOwnerEnforced.")
-                    .into())
-            }
-            _ => Err(Error::MalformedXml),
+        let row = rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        let [Rule { object_ownership }] = input.ownership_controls.rules.as_slice() else {
+            return Err(Error::MalformedXml);
+        };
+        if *object_ownership == ObjectOwnership::BucketOwnerEnforced && !row.acl.is_empty() {
+            return Err(Error::AclWithOwnership);
         }
+        rules::update(cx, &input.bucket, None, |b| b.ownership = *object_ownership)
     }
 }

@@ -31,6 +31,7 @@ impl Operation for PutBucketPolicy {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let bucket = rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         policy::check(&input.policy, &input.bucket)?;
+        policy::check_principals(cx.tx, &input.policy, &cx.config.account)?;
         // Only a new policy is checked: as on AWS, an earlier public one stays when the block is put.
         let blocked = bucket.public_access_block.is_some_and(|b| b.block_public_policy);
         if blocked && policy::is_public(&input.policy) {

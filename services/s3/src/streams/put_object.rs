@@ -5,7 +5,7 @@ use crate::choices::{ChecksumAlgorithm, ChecksumType, ServerSideEncryption};
 use crate::{
     Buckets, Error,
     checksums::{self, WithChecksums, with_checksums},
-    conditions,
+    conditions, lifecycle,
     metadata::{self, with_metadata},
     rules, shapes,
 };
@@ -43,6 +43,7 @@ with_metadata! {
 with_checksums! {
     pub(crate) struct Output {
         e_tag: String,
+        expiration: Option<String>,
         checksum_type: Option<ChecksumType>,
         version_id: Option<String>,
         server_side_encryption: Option<ServerSideEncryption>,
@@ -80,9 +81,12 @@ impl StreamOperation<Buckets> for PutObject {
             condition,
             ..Put::default()
         };
-        let stored = service.objects.put(&input.bucket, &input.key, spec, body::to_plane(body)).await?.entry;
+        let stored = service.objects.put(&input.bucket, &input.key, spec, body::to_plane(body)).await?;
+        let (stored, tags) = (stored.entry, stored.tags);
+        let rules = bucket.lifecycle.as_ref().map(|lifecycle| &lifecycle.rules);
         let mut output = Output {
             e_tag: shapes::quoted(&stored.etag),
+            expiration: rules.and_then(|rules| lifecycle::expiration_header(rules, &stored, &tags)),
             checksum_type: checksums::kind(&stored.checksums),
             version_id: shapes::version(&bucket, &stored.version),
             server_side_encryption: Some(ServerSideEncryption::Aes256),

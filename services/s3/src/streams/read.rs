@@ -5,7 +5,7 @@ use crate::{
     Error, checksums,
     checksums::WithChecksums,
     conditions::{Conditions, Verdict},
-    rules, shapes,
+    lifecycle, rules, shapes,
     website::serve::REDIRECT,
 };
 use escale_base::{Timestamp, Wire};
@@ -50,6 +50,7 @@ checksums::with_checksums! {
         content_range: Option<String>,
         content_type: Option<String>,
         expires: Option<String>,
+        expiration: Option<String>,
         website_redirect_location: Option<String>,
         server_side_encryption: Option<ServerSideEncryption>,
         metadata: BTreeMap<String, String>,
@@ -95,6 +96,9 @@ impl Input {
             return Err(Error::InvalidRequest(why.into()));
         }
         let Object { entry, mut meta, tags, parts } = object;
+        // As on AWS, only the current object has it: other versions expire by other rules.
+        let rules = bucket.lifecycle.as_ref().filter(|_| entry.is_latest).map(|lifecycle| &lifecycle.rules);
+        let expiration = rules.and_then(|rules| lifecycle::expiration_header(rules, &entry, &tags));
         let size = entry.size_bytes;
         // `get` returns a range in any case. The response is partial only if the request names a range or a part, even if that
         // covers the whole object.
@@ -117,6 +121,7 @@ impl Input {
             content_type: header("content-type", &self.response_content_type)
                 // AWS's default.
                 .or_else(|| Some("binary/octet-stream".into())),
+            expiration,
             website_redirect_location: header(REDIRECT, &None),
             expires: header("expires", &self.response_expires.map(Timestamp::http_date)),
             server_side_encryption: Some(ServerSideEncryption::Aes256),

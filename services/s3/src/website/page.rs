@@ -38,11 +38,11 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use escale_base::ErrorKind;
+    use crate::Error;
 
     #[test]
     fn page_escapes_what_the_client_sent() {
-        let error = AwsError::new(ErrorKind::NotFound, "NoSuchKey", 404, "The specified key does not exist.");
+        let error = AwsError::from(Error::no_website("files".into()));
         let page = html(&error.with("Key", "<script>"), "id", None);
         assert!(
             page.contains("<h1>404 Not Found</h1>") && page.contains("<li>Key: &lt;script&gt;</li>"),

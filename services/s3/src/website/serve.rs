@@ -2,16 +2,17 @@
 
 use super::{Asked, Redirected, bucket_of, page};
 use crate::{
-    Buckets, Error,
+    AccessLogs, Buckets, Error, access_log,
     conditions::{Conditions, Verdict},
     cors, rules, shapes,
     streams::{absent, from_plane},
 };
 use bytes::Bytes;
-use escale_base::{AwsError, ErrorKind, Timestamp, ids, path};
+use escale_base::{AwsError, Timestamp, ids, path};
 use escale_objects::{Got, Read};
 use escale_service::{
-    Arrival, Body, Caller, Cloud, CrossOrigin, CrossOriginGrant, Mount, Principal, StreamCx, is_preflight,
+    Arrival, Body, Caller, Cloud, CrossOrigin, CrossOriginGrant, Mount, Principal, Served, StreamCx, counted,
+    is_preflight,
 };
 use escale_store::Store;
 use escale_tables::s3::{Bucket, BucketName, Website};
@@ -29,6 +30,7 @@ pub(crate) struct Websites {
     pub(crate) store: Store,
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) buckets: Arc<Buckets>,
+    pub(crate) access_logs: Arc<AccessLogs>,
 }
 
 /// One request.
@@ -74,12 +76,13 @@ impl Mount for Websites {
 
 impl Websites {
     async fn answer(&self, parts: Parts, arrival: Arrival) -> Response<Body> {
-        let request_id = ids::random_upper(16);
+        let (request_id, started) = (ids::random_upper(16), self.cloud.clock.now());
         let is_head = parts.method == Method::HEAD;
-        let result = match self.visit(parts, arrival, &request_id) {
+        let result = match self.visit(parts.clone(), arrival, &request_id) {
             Ok(visit) => self.reply(&visit).await,
             Err(error) => Err(error.into()),
         };
+        let code = result.as_ref().err().map(|failure| failure.error.code.clone());
         let mut response = result.unwrap_or_else(|failure| {
             let html = page::html(&failure.error, &request_id, failure.document.as_ref());
             let mut response = Response::new(full(if is_head { String::new() } else { html }));
@@ -93,15 +96,31 @@ impl Websites {
         put(headers, HeaderName::from_static("x-amz-request-id"), &request_id);
         put(headers, HeaderName::from_static("x-amz-id-2"), &request_id);
         put(headers, header::SERVER, "AmazonS3");
-        response
+        let bucket = bucket_of(&authority(&parts), &self.cloud.config);
+        let served = Served {
+            path: &format!("/{bucket}{}", parts.uri.path()),
+            request: &parts,
+            request_id: &request_id,
+            arrival,
+            principal: None,
+            status: response.status().as_u16(),
+            error_code: code.as_deref(),
+            headers: response.headers(),
+            started,
+            answered: self.cloud.clock.now(),
+        };
+        let (image, config) = (self.store.read(), &self.cloud.config);
+        match access_log::note(&self.access_logs, &image, config, (&served, access_log::Kind::Website)) {
+            Some(done) => response.map(|body| counted(body, done, self.cloud.clock.clone())),
+            None => response,
+        }
     }
 
     fn visit(&self, parts: Parts, arrival: Arrival, request_id: &str) -> Result<Visit, AwsError> {
-        let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let authority = named.or_else(|| parts.uri.authority().map(|a| a.as_str())).unwrap_or("").to_owned();
-        let bad =
-            |_| AwsError::new(ErrorKind::Invalid, "InvalidURI", 400, "Couldn't parse the specified URI.");
-        let key = path::decode_once(parts.uri.path().trim_start_matches('/')).map_err(bad)?;
+        let authority = authority(&parts);
+        let key = parts.uri.path();
+        let key = key.strip_prefix('/').unwrap_or(key);
+        let key = path::decode_once(key).map_err(|_| Error::InvalidUri)?;
         let id = request_id.to_owned();
         let caller = Caller::arriving(Principal::Anonymous, false, id, arrival, authority.clone())?;
         let cx = StreamCx {
@@ -126,9 +145,7 @@ impl Websites {
         let mut response = match &grant {
             Some(_) if is_preflight(method, &visit.parts.headers) => Response::new(full("")),
             _ if *method != Method::GET && *method != Method::HEAD => {
-                let message = "The specified method is not allowed against this resource.";
-                let error = AwsError::new(ErrorKind::Invalid, "MethodNotAllowed", 405, message);
-                return Err(error.with("Method", method.as_str()).with("ResourceType", "OBJECT").into());
+                return Err(Error::MethodNotAllowed(method.to_string()).into());
             }
             _ => self.page(visit, &row, site).await?,
         };
@@ -253,6 +270,12 @@ impl Visit {
         }
         response
     }
+}
+
+/// Host and port as the client named them.
+fn authority(parts: &Parts) -> String {
+    let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    named.or_else(|| parts.uri.authority().map(|a| a.as_str())).unwrap_or("").to_owned()
 }
 
 fn redirect(to: &Redirected) -> Response<Body> {

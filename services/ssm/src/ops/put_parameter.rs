@@ -51,6 +51,7 @@ impl Operation for PutParameter {
         let size = input.value.reveal().len();
         let tier = tier(input.tier.unwrap_or(ParameterTier::Standard), size)?;
         let old = cx.tx.get::<Parameter>(&name);
+        let allowed_pattern = pattern(input.allowed_pattern, old.as_deref(), input.value.reveal())?;
         let description = input.description;
         let version = |number| ParameterVersion {
             number,
@@ -77,6 +78,7 @@ impl Operation for PutParameter {
                 }
                 new.key_id = input.key_id.or(new.key_id);
                 new.tier = tier;
+                new.allowed_pattern = allowed_pattern;
                 new
             }
             None => Parameter {
@@ -86,7 +88,7 @@ impl Operation for PutParameter {
                 })?,
                 key_id: input.key_id,
                 description: description.filter(|text| !text.is_empty()),
-                allowed_pattern: None,
+                allowed_pattern,
                 tier,
                 versions: vec![version(1)],
                 tags: input.tags,
@@ -105,10 +107,20 @@ fn refuse_unsupported(input: &Input) -> Result<(), AwsError> {
     if input.policies.as_deref().is_some_and(|p| !p.is_empty()) {
         return Err(AwsError::not_supported("The parameter Policies"));
     }
-    if input.allowed_pattern.as_deref().is_some_and(|p| !p.is_empty()) {
-        return Err(AwsError::not_supported("The parameter AllowedPattern"));
-    }
     Ok(())
+}
+
+/// The pattern of the parameter's values. A request without one keeps it, an empty one removes it.
+fn pattern(given: Option<String>, old: Option<&Parameter>, value: &str) -> Result<Option<String>, Error> {
+    let pattern = given.or_else(|| old.and_then(|old| old.allowed_pattern.clone()));
+    let Some(pattern) = pattern.filter(|pattern| !pattern.is_empty()) else { return Ok(None) };
+    let compiled = escale_pattern::compile(&pattern).map_err(|_| Error::InvalidPattern)?;
+    // A pattern that takes too long to match is an error, too.
+    if compiled.is_match(value).unwrap_or(false) {
+        Ok(Some(pattern))
+    } else {
+        Err(Error::PatternMismatch(pattern))
+    }
 }
 
 fn tier(requested: ParameterTier, size: usize) -> Result<Tier, Error> {
@@ -156,6 +168,27 @@ mod tests {
         assert_eq!(get("/a").unwrap_err().code, "ParameterNotFound");
         let public = get("/aws/service/ami-amazon-linux-latest/x").unwrap_err();
         assert!(public.message.contains("/aws/service/ami-amazon-linux-latest/x"), "{public}");
+    }
+
+    #[test]
+    fn values_must_match_the_allowed_pattern() {
+        let cloud = Harness::of(Ssm);
+        let put = |value: &str, pattern: Option<&str>| {
+            let mut input = json!({"Name": "p", "Value": value, "Type": "String", "Overwrite": true});
+            if let Some(pattern) = pattern {
+                input["AllowedPattern"] = json!(pattern);
+            }
+            cloud.call("PutParameter", input).map(drop).map_err(|error| error.code)
+        };
+        let mismatch = || Err("ParameterPatternMismatchException".to_owned());
+        assert_eq!(put("x", Some("[")), Err("InvalidAllowedPatternException".to_owned()));
+        assert_eq!(put("blue!", Some("[a-z]+")), mismatch());
+        assert_eq!(put("blue", Some("[a-z]+")), Ok(()));
+        assert_eq!(put("7", None), mismatch(), "the pattern is kept");
+        assert_eq!(put("7", Some(r"\d")), Ok(()));
+        assert_eq!(put("blue", Some("")), Ok(()));
+        let backtracks = format!("{}!", "a".repeat(200));
+        assert_eq!(put(&backtracks, Some("(?=(a+)+$)(a|aa)+")), mismatch());
     }
 
     #[test]

@@ -127,6 +127,9 @@ fn context(cx: &Cx<'_>, input: &Input) -> Context {
         Principal::OnBehalf { service, source_arn } => {
             (Who::Service { name: service.clone(), source_arn: Some(source_arn.clone()) }, Vec::new())
         }
+        Principal::Foreign { arn, canonical_id } => {
+            (Who::Foreign { arn: arn.clone(), canonical_id: canonical_id.clone() }, Vec::new())
+        }
         Principal::Anonymous => (Who::Anonymous, Vec::new()),
     };
     Context {

@@ -42,7 +42,10 @@ pub enum Origin {
         /// When the user requested the last renewal.
         renewal: Option<Timestamp>,
     },
-    Imported { material: Material, at: Timestamp },
+    Imported {
+        material: Material,
+        at: Timestamp,
+    },
 }
 
 /// A certificate with its key, as PEM.

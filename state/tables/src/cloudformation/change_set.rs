@@ -1,6 +1,6 @@
 //! Change sets.
 
-use super::{ClientRequestToken, Content, LogicalId, StackUuid};
+use super::{ClientRequestToken, Content, LogicalId, PhysicalId, StackUuid};
 use crate::row;
 use escale_base::{Timestamp, wire::Value};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ pub struct ChangeSet {
     /// The answer's list of changes, made when the change set was.
     pub changes: Vec<Value>,
     pub phase: ChangeSetPhase,
+    /// The existing resources that the stack gets.
+    #[serde(default)]
+    pub imports: BTreeMap<LogicalId, PhysicalId>,
     /// `OnStackFailure`.
     pub on_failure: Option<super::OnFailure>,
     pub include_nested_stacks: bool,

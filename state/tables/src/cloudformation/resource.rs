@@ -48,7 +48,11 @@ pub struct StackResource {
     pub waiting_for: Option<String>,
     /// Set in the commit that created the resource.
     pub physical_id: Option<PhysicalId>,
+    /// The values of `Fn::GetAtt`.
     pub attributes: BTreeMap<String, Value>,
+    /// What the resource's type has stored for itself.
+    #[serde(default)]
+    pub private: BTreeMap<String, Value>,
     /// The properties that it has, evaluated. Dynamic references are not resolved and values of `NoEcho` parameters are hashed.
     pub properties: Map<String, Value>,
     /// The stack's tags that it has.
@@ -68,7 +72,9 @@ impl StackResource {
 
     /// Whether the resource exists with the properties of the stack's content.
     pub fn is_settled(&self) -> bool {
-        !self.pending && matches!(self.state, ResourceState::Created | ResourceState::Updated)
+        let is_done =
+            matches!(self.state, ResourceState::Created | ResourceState::Updated | ResourceState::Imported);
+        is_done && !self.pending
     }
 }
 
@@ -97,6 +103,8 @@ pub enum ResourceState {
     Updating,
     Updated,
     UpdateFailed,
+    /// The stack has not created it.
+    Imported,
     /// The deletion is in progress; `asked` once its service has accepted it.
     Deleting {
         asked: bool,

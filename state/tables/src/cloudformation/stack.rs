@@ -155,6 +155,10 @@ pub enum Phase {
     /// All resources have the stable content again; those of the failed update are being deleted.
     UpdateRollbackCleanup,
     UpdateRolledBack,
+    Importing,
+    Imported,
+    /// An import failed; the stack is as it was before.
+    ImportRolledBack,
     Deleting,
     DeleteFailed,
     Deleted,
@@ -163,7 +167,8 @@ pub enum Phase {
 impl Phase {
     /// Whether the engine has work.
     pub fn is_busy(self) -> bool {
-        matches!(self, Phase::Creating | Phase::RollingBack | Phase::Deleting) || self.is_updating()
+        matches!(self, Phase::Creating | Phase::RollingBack | Phase::Importing | Phase::Deleting)
+            || self.is_updating()
     }
 
     /// Whether the engine updates the stack, or undoes a failed update.

@@ -4,10 +4,25 @@ use escale_base::choice;
 
 choice! { pub enum CertificateSource { Cloudfront = "cloudfront", Iam = "iam", Acm = "acm" } }
 choice! {
+    pub enum CorsMethod {
+        Get = "GET", Post = "POST", Options = "OPTIONS", Put = "PUT", Delete = "DELETE", Patch = "PATCH",
+        Head = "HEAD", All = "ALL",
+    }
+}
+choice! { pub enum FrameOption { Deny = "DENY", Sameorigin = "SAMEORIGIN" } }
+choice! {
     pub enum GeoRestrictionType { Blacklist = "blacklist", Whitelist = "whitelist", None = "none" }
 }
 choice! {
     pub enum HttpVersion { Http11 = "http1.1", Http2 = "http2", Http3 = "http3", Http2and3 = "http2and3" }
+}
+choice! {
+    /// The cookies that legacy cache settings forward.
+    pub enum ItemSelection { None = "none", Whitelist = "whitelist", All = "all" }
+}
+choice! {
+    /// The headers in a cache key.
+    pub enum KeyHeaderSelection { None = "none", Whitelist = "whitelist" }
 }
 choice! {
     pub enum Method {
@@ -30,6 +45,13 @@ choice! {
 choice! { pub enum SigningBehavior { Never = "never", Always = "always", NoOverride = "no-override" } }
 choice! { pub enum SigningProtocol { Sigv4 = "sigv4" } }
 choice! {
+    /// The headers that an origin request policy forwards.
+    pub enum OriginHeaderSelection {
+        None = "none", Whitelist = "whitelist", AllViewer = "allViewer",
+        AllViewerAndWhitelistCloudFront = "allViewerAndWhitelistCloudFront", AllExcept = "allExcept",
+    }
+}
+choice! {
     pub enum OriginProtocolPolicy {
         HttpOnly = "http-only", MatchViewer = "match-viewer", HttpsOnly = "https-only",
     }
@@ -39,6 +61,18 @@ choice! {
         PriceClass100 = "PriceClass_100", PriceClass200 = "PriceClass_200",
         PriceClassAll = "PriceClass_All", None = "None",
     }
+}
+choice! {
+    pub enum ReferrerPolicyValue {
+        NoReferrer = "no-referrer", NoReferrerWhenDowngrade = "no-referrer-when-downgrade", Origin = "origin",
+        OriginWhenCrossOrigin = "origin-when-cross-origin", SameOrigin = "same-origin",
+        StrictOrigin = "strict-origin", StrictOriginWhenCrossOrigin = "strict-origin-when-cross-origin",
+        UnsafeUrl = "unsafe-url",
+    }
+}
+choice! {
+    /// The cookies or query parameters that a policy selects.
+    pub enum Selection { None = "none", Whitelist = "whitelist", AllExcept = "allExcept", All = "all" }
 }
 choice! { pub enum SslSupportMethod { SniOnly = "sni-only", Vip = "vip", StaticIp = "static-ip" } }
 choice! {

@@ -4,9 +4,9 @@
 //! Source: <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html>
 
 use super::{
-    CertificateSource, GeoRestrictionType, HttpVersion, KeyGroupId, Method, MinimumProtocolVersion,
-    OriginAccessControlId, OriginProtocolPolicy, PriceClass, SslProtocol, SslSupportMethod,
-    ViewerProtocolPolicy,
+    CertificateSource, CookieName, GeoRestrictionType, HttpVersion, ItemSelection, KeyGroupId, Method,
+    MinimumProtocolVersion, OriginAccessControlId, OriginProtocolPolicy, ParameterName, PriceClass,
+    SslProtocol, SslSupportMethod, ViewerProtocolPolicy,
 };
 use crate::acm::CertificateArn;
 use escale_base::{
@@ -59,10 +59,12 @@ escale_base::name! {
     OriginHost;
     /// A host name under which viewers may request a distribution, in addition to its own name.
     Alias;
-    /// The id of one of AWS's cache policies.
+    /// A UUID.
     CachePolicyId;
-    /// The id of one of AWS's origin request policies.
+    /// A UUID.
     OriginRequestPolicyId;
+    /// A UUID.
+    ResponseHeadersPolicyId;
     /// The name of an HTTP header.
     HeaderName;
 }
@@ -98,6 +100,14 @@ pub struct DistributionConfig {
     pub is_ipv6_enabled: Option<bool>,
     pub continuous_deployment_policy_id: Option<String>,
     pub staging: Option<bool>,
+}
+
+impl DistributionConfig {
+    /// All behaviours; the default one comes first.
+    pub fn behaviours(&self) -> impl Iterator<Item = DefaultCacheBehavior> + '_ {
+        let more = self.cache_behaviors.iter().flat_map(|list| &list.0).map(CacheBehavior::without_pattern);
+        std::iter::once(self.default_cache_behavior.clone()).chain(more)
+    }
 }
 
 /// An entry of a list that must be empty.
@@ -175,6 +185,15 @@ macro_rules! behaviour {
             pub field_level_encryption_id: Option<String>,
             pub cache_policy_id: Option<CachePolicyId>,
             pub origin_request_policy_id: Option<OriginRequestPolicyId>,
+            pub response_headers_policy_id: Option<ResponseHeadersPolicyId>,
+            /// The legacy cache settings, instead of a cache policy: this and the three TTLs.
+            pub forwarded_values: Option<ForwardedValues>,
+            #[wire("MinTTL")]
+            pub min_ttl: Option<u64>,
+            #[wire("DefaultTTL")]
+            pub default_ttl: Option<u64>,
+            #[wire("MaxTTL")]
+            pub max_ttl: Option<u64>,
         }
     };
 }
@@ -197,8 +216,27 @@ impl CacheBehavior {
             field_level_encryption_id: b.field_level_encryption_id,
             cache_policy_id: b.cache_policy_id,
             origin_request_policy_id: b.origin_request_policy_id,
+            response_headers_policy_id: b.response_headers_policy_id,
+            forwarded_values: b.forwarded_values,
+            min_ttl: b.min_ttl,
+            default_ttl: b.default_ttl,
+            max_ttl: b.max_ttl,
         }
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct ForwardedValues {
+    pub query_string: bool,
+    pub cookies: CookiePreference,
+    pub headers: Option<Items<HeaderName>>,
+    pub query_string_cache_keys: Option<Items<ParameterName>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct CookiePreference {
+    pub forward: ItemSelection,
+    pub whitelisted_names: Option<Items<CookieName>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]

@@ -5,6 +5,7 @@ mod choices;
 mod config;
 mod distribution;
 mod name;
+mod policy;
 
 pub use access::{
     KeyGroup, KeyGroupConfig, KeyGroupId, KeyGroupName, OriginAccessControl, OriginAccessControlConfig,
@@ -17,10 +18,12 @@ pub use distribution::{
     InvalidationSeen,
 };
 pub use name::{DistributionHost, DistributionName};
+pub use policy::*;
 
 use escale_store::TableDef;
 
 pub const TABLES: &[TableDef] = &[
+    TableDef::of::<CachePolicy>(),
     TableDef::of::<Distribution>(),
     TableDef::of::<DistributionName>(),
     TableDef::of::<DistributionSeen>(),
@@ -29,5 +32,8 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<InvalidationSeen>(),
     TableDef::of::<KeyGroup>(),
     TableDef::of::<OriginAccessControl>(),
+    TableDef::of::<OriginAccessIdentity>(),
+    TableDef::of::<OriginRequestPolicy>(),
     TableDef::of::<PublicKey>(),
+    TableDef::of::<ResponseHeadersPolicy>(),
 ];

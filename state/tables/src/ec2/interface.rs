@@ -10,7 +10,12 @@ escale_base::id! { InterfaceId = "eni-"; }
 
 escale_base::choice! {
     /// The purpose of an interface. AWS returns `nat_gateway`, although its model spells it `natGateway`.
-    pub enum InterfaceType { Interface = "interface", NatGateway = "nat_gateway" }
+    pub enum InterfaceType {
+        Interface = "interface",
+        NatGateway = "nat_gateway",
+        /// As on AWS, the only other kind that may be without security groups: then it accepts all traffic.
+        NetworkLoadBalancer = "network_load_balancer",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,17 @@ choice! {
 }
 choice! {
     /// The versions of Fargate's platform. They are only recorded.
-    pub enum PlatformVersion { V1_3 = "1.3.0", V1_4 = "1.4.0" }
+    pub enum PlatformVersion { V1_3 = "1.3.0", V1_4 = "1.4.0", Latest = "LATEST" }
+}
+
+impl PlatformVersion {
+    /// The version that tasks get.
+    pub fn resolved(self) -> PlatformVersion {
+        match self {
+            PlatformVersion::Latest => PlatformVersion::V1_4,
+            version => version,
+        }
+    }
 }
 choice! { pub enum ApplicationProtocol { Http = "http", Http2 = "http2", Grpc = "grpc" } }
 choice! { pub enum AssignPublicIp { Enabled = "ENABLED", Disabled = "DISABLED" } }

@@ -84,8 +84,7 @@ pub struct ContainerDefinition {
     pub command: Option<Vec<String>>,
     pub environment: Vec<KeyValue>,
     pub mount_points: Vec<MountPoint>,
-    /// Always empty: sharing another container's mounts is refused.
-    pub volumes_from: Vec<escale_base::wire::Value>,
+    pub volumes_from: Vec<VolumeFrom>,
     pub linux_parameters: Option<LinuxParameters>,
     pub secrets: Option<Vec<SecretRef>>,
     pub depends_on: Option<Vec<Dependency>>,
@@ -142,6 +141,14 @@ pub struct PortMapping {
 pub struct MountPoint {
     pub source_volume: VolumeName,
     pub container_path: String,
+    pub read_only: Option<bool>,
+}
+
+/// Another container of the task, whose mounts this one has, too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct VolumeFrom {
+    pub source_container: ContainerName,
     pub read_only: Option<bool>,
 }
 

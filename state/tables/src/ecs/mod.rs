@@ -11,11 +11,11 @@ pub use cluster::{Cluster, ClusterName, ClusterSetting, StrategyItem};
 pub use definition::{
     Capabilities, ContainerDefinition, ContainerName, Dependency, EphemeralStorage, Family, HealthCheck,
     KeyValue, LinuxParameters, LogConfiguration, MountPoint, Platform, PortMapping, RepositoryCredentials,
-    RoleReference, SecretRef, TaskDefinition, TaskFamily, Ulimit, VolumeName,
+    RoleReference, SecretRef, TaskDefinition, TaskFamily, Ulimit, VolumeFrom, VolumeName,
 };
 pub use service::{
-    AccountSetting, AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, Outcome, Service, ServiceEvent,
-    ServiceEvents, ServiceKey, ServiceName,
+    AccountSetting, AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, Outcome, RegistryArn, Service,
+    ServiceEvent, ServiceEvents, ServiceKey, ServiceName, ServiceRegistry,
 };
 pub use task::{
     ContainerOverride, ContainerSeen, ContainerState, CredentialsId, Health, LogCursor, Overrides, Phase,

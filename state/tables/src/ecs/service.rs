@@ -19,6 +19,8 @@ escale_base::name! {
     ServiceName;
     /// The key of a service's row: `<cluster>/<service>`.
     ServiceKey;
+    /// The ARN of a service of Cloud Map.
+    RegistryArn;
     /// `ecs-svc/` and 19 digits.
     DeploymentId;
 }
@@ -58,6 +60,12 @@ impl Service {
         self.deployments.first().map_or(&[], |newest| &newest.load_balancers)
     }
 
+    /// The registries of a deployment, as [`Service::load_balancers_of`].
+    pub fn service_registries_of(&self, deployment: &DeploymentId) -> &[ServiceRegistry] {
+        let of = self.deployments.iter().find(|d| d.id == *deployment).or(self.deployments.first());
+        of.map_or(&[], |d| &d.service_registries)
+    }
+
     /// The load balancers of a deployment. While one replaces another, each has its own.
     pub fn load_balancers_of(&self, deployment: &DeploymentId) -> &[LoadBalancer] {
         let of = self.deployments.iter().find(|d| d.id == *deployment);
@@ -73,6 +81,8 @@ pub struct Deployment {
     pub revision: u32,
     pub network: AwsVpc,
     pub load_balancers: Vec<LoadBalancer>,
+    #[serde(default)]
+    pub service_registries: Vec<ServiceRegistry>,
     pub launch: Launch,
     pub platform_version: PlatformVersion,
     pub created: Timestamp,
@@ -112,6 +122,17 @@ pub struct AwsVpc {
 #[wire(camelCase)]
 pub struct LoadBalancer {
     pub target_group_arn: Option<TargetGroupArn>,
+    pub container_name: Option<ContainerName>,
+    pub container_port: Option<i32>,
+}
+
+/// A service of Cloud Map in which the tasks are instances.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct ServiceRegistry {
+    pub registry_arn: RegistryArn,
+    /// The port of SRV records, unless a container's port is named.
+    pub port: Option<i32>,
     pub container_name: Option<ContainerName>,
     pub container_port: Option<i32>,
 }

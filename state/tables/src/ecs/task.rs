@@ -8,6 +8,7 @@ use crate::{
     ec2::{AllocationId, InterfaceId, SubnetId, VpcId, ZoneName},
     elbv2::TargetHealthState,
     row,
+    servicediscovery::DiscoveryServiceId,
 };
 use escale_base::{Tag, Timestamp, Wire};
 use serde::{Deserialize, Serialize};
@@ -115,6 +116,9 @@ pub struct TaskProgress {
     pub check: Option<String>,
     /// The task is in its target groups.
     pub registered: bool,
+    /// The services of Cloud Map in which the task is an instance.
+    #[serde(default)]
+    pub announced: Vec<DiscoveryServiceId>,
     /// The task has left its target groups; open connections may continue until then.
     pub draining_until: Option<Timestamp>,
     /// Set when everything of the task has been removed.

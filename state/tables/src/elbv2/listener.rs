@@ -15,7 +15,7 @@ escale_base::name! {
     RuleArn;
 }
 
-/// An HTTP listener.
+/// A listener: of HTTP, or of TCP if its load balancer is a network load balancer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Listener {
     pub arn: ListenerArn,

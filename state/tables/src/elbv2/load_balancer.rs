@@ -1,4 +1,4 @@
-//! Application load balancers.
+//! Application and network load balancers.
 
 use crate::{
     Fingerprint,
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 escale_base::name! {
-    /// `arn:aws:elasticloadbalancing:<region>:<account>:loadbalancer/app/<name>/<16 hexadecimal digits>`
+    /// `arn:aws:elasticloadbalancing:<region>:<account>:loadbalancer/app/<name>/<16 hexadecimal digits>`, with `net` instead of
+    /// `app` for a network load balancer.
     LoadBalancerArn;
     /// The host name of a load balancer: lower case, without a final dot.
     DnsName;
@@ -20,13 +21,27 @@ escale_base::choice! {
     pub enum Scheme { InternetFacing = "internet-facing", Internal = "internal" }
 }
 
+escale_base::choice! {
+    #[derive(Default)]
+    pub enum BalancerKind {
+        /// HTTP. The default, because rows of older versions have no kind.
+        #[default]
+        Application = "application",
+        /// TCP.
+        Network = "network",
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoadBalancer {
     pub arn: LoadBalancerArn,
+    #[serde(default)]
+    pub kind: BalancerKind,
     pub name: String,
     pub dns_name: DnsName,
     pub scheme: Scheme,
     pub vpc: VpcId,
+    /// Empty for a network load balancer that was created without any: its nodes accept all traffic.
     pub groups: Vec<GroupId>,
     /// One per zone.
     pub nodes: Vec<Node>,

@@ -11,11 +11,13 @@ pub use listener::{
     SslPolicyName,
 };
 pub use load_balancer::{
-    BalancerSeen, DnsName, LoadBalancer, LoadBalancerArn, Node, PublicAddress, Scheme, SeenFault,
+    BalancerKind, BalancerSeen, DnsName, LoadBalancer, LoadBalancerArn, Node, PublicAddress, Scheme,
+    SeenFault,
 };
 pub use name::LoadBalancerName;
 pub use target::{
-    HealthCheck, Target, TargetGroup, TargetGroupArn, TargetHealth, TargetHealthState, TargetSeen, TargetType,
+    HealthCheck, Target, TargetGroup, TargetGroupArn, TargetHealth, TargetHealthState, TargetProtocol,
+    TargetSeen, TargetType,
 };
 
 use escale_store::TableDef;

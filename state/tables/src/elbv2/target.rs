@@ -13,7 +13,7 @@ escale_base::name! {
     TargetGroupArn;
 }
 
-/// A group of HTTP targets.
+/// A group of targets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetGroup {
     pub arn: TargetGroupArn,
@@ -21,6 +21,8 @@ pub struct TargetGroup {
     pub vpc: VpcId,
     #[serde(default)]
     pub targets: TargetType,
+    #[serde(default)]
+    pub protocol: TargetProtocol,
     /// The port of targets that are registered without one.
     pub port: u16,
     pub health: HealthCheck,
@@ -43,8 +45,22 @@ escale_base::choice! {
     }
 }
 
+escale_base::choice! {
+    /// The protocol of targets, or of their health checks.
+    #[derive(Default)]
+    pub enum TargetProtocol {
+        /// The default, because rows of older versions have no protocol.
+        #[default]
+        Http = "HTTP",
+        Tcp = "TCP",
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HealthCheck {
+    #[serde(default)]
+    pub protocol: TargetProtocol,
+    /// The path and the matcher of a TCP check have no effect; they return when the protocol changes to HTTP.
     pub path: String,
     /// `None`: the target's own port.
     pub port: Option<u16>,

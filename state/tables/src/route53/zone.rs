@@ -1,6 +1,6 @@
 //! Hosted zones.
 
-use crate::{ec2::VpcId, row};
+use crate::{ServicePrincipal, ec2::VpcId, row};
 use escale_base::{Tag, Timestamp, ids};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,9 @@ pub struct HostedZone {
     pub private: bool,
     pub vpcs: Vec<VpcId>,
     pub tags: Vec<Tag>,
+    /// The service that created the zone. Only that service may change it.
+    #[serde(default)]
+    pub linked_service: Option<ServicePrincipal>,
     pub created: Timestamp,
 }
 row!(HostedZone, "route53_zone", |r| r.id.to_string());

@@ -1,6 +1,6 @@
 //! Buckets.
 
-use super::{CorsRule, Lifecycle, Website};
+use super::{AccessLogging, CorsRule, Grant, Lifecycle, ObjectOwnership, Website};
 use crate::row;
 use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,12 @@ pub struct Bucket {
     pub lifecycle: Option<Lifecycle>,
     #[serde(default)]
     pub website: Option<Website>,
+    #[serde(default)]
+    pub logging: Option<AccessLogging>,
+    #[serde(default)]
+    pub ownership: ObjectOwnership,
+    #[serde(default)]
+    pub acl: Vec<Grant>,
     /// A deletion is in progress: the reconciler deletes the bucket if it is empty and clears this mark if it is not.
     pub deleting: bool,
 }
@@ -85,6 +91,9 @@ impl Bucket {
             cors: None,
             lifecycle: None,
             website: None,
+            logging: None,
+            ownership: ObjectOwnership::default(),
+            acl: Vec::new(),
             deleting: false,
         }
     }

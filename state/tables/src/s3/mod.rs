@@ -1,10 +1,13 @@
 //! Buckets as they were requested, with their configuration. Objects are in the plane and in no table.
 
+mod access;
 mod bucket;
 mod cors;
 mod lifecycle;
+mod logging;
 mod website;
 
+pub use access::{Grant, GranteeGroup, ObjectOwnership, Permission};
 pub use bucket::{Bucket, BucketName, BucketSeen, DefaultEncryption, PublicAccessBlock, Versioning};
 pub use cors::{CorsMethod, CorsRule, CorsRuleId, HeaderPattern, OriginPattern};
 pub use lifecycle::{
@@ -13,6 +16,7 @@ pub use lifecycle::{
     NoncurrentTransition, Transition, TransitionClass, TransitionMinimum,
 };
 
+pub use logging::{AccessLogging, LogKeyFormat, PartitionDateSource, PartitionedPrefix, SimplePrefix};
 pub use website::{
     ErrorDocument, IndexDocument, IndexSuffix, ObjectKey, Redirect, RedirectAll, RedirectHost,
     RedirectProtocol, RoutingCondition, RoutingRule, Website,

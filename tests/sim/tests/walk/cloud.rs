@@ -70,7 +70,7 @@ impl Harness {
         let cloud = Arc::new(services.cloud(config, root, clock.clone()));
         let mounts = services.mounts(&store, &cloud);
         let gate = Arc::new(Gate::new(Arc::clone(&cloud), store.clone(), mounts).unwrap());
-        tokio::spawn(escale_gate::serve(gate, listener, Entrance::HostLoopback));
+        tokio::spawn(escale_gate::serve(gate, listener, Entrance::HostLoopback, None));
         Harness { cloud, store, clock, address, _dir: dir }
     }
 

@@ -22,11 +22,15 @@ const WITHOUT_RESOURCES: &[(&str, &str)] = &[
     ("cloudformation", "GetTemplateSummary"), // here of a template without a stack
     ("cloudformation", "ValidateTemplate"),
     ("cloudtrail", "LookupEvents"),
+    ("cloudfront", "CreateCachePolicy"),
+    ("cloudfront", "CreateCloudFrontOriginAccessIdentity"),
     ("cloudfront", "CreateDistribution"),
     ("cloudfront", "CreateDistributionWithTags"),
     ("cloudfront", "CreateKeyGroup"),
     ("cloudfront", "CreateOriginAccessControl"),
+    ("cloudfront", "CreateOriginRequestPolicy"),
     ("cloudfront", "CreatePublicKey"),
+    ("cloudfront", "CreateResponseHeadersPolicy"),
     ("cloudfront", "DeleteKeyGroup"),
     ("cloudfront", "DeletePublicKey"),
     ("cloudfront", "GetKeyGroup"),
@@ -43,6 +47,11 @@ const WITHOUT_RESOURCES: &[(&str, &str)] = &[
     ("route53", "GetHostedZoneCount"),
     ("route53", "TestDNSAnswer"),
     ("secretsmanager", "GetRandomPassword"),
+    ("servicediscovery", "CreateHttpNamespace"),
+    ("servicediscovery", "CreatePrivateDnsNamespace"),
+    ("servicediscovery", "DiscoverInstances"),
+    ("servicediscovery", "DiscoverInstancesRevision"),
+    ("servicediscovery", "GetOperation"),
     ("sts", "GetAccessKeyInfo"),
 ];
 
@@ -91,7 +100,8 @@ async fn denies_every_operation_on_resources_by_a_deny_of_their_arns() {
         .scan::<Vpc>()
         .find(|v| v.cidr.to_string() == "10.0.0.0/16")
         .map(|v| v.id.to_string());
-    let subnet = json!({"VpcId": vpc, "CidrBlock": "10.0.0.0/24", "Ipv6CidrBlock": "2001:db8::/64"});
+    let subnet =
+        json!({"VpcId": vpc, "CidrBlock": "10.0.0.0/24", "Ipv6CidrBlock": "2001:db8:1000:1000::/64"});
     harness.seed("ec2", "CreateSubnet", subnet);
     harness.seed("ec2", "AllocateAddress", json!({}));
     let mut faults = Vec::new();

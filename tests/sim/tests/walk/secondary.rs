@@ -91,36 +91,25 @@ fn objects() -> Vec<Row> {
 }
 
 /// Sources: the Service Authorization Reference and the page of each operation in its service's API reference.
-fn resources() -> Vec<Row> {
-    let role = "arn:aws:iam::000000000000:role/walk";
-    let definition = |more: Value| {
-        with(
-            json!({
-                "family": "walk", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
-                "containerDefinitions": [{"name": "a", "image": "b"}],
-            }),
-            more,
-        )
-    };
-    let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-1"]}});
-    let run = |more: Value| {
-        with(
-            json!({"taskDefinition": "seeded", "networkConfiguration": network, "launchType": "FARGATE"}),
-            more,
-        )
-    };
+/// A distribution with standard logs.
+fn logged() -> Value {
+    let bucket = "walk-bucket.s3.amazonaws.com";
+    json!({"DistributionConfig": {
+        "CallerReference": "walk", "Comment": "", "Enabled": true,
+        "Origins": {"Quantity": 1, "Items": [{"Id": "o", "DomainName": bucket, "S3OriginConfig": {"OriginAccessIdentity": ""}}]},
+        "DefaultCacheBehavior": {
+            "TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+        },
+        "Logging": {"Enabled": true, "IncludeCookies": false, "Bucket": bucket, "Prefix": ""},
+    }})
+}
+
+fn databases() -> Vec<Row> {
     let instance = |more: Value| with(json!({"DBInstanceIdentifier": "walk"}), more);
     let new =
         json!({"DBInstanceClass": "db.t4g.micro", "Engine": "postgres", "ManageMasterUserPassword": true});
     let restored = json!({"DBSnapshotIdentifier": "s", "ManageMasterUserPassword": true});
-    let zone = json!({"HostedZoneId": "Z1", "VPC": {"VPCRegion": "eu-west-3", "VPCId": "vpc-1"}});
-    let vpc = json!({"VPCRegion": "eu-west-3", "VPCId": "vpc-1"});
     vec![
-        ("ecs", "RegisterTaskDefinition", definition(json!({"taskRoleArn": role})), "iam:PassRole"),
-        ("ecs", "RegisterTaskDefinition", definition(json!({"executionRoleArn": role})), "iam:PassRole"),
-        ("ecs", "RunTask", run(json!({})), "iam:PassRole"),
-        ("ecs", "RunTask", run(json!({"overrides": {"taskRoleArn": role}})), "iam:PassRole"),
-        ("ecs", "RunTask", run(json!({"overrides": {"executionRoleArn": role}})), "iam:PassRole"),
         (
             "rds",
             "DeleteDBInstance",
@@ -143,6 +132,36 @@ fn resources() -> Vec<Row> {
             instance(json!({"RotateMasterUserPassword": true})),
             "secretsmanager:RotateSecret",
         ),
+    ]
+}
+
+fn resources() -> Vec<Row> {
+    let role = "arn:aws:iam::000000000000:role/walk";
+    let definition = |more: Value| {
+        with(
+            json!({
+                "family": "walk", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+                "containerDefinitions": [{"name": "a", "image": "b"}],
+            }),
+            more,
+        )
+    };
+    let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-1"]}});
+    let run = |more: Value| {
+        with(
+            json!({"taskDefinition": "seeded", "networkConfiguration": network, "launchType": "FARGATE"}),
+            more,
+        )
+    };
+    let zone = json!({"HostedZoneId": "Z1", "VPC": {"VPCRegion": "eu-west-3", "VPCId": "vpc-1"}});
+    let vpc = json!({"VPCRegion": "eu-west-3", "VPCId": "vpc-1"});
+    let namespace = json!({"Name": "a.test", "Vpc": "vpc-1"});
+    vec![
+        ("ecs", "RegisterTaskDefinition", definition(json!({"taskRoleArn": role})), "iam:PassRole"),
+        ("ecs", "RegisterTaskDefinition", definition(json!({"executionRoleArn": role})), "iam:PassRole"),
+        ("ecs", "RunTask", run(json!({})), "iam:PassRole"),
+        ("ecs", "RunTask", run(json!({"overrides": {"taskRoleArn": role}})), "iam:PassRole"),
+        ("ecs", "RunTask", run(json!({"overrides": {"executionRoleArn": role}})), "iam:PassRole"),
         ("route53", "AssociateVPCWithHostedZone", zone.clone(), "ec2:DescribeVpcs"),
         ("route53", "DisassociateVPCFromHostedZone", zone, "ec2:DescribeVpcs"),
         (
@@ -152,6 +171,11 @@ fn resources() -> Vec<Row> {
             "ec2:DescribeVpcs",
         ),
         ("route53", "ListHostedZonesByVPC", vpc, "ec2:DescribeVpcs"),
+        ("cloudfront", "CreateDistribution", logged(), "s3:GetBucketAcl"),
+        ("cloudfront", "CreateDistribution", logged(), "s3:PutBucketAcl"),
+        ("cloudfront", "UpdateDistribution", with(logged(), json!({"Id": "E1"})), "s3:PutBucketAcl"),
+        ("servicediscovery", "CreatePrivateDnsNamespace", namespace.clone(), "route53:CreateHostedZone"),
+        ("servicediscovery", "CreatePrivateDnsNamespace", namespace, "ec2:DescribeVpcs"),
         ("cloudformation", "DescribeStacks", json!({}), "cloudformation:ListStacks"),
         (
             "cloudformation",
@@ -168,7 +192,7 @@ async fn denies_a_request_without_each_of_its_secondary_actions() {
     let user = harness.user("walk", json!([]));
     seed(&harness).await;
     let mut faults = Vec::new();
-    for (service, name, input, action) in objects().into_iter().chain(resources()) {
+    for (service, name, input, action) in objects().into_iter().chain(resources()).chain(databases()) {
         harness.set_policy("walk", all_but(action));
         let answer = send(&harness, &user, service, name, &input).await;
         // CloudFormation reports a denied template in its own message; an answer to HEAD has no message.

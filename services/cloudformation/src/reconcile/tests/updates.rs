@@ -248,6 +248,15 @@ fn a_failed_creation_can_be_completed_by_an_update() {
 }
 
 #[test]
+fn a_name_that_another_resource_has_is_its_own_error() {
+    let env = created(BASE);
+    env.update("shop", &BASE.replace("Of: one", "Name: thing-D, Kind: other")).unwrap();
+    env.settle();
+    let events = last_events(&env);
+    assert!(events.contains("A UPDATE_FAILED") && !events.contains("custom-named"), "{events}");
+}
+
+#[test]
 fn a_named_resource_cannot_be_replaced() {
     let named = BASE.replace("Of: one", "Name: mine");
     let env = created(&named);
@@ -417,7 +426,7 @@ fn a_change_set_predicts_and_performs_an_update() {
     expect![[r#"
         Modify A True ["Kind Always Static DirectModification -", "Of Never Static DirectModification -"]
         Modify B False ["Of Never Dynamic ResourceReference A"]
-        Modify C False ["Of Never Dynamic ResourceAttribute A"]
+        Modify C False ["Of Never Dynamic ResourceAttribute A.Of"]
         Add E - []
         Remove D - []"#]]
     .assert_eq(&lines.join("\n"));

@@ -20,6 +20,15 @@ fn plan(template: &Template) -> Result<Plan, TemplateError> {
 }
 
 #[test]
+fn a_resource_may_have_a_description() {
+    check("Resources: {R: {Type: AWS::X::Y, Description: the first}}", expect![[r#"[["R"]]"#]]);
+    check(
+        "Resources: {R: {Type: AWS::X::Y, Description: [1]}}",
+        expect!["Template format error: [/Resources/R] Description must be a string. @ line 1, column 16"],
+    );
+}
+
+#[test]
 fn checks_the_sections() {
     check("Resources: {R: {Type: AWS::X::Y}}", expect![[r#"[["R"]]"#]]);
     check(

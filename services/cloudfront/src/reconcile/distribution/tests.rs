@@ -122,7 +122,7 @@ async fn applies_withdraws_and_removes_a_distribution() {
         fixture.cloud.error("DeleteOriginAccessControl", in_use.clone()).code,
         "OriginAccessControlInUse"
     );
-    crate::reconcile::clear_observations(&fixture.cloud.store).unwrap();
+    crate::reconcile::begin_observations(&fixture.cloud.store, escale_base::Timestamp(0), vec![id.to_owned()]).unwrap();
     assert!(
         matches!(fixture.plan(id), Plan::Step(Step::Apply { .. })),
         "a restart applies the distribution again"
@@ -179,7 +179,7 @@ fn refuses_invalid_and_unsupported_configurations() {
         (
             "/Origins/Items/0/S3OriginConfig/OriginAccessIdentity",
             json!("origin-access-identity/x"),
-            "NotImplemented",
+            "InvalidOriginAccessIdentity",
         ),
         ("/DefaultCacheBehavior/TargetOriginId", json!("p"), "NoSuchOrigin"),
         ("/DefaultCacheBehavior/CachePolicyId", json!("x"), "NoSuchCachePolicy"),
@@ -191,7 +191,6 @@ fn refuses_invalid_and_unsupported_configurations() {
     }
     for (member, value) in [
         ("WebACLId", json!("arn:x")),
-        ("ViewerCertificate", json!({"CloudFrontDefaultCertificate": false})),
         (
             "Restrictions",
             json!({"GeoRestriction": {"RestrictionType": "whitelist", "Quantity": 1, "Items": ["FR"]}}),

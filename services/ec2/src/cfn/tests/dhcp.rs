@@ -1,6 +1,6 @@
-//! DHCP options and flow logs.
+//! DHCP options, flow logs, and endpoints for DynamoDB.
 
-use super::{cloud, table};
+use super::{cloud, endpoint, table};
 use escale_base::wire::Value;
 use escale_harness::Harness;
 use serde_json::json;
@@ -114,4 +114,31 @@ fn refuses_flow_logs_without_a_destination_that_exists_here() {
     let answer = cloud.ok("DeleteFlowLogs", json!({"FlowLogIds": ["fl-0", id]}));
     assert_eq!(answer["Unsuccessful"][0]["ResourceId"], "fl-0");
     assert_eq!(cloud.ok("DescribeFlowLogs", json!({}))["FlowLogs"], json!([]));
+}
+
+/// The cloud has no DynamoDB: the endpoint is stored, and its prefix list has no addresses.
+#[test]
+fn endpoint_for_dynamodb_adds_no_addresses() {
+    let (cloud, mut base) = endpoint();
+    base["ServiceName"] = json!("com.amazonaws.eu-west-3.dynamodb");
+    base["RouteTableIds"] = json!(["rtb-one"]);
+    let made = cloud.create_resource("AWS::EC2::VPCEndpoint", base).unwrap();
+    assert_eq!(cloud.read_resource(&made)["ServiceName"], "com.amazonaws.eu-west-3.dynamodb");
+    let shown = cloud.ok("DescribeRouteTables", json!({"RouteTableIds": ["rtb-one"]}));
+    let list = shown["RouteTables"][0]["Routes"][1]["DestinationPrefixListId"].clone();
+    let lists = cloud.ok("DescribePrefixLists", json!({"PrefixListIds": [list]}))["PrefixLists"].clone();
+    assert_eq!(
+        (&lists[0]["PrefixListName"], &lists[0]["Cidrs"]),
+        (&json!("com.amazonaws.eu-west-3.dynamodb"), &json!([]))
+    );
+    // Beside one for S3 in the same table.
+    let service = "com.amazonaws.eu-west-3.s3";
+    cloud.ok(
+        "CreateVpcEndpoint",
+        json!({"VpcId": made_vpc(&cloud), "ServiceName": service, "RouteTableIds": ["rtb-one"]}),
+    );
+}
+
+fn made_vpc(cloud: &Harness) -> String {
+    cloud.store.read().scan::<escale_tables::ec2::Vpc>().next().unwrap().id.to_string()
 }

@@ -6,18 +6,18 @@ use escale_harness::{Harness, PropertyTable};
 use escale_tables::ec2::{EgressOnlyInternetGateway, Vpc};
 use serde_json::json;
 
-/// A VPC with the block 2001:db8::/56.
+/// A VPC with the block 2001:db8:1000:1000::/56.
 fn with_block() -> (Harness, String) {
     let (cloud, vpc) = cloud();
     let input = json!({"VpcId": vpc, "AmazonProvidedIpv6CidrBlock": true});
     let pointer = "/Ipv6CidrBlockAssociation/Ipv6CidrBlock";
-    assert_eq!(cloud.text("AssociateVpcCidrBlock", input, pointer), "2001:db8::/56");
+    assert_eq!(cloud.text("AssociateVpcCidrBlock", input, pointer), "2001:db8:1000:1000::/56");
     (cloud, vpc)
 }
 
 fn subnet() -> (Harness, Value) {
     let (cloud, vpc) = with_block();
-    (cloud, json!({"VpcId": vpc, "CidrBlock": "10.0.1.0/24", "Ipv6CidrBlock": "2001:db8::/64"}))
+    (cloud, json!({"VpcId": vpc, "CidrBlock": "10.0.1.0/24", "Ipv6CidrBlock": "2001:db8:1000:1000::/64"}))
 }
 
 fn gateway() -> (Harness, Value) {
@@ -44,7 +44,7 @@ fn route() -> (Harness, Value) {
 #[test]
 fn ipv6_updates_every_property() {
     table("AWS::EC2::Subnet", subnet)
-        .row("Ipv6CidrBlock", json!("2001:db8::/64"), json!("2001:db8:0:1::/64"))
+        .row("Ipv6CidrBlock", json!("2001:db8:1000:1000::/64"), json!("2001:db8:1000:1001::/64"))
         .row("AssignIpv6AddressOnCreation", json!(true), json!(false))
         .row("AssignIpv6AddressOnCreation", json!(true), json!(null))
         .row("MapPublicIpOnLaunch", json!(false), json!(true))
@@ -82,10 +82,10 @@ fn block_of_a_vpc_is_an_attribute_of_the_vpc_and_its_subnets() {
     let properties = json!({"VpcId": id, "AmazonProvidedIpv6CidrBlock": true});
     let block = cloud.create_resource("AWS::EC2::VPCCidrBlock", properties.clone()).unwrap();
     assert_eq!(cloud.read_resource(&block), properties);
-    assert_eq!(attribute("AWS::EC2::VPC", &vpc), Some(json!(["2001:db8::/56"])));
-    let base = json!({"VpcId": id, "CidrBlock": "10.1.1.0/24", "Ipv6CidrBlock": "2001:db8:0:ff::/64"});
+    assert_eq!(attribute("AWS::EC2::VPC", &vpc), Some(json!(["2001:db8:1000:1000::/56"])));
+    let base = json!({"VpcId": id, "CidrBlock": "10.1.1.0/24", "Ipv6CidrBlock": "2001:db8:1000:10ff::/64"});
     let subnet = cloud.create_resource("AWS::EC2::Subnet", base).unwrap();
-    assert_eq!(attribute("AWS::EC2::Subnet", &subnet), Some(json!(["2001:db8:0:ff::/64"])));
+    assert_eq!(attribute("AWS::EC2::Subnet", &subnet), Some(json!(["2001:db8:1000:10ff::/64"])));
     assert_eq!((kind("AWS::EC2::VPC").current)(&cloud.store.read(), &vpc.created, "VpcId"), None);
 
     let error = cloud.delete_resource(&block).err().unwrap();
@@ -110,24 +110,27 @@ fn subnets_get_blocks_of_their_vpc_only() {
     ] {
         assert_eq!(cloud.error("AssociateSubnetCidrBlock", associate(block)).code, code, "{block}");
     }
-    let made =
-        cloud.create_resource("AWS::EC2::SubnetCidrBlock", associate("2001:db8:0:4::/62")).err().unwrap();
+    let made = cloud
+        .create_resource("AWS::EC2::SubnetCidrBlock", associate("2001:db8:1000:1004::/62"))
+        .err()
+        .unwrap();
     assert_eq!(made.code, "InvalidSubnet.Range");
-    let made = cloud.create_resource("AWS::EC2::SubnetCidrBlock", associate("2001:db8:0:8::/60")).unwrap();
-    assert_eq!(cloud.read_resource(&made), associate("2001:db8::/60"));
-    let input = json!({"VpcId": vpc, "CidrBlock": "10.0.2.0/24", "Ipv6CidrBlock": "2001:db8:0:1::/64"});
+    let made =
+        cloud.create_resource("AWS::EC2::SubnetCidrBlock", associate("2001:db8:1000:1008::/60")).unwrap();
+    assert_eq!(cloud.read_resource(&made), associate("2001:db8:1000:1000::/60"));
+    let input = json!({"VpcId": vpc, "CidrBlock": "10.0.2.0/24", "Ipv6CidrBlock": "2001:db8:1000:1001::/64"});
     assert_eq!(cloud.error("CreateSubnet", input).code, "InvalidSubnet.Conflict");
     let flag = json!({"SubnetId": subnet, "AssignIpv6AddressOnCreation": {"Value": true}});
     cloud.ok("ModifySubnetAttribute", flag.clone());
     let shown = cloud.ok("DescribeSubnets", json!({}))["Subnets"][0].clone();
     assert_eq!(shown["AssignIpv6AddressOnCreation"], true);
-    assert_eq!(shown["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"], "2001:db8::/60");
+    assert_eq!(shown["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"], "2001:db8:1000:1000::/60");
     cloud.delete_resource(&made).unwrap();
     assert_eq!(cloud.error("ModifySubnetAttribute", flag).code, "InvalidParameterValue");
     // The next VPC gets another block.
     let second = json!({"CidrBlock": "10.9.0.0/16", "AmazonProvidedIpv6CidrBlock": true});
     let pointer = "/Vpc/Ipv6CidrBlockAssociationSet/0/Ipv6CidrBlock";
-    assert_eq!(cloud.text("CreateVpc", second, pointer), "2001:db8:0:100::/56");
+    assert_eq!(cloud.text("CreateVpc", second, pointer), "2001:db8:1000:1100::/56");
     let again = json!({"VpcId": vpc, "AmazonProvidedIpv6CidrBlock": true});
     assert_eq!(cloud.error("AssociateVpcCidrBlock", again).code, "NotImplemented");
     let primary = vpc.replacen("vpc-", "vpc-cidr-assoc-", 1);
@@ -150,12 +153,12 @@ fn egress_only_gateway_is_a_target_of_ipv6_routes_only() {
     assert_eq!(both.code, "InvalidParameterCombination");
     ipv4.as_object_mut().unwrap().remove("DestinationIpv6CidrBlock");
     assert_eq!(cloud.error("CreateRoute", ipv4).code, "InvalidParameterValue");
-    let local = with(json!({"DestinationIpv6CidrBlock": "2001:db8::/56"}));
+    let local = with(json!({"DestinationIpv6CidrBlock": "2001:db8:1000:1000::/56"}));
     assert_eq!(cloud.error("CreateRoute", local).code, "InvalidParameterValue");
     let shown = cloud.ok("DescribeRouteTables", json!({"RouteTableIds": ["rtb-one"]}));
     let routes = shown["RouteTables"][0]["Routes"].as_array().unwrap().clone();
     let ipv6: Vec<_> = routes.iter().filter_map(|r| r["DestinationIpv6CidrBlock"].as_str()).collect();
-    assert_eq!(ipv6, ["2001:db8::/56", "::/0"]);
+    assert_eq!(ipv6, ["2001:db8:1000:1000::/56", "::/0"]);
     let vpc = cloud.store.read().scan::<Vpc>().next().unwrap().id.to_string();
     cloud.delete_resource(&route).unwrap();
     assert_eq!(cloud.read_resource(&route), Value::Null);

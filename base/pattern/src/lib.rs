@@ -1,17 +1,17 @@
-//! `AllowedPattern`, which is a regular expression in Java's dialect.
+//! `AllowedPattern` of AWS's services, which is a regular expression in Java's dialect. It only compiles patterns; start at [`compile`].
 
-use super::error::TemplateError;
+pub use fancy_regex::Regex;
+
+/// Boxed, because it is larger than what a success returns.
+pub type Error = Box<fancy_regex::Error>;
 
 /// Compiles a pattern that must match the whole value, as on AWS.
-pub(crate) fn compile(name: &str, pattern: &str) -> Result<fancy_regex::Regex, TemplateError> {
+pub fn compile(pattern: &str) -> Result<Regex, Error> {
     // `fancy_regex`, because AWS's patterns may contain look-ahead, which the crate `regex` does not support.
-    let wrong = |e: fancy_regex::Error| {
-        TemplateError::format(format!("AllowedPattern of parameter {name} is not a regular expression: {e}"))
-    };
     let pattern = in_rusts_dialect(pattern);
     // Compiled without the anchors first, so that positions in the error message refer to the pattern as written.
-    fancy_regex::Regex::new(&pattern).map_err(wrong)?;
-    fancy_regex::Regex::new(&format!("^(?:{pattern})$")).map_err(wrong)
+    Regex::new(&pattern).map_err(Box::new)?;
+    Regex::new(&format!("^(?:{pattern})$")).map_err(Box::new)
 }
 
 /// Java's names of POSIX classes, which Rust writes in another form.
@@ -79,7 +79,7 @@ mod tests {
             (r"(?=.*[A-Z])[A-Za-z]+", "abc", false),
             (r"\\d", r"\d", true),
         ] {
-            let compiled = compile("P", pattern).unwrap_or_else(|e| panic!("{pattern}: {e}"));
+            let compiled = compile(pattern).unwrap_or_else(|e| panic!("{pattern}: {e}"));
             assert_eq!(compiled.is_match(value).unwrap(), matches, "{pattern} {value}");
         }
     }
@@ -87,7 +87,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(pattern in r"[-a-z\[\]\\{}wdsé()*p]{0,20}") {
-            let _ = compile("P", &pattern);
+            let _ = compile(&pattern);
         }
 
         #[test]

@@ -1,0 +1,182 @@
+//! Records of answered requests, until the caller takes them.
+
+use crate::{
+    Visit,
+    blob::Body,
+    edge::{Distribution, Inner},
+    serve::Word,
+};
+use bytes::Bytes;
+use escale_base::Timestamp;
+use http::{HeaderName, Request, Response, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+/// Records that wait; further ones are dropped. Bounds memory to some 16 MiB.
+const WAITING: usize = 16_384;
+
+#[derive(Default)]
+pub(crate) struct Log(Mutex<VecDeque<Visit>>);
+
+impl Log {
+    pub(crate) fn record(&self, visit: Visit) {
+        let mut waiting = self.lock();
+        if waiting.len() < WAITING {
+            waiting.push_back(visit);
+        }
+    }
+
+    pub(crate) fn take(&self, most: usize) -> Vec<Visit> {
+        let mut waiting = self.lock();
+        let count = waiting.len().min(most);
+        waiting.drain(..count).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Visit>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Word {
+    /// The result as logs have it: an error is one of the answer, whatever produced it.
+    fn logged(self, status: u16) -> &'static str {
+        if status >= 400 { Word::Error.text() } else { self.text() }
+    }
+}
+
+/// The same body; `done` gets its size once it has been sent, or once the viewer has left.
+fn counted(body: Body, done: impl FnOnce(u64) + Send + 'static) -> Body {
+    Counted { body, bytes: 0, done: Some(Box::new(done)) }.boxed_unsync()
+}
+
+struct Counted {
+    body: Body,
+    bytes: u64,
+    done: Option<Box<dyn FnOnce(u64) + Send>>,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            done(self.bytes);
+        }
+    }
+}
+
+/// The bytes of a head in HTTP/1's form.
+fn head_bytes(first_line: usize, headers: &http::HeaderMap) -> u64 {
+    let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    (first_line + lines.sum::<usize>() + "\r\n\r\n".len()) as u64
+}
+
+/// Records a request of a logged distribution once its answer has been sent.
+pub(crate) fn note(
+    edge: &Inner,
+    visit: Visit,
+    response: Response<Body>,
+    (word, id): (Word, String),
+) -> Response<Body> {
+    let (log, clock) = (edge.log.clone(), edge.clock.clone());
+    let mut visit = answered(visit, &response, word, (id, clock.now()));
+    let started = visit.at;
+    response.map(|body| {
+        counted(body, move |bytes| {
+            visit.sent_bytes += bytes;
+            visit.took_ms = u64::try_from(clock.now().since_ms(started)).unwrap_or(0);
+            log.record(visit);
+        })
+    })
+}
+
+/// The record of a request that has arrived.
+pub(crate) fn visit(
+    edge: &Inner,
+    distribution: &Distribution,
+    request: &Request<Incoming>,
+    client: SocketAddr,
+    https: bool,
+) -> Visit {
+    let text = |name: HeaderName| {
+        let value = request.headers().get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let (uri, method) = (request.uri(), request.method().as_str());
+    let first_line =
+        method.len() + uri.path_and_query().map_or(1, |p| p.as_str().len()) + "  HTTP/1.1\r\n".len();
+    let length = text(header::CONTENT_LENGTH).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
+    Visit {
+        distribution: distribution.id.to_string(),
+        at: edge.clock.now(),
+        client,
+        method: method.to_owned(),
+        host: text(header::HOST).or_else(|| uri.authority().map(|a| a.to_string())).unwrap_or_default(),
+        path: uri.path().to_owned(),
+        query: uri.query().map(str::to_owned),
+        version: format!("{:?}", request.version()),
+        https,
+        referer: text(header::REFERER),
+        user_agent: text(header::USER_AGENT),
+        cookie: text(header::COOKIE),
+        forwarded_for: text(HeaderName::from_static("x-forwarded-for")),
+        range: text(header::RANGE),
+        received_bytes: head_bytes(first_line, request.headers()) + length,
+        status: 0,
+        result: String::new(),
+        id: String::new(),
+        content_type: None,
+        content_length: None,
+        sent_bytes: 0,
+        first_byte_ms: 0,
+        took_ms: 0,
+    }
+}
+
+/// Adds the head of the answer to the record.
+fn answered(visit: Visit, response: &Response<Body>, word: Word, (id, now): (String, Timestamp)) -> Visit {
+    let status = response.status();
+    let text =
+        |name: HeaderName| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let first_line = "HTTP/1.1 200 \r\n".len() + status.canonical_reason().map_or(0, str::len);
+    Visit {
+        status: status.as_u16(),
+        result: word.logged(status.as_u16()).to_owned(),
+        id,
+        content_type: text(header::CONTENT_TYPE),
+        content_length: text(header::CONTENT_LENGTH),
+        sent_bytes: head_bytes(first_line, response.headers()),
+        first_byte_ms: u64::try_from(now.since_ms(visit.at)).unwrap_or(0),
+        ..visit
+    }
+}

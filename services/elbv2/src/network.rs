@@ -1,0 +1,260 @@
+//! What differs between application and network load balancers: protocols, names, actions and the nodes that DNS returns.
+//!
+//! Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/network/introduction.html>
+
+use crate::{Error, attributes, choices::Protocol, error::invalid, rules};
+use escale_base::AwsError;
+use escale_store::Image;
+use escale_tables::elbv2::{
+    Action, BalancerKind, HealthCheck, LoadBalancer, Node, Target, TargetGroup, TargetGroupArn, TargetHealth,
+    TargetProtocol, TargetSeen,
+};
+use std::collections::BTreeSet;
+
+/// The part of ARNs that names the kind.
+pub(crate) fn arn_part(kind: BalancerKind) -> &'static str {
+    match kind {
+        BalancerKind::Application => "app",
+        BalancerKind::Network => "net",
+    }
+}
+
+/// The kind of a listener's load balancer, from the listener's ARN.
+pub(crate) fn kind_of_listener(arn: &str) -> BalancerKind {
+    if arn.contains(":listener/net/") { BalancerKind::Network } else { BalancerKind::Application }
+}
+
+/// Checks the protocol of a listener; whether it is TLS.
+pub(crate) fn has_tls(kind: BalancerKind, protocol: Protocol) -> Result<bool, Error> {
+    match (kind, protocol) {
+        (BalancerKind::Application, Protocol::Http) | (BalancerKind::Network, Protocol::Tcp) => Ok(false),
+        (BalancerKind::Application, Protocol::Https) => Ok(true),
+        (BalancerKind::Network, Protocol::Http | Protocol::Https) | (BalancerKind::Application, _) => {
+            Err(Error::UnsupportedProtocol(format!(
+                "Protocol '{protocol}' is not supported by {kind} load balancers"
+            )))
+        }
+        (BalancerKind::Network, other) => {
+            Err(AwsError::not_supported(format_args!("A listener of the protocol {other}"))
+                .hint("Use TCP.")
+                .into())
+        }
+    }
+}
+
+/// A listener of a network load balancer forwards to one group, and has no other action.
+pub(crate) fn check_action(kind: BalancerKind, action: &Action) -> Result<(), Error> {
+    match (kind, action) {
+        (BalancerKind::Application, _) => Ok(()),
+        (BalancerKind::Network, Action::Forward(groups)) if groups.len() == 1 => Ok(()),
+        (BalancerKind::Network, Action::Forward(_)) => {
+            Err(AwsError::not_supported("A listener of a network load balancer with several target groups")
+                .hint("Use one target group.")
+                .into())
+        }
+        (BalancerKind::Network, Action::Redirect(_) | Action::Fixed(_)) => {
+            Err(invalid("A listener of a network load balancer has no other action than 'forward'"))
+        }
+    }
+}
+
+/// The protocol of the target groups that listeners of this kind forward to.
+pub(crate) fn target_protocol(kind: BalancerKind) -> TargetProtocol {
+    match kind {
+        BalancerKind::Application => TargetProtocol::Http,
+        BalancerKind::Network => TargetProtocol::Tcp,
+    }
+}
+
+/// AWS's defaults for target groups of the protocol.
+pub(crate) fn default_check(protocol: TargetProtocol) -> HealthCheck {
+    let http = HealthCheck {
+        protocol,
+        path: "/".into(),
+        port: None,
+        interval_secs: 30,
+        timeout_secs: 5,
+        healthy_threshold: 5,
+        unhealthy_threshold: 2,
+        matcher: "200".into(),
+    };
+    match protocol {
+        TargetProtocol::Http => http,
+        TargetProtocol::Tcp => HealthCheck { timeout_secs: 10, matcher: "200-399".into(), ..http },
+    }
+}
+
+/// Whether a node sends to targets in other zones. The other value of the group's attribute is
+/// `use_load_balancer_configuration`.
+pub(crate) fn is_cross_zone(balancer: &LoadBalancer, group: &TargetGroup) -> bool {
+    const KEY: &str = "load_balancing.cross_zone.enabled";
+    match attributes::get(attributes::of_group(group.protocol), &group.attributes, KEY) {
+        "true" => true,
+        "false" => false,
+        _ => attributes::get(attributes::of_balancer(balancer.kind), &balancer.attributes, KEY) == "true",
+    }
+}
+
+/// The zones whose nodes DNS returns. A node of a network load balancer without a healthy target in its zone is left out, unless no
+/// node has one.
+pub(crate) fn is_answered(image: &Image, balancer: &LoadBalancer) -> impl Fn(&Node) -> bool + use<> {
+    let healthy: Vec<Zones> = match balancer.kind {
+        BalancerKind::Application => Vec::new(),
+        BalancerKind::Network => {
+            let used = rules::groups_of(image, balancer);
+            used.iter().filter_map(|arn| zones(image, balancer, arn)).collect()
+        }
+    };
+    let has = move |zone: &str| {
+        healthy.iter().all(|zones| match zones {
+            Zones::All => true,
+            Zones::Some(zones) => zones.contains(zone),
+        })
+    };
+    let is_any = balancer.nodes.iter().any(|node| has(&node.zone));
+    move |node| !is_any || has(&node.zone)
+}
+
+enum Zones {
+    All,
+    Some(BTreeSet<String>),
+}
+
+/// Where the group has healthy targets; `None` if it is gone.
+fn zones(image: &Image, balancer: &LoadBalancer, arn: &TargetGroupArn) -> Option<Zones> {
+    let group = image.get::<TargetGroup>(arn)?;
+    let prefix = format!("{arn}/");
+    let is_healthy = |target: &Target| {
+        let key = Target::key_of(&target.group, target.ip, target.port);
+        image.get::<TargetSeen>(&key).is_some_and(|seen| seen.health == TargetHealth::Healthy)
+    };
+    let healthy = image.prefix::<Target>(&prefix).filter(|target| is_healthy(target));
+    let zones: Vec<Option<String>> = healthy.map(|t| t.zone.as_ref().map(ToString::to_string)).collect();
+    // A target outside of the VPC is in no zone, so every node sends to it.
+    let is_everywhere = is_cross_zone(balancer, &group) && !zones.is_empty() || zones.contains(&None);
+    Some(if is_everywhere { Zones::All } else { Zones::Some(zones.into_iter().flatten().collect()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::FakeCloud;
+    use escale_base::Timestamp;
+    use escale_proxy::spec::{Action, Probe};
+    use escale_tables::elbv2::{LoadBalancer, Target, TargetHealth, TargetSeen};
+    use serde_json::{Value, json};
+
+    struct Net {
+        cloud: FakeCloud,
+        arn: String,
+        group: String,
+    }
+
+    impl Net {
+        fn new() -> Net {
+            let cloud = FakeCloud::new();
+            let subnets = json!([cloud.subnet("a"), cloud.subnet("b")]);
+            let input = json!({"Name": "net", "Type": "network", "Scheme": "internal", "Subnets": subnets});
+            let arn = cloud.text("CreateLoadBalancer", input, "/LoadBalancers/0/LoadBalancerArn");
+            let input =
+                json!({"Name": "g", "Protocol": "TCP", "Port": 9, "VpcId": cloud.vpc, "TargetType": "ip"});
+            let group = cloud.text("CreateTargetGroup", input, "/TargetGroups/0/TargetGroupArn");
+            let forward = json!([{"Type": "forward", "TargetGroupArn": group}]);
+            cloud.ok(
+                "CreateListener",
+                json!({"LoadBalancerArn": arn, "Protocol": "TCP", "Port": 90, "DefaultActions": forward}),
+            );
+            Net { cloud, arn, group }
+        }
+
+        fn balancer(&self) -> LoadBalancer {
+            (*self.cloud.store.read().get::<LoadBalancer>(&self.arn).unwrap()).clone()
+        }
+
+        /// A target in the zone of a node.
+        fn target(&self, node: usize, health: TargetHealth) {
+            let node = &self.balancer().nodes[node];
+            let (group, ip, port) = (self.group.as_str(), node.private_ip, 9);
+            self.cloud.write(|tx| {
+                let zone = Some(node.zone.clone());
+                tx.put(Target { group: group.into(), ip, port, zone, draining: None });
+                tx.put(TargetSeen { group: group.into(), ip, port, health, at: Timestamp(0) });
+            });
+        }
+
+        fn answered(&self) -> Vec<bool> {
+            let balancer = self.balancer();
+            let is_answered = super::is_answered(&self.cloud.store.read(), &balancer);
+            balancer.nodes.iter().map(is_answered).collect()
+        }
+
+        fn set(&self, operation: &str, member: &str, key: &str, value: &str) {
+            let arn = if member == "LoadBalancerArn" { &self.arn } else { &self.group };
+            self.cloud.ok(operation, json!({member: arn, "Attributes": [{"Key": key, "Value": value}]}));
+        }
+    }
+
+    #[test]
+    fn dns_returns_the_zones_with_healthy_targets() {
+        let net = Net::new();
+        assert_eq!(net.answered(), [true, true], "no target at all");
+        net.target(0, TargetHealth::Healthy);
+        assert_eq!(net.answered(), [true, false]);
+        net.target(1, TargetHealth::Refused);
+        assert_eq!(net.answered(), [true, false]);
+        net.target(0, TargetHealth::TimedOut);
+        assert_eq!(net.answered(), [true, true], "none is healthy");
+        net.target(1, TargetHealth::Healthy);
+        assert_eq!(net.answered(), [false, true]);
+        const KEY: &str = "load_balancing.cross_zone.enabled";
+        net.set("ModifyLoadBalancerAttributes", "LoadBalancerArn", KEY, "true");
+        assert_eq!(net.answered(), [true, true], "nodes send to both zones");
+        net.set("ModifyTargetGroupAttributes", "TargetGroupArn", KEY, "false");
+        assert_eq!(net.answered(), [false, true]);
+    }
+
+    #[test]
+    fn plane_relays_tcp_with_the_attributes() {
+        let net = Net::new();
+        let spec = || crate::reconcile::spec_of(&net.cloud.store.read(), &net.balancer());
+        let relay = |spec: &escale_proxy::BalancerSpec| match &spec.listeners[0].default {
+            Action::Relay(relay) => (relay.end_after_drain, relay.end_when_unhealthy),
+            other => panic!("{other:?}"),
+        };
+        let first = spec();
+        assert_eq!(relay(&first), (false, true));
+        assert_eq!((first.attributes.idle_timeout_ms, first.groups[0].cross_zone), (350_000, false));
+        assert_eq!(first.groups[0].health.protocol, Probe::Tcp);
+        let set = |key, value| net.set("ModifyTargetGroupAttributes", "TargetGroupArn", key, value);
+        set("deregistration_delay.connection_termination.enabled", "true");
+        set("target_health_state.unhealthy.connection_termination.enabled", "false");
+        let check =
+            json!({"TargetGroupArn": net.group, "HealthCheckProtocol": "HTTP", "HealthCheckPath": "/up"});
+        let shown = net.cloud.ok("ModifyTargetGroup", check)["TargetGroups"][0].clone();
+        assert_eq!(
+            (&shown["HealthCheckPath"], &shown["Matcher"]["HttpCode"]),
+            (&json!("/up"), &json!("200-399"))
+        );
+        let second = spec();
+        assert_eq!(relay(&second), (true, false));
+        assert!(matches!(&second.groups[0].health.protocol, Probe::Http { path, .. } if path == "/up"));
+    }
+
+    #[test]
+    fn has_no_security_groups_unless_created_with_some() {
+        let net = Net::new();
+        let shown = net.cloud.ok("DescribeLoadBalancers", json!({}))["LoadBalancers"][0].clone();
+        assert_eq!((&shown["Type"], &shown["SecurityGroups"]), (&json!("network"), &Value::Null));
+        assert!(net.arn.contains(":loadbalancer/net/net/"));
+        let name = shown["DNSName"].as_str().unwrap();
+        assert!(name.starts_with("net-") && name.ends_with(".elb.escale.internal"), "{name}");
+        for (change, code) in [
+            (json!({"HealthCheckPath": "/x"}), "ValidationError"),
+            (json!({"HealthCheckProtocol": "HTTPS"}), "NotImplemented"),
+            (json!({"HealthCheckProtocol": "UDP"}), "ValidationError"),
+        ] {
+            let mut input = json!({"TargetGroupArn": net.group});
+            input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            assert_eq!(net.cloud.error("ModifyTargetGroup", input).code, code, "{change}");
+        }
+    }
+}
