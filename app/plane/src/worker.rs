@@ -102,22 +102,23 @@ impl Worker {
     /// Closes all listeners, and returns what was served. Requests in progress are completed.
     pub(crate) async fn close(&self) -> State {
         let mut state = self.state.lock().await;
-        for name in self.parts.proxies.names() {
-            if let Err(error) = self.parts.proxies.remove(&name).await {
-                tracing::warn!(name, %error, "cannot close a load balancer");
-            }
-        }
+        // In the direction of requests: what accepts one first closes before what it is passed to.
+        self.parts.web.close().await;
         for (_, (stop, serving)) in std::mem::take(&mut *self.viewers.lock().await) {
             stop.cancel();
             // It can only end by the token.
             let _ = serving.await;
+        }
+        for name in self.parts.proxies.names() {
+            if let Err(error) = self.parts.proxies.remove(&name).await {
+                tracing::warn!(name, %error, "cannot close a load balancer");
+            }
         }
         for name in self.parts.dns.servers().await {
             if let Err(error) = self.parts.dns.stop(&name).await {
                 tracing::warn!(name, %error, "cannot stop a DNS server");
             }
         }
-        self.parts.web.close().await;
         if let Some((_, egress)) = self.egress.lock().await.take() {
             egress.stop().await;
         }
