@@ -28,6 +28,10 @@ use tokio_util::{sync::CancellationToken, sync::DropGuard, task::AbortOnDropHand
 /// Interval at which idle upstream connections are checked.
 const SWEEP: Duration = Duration::from_secs(10);
 
+/// For this long a removed target still gets the requests of connections that were accepted before. They are closed once they
+/// are idle.
+const LATE: Duration = Duration::from_secs(1);
+
 pub struct Balancers {
     sockets: Arc<dyn Sockets>,
     clock: Clock,
@@ -195,11 +199,16 @@ struct Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        // Dropped from the spec without having drained: requests in progress get the same delay.
+        // Dropped from the spec without having drained: requests in progress get the same delay. A request that arrives at
+        // this moment, on a connection that was accepted, is in progress, too.
         if !self.target.is_draining() {
             let (target, delay) = (self.target.clone(), self.drain_delay);
+            let late = LATE.min(delay);
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                runtime.spawn(async move { target.drain(delay).await });
+                runtime.spawn(async move {
+                    tokio::time::sleep(late).await;
+                    target.drain(delay - late).await;
+                });
             }
         }
     }
