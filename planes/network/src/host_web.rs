@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use escale_base::PlaneError;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -185,9 +185,8 @@ impl HostWeb for LoopbackWeb {
             Lists { more: spec.names, less: spec.unlisted };
         open.addresses.retain(|address, _| spec.addresses.contains(address));
         for address in spec.addresses {
-            if !open.addresses.contains_key(&address) {
-                let opened = [self.address(address, HTTP).await, self.address(address, HTTPS).await];
-                open.addresses.insert(address, opened);
+            if let Entry::Vacant(entry) = open.addresses.entry(address) {
+                entry.insert([self.address(address, HTTP).await, self.address(address, HTTPS).await]);
             }
         }
         if open.by_name.as_ref().is_none_or(|(before, _)| *before != ports) {

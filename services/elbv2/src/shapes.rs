@@ -32,7 +32,8 @@ pub(crate) struct BalancerShape {
     #[wire("Type")]
     pub kind: LoadBalancerType,
     pub availability_zones: Vec<ZoneShape>,
-    pub security_groups: Vec<GroupId>,
+    /// Absent from a network load balancer that was created without any.
+    pub security_groups: Option<Vec<GroupId>>,
     pub ip_address_type: IpAddressType,
 }
 
@@ -76,7 +77,8 @@ pub(crate) fn balancer(cx: &Cx<'_>, row: &LoadBalancer) -> BalancerShape {
             BalancerKind::Network => LoadBalancerType::Network,
         },
         availability_zones: row.nodes.iter().map(zone).collect(),
-        security_groups: row.groups.clone(),
+        security_groups: (row.kind == BalancerKind::Application || !row.groups.is_empty())
+            .then(|| row.groups.clone()),
         ip_address_type: IpAddressType::Ipv4,
     }
 }

@@ -305,6 +305,7 @@ fn of_default_vpc(image: &Image) -> Names {
     names.extend(image.scan::<ec2::DefaultSubnet>().map(|r| named(&*r)));
     names.extend(image.scan::<ec2::Subnet>().filter(|s| s.vpc == id).map(|r| named(&*r)));
     names.extend(image.scan::<ec2::RouteTable>().filter(|t| t.vpc == id).map(|r| named(&*r)));
+    names.extend(image.scan::<ec2::NetworkAcl>().filter(|a| a.vpc == id).map(|r| named(&*r)));
     let gateways = image.scan::<ec2::InternetGateway>().filter(|g| g.vpc.as_ref() == Some(&id));
     names.extend(gateways.map(|r| named(&*r)));
     for group in groups {

@@ -19,8 +19,10 @@ pub(super) fn soak() -> Result<Finding> {
     pytest.env("ESCALE", program).env("ESCALE_TEST_KILLS", KILLS);
     let done = pytest.output().context("cannot start pytest")?;
     let printed = String::from_utf8_lossy(&done.stdout);
-    let is_figure = |line: &&str| ["kills: ", "answers after", "upgrade: "].iter().any(|word| line.contains(word));
+    let is_figure =
+        |line: &&str| ["kills: ", "answers after", "upgrade: "].iter().any(|word| line.contains(word));
     let figures: Vec<&str> = printed.lines().filter(is_figure).collect();
-    let text = if figures.is_empty() { "the run did not reach its end".to_owned() } else { figures.join("\n\n") };
+    let text =
+        if figures.is_empty() { "the run did not reach its end".to_owned() } else { figures.join("\n\n") };
     Ok(Finding { text, passed: done.status.success() })
 }

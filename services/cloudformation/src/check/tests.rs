@@ -253,6 +253,7 @@ fn attributes_are_those_of_the_type() {
       Tags: [{Key: k, Value: !GetAtt A.Nope}]
   C: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: !GetAtt P.Later}}",
         expect![[r#"
+            recorded 3: P.Type: any string
             refused 8: B.Properties: Template error: resource A does not support attribute type Nope in Fn::GetAtt (AWS::Logs::LogGroup has: Arn)
             refused: true"#]],
     );

@@ -243,7 +243,8 @@ fn service_changes_every_property() {
         ("PropagateTags", json!("SERVICE"), json!("TASK_DEFINITION"), Removal::Default),
         ("Tags", tags("a"), tags("b"), Removal::Default),
     ];
-    let others = ["HealthCheckGracePeriodSeconds", "LaunchType"];
+    // ServiceRegistries need services of Cloud Map: `tests/sim/tests/discovery` and the client tests have them.
+    let others = ["HealthCheckGracePeriodSeconds", "LaunchType", "ServiceRegistries"];
     let all: Vec<&str> = cases.iter().map(|(name, ..)| *name).chain(others).collect();
     shop.harness.check_updates("AWS::ECS::Service", shop.service(), &cases, &others);
     let mut base = shop.service();

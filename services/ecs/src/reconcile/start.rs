@@ -89,6 +89,8 @@ impl Starter<'_> {
             network_path::check(&*self.planes.network, &self.cloud.config, &known.task, &needs).await?;
         }
         let images = tokio::select! {
+            // In this order, so that a simulation with the same seed takes the same branch.
+            biased;
             images = self.resolve(&known, &definition) => images?,
             // A large image takes minutes, and a task that is no longer wanted should not wait for it.
             () = self.until_stopping(id) => return Err(Problem::Retry(StepError::new("the task stops"))),

@@ -64,7 +64,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         .with("CanonicalHostedZoneID", made.canonical_hosted_zone_id)
         .with("LoadBalancerFullName", full_name)
         .with("LoadBalancerName", made.load_balancer_name)
-        .with("SecurityGroups", made.security_groups.write());
+        .with("SecurityGroups", made.security_groups.unwrap_or_default().write());
     with_keys(created, props, ATTRIBUTES)
 }
 

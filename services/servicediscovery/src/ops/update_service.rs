@@ -44,7 +44,9 @@ impl Operation for UpdateService {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Accepted, Error> {
         shapes::refuse_checks(input.service.health_check_config.as_ref())?;
         let mut row = DiscoveryService::clone(&*rules::service(cx.tx, &input.id)?);
-        row.description = input.service.description.filter(|text| !text.is_empty()).or(row.description);
+        if let Some(description) = input.service.description {
+            row.description = Some(description).filter(|text| !text.is_empty());
+        }
         match (&row.dns, input.service.dns_config) {
             (Some(dns), Some(change)) => {
                 row.dns = Some(shapes::dns_config(Some(dns.routing), change.dns_records)?);

@@ -12,13 +12,19 @@ pub(crate) const UNKNOWN: &str = "EscaleUnknownMember";
 
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The first protocol in which a body can be written here; CBOR only if the service has no other.
+pub(crate) fn protocol(model: &ServiceModel) -> Protocol {
+    let first = model.protocols.iter().find(|protocol| **protocol != Protocol::Cbor);
+    *first.unwrap_or(&model.protocols[0])
+}
+
 pub(crate) fn request(
     model: &ServiceModel,
     operation: &Operation,
     input: &Value,
     with_unknown: bool,
 ) -> Request<Bytes> {
-    match model.protocols[0] {
+    match protocol(model) {
         Protocol::Json => {
             let mut tree = operation.input.map_or_else(|| json!({}), |shape| wire_names(model, shape, input));
             if with_unknown {
@@ -46,7 +52,7 @@ pub(crate) fn request(
 /// A request in a protocol that names the operation; `content` is the body, or the rest of the form.
 pub(crate) fn named(model: &ServiceModel, operation: &str, content: String) -> Request<Bytes> {
     let builder = Request::builder().method("POST");
-    let (builder, body) = match model.protocols[0] {
+    let (builder, body) = match protocol(model) {
         Protocol::Json => {
             let media = format!("application/x-amz-json-{}", model.json_version);
             let target = format!("{}.{operation}", model.target_prefix);
@@ -98,7 +104,7 @@ fn flatten(
     value: &Value,
     fields: &mut Vec<(String, String)>,
 ) {
-    let ec2 = model.protocols[0] == Protocol::Ec2;
+    let ec2 = protocol(model) == Protocol::Ec2;
     let below = |step: &str| if prefix.is_empty() { step.to_owned() } else { format!("{prefix}.{step}") };
     match (&model.shape(shape).kind, value) {
         (Kind::Structure(structure), Value::Object(object)) => {
