@@ -159,7 +159,7 @@ async fn everything_killed_is_started_and_sent_again() {
 
 async fn a_process_of_another_program_is_replaced() {
     let rig = Rig::new();
-    let old = rig.start_other_program();
+    let mut old = rig.start_other_program();
     let target = Server::start(Behaviour::Echo).await;
     let port = rig.free_port();
     let mut spec = balancer(vec![group("used", &[target.addr])]);
@@ -182,6 +182,7 @@ async fn a_process_of_another_program_is_replaced() {
     for pid in ended {
         rig::until_gone(pid).await;
     }
+    old.wait().unwrap();
 }
 
 async fn a_visitor_and_garbage_disturb_nothing() {
