@@ -24,7 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 
-/// Stands for the names of all websites, whose address is the same.
+/// One entry for the names of all websites, because their address is the same.
 const WEBSITES: &str = "websites";
 
 /// The running cloud. Dropping it closes its listeners; containers and databases keep running.
