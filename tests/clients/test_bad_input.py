@@ -451,7 +451,7 @@ def named(folder, image):
 def test_refuses_image_of_a_registry_that_does_not_answer(own_cloud, tmp_path):
     """The error comes before any stack is created."""
     text = refused(own_cloud, "up", named(tmp_path, "some.registry.invalid/team/web:1"))
-    assert "the service web cannot start from some.registry.invalid/team/web:1: lookup some.registry.invalid: " in text
+    assert "the service web cannot start from some.registry.invalid/team/web:1\n  because: lookup some.registry.invalid: " in text
     assert own_cloud.client("cloudformation").describe_stacks()["Stacks"] == []
 
 

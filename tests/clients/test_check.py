@@ -30,7 +30,7 @@ Resources:
     Type: AWS::EC2::VPCEndpoint
     Properties:
       VpcId: !Ref Network
-      ServiceName: com.amazonaws.eu-west-3.dynamodb
+      ServiceName: com.amazonaws.eu-west-3.sqs
       RouteTableIds: []
 """
 
@@ -75,7 +75,7 @@ def test_all_blockers_are_reported_at_once(check, tmp_path):
     assert all(p["reason"] for p in network["properties"] if p["support"] != "enacted")
     # A value that only the service refuses, found by a trial.
     [endpoint] = [r for r in report["resources"] if r["logical_id"] == "Endpoint"]
-    assert "com.amazonaws.eu-west-3.dynamodb is not supported" in endpoint["properties"][-1]["reason"]
+    assert "com.amazonaws.eu-west-3.sqs is not supported" in endpoint["properties"][-1]["reason"]
 
 
 def test_report_for_a_person_is_short(check, tmp_path):

@@ -169,7 +169,7 @@ def test_missing_image_rolls_back_the_stack(own, network, image):
 
 
 @pytest.mark.parametrize("change, expected", [
-    (("Default: ''\n    Description: A cert", "Default: arn:aws:acm:x\n    Description: A cert"), "Resources/SecureListener/Properties/Certificates"),
+    (("Default: ''\n    Description: A cert", "Default: arn:aws:acm:x\n    Description: A cert"), "Certificate 'arn:aws:acm:x' not found"),
     (("Protocol: HTTP\n      DefaultActions", "Protocol: HTTPS\n      DefaultActions"), "HTTPS"),
     (("Type: application", "Type: gateway"), "gateway"),
     (("Type: AWS::ECS::Cluster", "Type: AWS::ECS::CapacityProvider"), "Unrecognized resource types: [AWS::ECS::CapacityProvider]"),

@@ -113,7 +113,7 @@ def test_tags_and_attributes_are_changed_and_listed(aws, balancer):
 
 @pytest.mark.parametrize(
     "arguments, expected",
-    [({"Protocol": "HTTPS"}, "NotImplemented"), ({"Protocol": "TCP"}, "UnsupportedProtocol")],
+    [({"Protocol": "HTTPS"}, "CertificateNotFound"), ({"Protocol": "TCP"}, "UnsupportedProtocol")],
 )
 def test_unsupported_listeners_are_refused(aws, balancer, arguments, expected):
     with pytest.raises(botocore.exceptions.ClientError) as error:

@@ -37,9 +37,9 @@ def test_an_unknown_key_is_refused(cloud):
 
 def test_error_names_an_unsupported_parameter(aws):
     with pytest.raises(botocore.exceptions.ClientError) as error:
-        aws("ec2").create_vpc(CidrBlock="10.9.0.0/16", AmazonProvidedIpv6CidrBlock=True)
+        aws("ec2").create_vpc(CidrBlock="10.9.0.0/16", Ipv6IpamPoolId="ipam-pool-1")
     assert code(error) == "NotImplemented"
-    assert "AmazonProvidedIpv6CidrBlock" in str(error.value)
+    assert "Ipv6IpamPoolId" in str(error.value)
 
 
 def test_error_for_another_region_names_the_right_one(cloud):

@@ -310,7 +310,9 @@ def test_chromium_opens_the_shop_without_a_warning(shop, tmp_path):
     ]
 
     def opened():
-        return subprocess.run(browser, env=own, capture_output=True, text=True, timeout=120).stdout
+        """The page, and what Chromium logs: a page that it refuses to show is only there."""
+        done = subprocess.run(browser, env=own, capture_output=True, text=True, timeout=120)
+        return done.stdout + done.stderr
 
     assert "ERR_CERT_AUTHORITY_INVALID" in opened(), "the root is not trusted yet"
     before, shop.cloud.env = shop.cloud.env, own

@@ -46,6 +46,11 @@ const TESTS: &[Package] = &[
     Package { name: "nodejs", shows: "/usr/bin/node", why: "runs the AWS CDK" },
     Package { name: "npm", shows: "/usr/bin/npm", why: "installs the AWS CDK" },
     Package { name: "chromium", shows: "/usr/bin/chromium", why: "opens the pages" },
+    Package {
+        name: "libnss3-tools",
+        shows: "/usr/bin/certutil",
+        why: "puts a root certificate into Chromium's database",
+    },
 ];
 
 /// The additional packages of `cargo xtask vm`.

@@ -40,9 +40,9 @@ impl Finding {
     }
 }
 
-pub(crate) fn run(out: &Output) -> Result<ExitCode> {
+pub(crate) async fn run(out: &Output) -> Result<ExitCode> {
     let mut found = look(&[ANY_POSTGRES]);
-    found.push(internet());
+    found.push(internet().await);
     let lines: Vec<String> = found
         .iter()
         .map(|f| match &f.lack {
@@ -218,7 +218,7 @@ fn builder() -> Finding {
 }
 
 /// Whether tasks can reach the Internet, and how. Not part of [`look`], because it waits for name servers.
-fn internet() -> Finding {
+async fn internet() -> Finding {
     const NAME: &str = "internet";
     let config = match Settings::from_environment() {
         Ok(settings) => settings.config,
@@ -232,11 +232,11 @@ fn internet() -> Finding {
     let servers = servers.join(", ");
     Finding {
         way: Some(format!("through this machine's own network; names are resolved by {servers}")),
-        ..Finding::useful(NAME, internet_lack(&servers))
+        ..Finding::useful(NAME, internet_lack(&servers).await)
     }
 }
 
-fn internet_lack(servers: &str) -> Option<String> {
+async fn internet_lack(servers: &str) -> Option<String> {
     if nix::unistd::geteuid().is_root()
         && let Err(error) = Egress::probe()
     {
@@ -250,8 +250,7 @@ fn internet_lack(servers: &str) -> Option<String> {
     if let Err(error) = routed {
         return Some(format!("this machine has no IPv4 route to it, so tasks have none either: {error}"));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let answers = runtime.is_ok_and(|runtime| runtime.block_on(escale_dns::host_servers_answer()));
+    let answers = escale_dns::host_servers_answer().await;
     (!answers).then(|| {
         format!("this machine's name servers ({servers}) do not answer, so tasks cannot resolve names. Check /etc/resolv.conf")
     })

@@ -185,7 +185,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Check(args) => return check::run(&out, &args),
         Verb::Env => env::run(home, &out)?,
         Verb::Aws(args) => return aws::run(home, &args),
-        Verb::Doctor => return doctor::run(&out),
+        Verb::Doctor => return doctor::run(&out).await,
         Verb::Coverage(args) => coverage::run(&out, &args)?,
         Verb::Start => start::run(home, &out).await?,
         Verb::Stop => stop::run(home, &out).await?,

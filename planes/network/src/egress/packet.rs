@@ -111,7 +111,7 @@ pub(super) fn unreachable(packet: &[u8], why: Unreachable) -> Option<Vec<u8>> {
     Some(datagram(far, near, ICMP, &icmp))
 }
 
-/// As [`unreachable`], for a UDP flow of which no packet was kept.
+/// As [`fn@unreachable`], for a UDP flow of which no packet was kept.
 pub(super) fn flow_unreachable(flow: Flow, why: Unreachable) -> Option<Vec<u8>> {
     unreachable(&udp_header(flow), why)
 }
