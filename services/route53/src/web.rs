@@ -11,7 +11,8 @@ use std::{sync::Arc, time::Duration};
 /// The pause after a failure, which is mostly a plane that starts again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Starts the forwarders for clients on the host. Fails if the web port is in use.
+/// Starts the forwarders for clients on the host. Fails if the web port is in use. HTTPS is served if its port is free, and
+/// both on their standard ports, too, where these are free.
 pub async fn start(
     engine: &mut Engine,
     store: &Store,
