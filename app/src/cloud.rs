@@ -1,37 +1,50 @@
 //! The daemon's cloud: the services of `escale-wiring` on the real planes, with their listeners.
 
-use crate::{api_certificate, home::Home, internet, planes, root_key, settings::Settings};
+use crate::{api_certificate, home::Home, internet, plane, planes, root_key, settings::Settings};
 use anyhow::{Context, Result, bail};
 use escale_authority::Authorities;
 use escale_base::Clock;
 use escale_dns::DnsPlane;
 use escale_engine::Engine;
 use escale_gate::Gate;
-use escale_network::{Egress, Network, Place};
-use escale_service::{Cloud, Entrance};
+use escale_network::{Network, Place};
+use escale_plane::{
+    message::OriginKey,
+    remote::{KeyOf, RemoteCdn, RemoteDns, RemoteProxies, RemoteWeb},
+};
+use escale_service::{Cloud, Config, Entrance};
 use escale_store::Store;
 use escale_tls::Terminator;
 use escale_wiring::{DataPlanes, Planes, RootKey, Services};
 use std::sync::Arc;
-use tokio::{net::TcpListener, runtime::Handle, task::JoinSet};
-use tokio_util::{context::TokioContext, sync::CancellationToken};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::task::AbortOnDropHandle;
+
+/// The ports of viewers; websites have the first one only.
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
+
+/// One entry for the names of all websites, because their address is the same.
+const WEBSITES: &str = "websites";
 
 /// The running cloud. Dropping it closes its listeners; containers and databases keep running.
 pub(crate) struct Running {
     _engine: Engine,
-    _egress: Option<Egress>,
     _tasks: JoinSet<()>,
 }
 
-/// Starts the cloud. The planes that serve applications run on the threads of `data`, everything else on the caller's.
-pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: &Handle) -> Result<Running> {
+/// Starts the cloud. The planes that serve applications run in the data plane's process.
+pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Result<Running> {
+    // Meanwhile the process starts, if it does not run.
+    let of_plane = home.clone();
+    let connecting = AbortOnDropHandle::new(tokio::spawn(async move { plane::connect(&of_plane).await }));
     let store = Store::open(&home.state(), &escale_tables::all())
         .with_context(|| format!("cannot open the state database {}", home.state().display()))?;
     let clock = Clock::machine();
-    let planes::Opened { network, containers, postgres, data: data_planes, preparation } =
-        planes::open(home, &clock, data).await?;
-    let dns = Arc::clone(&data_planes.dns);
-    let services = Services::new(data_planes);
+    let planes::Opened { network, containers, postgres, data, preparation } =
+        planes::open(home, &clock).await?;
+    let link = Arc::new(connecting.await??);
+    let services = Services::new(data(Arc::new(RemoteDns::new(Arc::clone(&link)))));
     let cloud = Arc::new(services.cloud(settings.config.clone(), key, clock.clone()));
     if cfg!(debug_assertions) {
         let differences = escale_gate::check_against_models(&cloud);
@@ -40,10 +53,6 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: 
         }
     }
     let mut engine = Engine::new(store.clone(), clock.clone());
-    let cache = home.private_folder("cdn")?.join("cache");
-    let edge = escale_cloudfront::edge(cache, Arc::clone(&network), store.clone(), Arc::clone(&cloud))
-        .context("cannot open the content delivery network")?;
-    let sockets = Arc::new(escale_elbv2::NodeSockets(Arc::clone(&network)));
     let folder = home.private_folder("authority")?;
     let authority = Authorities::open(&folder, &home.tag(), clock.clone())
         .context("cannot open the certificate authorities")?;
@@ -53,32 +62,45 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: 
         containers,
         postgres,
         postgres_majors: planes::postgres_majors(),
-        proxies: Arc::new(escale_proxy::Balancers::new(sockets, clock.clone()).on(data.clone())),
-        cdn: Arc::new(edge.clone()),
+        proxies: Arc::new(RemoteProxies(Arc::clone(&link))),
+        cdn: Arc::new(RemoteCdn { link: Arc::clone(&link), key_of: origin_keys(&store, &cloud) }),
         internet_hosts: settings.internet_hosts.clone(),
         upstream: Arc::new(planes::upstream(settings)),
     };
     escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
-    // In the context of the data runtime, because tokio registers sockets and tasks with the runtime that is current.
-    let names = escale_route53::Planes { dns, network: Arc::clone(&network) };
-    let web = escale_route53::start_web(&mut engine, &store, &cloud, names);
-    TokioContext::new(web, data.clone()).await.context("cannot serve public names")?;
-    let allowed = settings.allowed_addresses.clone();
-    let egress = internet::open(&*network, &settings.config.internet, allowed);
-    let egress = TokioContext::new(egress, data.clone()).await?;
+    let web = Arc::new(RemoteWeb(Arc::clone(&link)));
+    escale_route53::start_web(&mut engine, &store, &cloud, web).await.context("cannot serve public names")?;
+    for (port, https) in [(HTTP, false), (HTTPS, true)] {
+        let viewers = (settings.config.edge_address, port).into();
+        link.serve_viewers(viewers, https).await.context("cannot serve distributions")?;
+    }
+    internet::open(&link, &settings.config.internet, settings.allowed_addresses.clone()).await?;
     let mounts = services.mounts(&store, &cloud);
     let websites = services.websites(&store, &cloud);
     let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;
     let gate = Arc::new(gate);
     // The listeners open last, so that a client that can connect finds a cloud that answers.
     let tls = api_certificate::terminator(&authority, settings, &clock).await?;
-    let mut tasks = listen(settings, &*network, &gate, tls, edge, data).await?;
-    let internet = network.namespace(&Place::Internet)?;
-    let listener = internet.tcp_listen((settings.config.website_address, 80).into());
-    let listener = TokioContext::new(listener, data.clone()).await.context("cannot serve websites")?;
-    tasks.spawn_on(escale_gate::serve_mount(websites, listener), data);
+    let mut tasks = listen(settings, &*network, &gate, tls).await?;
+    let of_websites = (settings.config.website_address, HTTP).into();
+    let listener = network.namespace(&Place::Internet)?.tcp_listen(of_websites).await;
+    tasks.spawn(escale_gate::serve_mount(websites, listener.context("cannot serve websites")?));
+    // Now origins of distributions that are buckets can be reached.
+    let s3 = (settings.config.s3_address, settings.config.port).into();
+    let own = [(Config::s3_name(), s3), (WEBSITES.to_owned(), of_websites)];
+    link.daemon_serves(own.into()).await.context("cannot serve buckets to distributions")?;
     tasks.spawn(preparation);
-    Ok(Running { _engine: engine, _egress: egress, _tasks: tasks })
+    Ok(Running { _engine: engine, _tasks: tasks })
+}
+
+/// The keys that sign distributions' requests to buckets.
+fn origin_keys(store: &Store, cloud: &Arc<Cloud>) -> KeyOf {
+    let (store, cloud) = (store.clone(), Arc::clone(cloud));
+    Arc::new(move |distribution, origin| {
+        let (access_key, secret) =
+            escale_cloudfront::origin_key(&store.read(), &cloud, distribution, origin)?;
+        Some(OriginKey { access_key, secret, region: cloud.config.region.clone() })
+    })
 }
 
 async fn listen(
@@ -86,8 +108,6 @@ async fn listen(
     network: &dyn Network,
     gate: &Arc<Gate>,
     tls: Terminator,
-    edge: escale_cdn::Edge,
-    data: &Handle,
 ) -> Result<JoinSet<()>> {
     let config = &settings.config;
     let listener = TcpListener::bind(&config.endpoint)
@@ -98,13 +118,6 @@ async fn listen(
         let at = (address, config.port).into();
         let inside = network.namespace(&Place::Internet)?.tcp_listen(at).await?;
         listeners.spawn(escale_gate::serve(Arc::clone(gate), inside, Entrance::Cloud, None));
-    }
-    let internet = network.namespace(&Place::Internet)?;
-    for (port, https) in [(80, false), (443, true)] {
-        let viewers = internet.tcp_listen((config.edge_address, port).into());
-        let viewers = TokioContext::new(viewers, data.clone()).await?;
-        let edge = edge.clone();
-        listeners.spawn_on(async move { edge.serve(viewers, https, CancellationToken::new()).await }, data);
     }
     listeners.spawn(escale_gate::serve(Arc::clone(gate), listener, Entrance::HostLoopback, Some(tls)));
     Ok(listeners)

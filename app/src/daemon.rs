@@ -1,9 +1,10 @@
 //! The daemon: takes the lock, opens the store, starts the cloud, serves until SIGTERM or SIGINT.
 //!
-//! It may be killed at any moment: containers and databases are processes of their own, and the next daemon adopts them.
+//! It may be killed at any moment: containers, databases and the data plane are processes of their own, and the next daemon
+//! adopts them.
 //!
-//! It has two sets of threads: one for the API and the reconcilers, one for the planes that serve applications (load
-//! balancers, distributions, DNS), so that no request to the API can occupy the threads that serve an application.
+//! The planes that serve applications (load balancers, distributions, DNS) run in another process (`plane.rs`), so that they go
+//! on when it dies, and no request to the API can occupy the threads that serve an application.
 
 use crate::{cloud, home::Home, lock::Lock, memory, planes, root_key, settings::Settings};
 use anyhow::{Context, Result};
@@ -11,10 +12,7 @@ use escale_containers::DaemonCgroup;
 use escale_wiring::RootKey;
 use rustix::process::{Resource, Rlimit};
 use std::fs;
-use tokio::{
-    runtime::{Handle, Runtime},
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The name of PID 1 when systemd ends the processes that its units did not end; the kernel cuts names at 15 letters.
 const SHUTDOWN: &str = "systemd-shutdow";
@@ -35,20 +33,16 @@ pub(crate) fn run(home: &Home, to_log: bool) -> Result<()> {
     // Before any thread or child exists, because both inherit the cgroup and the limits of this process.
     leave_the_login(home);
     raise_descriptor_limit();
-    let (control, data) = (runtime("escale")?, runtime("escale-data")?);
-    control.block_on(serve(home, &settings, key, data.handle()))?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.enable_all().thread_name("escale").build().context("cannot start the runtime")?;
+    runtime.block_on(serve(home, &settings, key))?;
     drop(lock);
     if fs::read_to_string("/proc/1/comm").is_ok_and(|name| name.trim_end() == SHUTDOWN) {
         // The machine shuts down and this daemon is not a systemd service, whose `ExecStop` would have stopped tasks and
         // databases: see `cli/service.rs`.
-        control.block_on(planes::halt(home))?;
+        runtime.block_on(planes::halt(home))?;
     }
     Ok(())
-}
-
-fn runtime(thread_name: &str) -> Result<Runtime> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.enable_all().thread_name(thread_name).build().context("cannot start the runtime")
 }
 
 /// Moves the daemon out of the login session's cgroup: systemd may kill everything in it when the session ends, and the daemon
@@ -83,24 +77,24 @@ fn raise_descriptor_limit() {
     }
 }
 
-async fn serve(home: &Home, settings: &Settings, key: RootKey, data: &Handle) -> Result<()> {
+async fn serve(home: &Home, settings: &Settings, key: RootKey) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // A closed terminal must not end the daemon. With this handler, SIGHUP has no effect.
     let _hangup = signal(SignalKind::hangup())?;
-    let cloud = cloud::start(home, settings, key, data).await?;
+    let cloud = cloud::start(home, settings, key).await?;
     tracing::info!(endpoint = settings.config.endpoint, home = %home.path().display(), "the daemon serves the API");
     tokio::select! {
         () = memory::give_back() => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    tracing::info!("the daemon stops; tasks and databases keep running");
+    tracing::info!("the daemon stops; tasks, databases and the data plane keep running");
     drop(cloud);
     Ok(())
 }
 
-fn start_log() -> Result<()> {
+pub(crate) fn start_log() -> Result<()> {
     let wanted = std::env::var("ESCALE_LOG").unwrap_or_else(|_| "info".into());
     let filter = tracing_subscriber::EnvFilter::try_new(&wanted).with_context(|| {
         format!("ESCALE_LOG={wanted}: this is not a log filter. Use for example info or escale_engine=debug")

@@ -80,10 +80,18 @@ impl Home {
         self.0.join("daemon.log")
     }
 
-    /// Opens the log for appending; only its owner can read it.
+    /// The log of the data plane's process.
+    pub(crate) fn plane_log(&self) -> PathBuf {
+        self.0.join("plane.log")
+    }
+
+    /// Opens the daemon's log for appending; only its owner can read it.
     pub(crate) fn open_log(&self) -> Result<std::fs::File> {
-        let log = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(self.log());
-        log.with_context(|| format!("cannot write {}", self.log().display()))
+        open_log(&self.log())
+    }
+
+    pub(crate) fn open_plane_log(&self) -> Result<std::fs::File> {
+        open_log(&self.plane_log())
     }
 
     /// A plane's own folder.
@@ -133,9 +141,14 @@ impl Home {
     }
 }
 
+fn open_log(path: &Path) -> Result<std::fs::File> {
+    let log = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    log.with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Folders that only the owner may enter.
-const PRIVATE: [&str; 8] =
-    ["apps", "authority", "builds", "containers", "images", "logs", "network", "objects"];
+const PRIVATE: [&str; 9] =
+    ["apps", "authority", "builds", "containers", "images", "logs", "network", "objects", "plane"];
 
 /// The mode of parent folders of databases: other users can traverse them but not list them.
 const PASSED_THROUGH: u32 = 0o711;

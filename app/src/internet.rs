@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use escale_base::limits;
-use escale_network::{Egress, EgressSpec, Network, Place};
+use escale_network::EgressSpec;
+use escale_plane::Link;
 use escale_service::Internet;
 use ipnet::Ipv4Net;
 use rustix::process::{Resource, getrlimit};
@@ -62,29 +63,20 @@ fn name(entry: &str) -> Result<String> {
     Ok(name)
 }
 
-/// Opens the way out, or closes one that an earlier daemon left. A machine that cannot do this still runs the cloud.
-pub(crate) async fn open(
-    network: &dyn Network,
-    internet: &Internet,
-    allowed: BTreeSet<Ipv4Net>,
-) -> Result<Option<Egress>> {
-    let inside = network.namespace(&Place::Internet)?;
+/// Opens the way out in the data plane, or closes one that is open. A machine that cannot do this still runs the cloud.
+pub(crate) async fn open(link: &Link, internet: &Internet, allowed: BTreeSet<Ipv4Net>) -> Result<()> {
     if *internet == Internet::None {
-        Egress::close(&inside).await.context("cannot close the way to the Internet")?;
-        return Ok(None);
+        return link.apply_egress(None).await.context("cannot close the way to the Internet");
     }
     let most =
         getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
     let connections = limits::egress::CONNECTIONS.min(most / PART_OF_DESCRIPTORS);
-    match Egress::open(inside, EgressSpec { allowed, connections }).await {
-        Ok(egress) => Ok(Some(egress)),
-        Err(error) => {
-            tracing::warn!(
-                "tasks cannot reach the Internet of this machine: {error}. `escale doctor` checks this"
-            );
-            Ok(None)
-        }
+    if let Err(error) = link.apply_egress(Some(EgressSpec { allowed, connections })).await {
+        tracing::warn!(
+            "tasks cannot reach the Internet of this machine: {error}. `escale doctor` checks this"
+        );
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,18 +1,23 @@
-//! `escale`: the one binary. It is the command line, and, as `escale daemon`, the cloud.
+//! `escale`: the one binary. It is the command line, as `escale daemon` the cloud, and as `escale plane` the data plane.
 //!
 //! Where to start: `cli/` parses the command line and talks to the daemon as any AWS client does; `daemon.rs` runs the
-//! cloud; `planes.rs` and `cloud.rs` open the planes, and the crate in `app/wiring` connects every service to them.
+//! cloud; `planes.rs` and `cloud.rs` open the planes, and the crate in `app/wiring` connects every service to them. `plane.rs` runs
+//! the data plane's process.
 
 mod api_certificate;
 mod cli;
 mod cloud;
 mod daemon;
+mod edge_cache;
 mod home;
 mod internet;
 mod lock;
 mod memory;
+mod origins;
 mod path;
+mod plane;
 mod planes;
+mod process;
 mod root_key;
 mod settings;
 mod unit;

@@ -1,10 +1,10 @@
 //! Opens the real planes on a home, and removes them again.
 
-use crate::{home::Home, settings::Settings, unit};
+use crate::{home::Home, plane, settings::Settings, unit};
 use anyhow::{Context, Result};
 use escale_base::Clock;
 use escale_containers::{Containers, DaemonCgroup, Machine, ShimCommand};
-use escale_dns::DnsPlane;
+use escale_dns::Dns;
 use escale_journal::FileJournal;
 use escale_network::{KernelNetwork, Network};
 use escale_postgres::{Postgres, PostgresPlane};
@@ -12,20 +12,20 @@ use escale_service::Internet;
 use escale_upstream::{Proxies, Roots};
 use escale_wiring::DataPlanes;
 use std::{path::Path, pin::Pin, sync::Arc};
-use tokio::runtime::Handle;
 
-/// The opened planes. `cloud.rs` creates those of CloudFront and the load balancers, which build on these.
+/// The opened planes of the daemon's own process.
 pub(crate) struct Opened {
     pub(crate) network: Arc<dyn Network>,
     pub(crate) containers: Arc<dyn Containers>,
     pub(crate) postgres: escale_rds::Plane,
-    pub(crate) data: DataPlanes,
+    /// The planes that services hold, with the DNS of the data plane's process.
+    pub(crate) data: Box<dyn FnOnce(Arc<dyn Dns>) -> DataPlanes + Send>,
     /// Work that makes the first requests faster. It should run once the cloud answers.
     pub(crate) preparation: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// Opens the planes. Those that serve applications run on the threads of `data`.
-pub(crate) async fn open(home: &Home, clock: &Clock, data: &Handle) -> Result<Opened> {
+/// Opens the planes of the daemon's own process.
+pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
     let network =
         KernelNetwork::open(&home.plane("network")).await.context("cannot open the network plane")?;
     let opened = PostgresPlane::open(escale_postgres::Config::new(home.databases()));
@@ -55,6 +55,10 @@ pub(crate) async fn open(home: &Home, clock: &Clock, data: &Handle) -> Result<Op
     let folder = home.private_folder("logs")?;
     let logs = escale_logstore::FileStore::open(&folder)
         .with_context(|| format!("cannot open the logs in {}", folder.display()))?;
+    let objects = escale_objects::Store::open(objects).context("cannot open the object store")?;
+    let registry = escale_registry::Store::open(registry).context("cannot open the image registry")?;
+    let (logs, objects, registry) = (Arc::new(logs), Arc::new(objects), Arc::new(registry));
+    let (calls, denials) = (Arc::new(calls), Arc::new(denials));
     Ok(Opened {
         network: Arc::new(network),
         containers: Arc::new(containers(home, clock)?),
@@ -64,16 +68,7 @@ pub(crate) async fn open(home: &Home, clock: &Clock, data: &Handle) -> Result<Op
                 preparation.await;
             }
         }),
-        data: DataPlanes {
-            dns: Arc::new(DnsPlane::new().on(data.clone())),
-            logs: Arc::new(logs),
-            objects: Arc::new(escale_objects::Store::open(objects).context("cannot open the object store")?),
-            registry: Arc::new(
-                escale_registry::Store::open(registry).context("cannot open the image registry")?,
-            ),
-            calls: Arc::new(calls),
-            denials: Arc::new(denials),
-        },
+        data: Box::new(move |dns| DataPlanes { dns, logs, objects, registry, calls, denials }),
     })
 }
 
@@ -131,11 +126,14 @@ pub(crate) async fn take_down(home: &Home) -> Result<()> {
     Ok(DaemonCgroup::of(&home.tag()).remove_if_empty()?)
 }
 
-/// Stops tasks and then databases before the machine shuts down. No daemon may run. The next start runs them again.
+/// Stops the data plane, tasks and then databases before the machine shuts down. No daemon may run. The next start runs them
+/// again.
 pub(crate) async fn halt(home: &Home) -> Result<()> {
+    // First, so that no request reaches a task that stops.
+    let plane = plane::end(home).await.map(drop);
     let tasks = halt_tasks(home).await;
     let databases = halt_databases(home).await;
-    tasks.and(databases)
+    plane.and(tasks).and(databases)
 }
 
 async fn halt_tasks(home: &Home) -> Result<()> {
@@ -155,9 +153,19 @@ async fn halt_databases(home: &Home) -> Result<()> {
     plane.halt(unit::DATABASES_WITHIN).await.context("cannot stop all databases")
 }
 
-/// Files that no process uses once the daemon has ended.
-const UNUSED: [&str; 8] =
-    ["builds", "logs", "objects", "images", "state.db", "state.db-wal", "state.db-shm", "daemon.log"];
+/// Files that no process uses once the daemon and the data plane have ended.
+const UNUSED: [&str; 10] = [
+    "builds",
+    "cdn",
+    "logs",
+    "objects",
+    "images",
+    "state.db",
+    "state.db-wal",
+    "state.db-shm",
+    "daemon.log",
+    "plane.log",
+];
 
 /// Removes everything. It works on a full disk, too: files that only take space are removed first, and the later steps write
 /// only what they must.

@@ -43,10 +43,10 @@ Type=exec
 {variable}
 EnvironmentFile={environment}
 ExecStart={program} daemon --to-log
-# Stops tasks, then databases, when the unit is stopped or the machine goes down; not at a restart.
+# Stops the data plane, tasks, then databases, when the unit is stopped or the machine goes down; not at a restart.
 ExecStop={program} service halt
 TimeoutStopSec={stop}
-# Containers and databases are processes of their own: they outlive the daemon, and the next one adopts them.
+# Containers, databases and the data plane are processes of their own: they outlive the daemon, and the next one adopts them.
 KillMode=process
 Restart=always
 RestartSec=1

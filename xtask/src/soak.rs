@@ -2,6 +2,7 @@
 
 mod kills;
 mod memory;
+mod plane;
 mod report;
 
 use crate::{fuzz, vm};
@@ -38,6 +39,7 @@ const PARTS: &[Part] = &[
     },
     Part { name: "fuzz", title: "Random input for parsers", shows: fuzz::SHOWS, run: |_| fuzz::soak() },
     Part { name: "kills", title: "Kills during updates", shows: kills::SHOWS, run: |_| kills::soak() },
+    Part { name: "plane", title: "Kills under load", shows: plane::SHOWS, run: |_| plane::soak() },
     Part { name: "memory", title: "Memory under a mixed load", shows: memory::SHOWS, run: memory::soak },
 ];
 

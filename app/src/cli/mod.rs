@@ -34,7 +34,7 @@ mod trust;
 mod tunnel;
 mod up;
 
-use crate::{daemon, home::Home, settings};
+use crate::{daemon, home::Home, plane, settings};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 pub(crate) use output::{Concluded, Output, print, report};
@@ -107,7 +107,7 @@ enum Verb {
     Coverage(coverage::Coverage),
     /// Start the daemon without deploying an application.
     Start,
-    /// Stop the daemon. Data is kept; containers and databases keep running, and the next daemon adopts them.
+    /// Stop the daemon and the data plane. Data is kept; containers and databases keep running, and the next daemon adopts them.
     Stop,
     /// Delete this installation: all applications, resources and data.
     Reset(reset::Reset),
@@ -125,6 +125,13 @@ enum Verb {
         #[arg(long)]
         to_log: bool,
     },
+    /// Serve applications: load balancers, distributions, DNS. The daemon starts this.
+    #[command(hide = true)]
+    Plane {
+        /// Be the worker of this number, instead of its supervisor.
+        #[arg(long)]
+        worker: Option<u32>,
+    },
 }
 
 impl Arguments {
@@ -138,6 +145,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let home = Home::find()?;
     if let Verb::Daemon { to_log } = arguments.verb {
         return daemon::run(&home, to_log).map(|()| ExitCode::SUCCESS);
+    }
+    if let Verb::Plane { worker } = arguments.verb {
+        let ended = match worker {
+            Some(starts) => plane::work(&home, starts),
+            None => plane::supervise(),
+        };
+        return ended.map(|()| ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -174,12 +188,12 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Doctor => return doctor::run(&out).await,
         Verb::Coverage(args) => coverage::run(&out, &args)?,
         Verb::Start => start::run(home, &out).await?,
-        Verb::Stop => stop::run(home, &out)?,
+        Verb::Stop => stop::run(home, &out).await?,
         Verb::Reset(args) => reset::run(home, &out, &args).await?,
         Verb::Service(args) => service::run(home, &out, &args).await?,
         Verb::Completions(args) => completions::run(&args),
         Verb::Package(args) => completions::package(&args)?,
-        Verb::Daemon { .. } => {}
+        Verb::Daemon { .. } | Verb::Plane { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `escale reset`: deletes this installation permanently.
 
 use super::{Output, stop};
-use crate::{home::Home, lock, planes};
+use crate::{home::Home, lock, plane, planes};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -26,7 +26,7 @@ pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> 
     // that were removed by hand.
     let was_there = home.path().exists();
     let _alone = lock::alone(home)?;
-    end_daemon(home)?;
+    end_daemon(home).await?;
     planes::wipe(home).await?;
     for entry in
         fs::read_dir(home.path()).with_context(|| format!("cannot list {}", home.path().display()))?
@@ -41,15 +41,16 @@ pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> 
     Ok(())
 }
 
-/// Ends the daemon and removes what it left on the machine outside of the home: namespaces and processes. Data is kept.
+/// Ends the daemon and the data plane, and removes what they left on the machine outside of the home: namespaces and processes. Data is kept.
 pub(crate) async fn leave_the_machine(home: &Home) -> Result<()> {
-    end_daemon(home)?;
+    end_daemon(home).await?;
     planes::take_down(home).await
 }
 
-fn end_daemon(home: &Home) -> Result<()> {
-    match lock::running(home)? {
-        Some(daemon) => stop::end(daemon.pid),
-        None => Ok(()),
+async fn end_daemon(home: &Home) -> Result<()> {
+    if let Some(daemon) = lock::running(home)? {
+        stop::end(daemon.pid)?;
     }
+    // After the daemon, which would start it again.
+    plane::end(home).await.map(drop)
 }

@@ -5,7 +5,7 @@
 //! systemd.kill(5).
 
 use super::{Output, client::Client, doctor, start::Patience, stop};
-use crate::{home::Home, lock, planes, settings::Settings, unit};
+use crate::{home::Home, lock, plane, planes, settings::Settings, unit};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -27,7 +27,7 @@ pub(crate) struct Service {
 enum Verb {
     /// Install the daemon as a systemd service and start it; it starts again after each reboot.
     Install,
-    /// Stop the daemon and remove the service. Containers and databases keep running, as with `escale stop`.
+    /// Stop the daemon and the data plane, and remove the service. Containers and databases keep running, as with `escale stop`.
     Remove,
     /// Stop tasks and databases; systemd calls this when it stops the service.
     #[command(hide = true)]
@@ -48,7 +48,7 @@ const BOOTED: &str = "/run/systemd/system";
 pub(crate) async fn run(home: &Home, out: &Output, service: &Service) -> Result<()> {
     match service.verb {
         Verb::Install => install(home, out).await,
-        Verb::Remove => remove(home, out),
+        Verb::Remove => remove(home, out).await,
         Verb::Halt => halt(home).await,
     }
 }
@@ -87,7 +87,7 @@ async fn install(home: &Home, out: &Output) -> Result<()> {
     Ok(())
 }
 
-fn remove(home: &Home, out: &Output) -> Result<()> {
+async fn remove(home: &Home, out: &Output) -> Result<()> {
     let _alone = lock::alone(home)?;
     if !Path::new(UNIT).exists() {
         out.say(
@@ -102,6 +102,7 @@ fn remove(home: &Home, out: &Output) -> Result<()> {
     if let Some(daemon) = lock::running(home)? {
         stop::end(daemon.pid)?;
     }
+    plane::end(home).await?;
     for file in [UNIT, ENVIRONMENT] {
         match fs::remove_file(file) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}

@@ -1,12 +1,12 @@
 //! `escale start`: starts the daemon in the background and returns when the API answers.
 
 use super::{Output, client::Client, doctor, service};
-use crate::{home::Home, lock, settings::Settings};
+use crate::{home::Home, lock, plane, settings::Settings};
 use anyhow::{Context, Result, bail};
 use escale_files::disk;
 use serde_json::json;
 use std::{
-    net::{TcpListener, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     os::unix::process::CommandExt,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -87,7 +87,7 @@ pub(crate) async fn ensure(home: &Home) -> Result<i32> {
 async fn start(home: &Home, mut patience: Patience) -> Result<i32> {
     let settings = Settings::of(home)?;
     doctor::require(&[])?;
-    refuse_taken_ports(&settings).await?;
+    refuse_taken_ports(&settings, &own_ports(home).await?).await?;
     home.create()?;
     let log = home.open_log()?;
     let from = log.metadata().map(|m| m.len()).unwrap_or(0);
@@ -120,26 +120,36 @@ async fn start(home: &Home, mut patience: Patience) -> Result<i32> {
     }
 }
 
+/// The addresses at which the data plane of this home still serves; the next daemon adopts it.
+async fn own_ports(home: &Home) -> Result<Vec<SocketAddr>> {
+    Ok(plane::running(home).await?.map(|hello| hello.host).unwrap_or_default())
+}
+
 /// Names a port that another program holds, and the variable that changes it. The daemon would report this in its log only.
-async fn refuse_taken_ports(settings: &Settings) -> Result<()> {
+async fn refuse_taken_ports(settings: &Settings, own: &[SocketAddr]) -> Result<()> {
     let config = &settings.config;
-    let local = |port: u16| format!("127.0.0.1:{port}");
-    let local6 = format!("[::1]:{}", config.web_port);
+    let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let tcp = |at: &str| TcpListener::bind(at).map(drop);
     let both = |at: &str| tcp(at).and_then(|()| UdpSocket::bind(at).map(drop));
     free(&config.endpoint, "ESCALE_ENDPOINT=127.0.0.1:PORT", tcp).await?;
-    free(&local(config.web_port), "ESCALE_WEB_PORT=PORT", tcp).await?;
-    // Many clients try ::1 first for *.localhost, so another program there would answer in place of the cloud. On a machine
-    // without IPv6 the bind fails, and no program can listen there.
-    let tcp6 = |at: &str| match tcp(at) {
-        Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => Ok(()),
-        tried => tried,
-    };
-    free(&local6, "ESCALE_WEB_PORT=PORT", tcp6).await?;
-    if settings.needs_https {
-        free(&local(config.https_port), "ESCALE_HTTPS_PORT=PORT", tcp).await?;
+    if !own.contains(&local(config.web_port)) {
+        free(&local(config.web_port).to_string(), "ESCALE_WEB_PORT=PORT", tcp).await?;
+        // Many clients try ::1 first for *.localhost, so another program there would answer in place of the cloud. On a machine
+        // without IPv6 the bind fails, and no program can listen there.
+        let local6 = format!("[::1]:{}", config.web_port);
+        let tcp6 = |at: &str| match tcp(at) {
+            Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => Ok(()),
+            tried => tried,
+        };
+        free(&local6, "ESCALE_WEB_PORT=PORT", tcp6).await?;
     }
-    free(&local(config.dns_port), "ESCALE_DNS_PORT=PORT", both).await
+    if settings.needs_https && !own.contains(&local(config.https_port)) {
+        free(&local(config.https_port).to_string(), "ESCALE_HTTPS_PORT=PORT", tcp).await?;
+    }
+    if !own.contains(&local(config.dns_port)) {
+        free(&local(config.dns_port).to_string(), "ESCALE_DNS_PORT=PORT", both).await?;
+    }
+    Ok(())
 }
 
 async fn free(at: &str, choose: &str, bind: impl Fn(&str) -> std::io::Result<()>) -> Result<()> {

@@ -1,7 +1,7 @@
 //! `escale status`: shows what runs, as the cloud's API reports it.
 
 use super::{Output, application::Application, client::Client};
-use crate::{home::Home, lock, settings::Settings};
+use crate::{home::Home, lock, plane, settings::Settings};
 use anyhow::Result;
 use clap::Args;
 use escale_wire::Element;
@@ -17,6 +17,7 @@ pub(crate) async fn run(home: &Home, out: &Output, status: &Status) -> Result<()
     let settings = Settings::of(home)?;
     let pid = lock::running(home)?.map(|d| d.pid);
     let mut status_json = json!({"daemon": {"pid": pid}, "endpoint": settings.endpoint_url()});
+    status_json["plane"] = data_plane(home).await?;
     if pid.is_none() && Client::new(home, &settings).answers().await {
         status_json["other_home"] = home.path().display().to_string().into();
     }
@@ -44,6 +45,17 @@ pub(crate) async fn run(home: &Home, out: &Output, status: &Status) -> Result<()
     }
     out.say(&text(&status_json), &status_json);
     Ok(())
+}
+
+/// The process that serves applications; null if it does not run.
+async fn data_plane(home: &Home) -> Result<Value> {
+    let running = plane::running(home).await?;
+    Ok(running.map_or(Value::Null, |hello| {
+        json!({
+            "pid": hello.pid, "supervisor": hello.supervisor, "starts": hello.starts, "load_balancers": hello.balancers,
+            "distributions": hello.distributions, "resolvers": hello.resolvers,
+        })
+    }))
 }
 
 async fn stack(client: &Client, name: &str) -> Result<Value> {
@@ -186,7 +198,25 @@ fn text(status_json: &Value) -> String {
             None => "No daemon is running. `escale up` or `escale start` starts one.".to_owned(),
         }),
     }
+    lines.extend(data_plane_text(&status_json["plane"]));
     lines.join("\n")
+}
+
+/// A line about the data plane, if it runs.
+fn data_plane_text(plane: &Value) -> Option<String> {
+    let count = |key: &str, one: &str| {
+        let n = plane[key].as_i64().unwrap_or(0);
+        format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+    };
+    let (pid, restarts) = (plane["pid"].as_i64()?, plane["starts"].as_i64().unwrap_or(1) - 1);
+    let restarted = match restarts {
+        0 => String::new(),
+        1 => ", restarted once after a failure".to_owned(),
+        n => format!(", restarted {n} times after failures"),
+    };
+    let (balancers, distributions) =
+        (count("load_balancers", "load balancer"), count("distributions", "distribution"));
+    Some(format!("Data plane serves {balancers} and {distributions} (process {pid}{restarted})"))
 }
 
 /// The text after a service's numbers while its deployment is in progress or if it failed.
@@ -227,6 +257,18 @@ mod tests {
         assert_eq!(of("IN_PROGRESS", 0, 3, 0), format!(", deploying: 0 of 2 {running}, 3 failed"));
         assert_eq!(of("FAILED", 0, 3, 2), ", deployment failed: tasks failed to start, 2 old, 3 failed");
         assert_eq!(deployed(&deployment(&json!({"deployments": []}))), "");
+    }
+
+    #[test]
+    fn text_shows_the_data_plane_also_without_a_daemon() {
+        let line = |starts: i64| {
+            let plane = json!({"pid": 7, "starts": starts, "load_balancers": 1, "distributions": 2});
+            text(&json!({"plane": plane, "daemon": {"pid": null}})).lines().last().unwrap().to_owned()
+        };
+        assert_eq!(line(1), "Data plane serves 1 load balancer and 2 distributions (process 7)");
+        assert!(line(2).ends_with("(process 7, restarted once after a failure)"));
+        assert!(line(4).ends_with("(process 7, restarted 3 times after failures)"));
+        assert!(!text(&json!({"daemon": {"pid": 1}})).contains("Data plane"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{Output, application::Application, client::Client, tasks};
 use crate::{home::Home, settings::Settings};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use escale_network::{Forwarder, Namespace, Place, forward_each, open_namespace};
+use escale_network::{Forwarder, Namespace, Namespaces, Place, forward_each};
 use escale_wire::Element;
 use hickory_proto::{
     op::{Message, Query},
@@ -214,7 +214,7 @@ impl Way {
         })?;
         let vpc = instance.child("DBSubnetGroup").map_or("", |group| group.text_of("VpcId"));
         // As a client in the VPC would: after a failover the name leads to the new primary.
-        let router = open_namespace(&self.network, &Place::Router(vpc.to_owned()))?;
+        let router = Namespaces::of(&self.network).open(&Place::Router(vpc.to_owned()))?;
         let (resolver, name) = (self.resolver(vpc).await?, endpoint.text_of("Address"));
         let address =
             resolve(&router, resolver, name).await.with_context(|| format!("cannot resolve {name}"))?;
@@ -259,7 +259,10 @@ impl Way {
 
     fn place(&self, interface: &Element, address: Ipv4Addr, port: u16) -> Result<Located> {
         let place = Place::interface(interface.text_of("vpcId"), interface.text_of("networkInterfaceId"));
-        Ok(Located { namespace: open_namespace(&self.network, &place)?, address: (address, port).into() })
+        Ok(Located {
+            namespace: Namespaces::of(&self.network).open(&place)?,
+            address: (address, port).into(),
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keys for requests from one part of the cloud to another: a distribution that fetches from a bucket.
 //!
-//! They are kept in memory only: the daemon starts everything that signs with one.
+//! They are kept in memory only: the daemon gives each to the process that signs with it, and a new daemon gives new ones.
 
 use crate::{Credential, Principal};
 use escale_base::{Secret, ids};

@@ -83,7 +83,7 @@ impl Cdn for FakeCdn {
         self.lock().distributions.keys().cloned().collect()
     }
 
-    fn counts(&self, id: &str) -> Option<Counts> {
-        self.lock().distributions.get(id).map(|_| Counts::default())
+    async fn counts(&self, id: &str) -> Result<Option<Counts>, PlaneError> {
+        Ok(self.lock().distributions.get(id).map(|_| Counts::default()))
     }
 }

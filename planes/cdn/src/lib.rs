@@ -39,6 +39,7 @@ pub use spec::DistributionSpec;
 
 use async_trait::async_trait;
 use escale_base::{PlaneError, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
@@ -57,11 +58,11 @@ pub trait Cdn: Send + Sync {
     /// nobody takes are dropped beyond a bound, and they are lost with the process.
     async fn take_log(&self, most: usize) -> Result<Vec<Visit>, PlaneError>;
     fn ids(&self) -> Vec<String>;
-    fn counts(&self, id: &str) -> Option<Counts>;
+    async fn counts(&self, id: &str) -> Result<Option<Counts>, PlaneError>;
 }
 
 /// One answered request of a logged distribution.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Visit {
     pub distribution: String,
     pub at: Timestamp,
@@ -99,9 +100,10 @@ pub trait Connector: Send + Sync + 'static {
 }
 
 /// Signs requests to origins that require a signature. Called last, with the final head; the body of
-/// such a request is the viewer's and has not been read.
+/// such a request is the viewer's and has not been read. It may wait for its key.
+#[async_trait]
 pub trait OriginSigner: Send + Sync + 'static {
-    fn sign(
+    async fn sign(
         &self,
         distribution: &str,
         origin: &str,
@@ -110,7 +112,7 @@ pub trait OriginSigner: Send + Sync + 'static {
 }
 
 /// Counted from the distribution's creation in this process; only increases.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub requests: u64,
     pub hits: u64,

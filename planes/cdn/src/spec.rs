@@ -3,9 +3,10 @@
 use escale_tls::TlsSpec;
 pub use escale_tls::spec as tls;
 use http::Method;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DistributionSpec {
     pub id: String,
     /// Hosts of the distribution; `*.example.com` matches one more label.
@@ -23,13 +24,15 @@ pub struct DistributionSpec {
     pub tls: Option<TlsSpec>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Behaviour {
     /// The id of one of the origins.
     pub origin: String,
     pub viewer: ViewerProtocol,
+    #[serde(with = "methods")]
     pub allowed_methods: Vec<Method>,
     /// GET and HEAD, optionally OPTIONS.
+    #[serde(with = "methods")]
     pub cached_methods: Vec<Method>,
     pub ttl: Ttl,
     /// The parts of a request that distinguish cached answers; all of them are forwarded.
@@ -44,7 +47,7 @@ pub struct Behaviour {
 }
 
 /// Changes of the headers of every answer to a viewer, also of cached ones and of errors.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResponseHeaders {
     pub set: Vec<SetHeader>,
     /// Removed first: `set` may contain the same name.
@@ -52,7 +55,7 @@ pub struct ResponseHeaders {
     pub cors: Option<Cors>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetHeader {
     pub name: String,
     pub value: String,
@@ -61,7 +64,7 @@ pub struct SetHeader {
 }
 
 /// The headers of the CORS protocol, which only requests with an Origin get.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cors {
     /// `*` matches any characters.
     pub origins: Vec<String>,
@@ -74,7 +77,7 @@ pub struct Cors {
     pub overrides: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ViewerProtocol {
     Any,
     RedirectToHttps,
@@ -82,21 +85,21 @@ pub enum ViewerProtocol {
 }
 
 /// In seconds. The origin's value is limited to `min` and `max`; `default` applies when it gives none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ttl {
     pub min_s: u64,
     pub default_s: u64,
     pub max_s: u64,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Selection {
     pub headers: Pick,
     pub cookies: Pick,
     pub query: Pick,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Pick {
     None,
     All,
@@ -104,14 +107,14 @@ pub enum Pick {
     AllExcept(Vec<String>),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrustedKey {
     pub id: String,
     /// As [`crate::PublicKey`] reads it.
     pub public_key_pem: String,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     pub id: String,
     pub host: String,
@@ -127,7 +130,7 @@ pub struct Origin {
 }
 
 /// The handling of an origin's error.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ErrorResponse {
     pub status: u16,
     /// Minimum time for which the error is cached.
@@ -137,7 +140,7 @@ pub struct ErrorResponse {
 }
 
 /// The names by which the edge identifies itself.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// In X-Cache: `Hit from <product>`.
     pub product: String,
@@ -153,4 +156,19 @@ pub struct Identity {
     pub server: String,
     /// The User-Agent of requests to origins.
     pub user_agent: String,
+}
+
+/// Methods as their names.
+mod methods {
+    use http::Method;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(methods: &[Method], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(methods.iter().map(Method::as_str))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Method>, D::Error> {
+        let names = Vec::<String>::deserialize(from)?;
+        names.iter().map(|name| name.parse().map_err(D::Error::custom)).collect()
+    }
 }

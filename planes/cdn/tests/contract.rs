@@ -3,7 +3,7 @@
 
 #[path = "../../httpguard/tests/attacks/mod.rs"]
 mod attacks;
-mod parts;
+mod rules;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
+use rules::{behaviour, distribution, keeps_the_contract};
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -36,8 +37,9 @@ impl Connector for Direct {
 
 struct Stamp;
 
+#[async_trait]
 impl OriginSigner for Stamp {
-    fn sign(&self, id: &str, origin: &str, head: &mut http::request::Parts) -> Result<(), PlaneError> {
+    async fn sign(&self, id: &str, origin: &str, head: &mut http::request::Parts) -> Result<(), PlaneError> {
         head.headers.insert("x-signature", format!("{id}/{origin}").parse().unwrap());
         Ok(())
     }
@@ -103,29 +105,6 @@ struct Running {
     broken: Arc<std::sync::atomic::AtomicBool>,
     _stop: DropGuard,
     _dir: tempfile::TempDir,
-}
-
-fn behaviour() -> Behaviour {
-    let common = parts::behaviour(ViewerProtocol::Any);
-    Behaviour {
-        key: Selection { query: Pick::Only(vec!["v".into()]), ..common.key.clone() },
-        compress: true,
-        ..common
-    }
-}
-
-fn distribution(port: u16) -> DistributionSpec {
-    DistributionSpec {
-        id: "d1".into(),
-        hostnames: vec!["cdn.test".into()],
-        default_root: Some("index.html".into()),
-        behaviours: Vec::new(),
-        default: behaviour(),
-        origins: vec![parts::origin(port, true)],
-        errors: Vec::new(),
-        log: false,
-        tls: None,
-    }
 }
 
 async fn start(change: impl FnOnce(&mut DistributionSpec)) -> Running {
@@ -231,22 +210,7 @@ async fn both_planes_keep_the_contract() {
     let running = start(|_| {}).await;
     running.edge.remove("d1").await.unwrap();
     for plane in [&running.edge as &dyn Cdn, &FakeCdn::default()] {
-        let spec = distribution(9);
-        plane.apply(spec.clone()).await.unwrap();
-        plane.apply(spec.clone()).await.unwrap();
-        assert_eq!(plane.ids(), ["d1"]);
-        assert_eq!(plane.counts("d1").unwrap().hits, 0);
-        assert_eq!(plane.invalidate("d1", &["/*".into()]).await.unwrap(), 0);
-        assert!(plane.invalidate("d1", &["/*.png".into()]).await.unwrap_err().what.contains("/*.png"));
-        assert!(plane.invalidate("no", &["/*".into()]).await.unwrap_err().what.contains("'no'"));
-        let taken = plane.apply(DistributionSpec { id: "d2".into(), ..spec.clone() }).await.unwrap_err();
-        assert!(taken.what.contains("host 'cdn.test' already belongs to distribution 'd1'"), "{taken}");
-        let mut wrong = spec;
-        wrong.default.origin = "x".into();
-        assert!(plane.apply(wrong).await.unwrap_err().what.contains("origin 'x'"));
-        plane.remove("d1").await.unwrap();
-        plane.remove("d1").await.unwrap();
-        assert!(plane.ids().is_empty() && plane.counts("d1").is_none());
+        keeps_the_contract(plane).await;
     }
 }
 

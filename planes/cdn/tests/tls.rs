@@ -35,8 +35,9 @@ impl Connector for Direct {
 
 struct Unsigned;
 
+#[async_trait]
 impl OriginSigner for Unsigned {
-    fn sign(&self, _: &str, _: &str, _: &mut http::request::Parts) -> Result<(), PlaneError> {
+    async fn sign(&self, _: &str, _: &str, _: &mut http::request::Parts) -> Result<(), PlaneError> {
         Ok(())
     }
 }

@@ -1,20 +1,26 @@
 //! The plane without packets: the same snapshots and answers; its sockets are held open and never read.
 
-use crate::{Answer, Dns, DnsPlane, Kind, Server, Spec, View};
-use escale_base::PlaneError;
-use std::net::{TcpListener, UdpSocket};
+use crate::{Answer, Dns, DnsPlane, Kind, OwnSockets, ServerSpec, Sockets as _, Spec, View};
+use async_trait::async_trait;
+use escale_base::{PlaneError, error::Context as _};
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct FakeDns {
     inner: DnsPlane,
     calls: Mutex<Calls>,
 }
 
-#[derive(Debug, Default)]
+/// A server with its address, and the sockets that it holds.
+type Held = (ServerSpec, SocketAddr, Option<(UdpSocket, TcpListener)>);
+
+#[derive(Default)]
 struct Calls {
     applied: Vec<Spec>,
     served: Vec<View>,
+    servers: BTreeMap<String, Held>,
     fail_next: Option<PlaneError>,
 }
 
@@ -47,10 +53,11 @@ impl FakeDns {
     }
 }
 
+#[async_trait]
 impl Dns for FakeDns {
-    fn apply(&self, spec: Spec) -> Result<(), PlaneError> {
+    async fn apply(&self, spec: Spec) -> Result<(), PlaneError> {
         self.perhaps_fail()?;
-        self.inner.apply(spec.clone())?;
+        self.inner.load(spec.clone())?;
         self.calls().applied.push(spec);
         Ok(())
     }
@@ -59,12 +66,29 @@ impl Dns for FakeDns {
         self.inner.ask(view, name, kind)
     }
 
-    fn serve(&self, view: View, udp: UdpSocket, tcp: TcpListener) -> Result<Server, PlaneError> {
+    async fn serve(&self, server: ServerSpec) -> Result<SocketAddr, PlaneError> {
         self.perhaps_fail()?;
-        crate::known(&self.inner.shared, &view)?;
-        let (mut server, udp, tcp) = Server::idle(udp, tcp)?;
-        server.hold((udp, tcp));
-        self.calls().served.push(view);
-        Ok(server)
+        crate::known(&self.inner.shared, &server.view)?;
+        let kept = self.calls().servers.remove(&server.name).filter(|(spec, _, _)| server.is_served_by(spec));
+        let (address, sockets) = match kept {
+            Some((_, address, sockets)) => (address, sockets),
+            // Other networks do not exist, so only a server in the process's own one has sockets.
+            None if server.place.is_some() => (server.address, None),
+            None => {
+                let (udp, tcp) = OwnSockets.open(None, server.address).await?;
+                let address = udp.local_addr().machine(|| "read the address of a socket".to_owned())?;
+                (address, Some((udp, tcp)))
+            }
+        };
+        let mut calls = self.calls();
+        calls.served.push(server.view.clone());
+        calls.servers.insert(server.name.clone(), (ServerSpec { address, ..server }, address, sockets));
+        Ok(address)
+    }
+
+    async fn stop(&self, name: &str) -> Result<(), PlaneError> {
+        self.perhaps_fail()?;
+        self.calls().servers.remove(name);
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! For `tests/fuzz`: a packet, and its answer.
 
 use crate::{
-    Dns, DnsPlane, Kind, Record, Resolver, Spec, View, Zone,
+    DnsPlane, Kind, Record, Resolver, Spec, View, Zone,
     message::{self, Received},
 };
 use std::sync::{Arc, LazyLock};
@@ -20,7 +20,7 @@ static PLANE: LazyLock<DnsPlane> = LazyLock::new(|| {
         networks: [("net".to_owned(), resolver)].into(),
     };
     let plane = DnsPlane::new();
-    plane.apply(spec).expect("the zone is valid");
+    plane.load(spec).expect("the zone is valid");
     plane
 });
 

@@ -1,8 +1,8 @@
-//! DNS: public zones, and a resolver for each network, over sockets that the caller binds.
+//! DNS: public zones, and a resolver for each network, over sockets that the caller opens.
 //!
 //! [`Spec`] holds all data; [`Dns::apply`] compiles it into a snapshot and swaps that in one step;
-//! [`Dns::serve`] answers on a pair of sockets in the namespace where the caller bound them. It never binds a
-//! server's socket, never writes a file and keeps no state: after a restart the caller applies and serves again.
+//! [`Dns::serve`] answers on a pair of sockets that the caller's [`Sockets`] open. It knows no namespace, never writes a
+//! file and keeps no state: after a restart the caller applies and serves again.
 //! It does not recurse (an upstream does), does not sign (DNSSEC) and does not transfer zones.
 //!
 //! Start at [`spec`], then `lookup.rs`, which turns a question into an answer.
@@ -16,6 +16,7 @@ mod message;
 mod rate;
 mod server;
 mod snapshot;
+mod sockets;
 pub mod spec;
 mod upstream;
 mod value;
@@ -24,29 +25,47 @@ mod zone;
 pub use fake::FakeDns;
 pub use host::{host_servers, host_servers_answer};
 pub use server::{Counts, Server};
-pub use spec::{Data, Kind, Record, Resolver, Routing, Servers, Spec, Upstream, View, Zone};
+pub use sockets::OwnSockets;
+pub use spec::{Data, Kind, Record, Resolver, Routing, ServerSpec, Servers, Spec, Upstream, View, Zone};
 
+use async_trait::async_trait;
 use escale_base::PlaneError;
 use hickory_proto::op::ResponseCode;
 use snapshot::Shared;
 use std::{
-    net::{TcpListener, UdpSocket},
+    collections::{BTreeMap, BTreeSet},
+    net::{SocketAddr, TcpListener, UdpSocket},
     sync::Arc,
 };
-use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 
 /// The plane, real or fake.
+#[async_trait]
 pub trait Dns: Send + Sync {
     /// Answers from this spec from now on, on all servers at once. The whole spec is applied, or none of it if any part of it is
     /// invalid. Cheap for unchanged parts.
-    fn apply(&self, spec: Spec) -> Result<(), PlaneError>;
+    async fn apply(&self, spec: Spec) -> Result<(), PlaneError>;
 
     /// The view's answer at this moment, without a packet; [`Code::Forwarded`] when only the upstream knows it.
     fn ask(&self, view: &View, name: &str, kind: Kind) -> Result<Answer, PlaneError>;
 
-    /// Serves the view over these sockets until the handle is dropped. Each socket must be bound to one address
-    /// (the answer's source is the question's destination). Must be called inside a tokio runtime.
-    fn serve(&self, view: View, udp: UdpSocket, tcp: TcpListener) -> Result<Server, PlaneError>;
+    /// Serves the view at the address until the server is stopped, and returns the address with its actual port. A server
+    /// of the same name is replaced, unless it is the same. May be repeated.
+    async fn serve(&self, server: ServerSpec) -> Result<SocketAddr, PlaneError>;
+
+    /// Closes the sockets of the server; they are closed when it returns. A server that does not exist is no error.
+    async fn stop(&self, name: &str) -> Result<(), PlaneError>;
+}
+
+/// Opens the sockets of servers. The caller decides where a place is.
+#[async_trait]
+pub trait Sockets: Send + Sync {
+    /// Both sockets have the same port.
+    async fn open(
+        &self,
+        place: Option<&str>,
+        address: SocketAddr,
+    ) -> Result<(UdpSocket, TcpListener), PlaneError>;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,28 +96,56 @@ pub enum Code {
     Forwarded,
 }
 
-/// The real plane. Clones share one snapshot.
-#[derive(Clone, Debug, Default)]
+/// The real plane. Clones share one snapshot and the servers.
+#[derive(Clone)]
 pub struct DnsPlane {
     shared: Arc<Shared>,
-    runtime: Option<Handle>,
+    sockets: Arc<dyn Sockets>,
+    servers: Arc<Mutex<BTreeMap<String, (ServerSpec, Server)>>>,
+}
+
+impl Default for DnsPlane {
+    fn default() -> DnsPlane {
+        DnsPlane::with_sockets(Arc::new(OwnSockets))
+    }
 }
 
 impl DnsPlane {
+    /// Serves in the process's own network only.
     pub fn new() -> DnsPlane {
         DnsPlane::default()
     }
 
-    /// Serves on the threads of this runtime, whichever thread calls; otherwise on the caller's.
-    pub fn on(mut self, runtime: Handle) -> DnsPlane {
-        self.runtime = Some(runtime);
-        self
+    pub fn with_sockets(sockets: Arc<dyn Sockets>) -> DnsPlane {
+        DnsPlane { shared: Arc::default(), sockets, servers: Arc::default() }
+    }
+
+    /// As [`Dns::apply`], which waits for nothing here.
+    pub fn load(&self, spec: Spec) -> Result<(), PlaneError> {
+        self.shared.apply(spec)
+    }
+
+    /// Serves the view over these sockets until the handle is dropped. Must be called inside a tokio runtime.
+    pub fn serve_on(&self, view: View, udp: UdpSocket, tcp: TcpListener) -> Result<Server, PlaneError> {
+        known(&self.shared, &view)?;
+        server::start(view, self.shared.clone(), udp, tcp)
+    }
+
+    /// The names of the public zones that have an address or an alias, without wildcards and name servers.
+    pub fn public_names(&self) -> BTreeSet<String> {
+        self.shared.public_names()
+    }
+
+    /// The names of the servers.
+    pub async fn servers(&self) -> Vec<String> {
+        self.servers.lock().await.keys().cloned().collect()
     }
 }
 
+#[async_trait]
 impl Dns for DnsPlane {
-    fn apply(&self, spec: Spec) -> Result<(), PlaneError> {
-        self.shared.apply(spec)
+    async fn apply(&self, spec: Spec) -> Result<(), PlaneError> {
+        self.load(spec)
     }
 
     fn ask(&self, view: &View, name: &str, kind: Kind) -> Result<Answer, PlaneError> {
@@ -121,10 +168,31 @@ impl Dns for DnsPlane {
         Ok(Answer { code, records: reply.answers.iter().map(record).collect() })
     }
 
-    fn serve(&self, view: View, udp: UdpSocket, tcp: TcpListener) -> Result<Server, PlaneError> {
-        known(&self.shared, &view)?;
-        let _on_runtime = self.runtime.as_ref().map(Handle::enter);
-        server::start(view, self.shared.clone(), udp, tcp)
+    async fn serve(&self, server: ServerSpec) -> Result<SocketAddr, PlaneError> {
+        known(&self.shared, &server.view)?;
+        let mut servers = self.servers.lock().await;
+        match servers.remove(&server.name) {
+            Some((spec, running)) if server.is_served_by(&spec) => {
+                let address = running.udp;
+                servers.insert(server.name.clone(), (spec, running));
+                return Ok(address);
+            }
+            Some((_, old)) => old.stop().await,
+            None => {}
+        }
+        let (udp, tcp) = self.sockets.open(server.place.as_deref(), server.address).await?;
+        let running = self.serve_on(server.view.clone(), udp, tcp)?;
+        let address = running.udp;
+        servers.insert(server.name.clone(), (ServerSpec { address, ..server }, running));
+        Ok(address)
+    }
+
+    async fn stop(&self, name: &str) -> Result<(), PlaneError> {
+        let mut servers = self.servers.lock().await;
+        if let Some((_, running)) = servers.remove(name) {
+            running.stop().await;
+        }
+        Ok(())
     }
 }
 

@@ -46,8 +46,8 @@ impl Server {
         }
     }
 
-    /// A handle that holds sockets without reading them, for the fake.
-    pub(crate) fn idle(
+    /// A handle for sockets that no task reads yet.
+    fn idle(
         udp: std::net::UdpSocket,
         tcp: std::net::TcpListener,
     ) -> Result<(Server, UdpSocket, TcpListener), PlaneError> {
@@ -63,14 +63,6 @@ impl Server {
             tasks: JoinSet::new(),
         };
         Ok((server, udp, tcp))
-    }
-
-    /// Keeps a value until the server ends.
-    pub(crate) fn hold<T: Send + 'static>(&mut self, kept: T) {
-        self.tasks.spawn(async move {
-            std::future::pending::<()>().await;
-            drop(kept);
-        });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::host::HostServers;
 use crate::lookup::{self, Reply};
-use crate::spec::{Servers, Spec, Upstream, View};
+use crate::spec::{Data, Kind, Servers, Spec, Upstream, View};
 use crate::value;
 use crate::zone::Zones;
 use arc_swap::ArcSwap;
@@ -10,7 +10,11 @@ use escale_base::PlaneError;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RecordType};
 use rand::RngCore;
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 /// The current snapshot; each question loads it once, so that no answer mixes two snapshots.
 #[derive(Debug, Default)]
@@ -89,6 +93,24 @@ impl Shared {
                 }
             },
         }
+    }
+
+    /// See [`crate::DnsPlane::public_names`].
+    pub(crate) fn public_names(&self) -> BTreeSet<String> {
+        let now = self.snapshot.load();
+        let plain = |name: &str| name.trim_end_matches('.').to_owned();
+        let records = || now.spec.public.iter().flat_map(|zone| &zone.records);
+        let servers: BTreeSet<String> = records()
+            .filter(|record| record.kind == Kind::NS)
+            .filter_map(|record| match &record.data {
+                Data::Values { values, .. } => Some(values.iter().map(|value| plain(value))),
+                Data::Alias { .. } => None,
+            })
+            .flatten()
+            .collect();
+        let with_address = records().filter(|record| matches!(record.kind, Kind::A | Kind::CNAME));
+        let names = with_address.map(|record| plain(&record.name));
+        names.filter(|name| !name.starts_with('*') && !servers.contains(name)).collect()
     }
 
     pub(crate) fn knows(&self, view: &View) -> bool {

@@ -1,11 +1,13 @@
 //! The complete interface of the plane, as plain data.
 
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc};
 
 /// All data to serve. Applied as a whole: names that are not in it are no longer answered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
     /// Zones served to every client; every network sees them behind its own.
+    #[serde(with = "zones")]
     pub public: Vec<Arc<Zone>>,
     /// Answers per second and client of the public view over UDP; `None` means no limit.
     pub public_queries_per_second: Option<u32>,
@@ -14,9 +16,10 @@ pub struct Spec {
 }
 
 /// The resolver of one network: its own zones first, then the public ones, then the upstream.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolver {
     /// Names below one of these are never looked up anywhere else.
+    #[serde(with = "zones")]
     pub zones: Vec<Arc<Zone>>,
     /// Answers for names that no zone contains.
     pub upstream: Option<Upstream>,
@@ -24,8 +27,8 @@ pub struct Resolver {
     pub queries_per_second: Option<u32>,
 }
 
-/// Resolvers outside, reached from the daemon's own network namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Resolvers outside, reached from the process's own network namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upstream {
     pub servers: Servers,
     /// Names at or below one of these do not exist, whatever the servers say…
@@ -34,7 +37,7 @@ pub struct Upstream {
     pub allowed: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Servers {
     /// Tried in this order.
     These(Vec<SocketAddr>),
@@ -42,7 +45,7 @@ pub enum Servers {
     OfHost,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Zone {
     /// The apex, with or without the final dot.
     pub name: String,
@@ -51,7 +54,7 @@ pub struct Zone {
 }
 
 /// One record set, or one member of a set with several (`routing`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The full name; `*` as the leftmost label is a wildcard (RFC 4592).
     pub name: String,
@@ -60,7 +63,7 @@ pub struct Record {
     pub routing: Routing,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Data {
     /// Values in the format of zone files (RFC 1035 section 5): `10 mail.example.com` for an MX, `"some text"` for a
     /// TXT. Names in values are full names, with or without the final dot.
@@ -72,7 +75,7 @@ pub enum Data {
 
 /// How one of several members with the same name and kind is chosen. The caller handles health: it leaves out
 /// the members that are down and applies again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Routing {
     /// The only member; all its values are answered, in random order.
     Simple,
@@ -86,7 +89,7 @@ pub enum Routing {
 macro_rules! kinds {
     ($($kind:ident),+) => {
         /// The supported record types.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[allow(clippy::upper_case_acronyms)]
         pub enum Kind { $($kind),+ }
 
@@ -108,12 +111,33 @@ macro_rules! kinds {
 kinds!(A, AAAA, CAA, CNAME, MX, NS, PTR, SOA, SRV, TXT);
 
 /// The view that a socket answers from.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum View {
     /// Authoritative for the public zones; REFUSED for all other names.
     Public,
     /// The resolver of this network.
     Network(String),
+}
+
+/// A server: the same view over UDP and TCP at one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerSpec {
+    /// Names are the caller's; a server replaces the one of the same name.
+    pub name: String,
+    pub view: View,
+    /// Passed to [`crate::Sockets`]; `None` is the process's own network.
+    pub place: Option<String>,
+    /// Port 0 selects any free port. The answer's source is the question's destination, so it must be one address.
+    pub address: SocketAddr,
+}
+
+impl ServerSpec {
+    /// Whether the running server, whose address has its actual port, is this one.
+    pub(crate) fn is_served_by(&self, running: &ServerSpec) -> bool {
+        let port = if self.address.port() == 0 { running.address.port() } else { self.address.port() };
+        let address = SocketAddr::new(self.address.ip(), port);
+        *running == ServerSpec { address, ..self.clone() }
+    }
 }
 
 impl fmt::Display for View {
@@ -169,5 +193,20 @@ impl Record {
     pub fn routed(mut self, routing: Routing) -> Record {
         self.routing = routing;
         self
+    }
+}
+
+/// Zones by value: a receiver gets its own.
+mod zones {
+    use super::Zone;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::sync::Arc;
+
+    pub(super) fn serialize<S: Serializer>(zones: &[Arc<Zone>], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(zones.iter().map(|zone| &**zone))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Arc<Zone>>, D::Error> {
+        Ok(Vec::<Zone>::deserialize(from)?.into_iter().map(Arc::new).collect())
     }
 }

@@ -9,12 +9,16 @@ use tokio::{
     sync::Semaphore,
     task::{JoinHandle, JoinSet},
 };
+use tokio_util::sync::CancellationToken;
 
 /// Listens until it is stopped or dropped, which also closes its connections.
 #[derive(Debug)]
 pub struct Forwarder {
     local: SocketAddr,
     task: JoinHandle<()>,
+    /// Cancelled to close the listener without its connections.
+    closing: CancellationToken,
+    closed: CancellationToken,
 }
 
 /// Accepts connections at `listen`, in the calling process's own namespace, and splices each to `target` as
@@ -65,13 +69,20 @@ impl Forwarder {
         let listener = TcpListener::bind(listen).await.machine(|| format!("listen on {listen} {what}"))?;
         let local =
             listener.local_addr().machine(|| format!("read the local address of the listener {listen}"))?;
-        let task = tokio::spawn(serve(listener, handle));
-        Ok(Forwarder { local, task })
+        let (closing, closed) = (CancellationToken::new(), CancellationToken::new());
+        let task = tokio::spawn(serve(listener, handle, closing.clone(), closed.clone()));
+        Ok(Forwarder { local, task, closing, closed })
     }
 
     /// The address it listens at, with the actual port when 0 was requested.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Closes the listener, which is closed when this returns. Its connections continue until they end.
+    pub async fn close(self) {
+        self.closing.cancel();
+        self.closed.cancelled().await;
     }
 
     /// Closes the listener and cuts its connections; both are gone when this returns.
@@ -84,12 +95,15 @@ impl Forwarder {
 
 impl Drop for Forwarder {
     fn drop(&mut self) {
-        self.task.abort();
+        if !self.closing.is_cancelled() {
+            self.task.abort();
+        }
     }
 }
 
-/// Passes every connection to `handle`, a limited number at a time; they end with this future.
-async fn serve<H, F>(listener: TcpListener, handle: H)
+/// Passes every connection to `handle`, a limited number at a time; they end with this future. After `closing` it accepts no
+/// further connections.
+async fn serve<H, F>(listener: TcpListener, handle: H, closing: CancellationToken, closed: CancellationToken)
 where
     H: Fn(TcpStream) -> F,
     F: Future<Output = io::Result<()>> + Send + 'static,
@@ -98,8 +112,12 @@ where
     let mut connections = JoinSet::new();
     loop {
         // The semaphore is never closed; when all permits are taken, clients wait in the listener's backlog.
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let place = tokio::select! {
+            () = closing.cancelled() => break,
+            Ok(place) = places.clone().acquire_owned() => place,
+        };
         let client = tokio::select! {
+            () = closing.cancelled() => break,
             client = listener.accept() => client,
             // Removes finished connections, which the set would otherwise keep.
             Some(_) = connections.join_next() => continue,
@@ -121,6 +139,9 @@ where
             }
         }
     }
+    drop(listener);
+    closed.cancel();
+    while connections.join_next().await.is_some() {}
 }
 
 async fn splice(mut client: TcpStream, mut server: TcpStream) -> io::Result<()> {

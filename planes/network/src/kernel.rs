@@ -62,9 +62,18 @@ impl KernelNetwork {
     }
 }
 
-/// Opens a namespace of the networks below `state_dir`. For programs other than the one whose [`KernelNetwork`] keeps them.
-pub fn open_namespace(state_dir: &Path, place: &Place) -> Result<Namespace, PlaneError> {
-    existing(&root_of(state_dir), place)
+/// The namespaces of the networks below a directory, for processes other than the one whose [`KernelNetwork`] keeps them.
+#[derive(Clone, Debug)]
+pub struct Namespaces(PathBuf);
+
+impl Namespaces {
+    pub fn of(state_dir: &Path) -> Namespaces {
+        Namespaces(root_of(state_dir))
+    }
+
+    pub fn open(&self, place: &Place) -> Result<Namespace, PlaneError> {
+        existing(&self.0, place)
+    }
 }
 
 fn root_of(state_dir: &Path) -> PathBuf {

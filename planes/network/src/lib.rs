@@ -5,7 +5,7 @@
 //! differs; a new instance over the same directory adopts the existing networks without disturbing traffic.
 //!
 //! It never makes an address, link, route or firewall rule in the host's own namespace. The host reaches in through
-//! loopback alone ([`forward()`], [`forward_by_name`]), programs by joining [`Network::namespace_path`], the daemon itself by sockets
+//! loopback alone ([`HostWeb`]), programs by joining [`Network::namespace_path`], the daemon itself by sockets
 //! that it opens inside ([`Namespace`]).
 //!
 //! Start at `spec.rs` for the interface, at `router.rs` for how a spec is applied, at `firewall.rs` for which
@@ -20,6 +20,7 @@ mod filters;
 mod firewall;
 mod flows;
 mod forward;
+mod host_web;
 mod internet;
 mod kernel;
 mod namespace;
@@ -35,13 +36,15 @@ pub use by_server_name::forward_by_server_name;
 pub use egress::{Egress, EgressCounts, EgressSpec};
 pub use fake::FakeNetwork;
 pub use forward::{Forwarder, forward, forward_each};
-pub use kernel::{KernelNetwork, open_namespace};
+pub use host_web::{HostWeb, HostWebSpec, LoopbackWeb};
+pub use kernel::{KernelNetwork, Namespaces};
 pub use namespace::Namespace;
 pub use probe::{Probe, probe};
 pub use spec::*;
 
 use async_trait::async_trait;
 use escale_base::PlaneError;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -90,7 +93,7 @@ pub trait Network: Send + Sync {
 }
 
 /// A place where a socket can be opened.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Place {
     Interface {
         vpc: String,

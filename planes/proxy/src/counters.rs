@@ -1,5 +1,6 @@
 //! Counters of listeners and targets. Written without locks, read as plain data.
 
+use serde::{Deserialize, Serialize};
 use std::{
     net::SocketAddr,
     sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
@@ -7,7 +8,7 @@ use std::{
 };
 
 /// The counters of one node.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeCounts {
     pub node: String,
     pub zone: String,
@@ -15,7 +16,7 @@ pub struct NodeCounts {
     pub targets: Vec<TargetCount>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListenerCount {
     pub port: u16,
     pub requests: u64,
@@ -29,7 +30,7 @@ pub struct ListenerCount {
     pub sent_bytes: u64,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetCount {
     pub group: String,
     pub addr: SocketAddr,
@@ -43,7 +44,7 @@ pub struct TargetCount {
 }
 
 /// Answers by status class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcomes {
     pub s2xx: u64,
     pub s3xx: u64,
@@ -52,7 +53,7 @@ pub struct Outcomes {
 }
 
 /// `buckets[i]` counts values of less than 2^i microseconds that no smaller bucket counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram {
     pub count: u64,
     pub sum_us: u64,

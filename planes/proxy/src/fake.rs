@@ -83,16 +83,16 @@ impl Proxies for FakeProxies {
     }
 
     /// There are no requests, so the counters stay at zero.
-    fn counts(&self, name: &str) -> Option<Vec<NodeCounts>> {
+    async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>, PlaneError> {
         let all = self.lock();
-        let (spec, _) = all.balancers.get(name)?;
+        let Some((spec, _)) = all.balancers.get(name) else { return Ok(None) };
         let empty = |n: &crate::spec::NodeSpec| NodeCounts {
             node: n.node.clone(),
             zone: n.zone.clone(),
             listeners: Vec::new(),
             targets: Vec::new(),
         };
-        Some(spec.nodes.iter().map(empty).collect())
+        Ok(Some(spec.nodes.iter().map(empty).collect()))
     }
 }
 

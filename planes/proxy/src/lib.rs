@@ -35,6 +35,7 @@ pub use spec::BalancerSpec;
 
 use async_trait::async_trait;
 use escale_base::PlaneError;
+use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -56,7 +57,7 @@ pub trait Proxies: Send + Sync {
     /// The observed state of a balancer; `None` when it does not exist. The channel closes when it is removed.
     fn seen(&self, name: &str) -> Option<watch::Receiver<Arc<Seen>>>;
     /// Counters per node, from the balancer's creation in this process; they only increase.
-    fn counts(&self, name: &str) -> Option<Vec<NodeCounts>>;
+    async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>, PlaneError>;
 }
 
 /// A node's access to the network. The caller decides where a node is.
@@ -67,13 +68,13 @@ pub trait Sockets: Send + Sync + 'static {
 }
 
 /// The observed state of a balancer.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     pub listeners: Vec<ListenerSeen>,
     pub targets: Vec<TargetSeen>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListenerSeen {
     pub node: String,
     pub port: u16,
@@ -81,7 +82,7 @@ pub struct ListenerSeen {
     pub state: Result<SocketAddr, String>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetSeen {
     pub group: String,
     pub addr: SocketAddr,
@@ -90,7 +91,7 @@ pub struct TargetSeen {
     pub nodes: Vec<(String, TargetState)>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TargetState {
     /// No listener forwards to its group, or no node may send to its zone.
     Unused,
@@ -105,7 +106,7 @@ pub enum TargetState {
 }
 
 /// Why a health check failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reason {
     Timeout,
     ConnectionRefused,

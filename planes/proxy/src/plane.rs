@@ -22,37 +22,31 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
-use tokio::{
-    runtime::{EnterGuard, Handle},
-    sync::{Notify, watch},
-};
+use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, sync::DropGuard, task::AbortOnDropHandle};
 
 /// Interval at which idle upstream connections are checked.
 const SWEEP: Duration = Duration::from_secs(10);
 
+/// For this long a removed target still gets the requests of connections that were accepted before. They are closed once they
+/// are idle.
+const LATE: Duration = Duration::from_secs(1);
+
 pub struct Balancers {
     sockets: Arc<dyn Sockets>,
     clock: Clock,
-    runtime: Option<Handle>,
     balancers: Mutex<BTreeMap<String, Arc<Balancer>>>,
 }
 
 impl Balancers {
-    /// Tasks run on the runtime of the caller of `apply`, or on the one that [`Balancers::on`] sets.
+    /// Tasks run on the runtime of the caller of `apply`.
     pub fn new(sockets: Arc<dyn Sockets>, clock: Clock) -> Balancers {
-        Balancers { sockets, clock, runtime: None, balancers: Mutex::default() }
+        Balancers { sockets, clock, balancers: Mutex::default() }
     }
 
-    /// Listens, forwards and checks targets on the threads of this runtime, whichever thread calls.
-    pub fn on(mut self, runtime: Handle) -> Balancers {
-        self.runtime = Some(runtime);
-        self
-    }
-
-    /// Tasks, timers and sockets created while the guard exists belong to the runtime.
-    fn enter(&self) -> Option<EnterGuard<'_>> {
-        self.runtime.as_ref().map(Handle::enter)
+    /// As [`Proxies::counts`], which waits for nothing here.
+    pub fn counts(&self, name: &str) -> Option<Vec<NodeCounts>> {
+        self.get(name).map(|b| lock(&b.running).counts())
     }
 
     fn get(&self, name: &str) -> Option<Arc<Balancer>> {
@@ -64,7 +58,6 @@ impl Balancers {
 impl Proxies for Balancers {
     async fn apply(&self, spec: BalancerSpec) -> Result<(), PlaneError> {
         check(&spec)?;
-        let _on_runtime = self.enter();
         let balancer = lock(&self.balancers)
             .entry(spec.name.clone())
             .or_insert_with(|| Balancer::new(self.sockets.clone(), self.clock.clone()))
@@ -73,7 +66,6 @@ impl Proxies for Balancers {
     }
 
     async fn remove(&self, name: &str) -> Result<(), PlaneError> {
-        let _on_runtime = self.enter();
         if let Some(balancer) = lock(&self.balancers).remove(name) {
             // Dropping the nodes stops their listeners and lets their targets drain.
             lock(&balancer.running).nodes.clear();
@@ -89,8 +81,8 @@ impl Proxies for Balancers {
         self.get(name).map(|b| b.seen.subscribe())
     }
 
-    fn counts(&self, name: &str) -> Option<Vec<NodeCounts>> {
-        self.get(name).map(|b| lock(&b.running).counts())
+    async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>, PlaneError> {
+        Ok(Balancers::counts(self, name))
     }
 }
 
@@ -207,11 +199,16 @@ struct Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        // Dropped from the spec without having drained: requests in progress get the same delay.
+        // Dropped from the spec without having drained: requests in progress get the same delay. A request that arrives at
+        // this moment, on a connection that was accepted, is in progress, too.
         if !self.target.is_draining() {
             let (target, delay) = (self.target.clone(), self.drain_delay);
+            let late = LATE.min(delay);
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                runtime.spawn(async move { target.drain(delay).await });
+                runtime.spawn(async move {
+                    tokio::time::sleep(late).await;
+                    target.drain(delay - late).await;
+                });
             }
         }
     }

@@ -3,10 +3,11 @@
 use escale_tls::TlsSpec;
 pub use escale_tls::spec as tls;
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr};
 
 /// One balancer. Names are the caller's; the plane only compares them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BalancerSpec {
     pub name: String,
     pub nodes: Vec<NodeSpec>,
@@ -16,13 +17,13 @@ pub struct BalancerSpec {
 }
 
 /// One node; its name is passed to [`crate::Sockets`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeSpec {
     pub node: String,
     pub zone: String,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attributes {
     /// A connection without traffic for this long is closed.
     pub idle_timeout_ms: u64,
@@ -51,14 +52,14 @@ impl Default for Attributes {
 }
 
 /// The handling of X-Forwarded-For.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ForwardedFor {
     Append,
     Preserve,
     Remove,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListenerSpec {
     /// 0 selects any free port (see [`crate::ListenerSeen`]); at most one listener may have it.
     pub port: u16,
@@ -69,7 +70,7 @@ pub struct ListenerSpec {
 }
 
 /// Rules are evaluated in the order of `priority`; all `conditions` must hold.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     pub priority: u32,
     pub conditions: Vec<Condition>,
@@ -78,7 +79,7 @@ pub struct Rule {
 
 /// Holds when one of its values matches. In patterns `*` matches any run of characters, `?` matches one character, and
 /// a backslash makes the next one literal.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Condition {
     /// The normalized path (`RawPath::normalized` of `escale-base`); case-sensitive.
     Path(Vec<String>),
@@ -94,13 +95,13 @@ pub enum Condition {
     Source(Vec<IpNet>),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QueryPattern {
     pub key: Option<String>,
     pub value: String,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Action {
     /// Chooses one group by weight for each request.
     Forward(Vec<Weighted>),
@@ -111,7 +112,7 @@ pub enum Action {
     Relay(Relay),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Relay {
     pub group: String,
     /// Connections to a target end when its drain delay is over. Otherwise they last as long as their ends like.
@@ -120,7 +121,7 @@ pub struct Relay {
     pub end_when_unhealthy: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Weighted {
     pub group: String,
     pub weight: u32,
@@ -128,7 +129,7 @@ pub struct Weighted {
 
 /// The parts may contain `#{protocol}`, `#{host}`, `#{port}`, `#{path}` (without its first slash) and
 /// `#{query}`, which are replaced by those of the request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Redirect {
     pub protocol: String,
     pub host: String,
@@ -139,14 +140,14 @@ pub struct Redirect {
     pub permanent: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fixed {
     pub status: u16,
     pub content_type: String,
     pub body: String,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupSpec {
     pub name: String,
     pub targets: Vec<TargetSpec>,
@@ -158,7 +159,7 @@ pub struct GroupSpec {
     pub drain_delay_ms: u64,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetSpec {
     pub addr: SocketAddr,
     /// `None`: in no zone, every node may send to it.
@@ -167,13 +168,13 @@ pub struct TargetSpec {
     pub draining: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Algorithm {
     RoundRobin,
     LeastOutstanding,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HealthCheck {
     pub protocol: Probe,
     /// `None`: the port at which the target serves.
@@ -186,7 +187,7 @@ pub struct HealthCheck {
     pub unhealthy_threshold: u32,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Probe {
     /// Opening a connection is a success.
     Tcp,

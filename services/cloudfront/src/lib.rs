@@ -1,8 +1,7 @@
 //! CloudFront: distributions and the resources that they use.
 //!
 //! Operations (`ops/`) write the desired state into the tables of `escale_tables::cloudfront`. Reconcilers (`reconcile/`)
-//! turn a distribution's rows into one specification for the cdn plane, and invalidate cached objects. `origins.rs` connects
-//! the plane to origins.
+//! turn a distribution's rows into one specification for the cdn plane, and invalidate cached objects.
 //!
 //! This crate does not serve viewers itself. Start at `ops/create_distribution.rs`.
 
@@ -11,7 +10,6 @@ mod check;
 mod error;
 mod logs;
 mod ops;
-mod origins;
 mod policies;
 mod reconcile;
 mod recorded;
@@ -20,12 +18,12 @@ mod shapes;
 mod viewer;
 
 use escale_authority::Authority;
-use escale_base::{Arn, PlaneError, wire::Value};
-use escale_cdn::{Cdn, Edge, Settings, spec::Identity};
+use escale_base::{Arn, Secret, wire::Value};
+use escale_cdn::{Cdn, Settings, spec::Identity};
 use escale_engine::Engine;
-use escale_network::Network;
 use escale_service::{Also, Cloud, Config, Entry, Recorded, ResourceType, Service, gives_tags};
 use escale_store::{Image, Store, StoreError};
+use escale_tables::cloudfront::{Distribution, OriginAccessIdentity};
 use std::{path::PathBuf, sync::Arc};
 
 pub use error::{Error, Kind};
@@ -87,13 +85,8 @@ impl Service for CloudFront {
     }
 }
 
-/// Creates the cdn plane with CloudFront's identity and access to origins. The wiring accepts its connections.
-pub fn edge(
-    directory: PathBuf,
-    network: Arc<dyn Network>,
-    store: Store,
-    cloud: Arc<Cloud>,
-) -> Result<Edge, PlaneError> {
+/// The settings of the edge: CloudFront's identity, a cache in this folder, and the host's ports of HTTP and HTTPS.
+pub fn edge_settings(directory: PathBuf, ports: (u16, u16)) -> Settings {
     let identity = Identity {
         product: "cloudfront".into(),
         title: "CloudFront".into(),
@@ -103,17 +96,29 @@ pub fn edge(
         server: "CloudFront".into(),
         user_agent: "Amazon CloudFront".into(),
     };
-    let https_port = Some((cloud.config.web_port, cloud.config.https_port));
-    let settings =
-        Settings { directory, memory_bytes: MEMORY_BYTES, disk_bytes: DISK_BYTES, identity, https_port };
-    let clock = cloud.clock.clone();
-    let config = Arc::clone(&cloud.config);
-    let signer = Arc::new(origins::Signer { cloud, store: store.clone() });
-    let connector = Arc::new(origins::InternetConnector { network, store, config });
-    Edge::open(settings, connector, signer, clock)
+    Settings {
+        directory,
+        memory_bytes: MEMORY_BYTES,
+        disk_bytes: DISK_BYTES,
+        identity,
+        https_port: Some(ports),
+    }
 }
 
-/// The plane that serves distributions. It must not serve anything before the start of the reconcilers.
+/// The key that signs the distribution's requests to this origin: as the distribution, or as the origin's access identity, so
+/// that the bucket's policy applies. It is valid for this cloud's process only. `None` if there is no such origin or identity.
+pub fn origin_key(image: &Image, cloud: &Cloud, id: &str, origin: &str) -> Option<(String, Secret<String>)> {
+    let row = image.get::<Distribution>(id)?;
+    let origin = row.config.origins.0.iter().find(|o| o.id == origin)?;
+    let Some(identity) = check::identity_of(origin) else {
+        let arn = Arn::new("cloudfront", "", &cloud.config.account, format!("distribution/{id}")).to_string();
+        return Some(cloud.service_key(PRINCIPAL, &arn));
+    };
+    let identity = image.get::<OriginAccessIdentity>(identity)?;
+    Some(cloud.foreign_key(identity.arn(), identity.canonical_user.to_string()))
+}
+
+/// The plane that serves distributions. It may serve what an earlier daemon applied.
 pub struct Planes {
     pub cdn: Arc<dyn Cdn>,
     /// Issues the certificates of distributions' own names.
@@ -127,8 +132,8 @@ pub fn start(
     cloud: &Arc<Cloud>,
     planes: Planes,
 ) -> Result<(), StoreError> {
-    // Before the reconcilers start: they would take old observations for the state of the new plane.
-    reconcile::clear_observations(store)?;
+    // Before the reconcilers start: they would take old observations for the state of the plane.
+    reconcile::begin_observations(store, cloud.clock.now(), planes.cdn.ids())?;
     let (clock, cdn) = (|| cloud.clock.clone(), || Arc::clone(&planes.cdn));
     engine.add(reconcile::Certificates { store: store.clone(), authority: planes.authority });
     engine.add(reconcile::Distributions { store: store.clone(), clock: clock(), cdn: cdn() });

@@ -87,8 +87,7 @@ impl Service for Elbv2 {
     }
 }
 
-/// The plane of load balancers. It must not serve anything before the start of the reconciler; its sockets come from
-/// [`NodeSockets`].
+/// The plane of load balancers. It may serve what an earlier daemon applied; its sockets come from [`NodeSockets`].
 pub struct Planes {
     pub proxies: Arc<dyn Proxies>,
 }
@@ -100,8 +99,8 @@ pub fn start(
     cloud: &Arc<Cloud>,
     planes: Planes,
 ) -> Result<(), StoreError> {
-    // Before the reconciler starts: it would take old observations for the state of the new plane.
-    reconcile::clear_observations(store)?;
+    // Before the reconciler starts: it would take old observations for the state of the plane.
+    reconcile::begin_observations(store, cloud.clock.now(), planes.proxies.names())?;
     engine.add(reconcile::Balancers::new(store.clone(), cloud.clock.clone(), planes.proxies));
     Ok(())
 }

@@ -1,12 +1,11 @@
 //! Opens a node's sockets in the network namespace of its interface.
 
 use async_trait::async_trait;
-use escale_network::{Namespace, Network, Place};
+use escale_network::{Namespace, Namespaces, Place};
 use escale_proxy::Sockets;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -14,14 +13,14 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 const BACKLOG: u32 = 1024;
 
 /// Sockets for the proxy plane in namespaces of the network plane. A node's name is `<vpc>/<interface>`.
-pub struct NodeSockets(pub Arc<dyn Network>);
+pub struct NodeSockets(pub Namespaces);
 
 impl NodeSockets {
     fn namespace(&self, node: &str) -> io::Result<Namespace> {
         let (vpc, interface) = node
             .split_once('/')
             .ok_or_else(|| io::Error::other(format!("'{node}' does not have the form <vpc>/<interface>")))?;
-        self.0.namespace(&Place::interface(vpc, interface)).map_err(io::Error::other)
+        self.0.open(&Place::interface(vpc, interface)).map_err(io::Error::other)
     }
 }
 

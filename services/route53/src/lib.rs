@@ -2,7 +2,7 @@
 //!
 //! Operations (`ops/`) write zones and record sets into the tables of `escale_tables::route53`. One reconciler
 //! (`reconcile/zones.rs`) turns them and the names in other services' tables (`system.rs`) into one specification for the
-//! DNS plane; another (`reconcile/servers.rs`) opens the sockets that the plane answers on. Nothing here parses a DNS packet.
+//! DNS plane; another (`reconcile/servers.rs`) says where the plane answers, on sockets of `sockets.rs`. Nothing here parses a DNS packet.
 //! `web.rs` makes public names reachable for browsers on the host.
 //!
 //! Start at `ops/change_resource_record_sets.rs`, then `compile.rs`.
@@ -18,6 +18,7 @@ mod record;
 mod recorded;
 mod rules;
 mod shapes;
+mod sockets;
 mod status;
 mod streams;
 mod system;
@@ -27,7 +28,6 @@ mod web;
 use escale_base::ids;
 use escale_dns::Dns;
 use escale_engine::Engine;
-use escale_network::Network;
 use escale_service::{Cloud, Entry, Recorded, ResourceType, Service};
 use escale_store::Store;
 use escale_tables::route53::RunId;
@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 pub use compile::is_withheld;
 pub use error::Error;
+pub use sockets::PlaceSockets;
 pub use web::start as start_web;
 
 /// The service, for the wiring.
@@ -69,11 +70,10 @@ impl Service for Route53 {
     }
 }
 
-/// The planes that answer queries, and those that reach what the names point to.
+/// The plane that answers queries. It may serve what an earlier daemon applied.
 #[derive(Clone)]
 pub struct Planes {
     pub dns: Arc<dyn Dns>,
-    pub network: Arc<dyn Network>,
 }
 
 /// Starts the reconcilers of zones and DNS servers.
@@ -85,7 +85,6 @@ pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Pla
             config: Arc::clone(&cloud.config),
             clock: cloud.clock.clone(),
             dns: planes.dns,
-            network: planes.network,
             run: RunId(ids::random_uuid()),
         },
     );

@@ -3,14 +3,14 @@
 #![allow(clippy::unwrap_used)] // a test may panic
 
 use escale_base::{Clock, Timestamp};
-use escale_dns::{Dns, DnsPlane};
+use escale_dns::DnsPlane;
 use escale_engine::Engine;
 use escale_harness::AllowAll;
 use escale_network::{
-    Interface, InternetSpec, KernelNetwork, Kind, Namespace, Network, Place, RevokedFlows, RouteTable,
-    Subnet, VpcSpec,
+    Directory, Interface, InternetSpec, KernelNetwork, Kind, LoopbackWeb, Namespace, Namespaces, Network,
+    Place, RevokedFlows, RouteTable, Subnet, VpcSpec,
 };
-use escale_route53::Planes;
+use escale_route53::{PlaceSockets, Planes};
 use escale_service::{Cloud, Config};
 use escale_store::{Row, Store, StoreError};
 use escale_tables::{
@@ -32,6 +32,18 @@ use tokio::{
 
 const VPC: &str = "vpc-packets";
 const BALANCER: Ipv4Addr = Ipv4Addr::new(198, 18, 77, 1);
+
+/// This test uses no forwarder by name.
+struct NoNames;
+
+impl Directory for NoNames {
+    fn find(&self, _: &str) -> Option<SocketAddr> {
+        None
+    }
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
 
 struct Cleanup(std::path::PathBuf);
 
@@ -122,7 +134,8 @@ async fn answers_queries_in_vpc_internet_and_host() {
     let dir = tempfile::tempdir().unwrap();
     let _cleanup = Cleanup(dir.path().to_owned());
     let network: Arc<dyn Network> = Arc::new(KernelNetwork::open(dir.path()).await.unwrap());
-    let dns: Arc<dyn Dns> = Arc::new(DnsPlane::new());
+    let namespaces = Namespaces::of(dir.path());
+    let dns = DnsPlane::with_sockets(Arc::new(PlaceSockets(namespaces.clone())));
     let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
     let config = Arc::new(Config { dns_port: 0, web_port: 0, https_port: 0, ..Config::default() });
     let cloud = Arc::new(Cloud::new(Arc::clone(&config), Clock::machine(), Arc::new(AllowAll), vec![]));
@@ -138,9 +151,9 @@ async fn answers_queries_in_vpc_internet_and_host() {
     put(&store, VpcSeen { id: VPC.into(), applied: String::new().into(), at });
 
     let mut engine = Engine::new(store.clone(), Clock::machine());
-    let planes = Planes { dns, network: Arc::clone(&network) };
-    escale_route53::start(&mut engine, &store, &cloud, planes.clone());
-    escale_route53::start_web(&mut engine, &store, &cloud, planes).await.unwrap();
+    let web = Arc::new(LoopbackWeb::new(namespaces, Arc::new(NoNames)));
+    escale_route53::start(&mut engine, &store, &cloud, Planes { dns: Arc::new(dns) });
+    escale_route53::start_web(&mut engine, &store, &cloud, web).await.unwrap();
 
     let inside = network.namespace(&Place::interface(VPC, "eni")).unwrap();
     let resolver = server(&store, VPC).await;

@@ -289,8 +289,8 @@ impl<P: Proxies + ?Sized> Proxies for Risky<P> {
     fn seen(&self, name: &str) -> Option<watch::Receiver<Arc<Seen>>> {
         Some(Hub::new(&self.fate, self.plane.seen(name)?).follow())
     }
-    fn counts(&self, name: &str) -> Option<Vec<NodeCounts>> {
-        self.plane.counts(name)
+    async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>> {
+        self.plane.counts(name).await
     }
 }
 
@@ -311,8 +311,8 @@ impl<P: Cdn + ?Sized> Cdn for Risky<P> {
     async fn take_log(&self, most: usize) -> Result<Vec<escale_cdn::Visit>> {
         call(&*self.fate, "cdn take_log", Kind::Nothing, self.plane.take_log(most)).await
     }
-    fn counts(&self, id: &str) -> Option<escale_cdn::Counts> {
-        self.plane.counts(id)
+    async fn counts(&self, id: &str) -> Result<Option<escale_cdn::Counts>> {
+        self.plane.counts(id).await
     }
 }
 
@@ -343,19 +343,18 @@ impl<P: LogStore + ?Sized> LogStore for Risky<P> {
     }
 }
 
+#[async_trait]
 impl<P: Dns + ?Sized> Dns for Risky<P> {
-    fn apply(&self, spec: escale_dns::Spec) -> Result<()> {
-        call_sync(&*self.fate, "dns apply", || self.plane.apply(spec))
+    async fn apply(&self, spec: escale_dns::Spec) -> Result<()> {
+        call(&*self.fate, "dns apply", Kind::Unknown, self.plane.apply(spec)).await
     }
     fn ask(&self, view: &escale_dns::View, name: &str, kind: escale_dns::Kind) -> Result<escale_dns::Answer> {
         self.plane.ask(view, name, kind)
     }
-    fn serve(
-        &self,
-        view: escale_dns::View,
-        udp: std::net::UdpSocket,
-        tcp: std::net::TcpListener,
-    ) -> Result<escale_dns::Server> {
-        call_sync(&*self.fate, "dns serve", || self.plane.serve(view, udp, tcp))
+    async fn serve(&self, server: escale_dns::ServerSpec) -> Result<std::net::SocketAddr> {
+        call(&*self.fate, "dns serve", Kind::Unknown, self.plane.serve(server)).await
+    }
+    async fn stop(&self, name: &str) -> Result<()> {
+        call(&*self.fate, "dns stop", Kind::Unknown, self.plane.stop(name)).await
     }
 }

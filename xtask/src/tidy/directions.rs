@@ -40,8 +40,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("blueprint", &[]),
     ("imagebuild", &["planes/upstream"]),
+    ("app/plane", &["planes"]),
     ("app/wiring", &["front/service", "services", "state", "engine", "planes"]),
-    ("app", &["app/wiring", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
+    (
+        "app",
+        &[
+            "app/plane",
+            "app/wiring",
+            "front",
+            "services",
+            "state",
+            "engine",
+            "planes",
+            "blueprint",
+            "imagebuild",
+        ],
+    ),
     ("tests/faults", &["state", "engine", "planes"]),
     ("tests/harness", &["front/schema", "front/service", "front/requests", "state"]),
     (

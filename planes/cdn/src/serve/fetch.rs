@@ -212,7 +212,10 @@ impl Fetch<'_> {
     }
 
     async fn send(&self, body: Body, more: HeaderMap) -> Result<Response<Incoming>, Failure> {
-        let request = self.request(body, more)?;
+        let mut request = self.request(body, more)?;
+        if self.origin.signed {
+            request = self.signed(request).await?;
+        }
         self.exchange.distribution.counters.origin_requests.fetch_add(1, Relaxed);
         self.exchange.edge.origins.send(self.origin, request).await
     }
@@ -266,15 +269,25 @@ impl Fetch<'_> {
         *request.method_mut() = self.viewer.method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        if !self.origin.signed {
-            return Ok(request);
-        }
+        Ok(request)
+    }
+
+    async fn signed(&self, request: Request<Body>) -> Result<Request<Body>, Failure> {
         let (mut head, body) = request.into_parts();
-        exchange.edge.signer.sign(&exchange.distribution.id, &self.origin.id, &mut head).map_err(|error| {
-            tracing::warn!(origin = %self.origin.id, %error, "a request to the origin could not be signed");
-            Failure::Bad
-        })?;
-        Ok(Request::from_parts(head, body))
+        let (signer, distribution) = (&self.exchange.edge.signer, &self.exchange.distribution.id);
+        let signed = signer.sign(distribution, &self.origin.id, &mut head);
+        let limit = Duration::from_millis(self.origin.connect_timeout_ms);
+        match tokio::time::timeout(limit, signed).await {
+            Ok(Ok(())) => Ok(Request::from_parts(head, body)),
+            Ok(Err(error)) => {
+                tracing::warn!(origin = %self.origin.id, %error, "a request to the origin could not be signed");
+                Err(Failure::Bad)
+            }
+            Err(_) => {
+                tracing::warn!(origin = %self.origin.id, "no key to sign a request to the origin within its connect timeout");
+                Err(Failure::Slow)
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 fn serve(dns: &DnsPlane, view: View) -> Server {
     let (udp, tcp) = sockets();
-    dns.serve(view, udp, tcp).unwrap()
+    dns.serve_on(view, udp, tcp).unwrap()
 }
 
 /// dig's output without the parts that differ between runs.
@@ -57,7 +57,7 @@ fn plane() -> DnsPlane {
         .with(Record::simple("_web._tcp.example.com", Kind::SRV, 60, &["1 2 443 www.example.com"]))
         .with(Record::simple("sub.example.com", Kind::NS, 60, &["ns.sub.example.com"]))
         .with(Record::simple("ns.sub.example.com", Kind::A, 60, &["192.0.2.53"]));
-    dns.apply(spec(vec![public])).unwrap();
+    dns.load(spec(vec![public])).unwrap();
     dns
 }
 
@@ -271,7 +271,7 @@ async fn network_resolver_forwards_other_names_upstream() {
         queries_per_second: None,
     };
     spec.networks.insert("blue".into(), resolver);
-    dns.apply(spec.clone()).unwrap();
+    dns.load(spec.clone()).unwrap();
     let server = serve(&dns, View::Network("blue".into()));
     check(
         &server,
@@ -336,7 +336,7 @@ async fn network_resolver_forwards_other_names_upstream() {
     // An upstream that never answers: the client gets an error in time.
     let (deaf, _tcp) = sockets();
     spec.networks.get_mut("blue").unwrap().upstream = Some(deaf.local_addr().unwrap().into());
-    dns.apply(spec).unwrap();
+    dns.load(spec).unwrap();
     check(
         &server,
         "www.example.com",
@@ -351,7 +351,7 @@ async fn network_resolver_forwards_other_names_upstream() {
     .await;
 
     // The network is removed: the server that still runs refuses.
-    dns.apply(Spec::default()).unwrap();
+    dns.load(Spec::default()).unwrap();
     check(
         &server,
         "web.shop.internal",
@@ -401,7 +401,7 @@ async fn malformed_packets_are_answered_or_ignored() {
 #[tokio::test]
 async fn clients_above_the_rate_are_limited() {
     let dns = DnsPlane::new();
-    dns.apply(Spec { public_queries_per_second: Some(3), ..spec(vec![zone()]) }).unwrap();
+    dns.load(Spec { public_queries_per_second: Some(3), ..spec(vec![zone()]) }).unwrap();
     let server = serve(&dns, View::Public);
     let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let question =

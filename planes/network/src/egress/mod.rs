@@ -26,6 +26,7 @@ use echo::{Echoes, Pings};
 use escale_base::{PlaneError, error::Context as _, limits};
 use ipnet::Ipv4Net;
 use packet::{Packet, Unreachable};
+use serde::{Deserialize, Serialize};
 use sockets::Sockets;
 use std::{
     collections::BTreeSet,
@@ -43,7 +44,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use udp::Flows;
 
 /// The configuration of egress.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EgressSpec {
     /// Addresses that may be reached although they are private, link-local or the host's own.
     pub allowed: BTreeSet<Ipv4Net>,

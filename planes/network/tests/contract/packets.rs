@@ -276,7 +276,7 @@ async fn host_reaches_in_over_loopback() {
 #[tokio::test]
 async fn each_connection_is_forwarded_to_where_the_target_is_then() {
     let rig = open().await;
-    let inside = |name: &str| open_namespace(rig.dir.path(), &Place::interface("shop", name));
+    let inside = |name: &str| Namespaces::of(rig.dir.path()).open(&Place::interface("shop", name));
     let targets = [(inside("app1").unwrap(), APP1), (inside("app2").unwrap(), APP2)];
     let (place, now) = tokio::sync::watch::channel(0usize);
     let forwarder = forward_each("127.0.0.1:0".parse().unwrap(), move || {

@@ -85,7 +85,9 @@ impl Reconciler for Distributions {
     }
 
     fn all(&self, image: &Image) -> BTreeSet<String> {
-        image.scan::<Distribution>().map(|d| d.id.to_string()).collect()
+        // The plane may serve a distribution that was deleted while no daemon ran.
+        let served = image.scan::<DistributionSeen>().map(|seen| seen.id.to_string());
+        image.scan::<Distribution>().map(|d| d.id.to_string()).chain(served).collect()
     }
 
     fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Step> {

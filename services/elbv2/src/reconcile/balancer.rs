@@ -127,7 +127,9 @@ impl Reconciler for Balancers {
     }
 
     fn all(&self, image: &Image) -> BTreeSet<String> {
-        image.scan::<LoadBalancer>().map(|b| b.arn.to_string()).collect()
+        // The plane may serve a load balancer that was deleted while no daemon ran.
+        let served = image.scan::<BalancerSeen>().map(|seen| seen.arn.to_string());
+        image.scan::<LoadBalancer>().map(|b| b.arn.to_string()).chain(served).collect()
     }
 
     fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Step> {

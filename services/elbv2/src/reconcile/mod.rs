@@ -8,6 +8,7 @@ pub(crate) use balancer::Balancers;
 #[cfg(test)]
 pub(crate) use spec::of as spec_of;
 
+use escale_base::Timestamp;
 use escale_store::{Image, Store, StoreError};
 use escale_tables::elbv2::{BalancerSeen, LoadBalancer, TargetSeen};
 
@@ -18,8 +19,13 @@ pub(crate) fn is_current(image: &Image, balancer: &LoadBalancer) -> bool {
     applied.is_some_and(|applied| applied.as_str() == spec::fingerprint(&spec::of(image, balancer)))
 }
 
-/// Deletes all observations at the start: a new plane serves nothing, so those of the previous run no longer hold.
-pub(crate) fn clear_observations(store: &Store) -> Result<(), StoreError> {
+/// Replaces the observations of the previous run at the start: `served` are the load balancers that the plane has, applied as
+/// their rows were at some time. So each is applied once, and one without a row is removed.
+pub(crate) fn begin_observations(
+    store: &Store,
+    at: Timestamp,
+    served: Vec<String>,
+) -> Result<(), StoreError> {
     store.write(|tx| {
         let balancers: Vec<String> = tx.scan::<BalancerSeen>().map(|r| r.arn.to_string()).collect();
         for key in balancers {
@@ -28,6 +34,9 @@ pub(crate) fn clear_observations(store: &Store) -> Result<(), StoreError> {
         let targets: Vec<String> = tx.scan::<TargetSeen>().map(|r| escale_store::Row::key(&*r)).collect();
         for key in targets {
             tx.delete::<TargetSeen>(&key);
+        }
+        for arn in served {
+            tx.put(BalancerSeen { arn: arn.into(), applied: None, fault: None, at });
         }
         Ok(())
     })

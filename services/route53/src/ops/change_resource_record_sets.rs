@@ -9,7 +9,7 @@ use crate::{
     rules, shapes,
 };
 use escale_base::{Wire, limits};
-use escale_dns::{Dns, DnsPlane, Spec};
+use escale_dns::{DnsPlane, Spec};
 use escale_service::{Cx, Operation};
 use escale_store::{Image, Row};
 use escale_tables::route53::{HostedZone, RecordSet, RecordType, Routing};
@@ -166,6 +166,6 @@ fn conflicts(image: &Image, zone: &HostedZone, name: &str) -> Vec<String> {
 /// The final check: compiles the zone in a plane of its own, which serves nothing.
 fn not_servable(image: &Image, zone: &HostedZone) -> Option<String> {
     let spec = Spec { public: vec![Arc::new(compile::zone(image, zone))], ..Spec::default() };
-    let error = DnsPlane::new().apply(spec).err()?;
+    let error = DnsPlane::new().load(spec).err()?;
     Some(format!("Invalid Resource Record: FATAL problem: {error}"))
 }

@@ -1,4 +1,4 @@
-//! `zones` configures the DNS plane, `servers` opens the sockets that it answers on.
+//! `zones` configures the names that the DNS plane knows, `servers` the addresses that it answers at.
 
 mod servers;
 #[cfg(test)]
@@ -8,7 +8,6 @@ mod zones;
 use escale_base::Clock;
 use escale_dns::Dns;
 use escale_engine::Engine;
-use escale_network::Network;
 use escale_service::Config;
 use escale_store::Store;
 use escale_tables::route53::RunId;
@@ -21,8 +20,7 @@ pub(crate) struct Parts {
     pub(crate) config: Arc<Config>,
     pub(crate) clock: Clock,
     pub(crate) dns: Arc<dyn Dns>,
-    pub(crate) network: Arc<dyn Network>,
-    /// Identifies this run of the daemon. Rows of another run do not count: the plane starts empty.
+    /// Identifies this run of the daemon. Rows of another run do not count: the plane may have started meanwhile.
     pub(crate) run: RunId,
 }
 

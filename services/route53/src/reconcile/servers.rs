@@ -1,8 +1,9 @@
 //! Runs a resolver in each available VPC, and two servers of the public zones: for the host and for the Internet.
 
 use super::Parts;
-use escale_base::{PlaneError, Timestamp, error::Context as _};
-use escale_dns::{Server, View};
+use crate::sockets;
+use escale_base::Timestamp;
+use escale_dns::{ServerSpec, View};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_network::Place;
 use escale_store::{Change as RowChange, Image, Row, StoreError};
@@ -11,16 +12,11 @@ use escale_tables::{
     route53::{DnsApplied, DnsServer},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
-    sync::{Mutex, PoisonError},
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddr},
 };
 
-pub(crate) struct Servers {
-    parts: Parts,
-    /// The running servers. Each has a row of this run.
-    running: Mutex<BTreeMap<String, Server>>,
-}
+pub(crate) struct Servers(Parts);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -32,12 +28,12 @@ const DNS_PORT: u16 = 53;
 
 impl Servers {
     pub(crate) fn new(parts: Parts) -> Servers {
-        Servers { parts, running: Mutex::default() }
+        Servers(parts)
     }
 
     /// The desired server for this key.
     pub(super) fn wish(&self, image: &Image, key: &str) -> Option<Step> {
-        let config = &self.parts.config;
+        let config = &self.0.config;
         match key {
             DnsServer::LOOPBACK => Some(Step::Serve {
                 place: None,
@@ -60,29 +56,6 @@ impl Servers {
                 })
             }
         }
-    }
-
-    async fn serve(
-        &self,
-        place: Option<Place>,
-        address: SocketAddr,
-        view: View,
-    ) -> Result<Server, PlaneError> {
-        let (udp, tcp) = match place {
-            None => on_loopback(address)?,
-            Some(place) => {
-                let namespace = self.parts.network.namespace(&place)?;
-                let what = || format!("open the DNS sockets {address} in {place}");
-                let udp = namespace.udp_bind(address).await?.into_std().machine(what)?;
-                let tcp = namespace.tcp_listen(address).await?.into_std().machine(what)?;
-                (udp, tcp)
-            }
-        };
-        self.parts.dns.serve(view, udp, tcp)
-    }
-
-    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Server>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,11 +83,11 @@ impl Reconciler for Servers {
         let Some(step) = self.wish(image, key) else {
             return if row.is_some() { Plan::Step(Step::Stop) } else { Plan::Done };
         };
-        if row.is_some_and(|row| row.run == self.parts.run) {
+        if row.is_some_and(|row| row.run == self.0.run) {
             return Plan::Done;
         }
         // Without its zones a server would answer that their names do not exist.
-        let applied = image.get::<DnsApplied>(DnsApplied::KEY).filter(|a| a.run == self.parts.run);
+        let applied = image.get::<DnsApplied>(DnsApplied::KEY).filter(|a| a.run == self.0.run);
         let known = applied.is_some_and(|a| match &step {
             Step::Serve { view: View::Network(vpc), .. } => a.networks.contains(&VpcId::from(vpc.as_str())),
             _ => true,
@@ -123,47 +96,25 @@ impl Reconciler for Servers {
     }
 
     async fn act(&self, key: &str, step: Step) -> Result<(), StepError> {
-        // Also before serving: an interrupted attempt may have left sockets on this address.
-        let old = self.running().remove(key);
-        if let Some(old) = old {
-            old.stop().await;
-        }
         let row = match step {
-            Step::Stop => None,
+            Step::Stop => {
+                self.0.dns.stop(key).await?;
+                None
+            }
             Step::Serve { place, address, view } => {
-                let server = self.serve(place, address, view).await?;
-                let address = server.udp;
-                self.running().insert(key.to_owned(), server);
-                let (place, run) = (key.into(), self.parts.run.clone());
-                Some(DnsServer { place, run, address, at: self.parts.clock.now() })
+                let place = place.as_ref().and_then(sockets::name_of);
+                let server = ServerSpec { name: key.to_owned(), view, place, address };
+                let address = self.0.dns.serve(server).await?;
+                let (place, run) = (key.into(), self.0.run.clone());
+                Some(DnsServer { place, run, address, at: self.0.clock.now() })
             }
         };
-        Ok(self.parts.store.write(|tx| {
+        Ok(self.0.store.write(|tx| {
             match row {
                 Some(row) => tx.put(row),
                 None => drop(tx.delete::<DnsServer>(key)),
             }
             Ok::<_, StoreError>(())
         })?)
-    }
-}
-
-/// Opens both sockets on one port. With port 0, a port that is free for UDP may be in use for TCP: then another is tried.
-fn on_loopback(address: SocketAddr) -> Result<(UdpSocket, TcpListener), PlaneError> {
-    const TRIES: usize = 16;
-    let what = || {
-        format!(
-            "serve DNS on {address} over UDP and TCP (set ESCALE_DNS_PORT to a free port, or to 0 for any free port)"
-        )
-    };
-    let mut tried = 0;
-    loop {
-        let udp = UdpSocket::bind(address).machine(what)?;
-        let got = udp.local_addr().machine(what)?;
-        match TcpListener::bind(got) {
-            Ok(tcp) => return Ok((udp, tcp)),
-            Err(_) if address.port() == 0 && tried < TRIES => tried += 1,
-            Err(error) => return Err(error).machine(what),
-        }
     }
 }

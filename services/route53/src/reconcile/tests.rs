@@ -3,13 +3,13 @@
 use super::{Parts, servers::Servers, servers::Step, zones::Zones};
 use async_trait::async_trait;
 use escale_base::{Clock, Timestamp};
-use escale_dns::{Code, DnsPlane, Kind, View};
+use escale_dns::{Code, FakeDns, Kind, View};
 use escale_engine::{Plan, Reconciler};
 use escale_faults::{
     Driven, Fate, Risky, Stage, survives_failure_at_each_step, survives_repeat,
     survives_withdrawal_at_each_step,
 };
-use escale_network::{FakeNetwork, Place, RevokedFlows, VpcSpec};
+use escale_network::Place;
 use escale_service::{Config, Internet};
 use escale_store::{Row, Store, StoreError};
 use escale_tables::{
@@ -26,8 +26,7 @@ fn parts(dir: &tempfile::TempDir, run: &str) -> Parts {
         store: Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap(),
         config: Arc::new(Config { dns_port: 0, ..Config::default() }),
         clock: Clock::by_hand(Timestamp(0)),
-        dns: Arc::new(DnsPlane::new()),
-        network: Arc::new(FakeNetwork::default()),
+        dns: Arc::new(FakeDns::new()),
         run: run.into(),
     }
 }
@@ -280,21 +279,6 @@ impl Stage for Harness {
     }
 }
 
-fn network(name: &str) -> VpcSpec {
-    VpcSpec {
-        name: name.into(),
-        cidr: "10.0.0.0/16".parse().unwrap(),
-        service_addresses: [Ipv4Addr::new(10, 0, 0, 2)].into(),
-        subnets: vec![],
-        route_tables: vec![],
-        interfaces: vec![],
-        groups: vec![],
-        filters: vec![],
-        internet_gateway: false,
-        revoked_flows: RevokedFlows::default(),
-    }
-}
-
 /// An available VPC with a private zone.
 async fn with_private_zone(fate: Arc<dyn Fate>) -> Harness {
     let dir = tempfile::tempdir().unwrap();
@@ -303,9 +287,7 @@ async fn with_private_zone(fate: Arc<dyn Fate>) -> Harness {
     put(&plain, VpcSeen { id: "vpc-a".into(), applied: String::new().into(), at: Timestamp(0) });
     zone(&plain, "Z1", "inner.test.", &["vpc-a"]);
     record(&plain, "Z1", "x.inner.test.", RecordType::A, values(&["10.0.0.9"]));
-    plain.network.apply(network("vpc-a")).await.unwrap();
-    let (dns, network) = (Risky::new(&plain.dns, &fate), Risky::new(&plain.network, &fate));
-    let parts = Parts { dns, network, ..plain };
+    let parts = Parts { dns: Risky::new(&plain.dns, &fate), ..plain };
     Harness { all: (Zones(parts.clone()), Servers::new(parts.clone())), parts, _dir: dir }
 }
 

@@ -71,7 +71,7 @@ impl Reconciler for Zones {
     async fn act(&self, _: &str, step: Apply) -> Result<(), StepError> {
         let networks = step.spec.networks.keys().map(|id| VpcId::from(id.as_str())).collect();
         // Recorded only after the plane has it: GetChange reports INSYNC from this row.
-        self.0.dns.apply(step.spec)?;
+        self.0.dns.apply(step.spec).await?;
         let (run, at) = (self.0.run.clone(), self.0.clock.now());
         let row = DnsApplied { run, fingerprint: step.fingerprint, sequence: step.sequence, networks, at };
         Ok(self.0.store.write(|tx| {

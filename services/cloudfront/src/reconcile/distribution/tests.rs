@@ -122,7 +122,12 @@ async fn applies_withdraws_and_removes_a_distribution() {
         fixture.cloud.error("DeleteOriginAccessControl", in_use.clone()).code,
         "OriginAccessControlInUse"
     );
-    crate::reconcile::clear_observations(&fixture.cloud.store).unwrap();
+    crate::reconcile::begin_observations(
+        &fixture.cloud.store,
+        escale_base::Timestamp(0),
+        vec![id.to_owned()],
+    )
+    .unwrap();
     assert!(
         matches!(fixture.plan(id), Plan::Step(Step::Apply { .. })),
         "a restart applies the distribution again"

@@ -180,7 +180,8 @@ async fn shows_a_fault_until_it_is_gone() {
 async fn applies_again_after_restart_and_removes_after_deletion() {
     let fixture = Fixture::new();
     fixture.step().await.unwrap();
-    super::super::clear_observations(&fixture.cloud.store).unwrap();
+    super::super::begin_observations(&fixture.cloud.store, escale_base::Timestamp(0), fixture.plane.names())
+        .unwrap();
     assert!(matches!(fixture.plan(), Plan::Step(Step::Apply { .. })));
     fixture.step().await.unwrap();
     fixture.cloud.ok("DeleteLoadBalancer", json!({"LoadBalancerArn": fixture.balancer}));

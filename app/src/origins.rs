@@ -1,0 +1,94 @@
+//! Connects the edge to origins, over the cloud's Internet.
+
+use async_trait::async_trait;
+use escale_base::{Clock, PlaneError};
+use escale_cdn::{Connector, OriginSigner};
+use escale_dns::{Code, Dns, DnsPlane, Kind, View};
+use escale_network::{Directory, Namespaces, PUBLIC, Place};
+use escale_plane::Daemon;
+use escale_wire::sigv4;
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+};
+use tokio::net::TcpStream;
+
+/// The port of public names.
+const HTTP: u16 = 80;
+
+/// The public addresses of a name. Names of internal load balancers have private addresses, which only their network reaches.
+fn public(dns: &DnsPlane, name: &str) -> Vec<Ipv4Addr> {
+    let Ok(answer) = dns.ask(&View::Public, name, Kind::A) else { return Vec::new() };
+    let records = answer.records.iter().filter(|_| answer.code == Code::NoError);
+    let addresses = records.filter_map(|record| record.value.parse::<Ipv4Addr>().ok());
+    addresses.filter(|address| PUBLIC.contains(address)).collect()
+}
+
+/// The public names, for the host's forwarders.
+pub(crate) struct PublicNames(pub(crate) DnsPlane);
+
+impl Directory for PublicNames {
+    fn find(&self, name: &str) -> Option<SocketAddr> {
+        public(&self.0, name).first().map(|address| (*address, HTTP).into())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.public_names().into_iter().filter(|name| self.find(name).is_some()).collect()
+    }
+}
+
+/// Connects from the cloud's Internet to S3, which the daemon serves, and to public names: load balancers, and the websites of
+/// buckets.
+pub(crate) struct Origins {
+    pub(crate) namespaces: Namespaces,
+    pub(crate) dns: DnsPlane,
+    pub(crate) daemon: Daemon,
+}
+
+#[async_trait]
+impl Connector for Origins {
+    async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let internet = self.namespaces.open(&Place::Internet).map_err(io::Error::other)?;
+        // Waits while no daemon serves it: the edge gives up after the origin's own timeout, as for any other origin.
+        if let Some(address) = self.daemon.address(host).await {
+            return internet.tcp_connect(address).await;
+        }
+        let none = format!("'{host}' has no public address in this cloud");
+        let mut last = io::Error::new(io::ErrorKind::NotFound, none);
+        // Any node of a load balancer serves the request, so the next one is tried after a failure.
+        for address in public(&self.dns, host) {
+            // The websites of buckets are the daemon's, too.
+            self.daemon.reachable(address).await;
+            match internet.tcp_connect((address, port).into()).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+/// Signs requests to S3 as the distribution, so that the bucket's policy applies.
+pub(crate) struct Signer {
+    pub(crate) daemon: Daemon,
+    pub(crate) clock: Clock,
+}
+
+#[async_trait]
+impl OriginSigner for Signer {
+    async fn sign(
+        &self,
+        distribution: &str,
+        origin: &str,
+        head: &mut http::request::Parts,
+    ) -> Result<(), PlaneError> {
+        let failed =
+            || PlaneError::plane(format!("cannot sign a request to origin '{origin}' of {distribution}"));
+        let key = self.daemon.key(distribution, origin).await.ok_or_else(failed)?;
+        let credentials =
+            sigv4::Credentials { access_key: &key.access_key, secret: &key.secret, session_token: None };
+        let signer = sigv4::Signer { credentials, region: &key.region, service: "s3" };
+        sigv4::sign(head, &signer, sigv4::Content::Unsigned, self.clock.now())
+            .map_err(|error| failed().because(error))
+    }
+}
