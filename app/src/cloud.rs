@@ -19,7 +19,7 @@ use escale_service::{Cloud, Config, Entrance};
 use escale_store::Store;
 use escale_tls::Terminator;
 use escale_wiring::{DataPlanes, Planes, RootKey, Services};
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -86,7 +86,10 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
     let gate = Arc::new(gate);
     // The listeners open last, so that a client that can connect finds a cloud that answers.
     let tls = api_certificate::terminator(&authority, settings, &clock).await?;
-    let inner = Arc::new(InnerCertificates::new(authority, clock, endpoints));
+    let inner = |address| {
+        let own = endpoints.iter().filter(|e| e.address == address).cloned().collect();
+        Tls::Always(Arc::new(InnerCertificates::new(authority.clone(), clock.clone(), own)))
+    };
     let mut tasks = listen(settings, &*network, &gate, tls, inner).await?;
     let of_websites = (settings.config.website_address, HTTP).into();
     let listener = network.namespace(&Place::Internet)?.tcp_listen(of_websites).await;
@@ -114,7 +117,7 @@ async fn listen(
     network: &dyn Network,
     gate: &Arc<Gate>,
     tls: Terminator,
-    inner: Arc<InnerCertificates>,
+    inner: impl Fn(Ipv4Addr) -> Tls,
 ) -> Result<JoinSet<()>> {
     let config = &settings.config;
     let listener = TcpListener::bind(&config.endpoint)
@@ -123,7 +126,7 @@ async fn listen(
     let mut listeners = JoinSet::new();
     for address in [config.api_address, config.s3_address] {
         // AWS's endpoints answer on both ports, too.
-        for (port, tls) in [(config.port, Tls::Never), (HTTPS, Tls::Always(inner.clone()))] {
+        for (port, tls) in [(config.port, Tls::Never), (HTTPS, inner(address))] {
             let inside = network.namespace(&Place::Internet)?.tcp_listen((address, port).into()).await?;
             listeners.spawn(escale_gate::serve(Arc::clone(gate), inside, Entrance::Cloud, tls));
         }

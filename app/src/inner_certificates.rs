@@ -15,12 +15,12 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 const VALID_MS: i64 = 198 * DAY_MS;
 const RENEWED_BEFORE_END_MS: i64 = 45 * DAY_MS;
 
-/// Issues a certificate for each endpoint when a client asks for it first, and again before it ends. They are kept in memory:
+/// The certificates of one address. It issues one for each endpoint when a client asks for it first, and again before it ends. They are kept in memory:
 /// the next daemon issues others, since only the authority is trusted.
 pub(crate) struct InnerCertificates {
     authority: Authorities,
     clock: Clock,
-    /// The first one is for clients that name none of them.
+    /// The first one is for clients that name none of them, as those of AWS's servers are.
     endpoints: Vec<Endpoint>,
     issued: Mutex<HashMap<String, Issued>>,
 }

@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use escale_base::{Clock, PlaneError, error::Context, path::MatchPath};
 use escale_httpguard::{Guard, Limits, Link, Upgrades};
-use escale_tls::{Stream, Terminator};
+use escale_tls::{Stream, Terminator, client::Trust};
 use http::{HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use std::{
@@ -54,6 +54,8 @@ pub struct Settings {
     pub identity: Identity,
     /// Viewers that named the first port in their request over HTTP are redirected to the second one. Others to HTTPS's own.
     pub https_port: Option<(u16, u16)>,
+    /// Of the certificates of origins.
+    pub trust: Trust,
 }
 
 /// Cheap to clone.
@@ -138,7 +140,7 @@ impl Edge {
             clock,
             store: Store::new(directory, settings.memory_bytes, settings.disk_bytes),
             flights: Arc::default(),
-            origins: Origins::new(connector),
+            origins: Origins::new(connector, settings.trust),
             log: Arc::default(),
             signer,
             table: ArcSwap::default(),
