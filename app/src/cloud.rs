@@ -49,6 +49,8 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
     let link = Arc::new(connecting.await??);
     let services = Services::new(data(Arc::new(RemoteDns::new(Arc::clone(&link)))));
     let cloud = Arc::new(services.cloud(settings.config.clone(), key, clock.clone()));
+    let endpoints = cloud.endpoints();
+    internet::check(&settings.config.internet, &endpoints)?;
     if cfg!(debug_assertions) {
         let differences = escale_gate::check_against_models(&cloud);
         if !differences.is_empty() {
@@ -81,7 +83,6 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
     internet::open(&link, &settings.config.internet, settings.allowed_addresses.clone()).await?;
     let mounts = services.mounts(&store, &cloud);
     let websites = services.websites(&store, &cloud);
-    let endpoints = cloud.endpoints();
     let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;
     let gate = Arc::new(gate);
     // The listeners open last, so that a client that can connect finds a cloud that answers.
