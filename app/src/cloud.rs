@@ -1,8 +1,8 @@
 //! The daemon's cloud: the services of `escale-wiring` on the real planes, with their listeners.
 
 use crate::{
-    api_certificate, home::Home, inner_certificates, inner_certificates::InnerCertificates, internet, plane, planes, root_key,
-    settings::Settings,
+    api_certificate, home::Home, inner_certificates, inner_certificates::InnerCertificates, internet, plane,
+    planes, root_key, settings::Settings,
 };
 use anyhow::{Context, Result, bail};
 use escale_authority::Authorities;

@@ -67,7 +67,8 @@ fn name(entry: &str) -> Result<String> {
 pub(crate) fn check(internet: &Internet, endpoints: &[Endpoint]) -> Result<()> {
     let Internet::Host { allowed_names } = internet else { return Ok(()) };
     for name in allowed_names {
-        let is_own = |e: &&Endpoint| name.strip_suffix(&e.name).is_some_and(|b| b.is_empty() || b.ends_with('.'));
+        let is_own =
+            |e: &&Endpoint| name.strip_suffix(&e.name).is_some_and(|b| b.is_empty() || b.ends_with('.'));
         if let Some(endpoint) = endpoints.iter().find(is_own) {
             bail!(
                 "ESCALE_INTERNET_ALLOW: {name}: inside the cloud, {} is the name of this cloud's own service and never leads to \

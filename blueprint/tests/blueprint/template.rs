@@ -278,7 +278,8 @@ environments:
     ] {
         let template = of(&manifest.for_environment(environment).unwrap()).value();
         let config = &template["Resources"]["Distribution"]["Properties"]["DistributionConfig"];
-        let policies = [&config["DefaultCacheBehavior"], &config["CacheBehaviors"][0]].map(|b| &b["ViewerProtocolPolicy"]);
+        let policies = [&config["DefaultCacheBehavior"], &config["CacheBehaviors"][0]]
+            .map(|b| &b["ViewerProtocolPolicy"]);
         assert_eq!(policies, [default, files], "{environment}");
     }
 }

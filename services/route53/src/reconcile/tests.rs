@@ -198,7 +198,8 @@ async fn names_of_aws_are_the_clouds_unless_a_private_zone_has_them() {
         let address = Ipv4Addr::new(198, 18, 0, last);
         Endpoint { name: format!("{name}.amazonaws.com"), has_names_below, address }
     };
-    let endpoints = [endpoint("sts", false, 2), endpoint("ec2.eu-west-3", false, 2), endpoint("s3.eu-west-3", true, 3)];
+    let endpoints =
+        [endpoint("sts", false, 2), endpoint("ec2.eu-west-3", false, 2), endpoint("s3.eu-west-3", true, 3)];
     let parts = Parts { endpoints: endpoints.into(), ..parts(&dir, "first") };
     put(&parts, vpc("vpc-a"));
     put(&parts, vpc("vpc-b"));
@@ -221,7 +222,11 @@ async fn names_of_aws_are_the_clouds_unless_a_private_zone_has_them() {
         (&View::Public, "sts", None),
     ] {
         let (code, addresses) = answer(&parts, view, &format!("{name}.amazonaws.com"));
-        assert_eq!(addresses, expected.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{view} {name} {code:?}");
+        assert_eq!(
+            addresses,
+            expected.map(str::to_owned).into_iter().collect::<Vec<_>>(),
+            "{view} {name} {code:?}"
+        );
     }
 }
 
