@@ -109,6 +109,11 @@ impl Inner {
     }
 }
 
+/// The file of a root certificate in the folder of the authorities. It may not exist yet.
+pub fn root_file(folder: &Path, purpose: Purpose) -> PathBuf {
+    files::root_path(folder, name(purpose))
+}
+
 /// Whether a name below `domain`, or `domain` itself, is below `of`.
 fn contains(of: &str, domain: &str) -> bool {
     domain.eq_ignore_ascii_case(of)

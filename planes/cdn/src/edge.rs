@@ -211,7 +211,9 @@ impl Edge {
         if !https {
             return Some(Stream::Plain(stream));
         }
-        let choose = |name: Option<&str>| self.0.distribution(name?)?.tls.clone();
+        let choose = |name: Option<String>| {
+            std::future::ready(name.and_then(|name| self.0.distribution(&name)?.tls.clone()))
+        };
         let shaken = tokio::select! {
             shaken = escale_tls::accept_by_name(stream, choose) => shaken,
             () = stop.cancelled() => return None,
