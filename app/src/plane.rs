@@ -17,6 +17,7 @@ use escale_lanes::Lanes;
 use escale_network::{LoopbackWeb, Namespaces};
 use escale_plane::{Daemon, Link, Parts, Snapshot, Start, message::Hello};
 use escale_route53::PlaceSockets;
+use escale_tls::client::Trust;
 use std::{
     io,
     os::{fd::AsFd, unix::net::UnixListener},
@@ -58,7 +59,8 @@ fn parts(home: &Home) -> Result<Parts> {
     let dns = DnsPlane::with_sockets(Arc::new(PlaceSockets(namespaces.clone())));
     let origins = Origins { namespaces: namespaces.clone(), dns: dns.clone(), daemon: daemon.clone() };
     let signer = Signer { daemon: daemon.clone(), clock: clock.clone() };
-    let settings = escale_cloudfront::edge_settings(edge_cache::folder(home)?, ports);
+    let trust = Trust::new(escale_authority::root_files(&home.private_folder("authority")?));
+    let settings = escale_cloudfront::edge_settings(edge_cache::folder(home)?, ports, trust);
     let edge = Edge::open(settings, Arc::new(origins), Arc::new(signer), clock.clone());
     let lanes = Lanes::per_processor().context("cannot start the threads that serve connections")?;
     let sockets = Arc::new(NodeSockets(namespaces.clone()));

@@ -58,6 +58,11 @@ impl Authorities {
     }
 }
 
+/// The files of both root certificates in this folder. A file may not exist yet.
+pub fn root_files(folder: &Path) -> Vec<PathBuf> {
+    [Purpose::Browsers, Purpose::Workloads].map(|purpose| root_file(folder, purpose)).to_vec()
+}
+
 #[async_trait]
 impl Authority for Authorities {
     async fn issue(&self, purpose: Purpose, leaf: Leaf) -> Result<Issued, PlaneError> {

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use escale_base::{Clock, PlaneError, error::Context, path::MatchPath};
 use escale_httpguard::{Guard, Limits, Link, Upgrades};
 use escale_lanes::{Acceptor, Lanes};
-use escale_tls::{Stream, Terminator};
+use escale_tls::{Stream, Terminator, client::Trust};
 use http::{HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use std::{
@@ -49,6 +49,8 @@ pub struct Settings {
     pub identity: Identity,
     /// Viewers that named the first port in their request over HTTP are redirected to the second one. Others to HTTPS's own.
     pub https_port: Option<(u16, u16)>,
+    /// Of the certificates of origins.
+    pub trust: Trust,
 }
 
 /// Cheap to clone.
@@ -136,7 +138,7 @@ impl Edge {
             clock,
             store: Store::new(directory, settings.memory_bytes, settings.disk_bytes),
             flights: Arc::default(),
-            origins: Origins::new(connector),
+            origins: Origins::new(connector, settings.trust),
             log: Arc::default(),
             signer,
             table: ArcSwap::default(),

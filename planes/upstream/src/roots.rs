@@ -1,6 +1,7 @@
 //! The certificates that connections trust: those of the system, or of the file that `SSL_CERT_FILE` names.
 
 use crate::{Error, Result};
+use escale_tls::client::BUNDLES;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
@@ -10,15 +11,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
-
-/// Where distributions keep the bundle: Debian, Fedora, RHEL, openSUSE, Alpine.
-const BUNDLES: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// A file of certificates, read again when it changes: a certificate that was just added must not need a restart.
 #[derive(Debug)]
