@@ -30,6 +30,8 @@ pub struct FakePostgres {
 struct State {
     databases: BTreeMap<String, Database>,
     snapshots: BTreeMap<String, Snapshot>,
+    /// Faults of nodes whose database does not exist yet.
+    early: BTreeMap<(String, String), Fault>,
     pids: u32,
 }
 
@@ -106,7 +108,10 @@ impl FakePostgres {
     /// Breaks a node in this way, until it is broken in another way or [`FakePostgres::heal`]ed.
     pub fn break_node(&self, database: &str, node: &str, fault: Fault) {
         let mut state = self.state();
-        let Some(d) = state.databases.get_mut(database) else { return };
+        let Some(d) = state.databases.get_mut(database) else {
+            state.early.insert((database.to_owned(), node.to_owned()), fault);
+            return;
+        };
         at(&mut d.nodes, node).fault = Some(fault);
         if fault == Fault::CannotStart
             && let Some((pid, _)) = at(&mut d.nodes, node).running.take()
@@ -452,7 +457,13 @@ impl Postgres for FakePostgres {
             return Err(PlaneError::asked(format!("there is no snapshot '{snapshot}'")));
         }
         let run = (state.pid(), self.clock.now());
-        let database = state.databases.entry(spec.name.clone()).or_insert_with(|| Database::new(spec));
+        let State { databases, early, .. } = &mut *state;
+        let database = databases.entry(spec.name.clone()).or_insert_with(|| Database::new(spec));
+        for node in &spec.nodes {
+            if let Some(fault) = early.remove(&(spec.name.clone(), node.name.clone())) {
+                at(&mut database.nodes, &node.name).fault = Some(fault);
+            }
+        }
         let (record, asked) = (&mut database.record, spec.nodes.iter());
         let known = |name: &str| spec.node(name).is_some();
         let leaving: Vec<NodeRecord> = record.nodes.iter().filter(|n| !known(&n.name)).cloned().collect();

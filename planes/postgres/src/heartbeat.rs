@@ -23,14 +23,16 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// After this time without an answer the connection is made anew: the network may have come back, with the connection lost.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// Creates the table of the heartbeats. Idempotent; run by the supervisor on the primary.
+/// Creates the table of the heartbeats. Idempotent; run by the supervisor on the primary. The role may read the statistics,
+/// because the position of a standby is visible to no other role.
 pub(crate) fn table() -> String {
     format!(
         "create schema if not exists supervisor; \
          create table if not exists supervisor.heartbeat (observer text primary key, beat int8 not null); \
          insert into supervisor.heartbeat values ('{}', 0), ('{}', 0) on conflict do nothing; \
          grant usage on schema supervisor to {REPLICATOR}; \
-         grant select, update on supervisor.heartbeat to {REPLICATOR};",
+         grant select, update on supervisor.heartbeat to {REPLICATOR}; \
+         grant pg_read_all_stats to {REPLICATOR};",
         OBSERVERS[0], OBSERVERS[1]
     )
 }

@@ -114,7 +114,7 @@ impl<'a> Watch<'a> {
                 self.judge = Judge::default();
                 continue;
             }
-            let disk_is_slow = self.disk.is_slow(&self.inner.dir(self.database), self.judge.suspects()).await;
+            let disk_is_slow = self.disk.is_slow(&self.inner.config.state, self.judge.suspects()).await;
             let beat = Beat { views, late, disk_is_slow };
             let verdict = self.judge.hear(&beat, record.protection, self.grace());
             if self.judge.suspects() {

@@ -5,7 +5,7 @@ use crate::{
     conf::{self, FLOORED, Floors},
     plan::{self, Seen, Step},
     process::{self, Process},
-    record::{NodeRecord, Record, read_json, write_json},
+    record::{NodeRecord, Record},
     session::Session,
     spec::*,
 };
