@@ -55,14 +55,7 @@ impl Inner {
         match step {
             Step::Create(node) => self.create(spec, &record, node).await,
             Step::Configure(node) => self.configure(spec, &record, node).await,
-            Step::Start(node) => {
-                let started = self.start(name, &record, node).await;
-                if *node == record.primary && record.unstartable == started.is_ok() {
-                    record.unstartable = started.is_err();
-                    record.save(&self.dir(name))?;
-                }
-                started
-            }
+            Step::Start(node) => self.start_and_note(name, &mut record, node).await,
             Step::Await(node) => self.await_answer(name, &record, node, None).await,
             Step::Stop(node) => {
                 let _planned = self.plan_downtime(name);
@@ -167,6 +160,32 @@ impl Inner {
         self.await_answer(database, record, node, Some(pid)).await?;
         self.looked.notify_one();
         Ok(())
+    }
+
+    /// Starts a server, and records what its failure means.
+    async fn start_and_note(
+        &self,
+        database: &str,
+        record: &mut Record,
+        node: &str,
+    ) -> Result<(), PlaneError> {
+        let started = self.start(database, record, node).await;
+        let before = record.clone();
+        if node == record.primary {
+            record.unstartable = started.is_err();
+        } else if started.is_err() && record.protection == Protection::Alone && self.has_ended(database, node)
+        {
+            // Nothing depends on its data, which may be damaged.
+            mark(&mut record.rebuild, node);
+        }
+        if *record != before {
+            record.save(&self.dir(database))?;
+        }
+        started
+    }
+
+    fn has_ended(&self, database: &str, node: &str) -> bool {
+        Process::server_of(&self.data(database, node)).is_none()
     }
 
     async fn await_answer(
