@@ -1,13 +1,9 @@
 //! Requests to origins, over connections that are reused.
 
-use crate::{
-    Connector,
-    blob::Body,
-    spec::{Origin, OriginTls},
-};
+use crate::{Connector, blob::Body, spec::Origin};
 use bytes::Bytes;
 use futures_util::stream;
-use http::{Method, Request, Response, header::HOST, uri::Authority};
+use http::{Method, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::{
@@ -21,10 +17,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
 /// Idle connections kept per origin.
 const IDLE_MAX: usize = 32;
@@ -36,29 +29,7 @@ pub(crate) struct Origins {
     idle: Arc<Mutex<Idle>>,
 }
 
-type Idle = HashMap<Target, Vec<(SendRequest<Body>, Instant)>>;
-
-/// What requests on one connection have in common.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Target {
-    host: String,
-    port: u16,
-    /// With TLS: the name that the origin's certificate is valid for.
-    name: Option<String>,
-}
-
-impl Target {
-    fn of(origin: &Origin, tls: Option<&OriginTls>, request: &Request<Body>) -> Target {
-        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-        let authority = host.and_then(|host| host.parse::<Authority>().ok());
-        let name = || authority.map_or_else(|| origin.host.clone(), |authority| authority.host().to_owned());
-        Target {
-            host: origin.host.clone(),
-            port: tls.map_or(origin.port, |tls| tls.port),
-            name: tls.map(|_| name()),
-        }
-    }
-}
+type Idle = HashMap<(String, u16), Vec<(SendRequest<Body>, Instant)>>;
 
 /// Why no answer was received, as the status for the viewer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,29 +45,27 @@ impl Origins {
         Origins { connector, idle: Arc::default() }
     }
 
-    /// Returns the answer's head; its body follows at the reader's pace. `tls` is the origin's, if the request uses it.
+    /// Returns the answer's head; its body follows at the reader's pace.
     pub(crate) async fn send(
         &self,
         origin: &Origin,
-        tls: Option<&OriginTls>,
         request: Request<Body>,
     ) -> Result<Response<Incoming>, Failure> {
         let mut request = request;
-        let target = Target::of(origin, tls, &request);
-        if let Some(mut sender) = self.take(&target) {
+        if let Some(mut sender) = self.take(origin) {
             // The origin may have closed the idle connection at this moment; idempotent requests are tried once more.
             let again = is_replayable(&request).then(|| head_of(&request));
             match within(origin, sender.try_send_request(request)).await? {
-                Ok(answer) => return Ok(self.answered(target, sender, answer)),
+                Ok(answer) => return Ok(self.answered(origin, sender, answer)),
                 Err(mut error) => match error.take_message().or(again) {
                     Some(unsent) => request = unsent,
                     None => return Err(Failure::Bad),
                 },
             }
         }
-        let mut sender = self.connect(origin, tls, &target).await?;
+        let mut sender = self.connect(origin).await?;
         match within(origin, sender.try_send_request(request)).await? {
-            Ok(answer) => Ok(self.answered(target, sender, answer)),
+            Ok(answer) => Ok(self.answered(origin, sender, answer)),
             Err(error) => {
                 tracing::debug!(origin = %origin.id, error = %error.error(), "the origin did not answer");
                 Err(Failure::Bad)
@@ -104,14 +73,9 @@ impl Origins {
         }
     }
 
-    async fn connect(
-        &self,
-        origin: &Origin,
-        tls: Option<&OriginTls>,
-        target: &Target,
-    ) -> Result<SendRequest<Body>, Failure> {
+    async fn connect(&self, origin: &Origin) -> Result<SendRequest<Body>, Failure> {
         let limit = Duration::from_millis(origin.connect_timeout_ms);
-        let stream = match timeout(limit, self.connector.connect(&target.host, target.port)).await {
+        let stream = match timeout(limit, self.connector.connect(&origin.host, origin.port)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 tracing::debug!(origin = %origin.id, %error, "cannot connect to the origin");
@@ -121,34 +85,28 @@ impl Origins {
         };
         // Without it small requests wait for delayed acknowledgements. An error means that the socket is closed already.
         let _ = stream.set_nodelay(true);
-        let (Some(tls), Some(name)) = (tls, &target.name) else { return start(stream).await };
-        let connector = escale_tls::Connector::new(&tls.roots_pem, &tls.versions);
-        let secured = match connector {
-            Ok(connector) => connector.connect(name, stream).await,
-            Err(error) => Err(io::Error::other(error.to_string())),
-        };
-        match secured {
-            Ok(stream) => start(stream).await,
-            Err(error) => {
-                tracing::debug!(origin = %origin.id, name, %error, "no TLS with the origin");
-                Err(Failure::Bad)
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Failure::Bad)?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "origin connection ended");
             }
-        }
+        });
+        Ok(sender)
     }
 
     /// Returns the connection for reuse once the answer has been read.
     fn answered(
         &self,
-        target: Target,
+        origin: &Origin,
         sender: SendRequest<Body>,
         answer: Response<Incoming>,
     ) -> Response<Incoming> {
-        let idle = self.idle.clone();
+        let (idle, at) = (self.idle.clone(), (origin.host.clone(), origin.port));
         tokio::spawn(async move {
             let mut sender = sender;
             if sender.ready().await.is_ok() {
                 let mut idle = lock(&idle);
-                let waiting = idle.entry(target).or_default();
+                let waiting = idle.entry(at).or_default();
                 waiting.retain(|(s, since)| s.is_ready() && since.elapsed() < IDLE_AGE);
                 if waiting.len() < IDLE_MAX {
                     waiting.push((sender, Instant::now()));
@@ -158,9 +116,9 @@ impl Origins {
         answer
     }
 
-    fn take(&self, target: &Target) -> Option<SendRequest<Body>> {
+    fn take(&self, origin: &Origin) -> Option<SendRequest<Body>> {
         let mut idle = lock(&self.idle);
-        let waiting = idle.get_mut(target)?;
+        let waiting = idle.get_mut(&(origin.host.clone(), origin.port))?;
         while let Some((sender, since)) = waiting.pop() {
             if sender.is_ready() && since.elapsed() < IDLE_AGE {
                 return Some(sender);
@@ -168,19 +126,6 @@ impl Origins {
         }
         None
     }
-}
-
-/// Starts HTTP on a new connection.
-async fn start(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> Result<SendRequest<Body>, Failure> {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Failure::Bad)?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "origin connection ended");
-        }
-    });
-    Ok(sender)
 }
 
 fn lock(idle: &Mutex<Idle>) -> MutexGuard<'_, Idle> {

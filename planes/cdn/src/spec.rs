@@ -118,10 +118,7 @@ pub struct TrustedKey {
 pub struct Origin {
     pub id: String,
     pub host: String,
-    /// For requests without TLS.
     pub port: u16,
-    /// `None`: no request uses TLS.
-    pub tls: Option<OriginTls>,
     /// Prepended to every path; begins with a slash, does not end with one; or empty.
     pub path: String,
     pub headers: BTreeMap<String, String>,
@@ -130,24 +127,6 @@ pub struct Origin {
     pub connect_timeout_ms: u64,
     /// For the first byte, and between two reads.
     pub read_timeout_ms: u64,
-}
-
-/// TLS to an origin. Its certificate must be valid for the host that the request names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OriginTls {
-    pub port: u16,
-    pub scope: TlsScope,
-    pub versions: Vec<tls::Version>,
-    /// The certificates of the authorities that may have issued the origin's.
-    pub roots_pem: Vec<String>,
-}
-
-/// The requests to an origin that use TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TlsScope {
-    All,
-    /// Those of viewers that use it.
-    HttpsViewers,
 }
 
 /// The handling of an origin's error.

@@ -52,7 +52,7 @@ fn provider(policy: &Policy) -> CryptoProvider {
     provider
 }
 
-pub(crate) fn version(version: Version) -> &'static SupportedProtocolVersion {
+fn version(version: Version) -> &'static SupportedProtocolVersion {
     match version {
         Version::Tls12 => &rustls::version::TLS12,
         Version::Tls13 => &rustls::version::TLS13,

@@ -1,6 +1,5 @@
 //! Terminates TLS for the listeners of the load balancer, the CDN and the API: the certificate is chosen by the server name
-//! that the client sends, protocol versions and cipher suites by a policy. It also opens TLS to servers ([`Connector`]), and reads
-//! certificates ([`x509`]).
+//! that the client sends, protocol versions and cipher suites by a policy. It also reads certificates ([`x509`]).
 //!
 //! It opens no socket, stores nothing and issues no certificate. Below HTTP it changes nothing: the stream of a finished
 //! handshake goes to `escale-httpguard` like one without TLS.
@@ -10,12 +9,10 @@
 mod accept;
 mod choose;
 mod compile;
-mod connect;
 pub mod hello;
 pub mod spec;
 pub mod x509;
 
 pub use accept::{HANDSHAKE, Stream, accept_by_name};
 pub use compile::Terminator;
-pub use connect::Connector;
 pub use spec::{CertificateSpec, Policy, Suite, TlsSpec, Version};

@@ -10,19 +10,9 @@ use escale_service::{Also, Cx};
 use escale_tables::cloudfront::{
     AllowedMethods, CachePolicy, DefaultCacheBehavior, Distribution, DistributionConfig, DistributionId,
     ForwardedValues, GeoRestrictionType, HeaderName, ItemSelection, Items, KeyGroupId, Method, Origin,
-    OriginAccessIdentity, OriginProtocolPolicy, OriginRequestPolicy, ResponseHeadersPolicy, SslProtocol,
-    Trusted,
+    OriginAccessIdentity, OriginProtocolPolicy, OriginRequestPolicy, ResponseHeadersPolicy, Trusted,
 };
 use escale_tables::s3::{Bucket, ObjectOwnership};
-
-/// CloudFront accepts a leading slash, and asks the origin for a path with two then.
-///
-/// <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html>
-const ROOT_OBJECT_BYTES: usize = 255;
-
-fn is_of_root_object(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "_-.*$/~\"'&".contains(c)
-}
 
 pub(crate) fn config(
     cx: &Cx<'_>,
@@ -48,7 +38,7 @@ pub(crate) fn config(
         }
     }
     let root = config.default_root_object.as_deref().unwrap_or("");
-    if root.len() > ROOT_OBJECT_BYTES || !root.chars().all(is_of_root_object) {
+    if root.starts_with('/') {
         return Err(Error::DefaultRootObject);
     }
     for alias in config.aliases.iter().flat_map(|a| &a.0) {
@@ -161,12 +151,10 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
             }
         }
         (None, Some(custom)) => {
-            let versions = custom.origin_ssl_protocols.as_ref();
-            let has_secure = versions.is_none_or(|versions| versions.0.contains(&SslProtocol::TLSv12));
-            if custom.origin_protocol_policy != OriginProtocolPolicy::HttpOnly && !has_secure {
+            if custom.origin_protocol_policy == OriginProtocolPolicy::HttpsOnly {
                 return refuse_with_hint(
-                    "An origin with HTTPS whose OriginSslProtocols lack 'TLSv1.2'",
-                    "Add it to the list. Escale uses no older version.",
+                    "The OriginProtocolPolicy 'https-only'",
+                    "Use 'http-only' or 'match-viewer'.",
                 );
             }
         }

@@ -17,7 +17,7 @@ mod rules;
 mod shapes;
 mod viewer;
 
-use escale_authority::{Authority, Purpose};
+use escale_authority::Authority;
 use escale_base::{Arn, Secret, wire::Value};
 use escale_cdn::{Cdn, Settings, spec::Identity};
 use escale_engine::Engine;
@@ -135,17 +135,8 @@ pub fn start(
     // Before the reconcilers start: they would take old observations for the state of the plane.
     reconcile::begin_observations(store, cloud.clock.now(), planes.cdn.ids())?;
     let (clock, cdn) = (|| cloud.clock.clone(), || Arc::clone(&planes.cdn));
-    // Its key and name never change, so a root that is signed again later is the same authority.
-    let root = planes.authority.root(Purpose::Browsers);
-    let roots = match root {
-        Ok(root) => vec![root],
-        Err(error) => {
-            tracing::warn!(%error, "distributions trust no authority, so origins with HTTPS do not work");
-            Vec::new()
-        }
-    };
     engine.add(reconcile::Certificates { store: store.clone(), authority: planes.authority });
-    engine.add(reconcile::Distributions { store: store.clone(), clock: clock(), cdn: cdn(), roots });
+    engine.add(reconcile::Distributions { store: store.clone(), clock: clock(), cdn: cdn() });
     engine.run(logs::deliver(store.clone(), Arc::clone(cloud), cdn()));
     engine.add(reconcile::Invalidations { store: store.clone(), clock: clock(), cdn: cdn() });
     Ok(())

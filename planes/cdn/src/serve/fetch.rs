@@ -217,13 +217,7 @@ impl Fetch<'_> {
             request = self.signed(request).await?;
         }
         self.exchange.distribution.counters.origin_requests.fetch_add(1, Relaxed);
-        self.exchange.edge.origins.send(self.origin, self.tls(), request).await
-    }
-
-    /// The origin's TLS, if this request uses it.
-    fn tls(&self) -> Option<&OriginTls> {
-        let is_used = |tls: &&OriginTls| tls.scope == TlsScope::All || self.exchange.https;
-        self.origin.tls.as_ref().filter(is_used)
+        self.exchange.edge.origins.send(self.origin, request).await
     }
 
     fn request(&self, body: Body, more: HeaderMap) -> Result<Request<Body>, Failure> {
@@ -237,9 +231,8 @@ impl Fetch<'_> {
         for (name, value) in &more {
             headers.insert(name, value.clone());
         }
-        let (port, default) = self.tls().map_or((self.origin.port, 80), |tls| (tls.port, 443));
-        let origin_host = match port {
-            port if port == default => self.origin.host.clone(),
+        let origin_host = match self.origin.port {
+            80 => self.origin.host.clone(),
             port => format!("{}:{port}", self.origin.host),
         };
         let before = self.viewer.headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok());

@@ -27,7 +27,6 @@ pub(crate) fn origin(port: u16, signed: bool) -> Origin {
         id: "o".into(),
         host: "127.0.0.1".into(),
         port,
-        tls: None,
         path: String::new(),
         headers: BTreeMap::new(),
         signed,

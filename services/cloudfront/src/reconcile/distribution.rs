@@ -29,8 +29,6 @@ pub(crate) struct Distributions {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) cdn: Arc<dyn Cdn>,
-    /// The certificates of the authorities that are trusted for origins.
-    pub(crate) roots: Vec<String>,
 }
 
 impl Distributions {
@@ -110,7 +108,7 @@ impl Reconciler for Distributions {
             };
         }
         // The fingerprint also covers the key groups and access controls, whose changes do not change the ETag.
-        let spec = spec::of(image, &row, &self.roots);
+        let spec = spec::of(image, &row);
         let fingerprint = spec::fingerprint(&spec);
         if is_applied(Some(&fingerprint)) {
             Plan::Done

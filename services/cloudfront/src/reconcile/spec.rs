@@ -5,15 +5,14 @@ use crate::{
     policies, viewer,
 };
 use escale_cdn::spec::{
-    Behaviour, DistributionSpec, ErrorResponse, Origin, OriginTls, Pick, TlsScope, TrustedKey,
-    ViewerProtocol, tls::Version,
+    Behaviour, DistributionSpec, ErrorResponse, Origin, Pick, TrustedKey, ViewerProtocol,
 };
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::cloudfront::{
-    AllowedMethods, CachePolicy, CustomErrorResponse, CustomOriginConfig, DefaultCacheBehavior, Distribution,
-    KeyGroup, OriginAccessControl, OriginProtocolPolicy, OriginRequestPolicy, PublicKey, PublicKeyId,
-    ResponseHeadersPolicy, SigningBehavior, ViewerProtocolPolicy,
+    AllowedMethods, CachePolicy, CustomErrorResponse, DefaultCacheBehavior, Distribution, KeyGroup,
+    OriginAccessControl, OriginRequestPolicy, PublicKey, PublicKeyId, ResponseHeadersPolicy, SigningBehavior,
+    ViewerProtocolPolicy,
 };
 use escale_tables::{Fingerprint, cloudfront as rows};
 use http::Method;
@@ -25,8 +24,7 @@ use std::{
 /// AWS's default for the seconds that an error is cached.
 const ERROR_TTL_S: u64 = 10;
 
-/// `roots` are the certificates of the authorities that origins' certificates may be of.
-pub(super) fn of(image: &Image, row: &Distribution, roots: &[String]) -> DistributionSpec {
+pub(super) fn of(image: &Image, row: &Distribution) -> DistributionSpec {
     let config = &row.config;
     let behaviours = config.cache_behaviors.iter().flat_map(|b| &b.0);
     let behaviours = behaviours.map(|b| (b.path_pattern.clone(), behaviour(image, &b.without_pattern())));
@@ -36,7 +34,7 @@ pub(super) fn of(image: &Image, row: &Distribution, roots: &[String]) -> Distrib
         default_root: config.default_root_object.clone().filter(|r| !r.is_empty()),
         behaviours: behaviours.collect(),
         default: behaviour(image, &config.default_cache_behavior),
-        origins: config.origins.0.iter().map(|o| origin(image, o, roots)).collect(),
+        origins: config.origins.0.iter().map(|o| origin(image, o)).collect(),
         log: crate::logs::enabled(row).is_some(),
         errors: config.custom_error_responses.iter().flat_map(|e| &e.0).map(error).collect(),
         tls: viewer::tls(image, row),
@@ -96,7 +94,7 @@ fn keys(image: &Image, row: &DefaultCacheBehavior) -> Vec<TrustedKey> {
     keys.map(|k| TrustedKey { id: k.id.to_string(), public_key_pem: k.config.encoded_key.clone() }).collect()
 }
 
-fn origin(image: &Image, row: &rows::Origin, roots: &[String]) -> Origin {
+fn origin(image: &Image, row: &rows::Origin) -> Origin {
     let headers = row.custom_headers.iter().flat_map(|h| &h.0);
     let headers: BTreeMap<_, _> =
         headers.map(|h| (h.header_name.to_string(), h.header_value.clone())).collect();
@@ -112,7 +110,6 @@ fn origin(image: &Image, row: &rows::Origin, roots: &[String]) -> Origin {
         id: row.id.to_string(),
         host,
         port: custom.map_or(80, |c| c.http_port),
-        tls: custom.and_then(|custom| tls(custom, roots)),
         path,
         headers,
         signed: identity_of(row).is_some()
@@ -121,17 +118,6 @@ fn origin(image: &Image, row: &rows::Origin, roots: &[String]) -> Origin {
         connect_timeout_ms: u64::from(row.connection_timeout.unwrap_or(10)) * 1000,
         read_timeout_ms: u64::from(custom.and_then(|c| c.origin_read_timeout).unwrap_or(30)) * 1000,
     }
-}
-
-fn tls(row: &CustomOriginConfig, roots: &[String]) -> Option<OriginTls> {
-    let scope = match row.origin_protocol_policy {
-        OriginProtocolPolicy::HttpOnly => return None,
-        OriginProtocolPolicy::HttpsOnly => TlsScope::All,
-        OriginProtocolPolicy::MatchViewer => TlsScope::HttpsViewers,
-    };
-    // The only version that a configuration can name and that is still secure; without it a creation is refused.
-    let versions = vec![Version::Tls12];
-    Some(OriginTls { port: row.https_port, scope, versions, roots_pem: roots.to_vec() })
 }
 
 fn error(row: &CustomErrorResponse) -> ErrorResponse {

@@ -24,12 +24,7 @@ impl Fixture {
         let cloud = Harness::with(vec![Arc::new(CloudFront)], Arc::new(DenyAll), &[]);
         let plane = Arc::new(FakeCdn::default());
         let cdn = Risky::new(&plane, &fate);
-        let reconciler = Distributions {
-            store: cloud.store.clone(),
-            clock: cloud.clock.clone(),
-            cdn,
-            roots: vec!["root".into()],
-        };
+        let reconciler = Distributions { store: cloud.store.clone(), clock: cloud.clock.clone(), cdn };
         Fixture { cloud, plane, reconciler }
     }
 
@@ -212,33 +207,4 @@ fn refuses_invalid_and_unsupported_configurations() {
         let refused = fixture.cloud.error("CreateDistribution", json!({"DistributionConfig": config}));
         assert_eq!(refused.code, "NotImplemented", "{member}");
     }
-}
-
-#[tokio::test]
-async fn protocol_policy_decides_which_requests_use_tls_to_an_origin() {
-    use escale_cdn::spec::TlsScope;
-    let fixture = Fixture::new();
-    for (policy, scope) in [
-        ("http-only", None),
-        ("https-only", Some(TlsScope::All)),
-        ("match-viewer", Some(TlsScope::HttpsViewers)),
-    ] {
-        let web = json!({"Id": "o", "DomainName": "web.elb.localhost", "CustomOriginConfig": {
-            "HTTPPort": 80, "HTTPSPort": 8443, "OriginProtocolPolicy": policy,
-        }});
-        let mut config = config(web);
-        config["CallerReference"] = policy.into();
-        let made = fixture.cloud.ok("CreateDistribution", json!({"DistributionConfig": config}));
-        let id = made["Distribution"]["Id"].as_str().unwrap();
-        fixture.step(id).await.unwrap();
-        let tls = fixture.plane.spec(id).unwrap().origins[0].tls.clone();
-        let found = tls.map(|tls| (tls.port, tls.scope, tls.roots_pem));
-        assert_eq!(found, scope.map(|scope| (8443, scope, vec!["root".to_owned()])), "{policy}");
-    }
-    let old = json!({"Id": "o", "DomainName": "web.elb.localhost", "CustomOriginConfig": {
-        "HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "https-only",
-        "OriginSslProtocols": {"Quantity": 1, "Items": ["SSLv3"]},
-    }});
-    let error = fixture.cloud.error("CreateDistribution", json!({"DistributionConfig": config(old)}));
-    assert_eq!(error.code, "NotImplemented");
 }
