@@ -248,6 +248,7 @@ mod tests {
             region: "eu-west-3".into(),
             now: Timestamp::parse_iso8601("2026-11-22T09:39:00Z").unwrap(),
             source_ip: Some("10.0.1.5".parse().unwrap()),
+            secure_transport: Some(true),
             given: vec![("s3:x-amz-acl", "bucket-owner-full-control".into())],
         };
         for (block, expected) in [

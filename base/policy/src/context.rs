@@ -60,6 +60,8 @@ pub struct Context {
     pub region: String,
     pub now: Timestamp,
     pub source_ip: Option<IpAddr>,
+    /// Whether the request came over TLS; `None` if there is no request, as in a simulation.
+    pub secure_transport: Option<bool>,
     /// Keys that only one operation provides, in lower case: `sts:externalid`.
     pub given: Vec<(&'static str, String)>,
 }
@@ -167,10 +169,7 @@ impl Context {
             "aws:requestedregion" => Some(self.region.clone()),
             // An installation has one account, which owns all of its resources.
             "aws:resourceaccount" | "s3:resourceaccount" => Some(self.account.clone()),
-            // The API has no TLS yet: it is served in plain HTTP on loopback and inside the cloud's own network. Policies that
-            // require TLS protect against an untrusted network, which does not exist here, and would otherwise deny every
-            // request. Listed as recorded only (`services/iam/src/recorded.rs`) until the API has TLS.
-            "aws:securetransport" => Some("true".to_owned()),
+            "aws:securetransport" => self.secure_transport.map(|secure| secure.to_string()),
             "aws:sourceaccount" => matches!(self.who, Who::Service { .. }).then(|| self.account.clone()),
             "aws:sourcearn" => match &self.who {
                 Who::Service { source_arn, .. } => source_arn.clone(),

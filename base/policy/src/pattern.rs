@@ -92,6 +92,7 @@ mod tests {
             region: "eu-west-3".into(),
             now: escale_base::Timestamp(0),
             source_ip: None,
+            secure_transport: None,
             given: Vec::new(),
         };
         for (pattern, text, hit) in [

@@ -3,10 +3,10 @@
 use crate::{
     authority::Authority,
     blob::{Body, full},
-    compress,
+    compress::Accepted,
     conditional::{self, Range},
     edge::{Compiled, Distribution, Inner},
-    flight::{Role, State},
+    flight::{Leader, Role, State},
     key::{Key, Viewer},
     log, origin, pages,
     signed::{self, Asked},
@@ -28,7 +28,7 @@ use std::{
 
 mod fetch;
 
-use fetch::Fetched;
+use fetch::{Fetch, Fetched, Upstream};
 
 /// How often a leader that gave up is replaced before a request stops waiting and fetches on its own.
 const TRIES: usize = 3;
@@ -172,6 +172,18 @@ fn mark(edge: &Inner, response: &mut Response<Body>, word: Word, id: &str) {
     }
 }
 
+impl Distribution {
+    /// The origin of this id, or those of the group.
+    fn upstream(&self, id: &str) -> Option<Upstream<'_>> {
+        let origin = |id: &str| self.spec.origins.iter().find(|o| o.id == id);
+        if let Some(group) = self.spec.groups.iter().find(|g| g.id == id) {
+            let second = origin(&group.second).map(|second| (second, group));
+            return Some(Upstream { first: origin(&group.first)?, second });
+        }
+        Some(Upstream { first: origin(id)?, second: None })
+    }
+}
+
 impl Exchange {
     async fn answer(self, request: Request<Incoming>) -> (Response<Body>, Word) {
         let identity = &self.edge.identity;
@@ -270,26 +282,32 @@ impl Exchange {
         body: Body,
     ) -> (Response<Body>, Word) {
         let behaviour = &compiled.behaviour;
-        let Some(origin) = self.distribution.spec.origins.iter().find(|o| o.id == behaviour.origin) else {
+        let Some(upstream) = self.distribution.upstream(&behaviour.origin) else {
             // `check` guarantees that the origin exists.
             return (
                 pages::error(StatusCode::BAD_GATEWAY, NO_CONNECTION, &self.edge.identity, &self.id),
                 Word::Error,
             );
         };
-        let takes_gzip = behaviour.compress && compress::takes_gzip(&parts.headers);
-        let fetch =
-            fetch::Fetch { exchange: self, behaviour, origin, path, query, viewer: parts, takes_gzip };
+        let accepted = Accepted::of(&parts.headers, behaviour.encodings);
+        let fetch = Fetch { exchange: self, behaviour, upstream, path, query, viewer: parts, accepted };
         // With a maximum TTL of zero no answer can be stored, so joining a flight would only delay the request.
         let cached = behaviour.cached_methods.contains(&parts.method) && behaviour.ttl.max_s > 0;
         if !cached {
             return fetch.alone(body).await;
         }
-        let viewer = Viewer { path, query, headers: &parts.headers, takes_gzip };
+        let viewer = Viewer { path, query, headers: &parts.headers, accepted };
         let key = Key::of(&self.distribution.id, parts.method.as_str(), &behaviour.key, &viewer);
         for _ in 0..TRIES {
             let known = self.edge.store.get(&key);
             if let Some(entry) = known.as_ref().filter(|e| e.is_fresh(self.edge.clock.now())) {
+                return (self.out_of_cache(entry, parts), Word::Hit);
+            }
+            let stale = known.as_ref().filter(|e| e.may_be_sent_while_revalidated(self.edge.clock.now()));
+            if let Some(entry) = stale {
+                if let Role::Leader(leader) = self.edge.flights.join(&key) {
+                    self.revalidate(leader, entry.clone(), (path, query), parts);
+                }
                 return (self.out_of_cache(entry, parts), Word::Hit);
             }
             // An answer to HEAD or to a range is incomplete and cannot be stored.
@@ -316,6 +334,47 @@ impl Exchange {
             }
         }
         fetch.alone(body).await
+    }
+
+    /// Fetches a newer answer than `known`, which no viewer waits for.
+    fn revalidate(
+        &self,
+        leader: Leader,
+        known: Arc<Entry>,
+        (path, query): (RawPath<'_>, Option<&str>),
+        parts: &Parts,
+    ) {
+        let exchange = Exchange {
+            edge: self.edge.clone(),
+            distribution: self.distribution.clone(),
+            client: self.client,
+            https: self.https,
+            authority: self.authority.clone(),
+            id: self.id.clone(),
+            body_broke: Arc::default(),
+        };
+        let (path, query, mut parts) = (path.as_str().to_owned(), query.map(str::to_owned), parts.clone());
+        if parts.method == Method::HEAD {
+            // Its answer would have no body to store.
+            parts.method = Method::GET;
+        }
+        tokio::spawn(async move {
+            let path = RawPath::new(&path);
+            let Some(compiled) = exchange.distribution.behaviour(&path.collapsed()) else { return };
+            let behaviour = &compiled.behaviour;
+            let Some(upstream) = exchange.distribution.upstream(&behaviour.origin) else { return };
+            let accepted = Accepted::of(&parts.headers, behaviour.encodings);
+            let fetch = Fetch {
+                exchange: &exchange,
+                behaviour,
+                upstream,
+                path,
+                query: query.as_deref(),
+                viewer: &parts,
+                accepted,
+            };
+            fetch.lead(leader, Some(known)).await;
+        });
     }
 
     /// Answers from a stored entry: the whole, a range, or only that it has not changed.

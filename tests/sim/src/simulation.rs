@@ -162,6 +162,7 @@ impl Simulation {
             upstream: Arc::new(escale_upstream::Fake::default()),
             authority: self.risky(&Arc::new(FakeAuthorities::new()?)),
             internet_hosts: vec![],
+            ca_bundle: "/unused".into(),
         };
         // A daemon that cannot start exits with an error. No plane fails during the start here, so an error is a real one.
         escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;

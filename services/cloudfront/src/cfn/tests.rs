@@ -123,6 +123,14 @@ fn updates_change_every_property() {
                 changed("CacheBehaviors", json!([])),
                 changed("CustomErrorResponses", json!([])),
                 changed(
+                    "OriginGroups",
+                    json!({"Quantity": 1, "Items": [{
+                        "Id": "both",
+                        "FailoverCriteria": {"StatusCodes": {"Quantity": 2, "Items": [500, 503]}},
+                        "Members": {"Quantity": 2, "Items": [{"OriginId": "files"}, {"OriginId": "app"}]},
+                    }]}),
+                ),
+                changed(
                     "DefaultCacheBehavior",
                     json!({
                         "TargetOriginId": "files", "ViewerProtocolPolicy": "redirect-to-https", "CachePolicyId": OPTIMIZED,
