@@ -112,7 +112,12 @@ fn updates_change_every_property() {
     let mut new_control = access_control("other");
     new_control["OriginAccessControlConfig"]["SigningBehavior"] = "never".into();
     for case in [
-        PropertyTable::on("AWS::CloudFront::Distribution", &cloud, json!({"DistributionConfig": before, "Tags": tags})).changes(vec![
+        PropertyTable::on(
+            "AWS::CloudFront::Distribution",
+            &cloud,
+            json!({"DistributionConfig": before, "Tags": tags}),
+        )
+        .changes(vec![
                 changed("Enabled", json!(false)),
                 changed("IPV6Enabled", json!(false)),
                 changed("Comment", json!("c")),
@@ -150,9 +155,20 @@ fn updates_change_every_property() {
                 json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
                 json!({"Tags": null}),
             ]),
-        PropertyTable::on("AWS::CloudFront::OriginAccessControl", &cloud, access_control("one")).changes(vec![json!({"OriginAccessControlConfig": new_control["OriginAccessControlConfig"]})]),
-        PropertyTable::on("AWS::CloudFront::PublicKey", &cloud, json!({"PublicKeyConfig": public_key("third", "c")})).changes(vec![json!({"PublicKeyConfig": public_key("third", "other")})]),
-        PropertyTable::on("AWS::CloudFront::KeyGroup", &cloud, json!({"KeyGroupConfig": group("one", &[&first])})).changes(vec![json!({"KeyGroupConfig": group("two", &[&first, &second])})]),
+        PropertyTable::on("AWS::CloudFront::OriginAccessControl", &cloud, access_control("one"))
+            .changes(vec![json!({"OriginAccessControlConfig": new_control["OriginAccessControlConfig"]})]),
+        PropertyTable::on(
+            "AWS::CloudFront::PublicKey",
+            &cloud,
+            json!({"PublicKeyConfig": public_key("third", "c")}),
+        )
+        .changes(vec![json!({"PublicKeyConfig": public_key("third", "other")})]),
+        PropertyTable::on(
+            "AWS::CloudFront::KeyGroup",
+            &cloud,
+            json!({"KeyGroupConfig": group("one", &[&first])}),
+        )
+        .changes(vec![json!({"KeyGroupConfig": group("two", &[&first, &second])})]),
     ] {
         case.check();
     }

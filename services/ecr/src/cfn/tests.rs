@@ -22,26 +22,32 @@ fn lifecycle(days: u32) -> String {
 #[test]
 fn updates_change_every_property() {
     let cloud = Harness::of(Ecr::new(Arc::new(Fake::new(Clock::by_hand(Timestamp(0))))));
-    PropertyTable::on("AWS::ECR::Repository", &cloud, json!({
+    PropertyTable::on(
+        "AWS::ECR::Repository",
+        &cloud,
+        json!({
             "RepositoryName": "shop", "EncryptionConfiguration": {"EncryptionType": "AES256"}, "ImageTagMutability": "IMMUTABLE",
             "RepositoryPolicyText": policy("ecr:BatchGetImage"), "EmptyOnDelete": true,
             "ImageScanningConfiguration": {"ScanOnPush": true},
             "LifecyclePolicy": {"LifecyclePolicyText": lifecycle(5), "RegistryId": "000000000000"},
             "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}],
-        })).changes(vec![
-            json!({"ImageTagMutability": "MUTABLE"}),
-            json!({"ImageTagMutability": null}),
-            json!({"ImageScanningConfiguration": {"ScanOnPush": false}}),
-            json!({"ImageScanningConfiguration": null}),
-            json!({"RepositoryPolicyText": policy("ecr:ListImages")}),
-            json!({"RepositoryPolicyText": null}),
-            json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
-            json!({"Tags": null}),
-            json!({"LifecyclePolicy": {"LifecyclePolicyText": lifecycle(7)}}),
-            json!({"LifecyclePolicy": null}),
-            json!({"EmptyOnDelete": false}),
-        ]).write_only(&["EmptyOnDelete"])
-        .check();
+        }),
+    )
+    .changes(vec![
+        json!({"ImageTagMutability": "MUTABLE"}),
+        json!({"ImageTagMutability": null}),
+        json!({"ImageScanningConfiguration": {"ScanOnPush": false}}),
+        json!({"ImageScanningConfiguration": null}),
+        json!({"RepositoryPolicyText": policy("ecr:ListImages")}),
+        json!({"RepositoryPolicyText": null}),
+        json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
+        json!({"Tags": null}),
+        json!({"LifecyclePolicy": {"LifecyclePolicyText": lifecycle(7)}}),
+        json!({"LifecyclePolicy": null}),
+        json!({"EmptyOnDelete": false}),
+    ])
+    .write_only(&["EmptyOnDelete"])
+    .check();
 }
 
 #[test]

@@ -142,22 +142,32 @@ fn updates_change_every_property_of_roles_and_users() {
     let tags = json!([{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]);
     let new_tags = json!([{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]);
     let cases = [
-        PropertyTable::on("AWS::IAM::Role", &cloud, json!({
+        PropertyTable::on(
+            "AWS::IAM::Role",
+            &cloud,
+            json!({
                 "RoleName": "r", "AssumeRolePolicyDocument": trust(), "Description": "d", "MaxSessionDuration": 7200,
                 "Policies": policies, "ManagedPolicyArns": [first], "Tags": tags, "Path": "/app/",
-            })).changes(vec![
-                json!({"AssumeRolePolicyDocument": ec2}),
-                json!({"Description": "other"}),
-                json!({"Description": null}),
-                json!({"MaxSessionDuration": null}),
-                json!({"Policies": new_policies}),
-                json!({"Policies": null}),
-                json!({"ManagedPolicyArns": [second]}),
-                json!({"ManagedPolicyArns": null}),
-                json!({"Tags": new_tags}),
-                json!({"Tags": null}),
-            ]),
-        PropertyTable::on("AWS::IAM::User", &cloud, json!({"UserName": "u", "Policies": policies, "ManagedPolicyArns": [first], "Tags": tags})).changes(vec![
+            }),
+        )
+        .changes(vec![
+            json!({"AssumeRolePolicyDocument": ec2}),
+            json!({"Description": "other"}),
+            json!({"Description": null}),
+            json!({"MaxSessionDuration": null}),
+            json!({"Policies": new_policies}),
+            json!({"Policies": null}),
+            json!({"ManagedPolicyArns": [second]}),
+            json!({"ManagedPolicyArns": null}),
+            json!({"Tags": new_tags}),
+            json!({"Tags": null}),
+        ]),
+        PropertyTable::on(
+            "AWS::IAM::User",
+            &cloud,
+            json!({"UserName": "u", "Policies": policies, "ManagedPolicyArns": [first], "Tags": tags}),
+        )
+        .changes(vec![
                 json!({"Path": "/team/"}),
                 json!({"Policies": new_policies}),
                 json!({"ManagedPolicyArns": [second]}),
@@ -177,23 +187,38 @@ fn updates_change_every_property_of_policies_and_keys() {
     let user = |id: &str| made(&cloud, "AWS::IAM::User", json!({"UserName": id}));
     let (user_a, user_b) = (user("ada"), user("bob"));
     let cases = [
-        PropertyTable::on("AWS::IAM::Policy", &cloud, json!({"PolicyName": "p", "PolicyDocument": allow("s3:*"), "Roles": [role_a], "Users": [user_a]})).changes(vec![
+        PropertyTable::on(
+            "AWS::IAM::Policy",
+            &cloud,
+            json!({"PolicyName": "p", "PolicyDocument": allow("s3:*"), "Roles": [role_a], "Users": [user_a]}),
+        )
+        .changes(vec![
                 json!({"PolicyName": "q"}),
                 json!({"PolicyDocument": other()}),
                 json!({"Roles": [role_b]}),
                 json!({"Users": [user_a, user_b]}),
                 json!({"Users": null}),
             ]),
-        PropertyTable::on("AWS::IAM::ManagedPolicy", &cloud, json!({
+        PropertyTable::on(
+            "AWS::IAM::ManagedPolicy",
+            &cloud,
+            json!({
                 "ManagedPolicyName": "m", "Description": "d", "Path": "/", "PolicyDocument": allow("s3:*"), "Roles": [role_a],
                 "Users": [user_a],
-            })).changes(vec![
-                json!({"PolicyDocument": other()}),
-                json!({"Roles": [role_b]}),
-                json!({"Roles": null}),
-                json!({"Users": [user_a, user_b]}),
-            ]),
-        PropertyTable::on("AWS::IAM::AccessKey", &cloud, json!({"UserName": user_a, "Serial": 1})).changes(vec![json!({"Status": "Inactive"})]),
+            }),
+        )
+        .changes(vec![
+            json!({"PolicyDocument": other()}),
+            json!({"Roles": [role_b]}),
+            json!({"Roles": null}),
+            json!({"Users": [user_a, user_b]}),
+        ]),
+        PropertyTable::on(
+            "AWS::IAM::AccessKey",
+            &cloud,
+            json!({"UserName": user_a, "Serial": 1}),
+        )
+        .changes(vec![json!({"Status": "Inactive"})]),
     ];
     cases.iter().for_each(PropertyTable::check);
 }

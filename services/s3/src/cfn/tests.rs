@@ -61,7 +61,10 @@ fn updates_change_every_property() {
         ]})
     };
     for case in [
-        PropertyTable::on("AWS::S3::Bucket", &cloud, json!({
+        PropertyTable::on(
+            "AWS::S3::Bucket",
+            &cloud,
+            json!({
                 "BucketName": "files", "PublicAccessBlockConfiguration": block(false),
                 "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
                 "VersioningConfiguration": {"Status": "Enabled"}, "BucketEncryption": encryption("aws:kms", true),
@@ -70,36 +73,44 @@ fn updates_change_every_property() {
                 "WebsiteConfiguration": {"IndexDocument": "index.html"},
                 "LoggingConfiguration": {"LogFilePrefix": "a/"},
                 "LifecycleConfiguration": {"Rules": [{"Id": "logs", "Status": "Enabled", "Prefix": "logs/", "ExpirationInDays": 30}]},
-            })).changes(vec![
-                json!({"PublicAccessBlockConfiguration": block(true)}),
-                json!({"PublicAccessBlockConfiguration": null}),
-                json!({"VersioningConfiguration": {"Status": "Suspended"}}),
-                json!({"VersioningConfiguration": null}),
-                json!({"BucketEncryption": encryption("AES256", false)}),
-                json!({"BucketEncryption": {"ServerSideEncryptionConfiguration": [{
-                    "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/aws/s3"},
-                    "BucketKeyEnabled": true,
-                }]}}),
-                json!({"BucketEncryption": null}),
-                json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
-                json!({"Tags": null}),
-                json!({"LifecycleConfiguration": lifecycle()}),
-                json!({"LifecycleConfiguration": null}),
-                json!({"CorsConfiguration": {"CorsRules": [{
-                    "AllowedMethods": ["PUT", "GET"], "AllowedOrigins": ["http://a.example"], "AllowedHeaders": ["*"],
-                    "ExposedHeaders": ["ETag"], "MaxAge": 60,
-                }]}}),
-                json!({"CorsConfiguration": null}),
-                json!({"WebsiteConfiguration": website()}),
-                json!({"WebsiteConfiguration": {"RedirectAllRequestsTo": {"HostName": "a.example", "Protocol": "https"}}}),
-                json!({"WebsiteConfiguration": null}),
-                json!({"AccessControl": "Private"}),
-                json!({"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}),
-                json!({"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}, "AccessControl": "LogDeliveryWrite"}),
-                json!({"LoggingConfiguration": {"DestinationBucketName": "files", "LogFilePrefix": "b/"}}),
-                json!({"LoggingConfiguration": null}),
-            ]).write_only(&["AccessControl"]),
-        PropertyTable::on("AWS::S3::BucketPolicy", &cloud, json!({"Bucket": "policies", "PolicyDocument": policy("s3:GetObject")})).changes(vec![json!({"PolicyDocument": policy("s3:ListBucket")})]),
+            }),
+        )
+        .changes(vec![
+            json!({"PublicAccessBlockConfiguration": block(true)}),
+            json!({"PublicAccessBlockConfiguration": null}),
+            json!({"VersioningConfiguration": {"Status": "Suspended"}}),
+            json!({"VersioningConfiguration": null}),
+            json!({"BucketEncryption": encryption("AES256", false)}),
+            json!({"BucketEncryption": {"ServerSideEncryptionConfiguration": [{
+                "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/aws/s3"},
+                "BucketKeyEnabled": true,
+            }]}}),
+            json!({"BucketEncryption": null}),
+            json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
+            json!({"Tags": null}),
+            json!({"LifecycleConfiguration": lifecycle()}),
+            json!({"LifecycleConfiguration": null}),
+            json!({"CorsConfiguration": {"CorsRules": [{
+                "AllowedMethods": ["PUT", "GET"], "AllowedOrigins": ["http://a.example"], "AllowedHeaders": ["*"],
+                "ExposedHeaders": ["ETag"], "MaxAge": 60,
+            }]}}),
+            json!({"CorsConfiguration": null}),
+            json!({"WebsiteConfiguration": website()}),
+            json!({"WebsiteConfiguration": {"RedirectAllRequestsTo": {"HostName": "a.example", "Protocol": "https"}}}),
+            json!({"WebsiteConfiguration": null}),
+            json!({"AccessControl": "Private"}),
+            json!({"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}),
+            json!({"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}, "AccessControl": "LogDeliveryWrite"}),
+            json!({"LoggingConfiguration": {"DestinationBucketName": "files", "LogFilePrefix": "b/"}}),
+            json!({"LoggingConfiguration": null}),
+        ])
+        .write_only(&["AccessControl"]),
+        PropertyTable::on(
+            "AWS::S3::BucketPolicy",
+            &cloud,
+            json!({"Bucket": "policies", "PolicyDocument": policy("s3:GetObject")}),
+        )
+        .changes(vec![json!({"PolicyDocument": policy("s3:ListBucket")})]),
     ] {
         case.check();
     }
