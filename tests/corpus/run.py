@@ -38,7 +38,7 @@ CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAN
 # A stack that is not complete by then does not complete at all: the slowest has several databases.
 PATIENCE_S = 180
 # Ports of the containers in the templates. The image answers every request on them with 200.
-PORTS = (80, 3000, 4444, 5000, 8000, 8080, 9000, 11111)
+PORTS = (80, 3000, 4444, 5000, 8000, 8080, 8081, 9000, 11111)
 
 
 class Failed(Exception):
@@ -325,6 +325,7 @@ def web_server(folder):
     applets = {f"bin/{name}": "-> busybox" for name in ("sh", "nc", "wget", "sleep", "echo", "cat", "mkdir", "true", "date")}
     programs = {f"bin/{name}": serve for name in ("serve", "httpd-foreground", "java", "nginx")}
     programs["usr/sbin/apache2"] = serve
+    programs["bin/curl"] = "#!/bin/sh\nfor url; do :; done\nexec wget -q -O - \"$url\"\n"
     files = {"bin/busybox": pathlib.Path("/bin/busybox").read_bytes(), **applets, **programs, "bin/answer": answer, "tmp/": None,
              "usr/local/apache2/htdocs/": None, "opt/": None}
     images.layout(folder, files, {"Env": ["PATH=/bin", f"PORTS={' '.join(map(str, PORTS))}"], "Entrypoint": ["/bin/serve"]})

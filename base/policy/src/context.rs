@@ -93,7 +93,7 @@ const KEYS: &[&str] = &[
     "aws:username",
     "cloudformation:createaction",
     "ec2:createaction",
-    "ecs:create-action",
+    "ecs:createaction",
     "elasticloadbalancing:createaction",
     "iam:passedtoservice",
     "s3:delimiter",
@@ -110,8 +110,8 @@ const KEYS: &[&str] = &[
 /// no request here has it, as none but theirs has it on AWS.
 const ABSENT: &[&str] = &["devops-guru", "kms", "s3express"];
 
-/// Keys that no request here has, as none has on AWS in such an account: it is in no organization. S3 refuses explicit grants and
-/// keys of KMS, so no upload has their headers.
+/// Keys that no request here has, as none has on AWS in such an account: it is in no organization, and no operation creates roles
+/// that are linked to a service. S3 refuses explicit grants and keys of KMS, so no upload has their headers.
 const NEVER: &[&str] = &[
     "aws:principalorgid",
     "aws:principalorgpaths",
@@ -119,6 +119,7 @@ const NEVER: &[&str] = &[
     "aws:resourceorgpaths",
     "aws:sourceorgid",
     "aws:sourceorgpaths",
+    "iam:awsservicename",
     "s3:x-amz-grant-full-control",
     "s3:x-amz-grant-read",
     "s3:x-amz-grant-read-acp",

@@ -19,7 +19,7 @@ fn tags(pairs: &[(&str, &str)]) -> Value {
 }
 
 /// A table with a row for the tags.
-fn table(type_name: &'static str, setup: fn() -> (Harness, Value)) -> PropertyTable {
+fn table(type_name: &'static str, setup: fn() -> (Harness, Value)) -> PropertyTable<'static> {
     let (one, other) = (tags(&[("a", "1"), ("b", "2")]), tags(&[("a", "3"), ("c", "4")]));
     PropertyTable::new(type_name, setup).row("Tags", one, other)
 }
