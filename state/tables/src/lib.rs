@@ -10,6 +10,7 @@
 pub mod acm;
 pub mod cloudformation;
 pub mod cloudfront;
+pub mod cloudwatch;
 pub mod ec2;
 pub mod ecr;
 pub mod ecs;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<TableDef> {
         acm::TABLES,
         cloudformation::TABLES,
         cloudfront::TABLES,
+        cloudwatch::TABLES,
         ec2::TABLES,
         ecr::TABLES,
         ecs::TABLES,
