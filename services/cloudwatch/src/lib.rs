@@ -9,8 +9,10 @@
 //! Start at `streams/get_metric_data.rs` for metrics, at `alarms/evaluate.rs` for alarms.
 
 mod alarms;
+mod cfn;
 mod choices;
 mod error;
+mod feeds;
 mod math;
 mod metric;
 mod ops;
@@ -19,9 +21,13 @@ mod recorded;
 mod streams;
 
 use escale_base::wire::Value;
+use escale_cdn::Cdn;
+use escale_containers::Containers;
 use escale_engine::Engine;
 use escale_metrics::Metrics;
-use escale_service::{Also, Cloud, Entry, EventKind, Recorded, Service, gives_tags};
+use escale_objects::Objects;
+use escale_proxy::Proxies;
+use escale_service::{Also, Cloud, Entry, EventKind, Recorded, ResourceType, Service, gives_tags};
 use escale_store::Store;
 use std::sync::{Arc, Mutex};
 
@@ -38,19 +44,24 @@ impl Monitor {
     }
 }
 
-/// The plane of metrics.
+/// The plane of metrics, and those that have values to report.
 pub struct Planes {
     pub metrics: Arc<dyn Metrics>,
+    pub containers: Arc<dyn Containers>,
+    pub proxies: Arc<dyn Proxies>,
+    pub cdn: Arc<dyn Cdn>,
+    pub objects: Arc<dyn Objects>,
 }
 
-/// Starts the evaluation of alarms.
+/// Starts the evaluation of alarms and the reading of values.
 pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Planes) {
     engine.add(alarms::Alarms {
         store: store.clone(),
         cloud: Arc::clone(cloud),
-        plane: planes.metrics,
+        plane: Arc::clone(&planes.metrics),
         evaluated: Mutex::default(),
     });
+    engine.run(feeds::run(store.clone(), Arc::clone(cloud), planes));
 }
 
 /// The service, for the wiring. Its stream operations share one [`Monitor`].
@@ -77,5 +88,8 @@ impl Service for CloudWatch {
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED
+    }
+    fn resource_types(&self) -> Vec<ResourceType> {
+        cfn::types()
     }
 }
