@@ -118,6 +118,7 @@ impl Services {
             Arc::clone(&self.s3) as _,
             Arc::new(escale_secretsmanager::SecretsManager),
             Arc::new(escale_servicediscovery::ServiceDiscovery),
+            Arc::new(escale_sns::Sns),
             Arc::new(escale_ssm::Ssm),
             Arc::new(escale_sts::Sts),
         ];
@@ -129,6 +130,7 @@ impl Services {
         vec![
             escale_ecr::door(store.clone(), Arc::clone(cloud), self.ecr.repositories()),
             escale_cloudformation::signals(store, cloud),
+            escale_sns::pages(store, cloud),
             self.s3.form_uploads(store, cloud),
         ]
     }
@@ -157,6 +159,12 @@ pub async fn start(
         objects: Arc::clone(&data.objects),
     };
     escale_cloudwatch::start(engine, store, cloud, measured);
+    let messages = escale_sns::Planes {
+        network: network(),
+        dns: Arc::clone(&data.dns),
+        authority: Arc::clone(&planes.authority),
+    };
+    escale_sns::start(engine, store, cloud, messages);
     let cdn = escale_cloudfront::Planes { cdn: planes.cdn, authority: Arc::clone(&planes.authority) };
     escale_cloudfront::start(engine, store, cloud, cdn).context("cannot start CloudFront")?;
     escale_acm::start(engine, store, cloud, escale_acm::Planes { authority: planes.authority });

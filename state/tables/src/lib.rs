@@ -22,6 +22,7 @@ pub mod route53;
 pub mod s3;
 pub mod secretsmanager;
 pub mod servicediscovery;
+pub mod sns;
 pub mod ssm;
 
 use escale_store::TableDef;
@@ -53,6 +54,7 @@ pub fn all() -> Vec<TableDef> {
         s3::TABLES,
         secretsmanager::TABLES,
         servicediscovery::TABLES,
+        sns::TABLES,
         ssm::TABLES,
     ]
     .concat()

@@ -40,7 +40,7 @@ struct Datapoint {
     sum: Option<f64>,
     minimum: Option<f64>,
     maximum: Option<f64>,
-    unit: String,
+    unit: Option<StandardUnit>,
     extended_statistics: Option<BTreeMap<String, f64>>,
 }
 
@@ -129,7 +129,7 @@ fn datapoint(
         sum: value(Statistic::Sum, Stat::Sum),
         minimum: value(Statistic::Minimum, Stat::Minimum),
         maximum: value(Statistic::Maximum, Stat::Maximum),
-        unit: unit.to_owned(),
+        unit: unit.parse().ok(),
         extended_statistics: (!percentiles.is_empty()).then(|| extended.collect()),
     }
 }
