@@ -143,6 +143,7 @@ impl Simulation {
         let services = Services::new(DataPlanes {
             dns: self.risky(&dns),
             logs: self.risky(&self.logs),
+            metrics: Arc::new(escale_metrics::Fake::default()),
             objects: Arc::clone(&self.objects) as _,
             registry: Arc::clone(&self.registry) as _,
             calls: Arc::new(escale_journal::Fake::default()),
