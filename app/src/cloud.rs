@@ -144,6 +144,7 @@ pub(crate) fn services_only() -> Result<Cloud> {
     let planes = DataPlanes {
         dns: Arc::new(DnsPlane::new()),
         logs: Arc::new(escale_logstore::Fake::default()),
+        metrics: Arc::new(escale_metrics::Fake::default()),
         objects: Arc::new(escale_objects::Fake::new(clock.clone(), escale_objects::Limits::default())),
         registry: Arc::new(escale_registry::Fake::new(clock.clone())),
         calls: Arc::new(escale_journal::Fake::default()),

@@ -17,8 +17,8 @@ from tasks import Cluster, policy
 
 OLD_SDK = pathlib.Path(sys.prefix) / "sdk-2022"
 SERVICES = [
-    "acm", "cloudformation", "cloudfront", "cloudtrail", "ec2", "ecr", "ecs", "elbv2", "iam", "logs", "rds", "route53", "s3",
-    "secretsmanager", "servicediscovery", "ssm", "sts",
+    "acm", "cloudformation", "cloudfront", "cloudtrail", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "iam", "logs", "rds", "route53",
+    "s3", "secretsmanager", "servicediscovery", "sns", "ssm", "sts",
 ]
 OF_TASK = ["s3", "secretsmanager", "sts"]
 BUNDLE = "/etc/escale/ca-bundle.pem"

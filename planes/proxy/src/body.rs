@@ -5,7 +5,7 @@ use bytes::Bytes;
 use escale_httpguard::IdleTimer;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use std::{
     future::Future,
     pin::Pin,
@@ -31,9 +31,16 @@ impl Body {
         Body(Kind::Full(Full::new(bytes.into())))
     }
 
-    pub(crate) fn streamed(inner: Incoming, lease: Lease, idle: Duration) -> Body {
-        let cut = Box::pin(lease.cut.clone().cancelled_owned());
-        Body(Kind::Streamed(Box::new(Streamed { inner, _lease: lease, cut, timer: IdleTimer::new(idle) })))
+    /// `sender` is the connection that the answer comes from.
+    pub(crate) fn streamed(
+        inner: Incoming,
+        sender: SendRequest<Upload>,
+        lease: Lease,
+        idle: Duration,
+    ) -> Body {
+        let ended = inner.is_end_stream();
+        let timer = IdleTimer::new(idle);
+        Body(Kind::Streamed(Box::new(Streamed { inner, ended, sender: Some(sender), lease, cut: None, timer })))
     }
 }
 
@@ -68,9 +75,13 @@ impl HttpBody for Body {
 
 struct Streamed {
     inner: Incoming,
+    /// Everything was read.
+    ended: bool,
+    sender: Option<SendRequest<Upload>>,
     /// The request counts as in progress until its answer has been sent completely.
-    _lease: Lease,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    lease: Lease,
+    /// Made at the first wait: most answers arrive in one piece.
+    cut: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     timer: IdleTimer,
 }
 
@@ -78,14 +89,36 @@ impl Streamed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
             self.timer.moved();
+            self.ended = frame.is_none() || self.inner.is_end_stream();
             return Poll::Ready(frame.map(|f| f.map_err(Into::into)));
         }
         // After the frames: bytes that have already arrived are still sent.
-        if self.cut.as_mut().poll(cx).is_ready() {
+        let cut = self.cut.get_or_insert_with(|| Box::pin(self.lease.cut.clone().cancelled_owned()));
+        if cut.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Some(Err("the target's drain delay is over".into())));
         }
         ready!(self.timer.poll(cx));
         Poll::Ready(Some(Err("the target sent nothing within the idle timeout".into())))
+    }
+}
+
+impl Drop for Streamed {
+    /// The connection is reusable only when the whole answer was read.
+    fn drop(&mut self) {
+        let Some(mut sender) = self.sender.take().filter(|_| self.ended) else { return };
+        if sender.is_ready() {
+            return self.lease.keep(sender);
+        }
+        // Its task has not noticed the end yet. Waits with the target only, not with the lease: the end of the request must not
+        // wait for this.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let target = Arc::clone(&self.lease);
+            runtime.spawn(async move {
+                if sender.ready().await.is_ok() {
+                    target.keep(sender);
+                }
+            });
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use hyper::{
 };
 use std::{
     future::Future,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::atomic::Ordering::Relaxed,
     time::Duration,
 };
 use tokio::time::Instant;
@@ -63,20 +63,11 @@ pub(crate) async fn forward(
         tokio::spawn(upgrade::tunnel(client, target, lease));
         return Ok(Response::from_parts(head, Body::full("")));
     }
-    // Holds only the target, not the lease: the end of the request must not wait for this task.
-    let target = Arc::clone(&lease);
-    tokio::spawn(async move {
-        let mut sender = sender;
-        // The connection is reusable only when the whole answer was read.
-        if sender.ready().await.is_ok() && !target.is_draining() {
-            target.pool.put(sender);
-        }
-    });
     let (mut head, body) = answer.into_parts();
     headers::remove_hop_by_hop(&mut head.headers);
     head.version = Version::HTTP_11;
     head.extensions.clear();
-    Ok(Response::from_parts(head, Body::streamed(body, lease, table.idle)))
+    Ok(Response::from_parts(head, Body::streamed(body, sender, lease, table.idle)))
 }
 
 /// Rewrites the client's head for the target.

@@ -1,4 +1,5 @@
-//! Idle upstream connections of one (node, target), the most recently used one on top.
+//! Idle upstream connections of one (node, target), the most recently used one on top. Each lane has its own: a connection is
+//! used by the lane that opened it, so that no step of a request wakes another thread.
 
 use crate::{Sockets, body::Upload};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -10,7 +11,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Idle connections kept per target: enough to absorb a burst, few enough for a small server's
+/// Idle connections kept per target and lane: enough to absorb a burst, few enough for a small server's
 /// connection limit.
 const IDLE_MAX: usize = 64;
 /// Common servers close after 60 to 75 s of idleness; closing earlier means that few requests meet a closing connection.
@@ -20,17 +21,22 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest head of an answer.
 const ANSWER_HEAD_BYTES: usize = 64 * 1024;
 
-#[derive(Default)]
-pub(crate) struct Pool(Mutex<Vec<Idle>>);
+pub(crate) struct Pool(Box<[Mutex<Vec<Idle>>]>);
 
 struct Idle {
     sender: SendRequest<Upload>,
     since: Instant,
 }
 
+impl Default for Pool {
+    fn default() -> Pool {
+        Pool((0..escale_lanes::slots()).map(|_| Mutex::default()).collect())
+    }
+}
+
 impl Pool {
     pub(crate) fn take(&self) -> Option<SendRequest<Upload>> {
-        let mut idle = self.lock();
+        let mut idle = self.own();
         while let Some(one) = idle.pop() {
             // Others are dropped here, which closes them.
             if one.sender.is_ready() && one.since.elapsed() < IDLE_AGE {
@@ -41,7 +47,7 @@ impl Pool {
     }
 
     pub(crate) fn put(&self, sender: SendRequest<Upload>) {
-        let mut idle = self.lock();
+        let mut idle = self.own();
         if idle.len() < IDLE_MAX {
             idle.push(Idle { sender, since: Instant::now() });
         }
@@ -49,16 +55,22 @@ impl Pool {
 
     /// Closes connections that have been idle for too long or were closed by the other end.
     pub(crate) fn sweep(&self) {
-        self.lock().retain(|one| one.sender.is_ready() && one.since.elapsed() < IDLE_AGE);
+        let is_kept = |one: &Idle| one.sender.is_ready() && one.since.elapsed() < IDLE_AGE;
+        self.0.iter().for_each(|idle| lock(idle).retain(is_kept));
     }
 
     pub(crate) fn clear(&self) {
-        self.lock().clear();
+        self.0.iter().for_each(|idle| lock(idle).clear());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Those of the calling lane. Nothing but a sweep ever waits for this lock.
+    fn own(&self) -> MutexGuard<'_, Vec<Idle>> {
+        lock(&self.0[escale_lanes::slot()])
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(crate) enum ConnectError {

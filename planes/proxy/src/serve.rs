@@ -14,6 +14,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use escale_base::{Clock, path::RawPath};
 use escale_httpguard::{Guard, Limits, Link, Upgrades};
+use escale_lanes::{Acceptor, Lanes};
 use escale_tls::Stream;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::{body::Incoming, service::service_fn};
@@ -21,23 +22,15 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-
-/// Connections of one listener; more wait in the kernel's queue. Bounds memory: each has two small buffers.
-const CONNECTIONS: usize = 16_384;
-/// Pause after an accept that failed for lack of file descriptors or memory: no event reports when they are free again.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Shared by all connections of a node.
 pub(crate) struct NodeContext {
     pub(crate) name: String,
     pub(crate) sockets: Arc<dyn Sockets>,
+    pub(crate) lanes: Lanes,
     pub(crate) clock: Clock,
     pub(crate) table: ArcSwap<Table>,
 }
@@ -81,41 +74,24 @@ impl Scheme {
 pub(crate) async fn accept(
     node: Arc<NodeContext>,
     key: u16,
-    listener: TcpListener,
+    (acceptor, port): (Acceptor, u16),
     counters: Arc<ListenerCounters>,
     stop: CancellationToken,
 ) {
-    let port = listener.local_addr().map_or(key, |a| a.port());
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = async {
-                // The semaphore is never closed, so a permit always becomes free.
-                let slot = slots.clone().acquire_owned().await.ok();
-                (slot, listener.accept().await)
-            } => accepted,
-        };
-        match accepted {
-            (slot, Ok((stream, client))) => {
-                let (node, counters, stop) = (node.clone(), counters.clone(), stop.clone());
-                tokio::spawn(async move {
-                    counters.opened.fetch_add(1, Relaxed);
-                    counters.active.fetch_add(1, Relaxed);
-                    let _active = Active(counters.clone());
-                    if let Some((stream, scheme)) = handshake(&node, key, stream, &stop).await {
-                        let connection = Connection { node, key, port, client, scheme, link: Arc::default() };
-                        serve(connection, stream, counters, stop).await;
-                    }
-                    drop(slot);
-                });
-            }
-            (_, Err(error)) => {
-                tracing::warn!(node = %node.name, port, %error, "a load balancer cannot accept a connection; it tries again");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+    let (lanes, name, stopped) = (node.lanes.clone(), node.name.clone(), stop.clone());
+    let serve = move |stream, client| {
+        let (node, counters, stop) = (node.clone(), counters.clone(), stopped.clone());
+        async move {
+            counters.opened.fetch_add(1, Relaxed);
+            counters.active.fetch_add(1, Relaxed);
+            let _active = Active(counters.clone());
+            if let Some((stream, scheme)) = handshake(&node, key, stream, &stop).await {
+                let connection = Connection { node, key, port, client, scheme, link: Arc::default() };
+                serve(connection, stream, counters, stop).await;
             }
         }
-    }
+    };
+    acceptor.serve(&lanes, &name, &stop, serve).await;
 }
 
 struct Active(Arc<ListenerCounters>);
@@ -133,8 +109,6 @@ async fn handshake(
     stream: TcpStream,
     stop: &CancellationToken,
 ) -> Option<(Stream, Scheme)> {
-    // Without it small answers wait for delayed acknowledgements. An error means that the socket is closed already.
-    let _ = stream.set_nodelay(true);
     let tls = node.table.load().ports.get(&key).and_then(|port| port.tls.clone());
     let Some(tls) = tls else { return Some((Stream::Plain(stream), Scheme::Http)) };
     let shaken = tokio::select! {

@@ -2,9 +2,11 @@
 
 use crate::{
     TargetState,
+    body::Upload,
     counters::{HistogramCounters, OutcomeCounters, TargetCount},
     pool::Pool,
 };
+use hyper::client::conn::http1::SendRequest;
 use std::{
     net::SocketAddr,
     sync::{
@@ -120,6 +122,13 @@ impl Target {
         let _ = tokio::time::timeout(delay, all_done).await;
         self.cut.cancel();
         self.pool.clear();
+    }
+
+    /// Keeps a connection for the next request of this lane.
+    pub(crate) fn keep(&self, sender: SendRequest<Upload>) {
+        if !self.is_draining() {
+            self.pool.put(sender);
+        }
     }
 
     pub(crate) fn count(&self) -> TargetCount {

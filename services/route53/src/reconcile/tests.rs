@@ -252,7 +252,10 @@ async fn runs_a_server_while_its_vpc_exists() {
     assert_eq!(plan("vpc-a"), Plan::Done);
     put(&parts, vpc("vpc-a"));
     assert_eq!(plan("vpc-a"), Plan::Done);
-    put(&parts, VpcSeen { id: "vpc-a".into(), applied: String::new().into(), at: Timestamp(0) });
+    put(
+        &parts,
+        VpcSeen { id: "vpc-a".into(), applied: String::new().into(), router: None, at: Timestamp(0) },
+    );
     assert!(matches!(plan("vpc-a"), Plan::Wait { .. }));
     apply(&Zones(parts.clone())).await;
     let serve = Step::Serve {
@@ -324,7 +327,10 @@ async fn with_private_zone(fate: Arc<dyn Fate>) -> Harness {
     let dir = tempfile::tempdir().unwrap();
     let plain = parts(&dir, "one");
     put(&plain, vpc("vpc-a"));
-    put(&plain, VpcSeen { id: "vpc-a".into(), applied: String::new().into(), at: Timestamp(0) });
+    put(
+        &plain,
+        VpcSeen { id: "vpc-a".into(), applied: String::new().into(), router: None, at: Timestamp(0) },
+    );
     zone(&plain, "Z1", "inner.test.", &["vpc-a"]);
     record(&plain, "Z1", "x.inner.test.", RecordType::A, values(&["10.0.0.9"]));
     let parts = Parts { dns: Risky::new(&plain.dns, &fate), ..plain };
