@@ -43,7 +43,8 @@ Environment:
   ESCALE_IMAGE_MIRROR  registries that serve the images of others, for machines without Internet access, for example
                       docker.io=localhost:5000,ghcr.io=mirror.example/ghcr; also names the registries at private addresses
                       that images may come from: registry.corp=registry.corp [default: none]
-  HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE  proxy and trusted certificates of connections to registries
+  HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE  proxy and trusted certificates of connections to registries; tasks trust these
+                      certificates, too
   ESCALE_CLOCK_SPEED  divides the periods of metrics and alarms, for demonstrations and tests: with 60, a minute of an
                       alarm is a second; a divisor of 60 [default: 1]
   ESCALE_LOG          log filter of the daemon, for example info or escale_engine=debug [default: info]";
