@@ -276,8 +276,8 @@ environments:
         ("prod", "redirect-to-https", "redirect-to-https"),
         ("open", "allow-all", "redirect-to-https"),
     ] {
-        let template = of(&manifest.for_environment(environment).unwrap()).value();
-        let config = &template["Resources"]["Distribution"]["Properties"]["DistributionConfig"];
+        let template = of(&manifest.for_environment(environment).unwrap());
+        let config = &template.value()["Resources"]["Distribution"]["Properties"]["DistributionConfig"];
         let policies = [&config["DefaultCacheBehavior"], &config["CacheBehaviors"][0]]
             .map(|b| &b["ViewerProtocolPolicy"]);
         assert_eq!(policies, [default, files], "{environment}");
