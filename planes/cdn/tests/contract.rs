@@ -145,6 +145,8 @@ async fn start(change: impl FnOnce(&mut DistributionSpec)) -> Running {
         https_port: None,
     };
     let edge = Edge::open(settings, Arc::new(Direct), Arc::new(Stamp), clock.clone()).unwrap();
+    // As in the data plane's process.
+    let edge = edge.on(escale_lanes::Lanes::start(2).unwrap());
     let mut spec = distribution(port);
     change(&mut spec);
     edge.apply(spec).await.unwrap();
