@@ -32,6 +32,8 @@ pub struct Config {
     /// The same for HTTPS, by the server name of the handshake.
     pub https_port: u16,
     pub internet: Internet,
+    /// How many times shorter the periods of metrics and alarms are, for demonstrations and tests. A divisor of 60; 1 is AWS's speed.
+    pub clock_speed: i64,
 }
 
 /// What the cloud's Internet has besides the cloud itself.
@@ -146,6 +148,7 @@ impl Default for Config {
             web_port: 8080,
             https_port: 8443,
             internet: Internet::None,
+            clock_speed: 1,
         }
     }
 }

@@ -227,6 +227,7 @@ fn service_changes_every_property() {
     let configuration =
         |most: u32, least: u32| json!({"MaximumPercent": most, "MinimumHealthyPercent": least});
     let breaker = |on: bool| json!({"DeploymentCircuitBreaker": {"Enable": true, "Rollback": on}});
+    let monitoring = |secs: u32| json!({"MetricConfigurations": [{"MetricNames": ["CPUUtilization"], "ResolutionSeconds": secs}]});
     let cases = [
         ("TaskDefinition", json!(shop.definitions[0]), json!(shop.definitions[1]), Removal::Refused),
         ("NetworkConfiguration", shop.network(0), shop.network(1), Removal::Refused),
@@ -240,6 +241,7 @@ fn service_changes_every_property() {
         ("AvailabilityZoneRebalancing", json!("ENABLED"), json!("DISABLED"), Removal::Default),
         ("EnableECSManagedTags", json!(true), json!(false), Removal::Default),
         ("EnableExecuteCommand", json!(true), json!(false), Removal::Default),
+        ("Monitoring", monitoring(20), monitoring(60), Removal::Default),
         ("PropagateTags", json!("SERVICE"), json!("TASK_DEFINITION"), Removal::Default),
         ("Tags", tags("a"), tags("b"), Removal::Default),
     ];
