@@ -11,8 +11,8 @@ from tasks import Cluster
 from conftest import eventually, make_cloud, remove_cloud
 
 BUSY = "trap 'exit 0' TERM; while :; do :; done"
-# Half of the memory that the task reserves, and no CPU.
-FULL = "trap 'exit 0' TERM; dd if=/dev/zero of=/dev/shm/half bs=1M count=256 2>/dev/null; while :; do sleep 0.2; done"
+# Half of the memory that the task reserves, and no CPU: tail keeps what it reads.
+FULL = "(dd if=/dev/zero bs=1M count=256 2>/dev/null; sleep 600) | tail -c 268435456"
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,8 @@ def test_usage_of_tasks_is_a_share_of_what_they_reserve(cluster, metrics):
 def test_requests_of_a_load_balancer_are_counted(cluster, metrics):
     elbv2, ec2 = cluster.cloud.client("elbv2"), cluster.ec2
     public = [cluster.subnet(f"10.71.{200 + i}.0/24", zone) for i, zone in enumerate("ab")]
-    internet = ec2.describe_internet_gateways()["InternetGateways"][0]["InternetGatewayId"]
+    attached = [{"Name": "attachment.vpc-id", "Values": [cluster.vpc]}]
+    internet = ec2.describe_internet_gateways(Filters=attached)["InternetGateways"][0]["InternetGatewayId"]
     for subnet in public:
         ec2.create_route(RouteTableId=cluster.route_table(subnet), DestinationCidrBlock="0.0.0.0/0", GatewayId=internet)
     group = ec2.create_security_group(GroupName="web", Description="web", VpcId=cluster.vpc)["GroupId"]
@@ -89,7 +90,7 @@ def test_requests_of_a_load_balancer_are_counted(cluster, metrics):
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
     balancer = elbv2.create_load_balancer(Name="web", Subnets=public, SecurityGroups=[group])["LoadBalancers"][0]
     made = elbv2.create_target_group(
-        Name="web", Protocol="HTTP", Port=80, VpcId=cluster.vpc, TargetType="ip", HealthCheckIntervalSeconds=5, HealthyThresholdCount=2,
+        Name="web", Protocol="HTTP", Port=80, VpcId=cluster.vpc, TargetType="ip", HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2,
     )
     target_group = made["TargetGroups"][0]["TargetGroupArn"]
     arn, forward = balancer["LoadBalancerArn"], [{"Type": "forward", "TargetGroupArn": target_group}]
