@@ -1,6 +1,7 @@
 //! The folder of one installation, with everything that it stores.
 
 use anyhow::{Context, Result};
+use escale_authority::Purpose;
 use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -97,6 +98,11 @@ impl Home {
     /// A plane's own folder.
     pub(crate) fn plane(&self, name: &str) -> PathBuf {
         self.0.join(name)
+    }
+
+    /// The root certificate of the API on the host, and of the names that browsers open. The daemon creates it.
+    pub(crate) fn root_certificate(&self) -> PathBuf {
+        escale_authority::root_file(&self.plane("authority"), Purpose::Browsers)
     }
 
     /// Creates a folder that only its owner can enter: for user data, logs of tasks and contents of images.

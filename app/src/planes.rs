@@ -77,12 +77,17 @@ pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
 
 /// The registries on the Internet, as the daemon and the command line read them.
 pub(crate) fn upstream(settings: &Settings) -> escale_upstream::Client {
-    let (proxies, roots) = (Proxies::from_environment(), Roots::from_environment());
-    let client = escale_upstream::Client::new(settings.image_mirrors.clone(), proxies, roots);
+    let client =
+        escale_upstream::Client::new(settings.image_mirrors.clone(), Proxies::from_environment(), roots());
     match settings.config.internet {
         Internet::None => client.of_mirrors_only(),
         Internet::Host { .. } => client,
     }
+}
+
+/// The certificates that this machine trusts.
+pub(crate) fn roots() -> Roots {
+    Roots::from_environment()
 }
 
 fn containers(home: &Home, clock: &Clock) -> Result<impl Containers + use<>> {

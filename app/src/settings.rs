@@ -53,7 +53,7 @@ impl Settings {
         let get = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
         let mut config = Config::default();
         if let Some(region) = get("ESCALE_REGION") {
-            config.zones = ["a", "b", "c"].map(|z| format!("{region}{z}")).to_vec();
+            config.zones = Config::zones_of(&region);
             config.region = region;
         }
         if let Some(account) = get("ESCALE_ACCOUNT") {

@@ -101,7 +101,7 @@ enum Verb {
     Check(check::Check),
     /// Print the environment variables that point the aws CLI and the SDKs at this cloud, with the root key: eval "$(escale
     /// env)".
-    Env,
+    Env(env::Env),
     /// Run the aws CLI against this cloud.
     Aws(aws::Aws),
     /// Check that this machine meets the requirements.
@@ -187,7 +187,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
         Verb::Template(args) => template::run(&out, &args)?,
         Verb::Check(args) => return check::run(&out, &args),
-        Verb::Env => env::run(home, &out)?,
+        Verb::Env(env) => env::run(home, &out, &env)?,
         Verb::Aws(args) => return aws::run(home, &args),
         Verb::Doctor => return doctor::run(&out).await,
         Verb::Coverage(args) => coverage::run(&out, &args)?,

@@ -29,7 +29,7 @@ use escale_s3::S3;
 use escale_service::{Cloud, Config, Mount, Service};
 use escale_store::Store;
 use escale_upstream::Upstream;
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 /// The planes that services hold, because their operations read from them.
 pub struct DataPlanes {
@@ -57,6 +57,8 @@ pub struct Planes {
     pub upstream: Arc<dyn Upstream>,
     /// Issues certificates.
     pub authority: Arc<dyn Authority>,
+    /// The file of certificates that tasks trust.
+    pub ca_bundle: PathBuf,
     /// Hosts on the cloud's Internet that belong to no VPC.
     pub internet_hosts: Vec<InternetHost>,
 }
@@ -177,8 +179,8 @@ pub async fn start(
     let repositories = escale_ecr::Planes { repositories: services.ecr.repositories() };
     escale_ecr::start(engine, store, cloud, repositories);
     let (containers, registry) = (planes.containers, Arc::clone(&data.registry));
-    let upstream = planes.upstream;
-    let tasks = escale_ecs::Planes { containers, registry, upstream, network: network() };
+    let (upstream, ca_bundle) = (planes.upstream, planes.ca_bundle);
+    let tasks = escale_ecs::Planes { containers, registry, upstream, network: network(), ca_bundle };
     escale_ecs::start(engine, store, cloud, tasks);
     escale_logs::start(engine, store, escale_logs::Planes { logs: Arc::clone(&data.logs) });
     let objects =

@@ -1,6 +1,6 @@
 //! The simulated machine: the state file and the planes, which outlive the daemon; and the daemon itself.
 
-use crate::{accidents, client::Client, hazard::Hazard};
+use crate::{accidents, client::Client, hazard::Hazard, rows::Acknowledged};
 use anyhow::{Context, Result, bail};
 use escale_authority::FakeAuthorities;
 use escale_base::{Clock, Secret, Timestamp};
@@ -31,6 +31,7 @@ pub(crate) struct Simulation {
     pub(crate) network: Arc<FakeNetwork>,
     pub(crate) containers: escale_containers::Fake,
     pub(crate) postgres: Arc<FakePostgres>,
+    pub(crate) acknowledged: Acknowledged,
     pub(crate) logs: Arc<escale_logstore::Fake>,
     pub(crate) objects: Arc<escale_objects::Fake>,
     pub(crate) registry: Arc<escale_registry::Fake>,
@@ -79,6 +80,7 @@ impl Simulation {
             network: Arc::default(),
             containers: escale_containers::Fake::new(),
             postgres: Arc::new(FakePostgres::new(clock.clone())),
+            acknowledged: Acknowledged::default(),
             logs: Arc::default(),
             objects: Arc::new(escale_objects::Fake::new(clock.clone(), escale_objects::Limits::default())),
             registry: Arc::new(escale_registry::Fake::new(clock)),
@@ -163,6 +165,7 @@ impl Simulation {
             upstream: Arc::new(escale_upstream::Fake::default()),
             authority: self.risky(&Arc::new(FakeAuthorities::new()?)),
             internet_hosts: vec![],
+            ca_bundle: "/unused".into(),
         };
         // A daemon that cannot start exits with an error. No plane fails during the start here, so an error is a real one.
         escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
