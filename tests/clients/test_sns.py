@@ -86,7 +86,7 @@ def verified(fast, message):
 
     names = ["Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
     text = "".join(f"{name}\n{message[name]}\n" for name in names if name in message)
-    path = message["SigningCertURL"].removeprefix("http://api.escale.internal")
+    path = message["SigningCertURL"].removeprefix("https://sns.eu-west-3.amazonaws.com")
     certificate = x509.load_pem_x509_certificate(requests.get(fast.endpoint + path, timeout=5).content)
     version = {"1": hashes.SHA1(), "2": hashes.SHA256()}[message["SignatureVersion"]]
     signature = base64.b64decode(message["Signature"])
@@ -112,7 +112,7 @@ def test_confirmed_endpoint_gets_signed_messages(fast, sns, receiver, topic):
     assert message["SignatureVersion"] == "2"
     verified(fast, message)
     # The link in the message ends the subscription without credentials.
-    path = message["UnsubscribeURL"].removeprefix("http://api.escale.internal")
+    path = message["UnsubscribeURL"].removeprefix("https://sns.eu-west-3.amazonaws.com")
     assert requests.get(fast.endpoint + path, timeout=5).status_code == 200
     assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
 

@@ -126,6 +126,7 @@ files! {
     "s3" "S3";
     "secretsmanager" "SecretsManager";
     "servicediscovery" "ServiceDiscovery";
+    "sns" "SNS";
     "ssm" "SSM";
 }
 
