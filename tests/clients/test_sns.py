@@ -210,3 +210,68 @@ def test_messages_do_not_reach_the_machine_or_its_networks(fast, sns, topic):
     trap.terminate()
     assert trap.stdout.read() == "", "the trap got a request"
     assert trap.wait() != 0
+
+
+TEMPLATE = """
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      DisplayName: Alerts
+      Subscription: [{Protocol: email, Endpoint: ops@example.com}]
+  Hook:
+    Type: AWS::SNS::Subscription
+    Properties: {TopicArn: !Ref Topic, Protocol: http, Endpoint: "http://198.18.200.1:8080/200", RawMessageDelivery: true}
+  Policy:
+    Type: AWS::SNS::TopicPolicy
+    Properties:
+      Topics: [!Ref Topic]
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement: [{Effect: Allow, Principal: {Service: cloudwatch.amazonaws.com}, Action: "sns:Publish", Resource: !Ref Topic}]
+  Alarm:
+    Type: AWS::CloudWatch::Alarm
+    Properties:
+      Namespace: Shop
+      MetricName: Queue
+      Statistic: Sum
+      Period: 60
+      EvaluationPeriods: 1
+      Threshold: 10
+      ComparisonOperator: GreaterThanThreshold
+      AlarmActions: [!Ref Topic]
+  Board:
+    Type: AWS::CloudWatch::Dashboard
+    Properties: {DashboardBody: '{"widgets": []}'}
+Outputs:
+  Topic: {Value: !GetAtt Topic.TopicArn}
+  Alarm: {Value: !Ref Alarm}
+"""
+
+
+def test_stack_has_topics_and_alarms(fast, sns):
+    cloudformation, name = fast.client("cloudformation"), f"alerts-{uuid.uuid4().hex[:6]}"
+    cloudformation.create_stack(StackName=name, TemplateBody=TEMPLATE)
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    outputs = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
+    found = {output["OutputKey"]: output["OutputValue"] for output in outputs}
+    assert len(sns.list_subscriptions_by_topic(TopicArn=found["Topic"])["Subscriptions"]) == 2
+    alarm = fast.client("cloudwatch").describe_alarms(AlarmNames=[found["Alarm"]])["MetricAlarms"][0]
+    assert (alarm["Threshold"], alarm["AlarmActions"]) == (10, [found["Topic"]])
+    drift = cloudformation.detect_stack_drift(StackName=name)["StackDriftDetectionId"]
+    deadline = time.monotonic() + 15
+    while True:
+        status = cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=drift)
+        if status["DetectionStatus"] != "DETECTION_IN_PROGRESS":
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert status["StackDriftStatus"] == "IN_SYNC", cloudformation.describe_stack_resource_drifts(StackName=name)
+    changed = TEMPLATE.replace("Threshold: 10", "Threshold: 20").replace("DisplayName: Alerts", "DisplayName: Other")
+    cloudformation.update_stack(StackName=name, TemplateBody=changed)
+    cloudformation.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    assert fast.client("cloudwatch").describe_alarms(AlarmNames=[found["Alarm"]])["MetricAlarms"][0]["Threshold"] == 20
+    assert sns.get_topic_attributes(TopicArn=found["Topic"])["Attributes"]["DisplayName"] == "Other"
+    cloudformation.delete_stack(StackName=name)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    assert found["Topic"] not in [t["TopicArn"] for t in sns.list_topics()["Topics"]]
