@@ -53,6 +53,20 @@ const TESTS: &[Package] = &[
     },
 ];
 
+/// The additional packages of `cargo xtask bench planes`: what the data plane is compared with, and the load generators.
+const BENCH: &[Package] = &[
+    Package {
+        name: "nginx-light",
+        shows: "/usr/sbin/nginx",
+        why: "is compared with, and is the target of both",
+    },
+    Package { name: "haproxy", shows: "/usr/sbin/haproxy", why: "is compared with the load balancer" },
+    Package { name: "knot", shows: "/usr/sbin/knotd", why: "is compared with the name server" },
+    Package { name: "wrk", shows: "/usr/bin/wrk", why: "sends HTTP/1.1 requests" },
+    Package { name: "nghttp2-client", shows: "/usr/bin/h2load", why: "sends HTTP/2 requests" },
+    Package { name: "dnsperf", shows: "/usr/bin/dnsperf", why: "sends DNS queries" },
+];
+
 /// The additional packages of `cargo xtask vm`.
 const VM: &[Package] = &[
     Package { name: "mmdebstrap", shows: "/usr/bin/mmdebstrap", why: "builds a Debian from its packages" },
@@ -75,6 +89,10 @@ pub(crate) fn all() -> Result<()> {
 
 pub(crate) fn runtime() -> Result<()> {
     packages(RUNTIME)
+}
+
+pub(crate) fn bench() -> Result<()> {
+    packages(BENCH)
 }
 
 pub(crate) fn vm() -> Result<()> {

@@ -6,7 +6,8 @@ use crate::{
     body::Body,
     counters::ListenerCounters,
     forward::forward,
-    headers, pages,
+    headers::{self, Peer},
+    pages,
     rules::Facts,
     spec::{Fixed, Redirect},
     table::{Port, Step, Table, by_weight},
@@ -45,6 +46,8 @@ pub(crate) struct Connection {
     pub(crate) client: SocketAddr,
     /// Between this client and the balancer.
     pub(crate) scheme: Scheme,
+    /// The same for the headers of requests to targets.
+    pub(crate) peer: Peer,
     pub(crate) link: Arc<Link>,
 }
 
@@ -79,14 +82,15 @@ pub(crate) async fn accept(
     stop: CancellationToken,
 ) {
     let (lanes, name, stopped) = (node.lanes.clone(), node.name.clone(), stop.clone());
-    let serve = move |stream, client| {
+    let serve = move |stream, client: SocketAddr| {
         let (node, counters, stop) = (node.clone(), counters.clone(), stopped.clone());
         async move {
             counters.opened.fetch_add(1, Relaxed);
             counters.active.fetch_add(1, Relaxed);
             let _active = Active(counters.clone());
             if let Some((stream, scheme)) = handshake(&node, key, stream, &stop).await {
-                let connection = Connection { node, key, port, client, scheme, link: Arc::default() };
+                let peer = Peer::new(client.ip(), scheme.as_str(), port);
+                let connection = Connection { node, key, port, client, scheme, peer, link: Arc::default() };
                 serve(connection, stream, counters, stop).await;
             }
         }
@@ -191,7 +195,9 @@ async fn answer(
     if let Some(status) = connection.link.refusal(request.uri().path()) {
         return Err(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST));
     }
-    let group = {
+    let group = if let Some(groups) = port.forwards_all() {
+        by_weight(groups).ok_or(StatusCode::SERVICE_UNAVAILABLE)?
+    } else {
         let uri = request.uri();
         let host = match uri.authority() {
             Some(authority) => authority.as_str(),

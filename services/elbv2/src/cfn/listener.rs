@@ -31,6 +31,7 @@ pub(super) const LISTENER: ResourceType = ResourceType::new(
 )
 .update(update_listener)
 .read(read_listener)
+.normalize(|properties| without_order(properties, "DefaultActions"))
 .ready(|image, created| ready(image, created, image.get(&created.physical_id)));
 
 pub(super) const RULE: ResourceType = ResourceType::new(
@@ -41,10 +42,18 @@ pub(super) const RULE: ResourceType = ResourceType::new(
 )
 .update(update_rule)
 .read(read_rule)
+.normalize(|properties| without_order(properties, "Actions"))
 .ready(|image, created| {
     let rule = image.get::<Rule>(&created.physical_id);
     ready(image, created, rule.and_then(|rule| image.get(&rule.listener)))
 });
+
+/// The order of a single action means nothing, and the API does not return it.
+fn without_order(properties: &mut Map<String, Value>, list: &str) {
+    if let Some([action]) = properties.get_mut(list).and_then(Value::as_array_mut).map(Vec::as_mut_slice) {
+        action.as_object_mut().map(|action| action.remove("Order"));
+    }
+}
 
 /// A listener or a rule is ready once the proxy applies it.
 fn ready(image: &Image, created: &Created, listener: Option<std::sync::Arc<Listener>>) -> Readiness {
