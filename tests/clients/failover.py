@@ -209,8 +209,8 @@ class Node:
 
     def cut(self):
         """All packets of the node are dropped."""
-        rules = "table inet cut { chain i { type filter hook input priority -300; iif != lo drop; } " \
-                "chain o { type filter hook output priority -300; oif != lo drop; } }"
+        chain = "chain {0} {{ type filter hook {0} priority -300; {1} != lo drop; }}\n"
+        rules = f"table inet cut {{\n{chain.format('input', 'iif')}{chain.format('output', 'oif')}}}\n"
         subprocess.run(["nsenter", f"--net={self.namespace}", "nft", "-f", "-"], input=rules, text=True, check=True)
 
     def join(self):

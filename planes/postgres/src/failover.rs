@@ -131,8 +131,9 @@ impl Inner {
             record.save(&self.dir(database))?;
             let finished = self.config.clock.now();
             let (database, from, to) = (database.to_owned(), moved.from, node.clone());
-            let (reason, started) = (moved.reason, moved.started);
-            self.report(Event::FailedOver { database, from, to, reason, started, finished, resumed }).await;
+            let (epoch, reason, started) = (record.epoch, moved.reason, moved.started);
+            let event = Event::FailedOver { database, from, to, epoch, reason, started, finished, resumed };
+            self.report(event).await;
         }
         Ok(())
     }

@@ -214,7 +214,10 @@ impl FakePostgres {
         }
         let (started, finished) = (at_time, at_time);
         let database = database.to_owned();
-        self.report(Event::FailedOver { database, from, to, reason, started, finished, resumed: false });
+        let epoch = d.record.epoch;
+        let event =
+            Event::FailedOver { database, from, to, epoch, reason, started, finished, resumed: false };
+        self.report(event);
     }
 
     /// Without a receiver the event is dropped, as a dead daemon would receive none.

@@ -177,12 +177,11 @@ fn socket(from: &From, v4: bool) -> Result<TcpSocket, PlaneError> {
     })
 }
 
-/// A server that is starting, shutting down or recovering accepts no client: it is not an answer.
+/// A server that is starting, shutting down or recovering accepts no client: it is not an answer, and may be one soon.
 fn refusal(error: &tokio_postgres::Error) -> Refusal {
+    let busy = [SqlState::CANNOT_CONNECT_NOW, SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN];
     match error.code() {
-        Some(&(SqlState::CANNOT_CONNECT_NOW | SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN)) => {
-            Refusal::Closed
-        }
+        Some(code) if busy.contains(code) => Refusal::Other,
         Some(_) => Refusal::Lives,
         None => Refusal::Closed,
     }

@@ -355,6 +355,7 @@ pub enum Event {
         database: String,
         from: String,
         to: String,
+        epoch: u64,
         reason: Reason,
         started: Timestamp,
         finished: Timestamp,

@@ -7,6 +7,8 @@ use crate::spec::Protection;
 
 /// Beats without an answer until the primary is lost. With 200 ms a beat, the verdict is known 600 to 800 ms after the fault.
 pub(crate) const MISSES: u32 = 3;
+/// Beats with a closed port until it is: no load of the machine closes a port.
+pub(crate) const REFUSALS: u32 = 2;
 
 /// What one observer learned of the primary in one beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,9 +94,7 @@ impl Judge {
         if let [Some(a), Some(b)] = silent {
             // While no observer reaches the primary, nothing is known of its standby: it is not given up.
             return match protection {
-                Protection::Protected if self.misses.iter().all(|m| *m >= MISSES) => {
-                    Verdict::PrimaryLost(worst(a, b))
-                }
+                Protection::Protected if self.is_lost(a, b) => Verdict::PrimaryLost(worst(a, b)),
                 _ => Verdict::Nothing,
             };
         }
@@ -107,6 +107,12 @@ impl Judge {
             _ if self.stale >= grace => Verdict::StandbyLost,
             _ => Verdict::Nothing,
         }
+    }
+
+    fn is_lost(&self, a: Silence, b: Silence) -> bool {
+        let closed = a == Silence::Refused && b == Silence::Refused;
+        let enough = if closed { REFUSALS } else { MISSES };
+        self.misses.iter().all(|m| *m >= enough)
     }
 
     /// Whether something is missing, so that a control of the disk is worth its cost.
@@ -214,7 +220,7 @@ mod tests {
         assert_eq!(last(Protection::Protected, &slow), Verdict::Nothing);
         // A closed port does not depend on the disk.
         let refused = Heard::Silent(Silence::Refused);
-        let gone = [Beat { disk_is_slow: true, ..beat((refused, true), (refused, true)) }; 3];
+        let gone = [Beat { disk_is_slow: true, ..beat((refused, true), (refused, true)) }; 2];
         assert_eq!(last(Protection::Protected, &gone), Verdict::PrimaryLost(Silence::Refused));
     }
 

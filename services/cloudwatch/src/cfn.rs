@@ -1,15 +1,16 @@
-//! CloudFormation: `AWS::CloudWatch::Alarm`.
+//! CloudFormation: alarms and dashboards.
 
 use crate::{
     alarms::arn,
     ops::{
-        delete_alarms::DeleteAlarms, describe_alarms::DescribeAlarms,
-        list_tags_for_resource::ListTagsForResource, put_metric_alarm::PutMetricAlarm,
-        tag_resource::TagResource, untag_resource::UntagResource,
+        delete_alarms::DeleteAlarms, delete_dashboards::DeleteDashboards, describe_alarms::DescribeAlarms,
+        get_dashboard::GetDashboard, list_tags_for_resource::ListTagsForResource,
+        put_dashboard::PutDashboard, put_metric_alarm::PutMetricAlarm, tag_resource::TagResource,
+        untag_resource::UntagResource,
     },
 };
 use escale_base::{
-    AwsError, already_gone,
+    AwsError, already_gone, found,
     wire::{Map, Value},
 };
 use escale_service::{
@@ -18,6 +19,7 @@ use escale_service::{
 use escale_tables::cloudwatch::AlarmName;
 
 const ALARM: &str = "AWS::CloudWatch::Alarm";
+const DASHBOARD: &str = "AWS::CloudWatch::Dashboard";
 
 pub(crate) fn types() -> Resources {
     let properties = &[
@@ -44,7 +46,10 @@ pub(crate) fn types() -> Resources {
         "Tags",
     ];
     let alarm = ResourceType::new(ALARM, properties, create, delete);
-    vec![alarm.update(update).read(read).adopt(|cx, name, _| Ok(described(cx, name)))]
+    let alarm = alarm.update(update).read(read).adopt(|cx, name, _| Ok(described(cx, name)));
+    let dashboard =
+        ResourceType::new(DASHBOARD, &["DashboardName", "DashboardBody"], create_dashboard, delete_dashboard);
+    vec![alarm, dashboard.update(update_dashboard).read(read_dashboard)]
 }
 
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
@@ -96,6 +101,34 @@ fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     already_gone(InputDraft::<DeleteAlarms>::new().with("AlarmNames", &names).call(cx))
 }
 
+fn create_dashboard(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
+    let name = props.name_or_generated("DashboardName", 255);
+    put_dashboard(cx, props, &name)?;
+    Ok(Created::new(name))
+}
+
+fn put_dashboard(cx: &mut Cx<'_>, props: &Props<'_>, name: &str) -> Result<(), AwsError> {
+    let input = props.input::<PutDashboard>(&["DashboardBody"]).with("DashboardName", &name.to_owned());
+    input.call(cx).map(drop)
+}
+
+fn update_dashboard(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
+    put_dashboard(cx, update.after, &update.created.physical_id)?;
+    Ok(update.created.clone())
+}
+
+fn read_dashboard(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
+    let input = InputDraft::<GetDashboard>::new().with("DashboardName", &created.physical_id);
+    let Some(got) = found(input.call(cx))? else { return Ok(None) };
+    let name = ("DashboardName".to_owned(), created.physical_id.as_str().into());
+    Ok(Some(Map::from_iter([name, ("DashboardBody".to_owned(), got.dashboard_body.into())])))
+}
+
+fn delete_dashboard(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
+    let names = vec![created.physical_id.clone()];
+    already_gone(InputDraft::<DeleteDashboards>::new().with("DashboardNames", &names).call(cx))
+}
+
 #[cfg(test)]
 mod tests {
     use crate::{CloudWatch, Monitor};
@@ -142,6 +175,17 @@ mod tests {
                 ("Metrics", "excludes the members of a single metric"),
             ])
             .check();
+    }
+
+    #[test]
+    fn dashboards_are_recorded() {
+        let base = || (harness(), json!({ "DashboardName": "shop", "DashboardBody": "{}" }));
+        PropertyTable::new(super::DASHBOARD, base)
+            .row("DashboardBody", "{\"widgets\":[]}".into(), "{\"start\":\"-PT1H\"}".into())
+            .check();
+        let refused =
+            harness().error("PutDashboard", json!({ "DashboardName": "shop", "DashboardBody": "[" }));
+        assert_eq!(refused.code, "InvalidParameterInput");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub enum Error {
     Limit(String),
     #[error("The state reason data must be a JSON document of at most 4000 characters: {0}")]
     Format(String),
+    #[error("{0}")]
+    Dashboard(String),
     #[error("The token '{0}' is not a token of this operation")]
     Token(String),
     #[error(transparent)]
@@ -46,6 +48,7 @@ impl From<Error> for AwsError {
             Error::NoResource(_) => (ErrorKind::NotFound, "ResourceNotFound", 404),
             Error::Limit(_) => (ErrorKind::LimitExceeded, "LimitExceeded", 400),
             Error::Format(_) => (ErrorKind::Invalid, "InvalidFormat", 400),
+            Error::Dashboard(_) => (ErrorKind::Invalid, "InvalidParameterInput", 400),
             Error::Token(_) => (ErrorKind::Invalid, "InvalidNextToken", 400),
             Error::Aws(e) => return e.clone(),
             Error::Plane(_) => (ErrorKind::Internal, "InternalServiceError", 500),

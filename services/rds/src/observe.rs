@@ -9,37 +9,44 @@ use escale_base::Timestamp;
 use escale_postgres::{Event, Reason};
 use escale_store::{Image, StoreError};
 use escale_tables::rds::{Instance, InstanceSeen};
-use std::{sync::Arc, time::Duration};
-use tokio::sync::mpsc;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::{sync::mpsc, task::JoinSet};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(3);
 
-/// Follows the plane until it ends.
+/// Follows the plane until it ends. An observation waits for servers that do not answer, so it runs beside the events: a
+/// failover is recorded at once.
 pub(crate) async fn run(executor: Arc<Executor>, mut plane_events: mpsc::Receiver<Event>) {
     let mut poll = tokio::time::interval(POLL_INTERVAL);
     poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut wanted = BTreeSet::new();
+    let mut running = JoinSet::new();
     loop {
         tokio::select! {
             // A fixed order makes simulations reproducible.
             biased;
             event = plane_events.recv() => match event {
-            Some(event) => record(&executor, &event).await,
+                Some(event) => wanted.extend(record(&executor, &event)),
                 None => return,
             },
+            Some(_) = running.join_next() => {}
             _ = poll.tick() => {
-            let created: Vec<String> = {
-                    let image = executor.store.read();
-                    image.scan::<InstanceSeen>().filter(|s| s.enacted.is_some()).map(|s| s.id.clone()).collect()
-                };
-                for id in created {
-                observe(&executor, &id).await;
-                }
+                let image = executor.store.read();
+                let created = image.scan::<InstanceSeen>().filter(|s| s.enacted.is_some());
+                wanted.extend(created.map(|s| s.id.clone()));
             }
+        }
+        if running.is_empty()
+            && let Some(id) = wanted.pop_first()
+        {
+            let executor = Arc::clone(&executor);
+            running.spawn(async move { observe(&executor, &id).await });
         }
     }
 }
 
-async fn record(executor: &Executor, event: &Event) {
+/// Records what an event says. Returns the instance to observe.
+fn record(executor: &Executor, event: &Event) -> Option<String> {
     let database = match event {
         Event::NodeStarted { database, .. }
         | Event::NodeDied { database, .. }
@@ -48,7 +55,7 @@ async fn record(executor: &Executor, event: &Event) {
         | Event::Protected { database, .. }
         | Event::FailedOver { database, .. } => database,
     };
-    let Some(instance) = of_database(&executor.store.read(), database) else { return };
+    let instance = of_database(&executor.store.read(), database)?;
     let is_created =
         executor.store.read().get::<InstanceSeen>(&instance.id).is_some_and(|s| s.enacted.is_some());
     let now = executor.cloud.clock.now();
@@ -56,16 +63,16 @@ async fn record(executor: &Executor, event: &Event) {
         for (at, category, message) in messages(&instance, is_created, event, now) {
             events::instance(tx, &executor.cloud.config, at, &instance.id, category, &message);
         }
-        if let Event::FailedOver { to, .. } = event {
+        if let Event::FailedOver { to, epoch, .. } = event {
             // The plane has seen the new primary accept writes. The observation below asks all servers and takes longer.
-            executor.point_to(tx, &instance, to);
+            executor.point_to(tx, &instance, to, *epoch);
         }
         Ok::<(), StoreError>(())
     });
     if let Err(error) = written {
         tracing::error!(%error, id = instance.id, "an event could not be recorded");
     }
-    observe(executor, &instance.id).await;
+    Some(instance.id.clone())
 }
 
 async fn observe(executor: &Executor, id: &str) {

@@ -148,6 +148,7 @@ mod tests {
             error: None,
             failed: None,
             watched: true,
+            epoch: 0,
             at: Timestamp(0),
         };
         assert_eq!(status_of(&wish, None), "creating");

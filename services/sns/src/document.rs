@@ -7,7 +7,8 @@ use escale_tables::sns::{Delivery, MessageKind, SignatureVersion, SigningKey, Su
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-/// The API's address in links: inside of the cloud for endpoints, on the host for people.
+/// Where links lead: to the name of AWS's endpoint for programs, which leads to this cloud inside of it, and to the host's loopback for
+/// people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reader {
     Endpoint,
@@ -23,9 +24,14 @@ pub(crate) fn link(config: &Config, reader: Reader, parameters: &[(&str, &str)])
     format!("{}/?{}", base(config, reader), encoded.join("&"))
 }
 
+/// SDKs that verify messages accept certificates from this host only.
+pub(crate) fn host(config: &Config) -> String {
+    format!("sns.{}.amazonaws.com", config.region)
+}
+
 fn base(config: &Config, reader: Reader) -> String {
     match reader {
-        Reader::Endpoint => format!("http://{}", Config::api_name()),
+        Reader::Endpoint => format!("https://{}", host(config)),
         Reader::Person => format!("http://{}", config.endpoint),
     }
 }
@@ -154,7 +160,7 @@ mod tests {
             confirmation["SubscribeURL"]
                 .as_str()
                 .unwrap()
-                .starts_with("http://api.escale.internal/?Action=ConfirmSubscription&")
+                .starts_with("https://sns.eu-west-3.amazonaws.com/?Action=ConfirmSubscription&")
         );
     }
 }

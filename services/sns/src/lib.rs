@@ -21,6 +21,8 @@ mod publish;
 mod recorded;
 mod rules;
 mod signature;
+#[cfg(test)]
+mod tests;
 
 use escale_authority::Authority;
 use escale_base::wire::Value;

@@ -1,13 +1,13 @@
 //! The key that signs messages. Its certificate is issued by the installation's authority for names inside the cloud.
 //!
-//! Verifiers of AWS's SDKs accept certificates of `sns.REGION.amazonaws.com` only, which no installation can have. A program that
-//! verifies messages must accept `http://api.escale.internal/SimpleNotificationService-….pem`.
+//! Messages name it as `https://sns.REGION.amazonaws.com/SimpleNotificationService-….pem`, the form that the verifiers of AWS's SDKs
+//! require. Inside the cloud this name leads to the API, whose certificate tasks trust.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use escale_authority::{Authority, KeyKind, Leaf, Purpose};
 use escale_base::Timestamp;
 use escale_engine::{Plan, Reconciler, StepError};
-use escale_service::{Cloud, Config};
+use escale_service::Cloud;
 use escale_store::{Change, Image, Store, StoreError};
 use escale_tables::sns::{SignatureVersion, SigningKey, Topic};
 use rsa::{Pkcs1v15Sign, RsaPrivateKey, pkcs8::DecodePrivateKey};
@@ -56,7 +56,7 @@ impl Reconciler for Keys {
     async fn act(&self, _: &str, now: Timestamp) -> Result<(), StepError> {
         let not_after = now.plus_ms(VALID_MS);
         let leaf = Leaf {
-            names: vec![Config::api_name()],
+            names: vec![crate::document::host(&self.cloud.config)],
             key: KeyKind::Rsa2048,
             not_before: now.plus_ms(-DAY_MS),
             not_after,
@@ -68,7 +68,6 @@ impl Reconciler for Keys {
             tx.put(row);
             Ok::<_, StoreError>(())
         })?;
-        let _ = &self.cloud;
         Ok(())
     }
 }

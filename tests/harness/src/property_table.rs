@@ -298,6 +298,7 @@ pub(crate) fn includes(seen: &Value, wanted: &Value) -> bool {
         (Value::Array(seen), Value::Array(wanted)) => {
             seen.len() == wanted.len() && wanted.iter().all(|w| seen.iter().any(|s| includes(s, w)))
         }
+        (Value::Number(seen), Value::Number(wanted)) => seen.as_f64() == wanted.as_f64(),
         _ => seen == wanted,
     }
 }

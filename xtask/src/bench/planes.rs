@@ -31,7 +31,8 @@ struct Pair {
 
 pub(super) fn measure_planes() -> Result<()> {
     setup::bench()?;
-    run(&cargo(), &["build", "--release", "-p", "escale-plane", "--example", "planes"])?;
+    // The release's code, with symbols for a profiler.
+    run(&cargo(), &["build", "--profile", "profiling", "-p", "escale-plane", "--example", "planes"])?;
     let ports = Ports::free()?;
     let servers = Servers::start(&ports)?;
     let mut rows = Rows::new(&[

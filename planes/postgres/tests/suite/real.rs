@@ -119,6 +119,63 @@ async fn failovers_lose_no_acknowledged_row() {
     place.assert_no_process();
 }
 
+fn signal_all(place: &Place, node: &str, signal: nix::sys::signal::Signal) {
+    for pid in place.processes() {
+        let cwd = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+        if cwd.ends_with(format!("{node}/data")) {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
+        }
+    }
+}
+
+/// Nothing is asked of the plane: it notices by itself. The primary is first killed and unable to start, then frozen.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_primary_is_replaced_without_a_call() {
+    let place = Place::new();
+    let (plane, mut events) = place.open();
+    let spec = pair("lost", "primary");
+    ensure_again(&plane, &spec).await;
+    let setup = client(&spec, "a-1", PASSWORD).await.unwrap();
+    setup.batch_execute("create table t (n bigint primary key)").await.unwrap();
+    for (from, to) in [("a-1", "b-1"), ("b-1", "a-1")] {
+        let c = client(&spec, from, PASSWORD).await.unwrap();
+        c.batch_execute("truncate t").await.unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let writer = tokio::spawn(write_until(spec.clone(), stop.clone()));
+        while count(&c).await < 50 {}
+        if from == "a-1" {
+            let control =
+                place.path().join(format!("state/databases/{}/{from}/data/global/pg_control", spec.name));
+            std::fs::remove_file(control).unwrap();
+            kill_9(seen(&plane, &spec).await.node(from).unwrap().pid.unwrap());
+        } else {
+            signal_all(&place, from, nix::sys::signal::Signal::SIGSTOP);
+        }
+        let reason = loop {
+            if let Event::FailedOver { to: new, reason, resumed: false, .. } = events.recv().await.unwrap() {
+                assert_eq!(new, to);
+                break reason;
+            }
+        };
+        let expected = if from == "a-1" { Reason::Unhealthy } else { Reason::Unresponsive };
+        assert_eq!(reason, expected);
+        let c = client(&spec, to, PASSWORD).await.unwrap();
+        let before = count(&c).await;
+        while count(&c).await < before + 20 {}
+        stop.store(true, Ordering::SeqCst);
+        let (acknowledged, gap) = writer.await.unwrap();
+        let rows: Vec<i64> =
+            c.query("select n from t", &[]).await.unwrap().iter().map(|r| r.get(0)).collect();
+        let lost: Vec<_> = acknowledged.iter().filter(|n| !rows.contains(n)).collect();
+        println!("{from} lost: writer's gap {} ms", gap.as_millis());
+        assert!(lost.is_empty(), "lost {lost:?}");
+        ensure_again(&plane, &spec).await;
+        assert_eq!(seen(&plane, &spec).await.node(from).unwrap().role, NodeRole::Standby);
+    }
+    plane.wipe().await.unwrap();
+    place.assert_no_process();
+}
+
 /// The plane is dropped after each single step and a new one continues, as after a crash at that point.
 #[tokio::test(flavor = "multi_thread")]
 async fn converges_from_a_crash_after_each_step() {

@@ -98,7 +98,7 @@ impl Alarms {
     async fn evaluate(&self, alarm: &Alarm, until: i64, current: StateValue) -> Result<(), StepError> {
         let period = self.scaled(period_secs(&alarm.watch));
         let count = i64::from(alarm.rule.evaluation_periods + EXTRA_PERIODS);
-        let grid = Grid { from: until - count * period, until };
+        let grid = Grid { from: until - count * period, until, period };
         let (range, failure) = match self.values(alarm, grid, period).await {
             Ok(range) => (range, None),
             // An expression that cannot be computed from these values: without them, the alarm has no data.

@@ -67,8 +67,9 @@ pub(super) fn call(context: &Context<'_>, name: &str, arguments: Vec<Value>) -> 
         ("LOG10", Some(v), None, None) => each(v, f64::log10),
         ("AVG" | "MAX" | "MIN" | "SUM" | "STDDEV", Some(v), None, None) => reduce(name, v),
         ("TIME_SERIES", Some(Value::Number(n)), None, None) => {
-            let values = context.grid.times(60).map(|at| (at, n)).collect();
-            Ok(Value::Series(TimeSeries { period: 60, values }))
+            let period = context.grid.period;
+            let values = context.grid.times(period).map(|at| (at, n)).collect();
+            Ok(Value::Series(TimeSeries { period, values }))
         }
         ("FILL", Some(v), Some(with), None) => over_series(v, |s| fill(context, s, &with)),
         ("IF", Some(condition), Some(yes), no) => branch(condition, yes, no),
@@ -149,8 +150,7 @@ fn reduced(name: &str, values: &[f64]) -> Option<f64> {
 
 fn fill(context: &Context<'_>, series: &TimeSeries, with: &Value) -> Result<TimeSeries, Error> {
     let mut filled = series.clone();
-    // A series without values does not know its period from them, but from its query.
-    let times: Vec<i64> = context.grid.times(series.period.max(1)).collect();
+    let times: Vec<i64> = context.grid.times(series.period).collect();
     let at = |at: i64| {
         let before = series.values.range(..at).next_back();
         let after = series.values.range(at..).next();

@@ -19,7 +19,7 @@ fn named() -> Named {
 
 fn run(text: &str) -> Result<Value, Error> {
     let metrics = ["m1".to_owned(), "m2".to_owned()];
-    evaluate(&parse(text)?, &named(), &metrics, Grid { from: 0, until: 240 })
+    evaluate(&parse(text)?, &named(), &metrics, Grid { from: 0, until: 240, period: 60 })
 }
 
 #[test]
@@ -37,6 +37,7 @@ fn computes_series() {
         ("FILL(m1, REPEAT)", vec![(0, 1.0), (60, 2.0), (120, 2.0), (180, 4.0)]),
         ("FILL(m1, LINEAR)", vec![(0, 1.0), (60, 2.0), (120, 3.0), (180, 4.0)]),
         ("FILL(empty, 7)", vec![(0, 7.0), (60, 7.0), (120, 7.0), (180, 7.0)]),
+        ("FILL(IF(0, m1), 5)", vec![(0, 5.0), (60, 5.0), (120, 5.0), (180, 5.0)]),
         ("IF(m1 > 1, m1, 0)", vec![(0, 0.0), (60, 2.0), (180, 4.0)]),
         ("IF(m1 > 1 AND m1 < 4, 5)", vec![(60, 5.0)]),
         ("RATE(m1)", vec![(60, 1.0 / 60.0), (180, 2.0 / 120.0)]),

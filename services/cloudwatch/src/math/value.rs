@@ -23,10 +23,15 @@ pub(crate) enum Value {
 pub(crate) struct Grid {
     pub(crate) from: i64,
     pub(crate) until: i64,
+    /// Of results that no metric gives a period.
+    pub(crate) period: i64,
 }
 
 impl Grid {
+    /// The times of a series with this period.
     pub(crate) fn times(self, period: i64) -> impl Iterator<Item = i64> {
+        // A series that was computed from no values has none.
+        let period = if period > 0 { period } else { self.period };
         let step = usize::try_from(period).unwrap_or(1).max(1);
         (self.from..self.until).step_by(step)
     }

@@ -50,6 +50,9 @@ struct MessageData {
 const QUERIES: usize = 500;
 const DATAPOINTS: i64 = 100_800;
 
+/// Datapoints of all queries together, before paging: they are held in memory.
+const ALL_DATAPOINTS: i64 = 1_000_000;
+
 impl StreamOperation<Monitor> for GetMetricData {
     type Input = Input;
     type Output = Output;
@@ -82,10 +85,12 @@ impl StreamOperation<Monitor> for GetMetricData {
         let queries = Queries::check(&input.metric_data_queries)?;
         let (_, shortest) = queries.periods();
         let from = aligned_start(input.start_time.secs(), cx.now.secs(), shortest);
-        let grid = Grid { from, until: input.end_time.secs() };
-        if (grid.until - grid.from) / shortest.min(60) > DATAPOINTS {
+        let period = if shortest == i64::MAX { 60 } else { shortest };
+        let grid = Grid { from, until: input.end_time.secs(), period };
+        let each = (grid.until - grid.from) / period;
+        if each > DATAPOINTS || each * input.metric_data_queries.len() as i64 > ALL_DATAPOINTS {
             return Err(Error::Validation(format!(
-                "The time range has more than {DATAPOINTS} datapoints of a metric."
+                "The request is for {each} datapoints of each metric. Use a longer period, a shorter time range or fewer metrics."
             )));
         }
         let catalog = Catalog::read(&*service.plane).await?;

@@ -46,7 +46,8 @@ impl Executor {
             let Some(instance) = same_instance(tx, &instance) else { return Ok(()) };
             let old = tx.get::<InstanceSeen>(id);
             let mut seen = old.as_deref().cloned().unwrap_or_else(|| unobserved(&instance));
-            if let Some(observed) = &observed {
+            // A failover may have completed while a server was waited for, and its event is newer.
+            if let Some(observed) = observed.as_ref().filter(|o| o.epoch >= seen.epoch) {
                 fill(&mut seen, observed);
             }
             change(tx, &instance, &mut seen);
@@ -61,9 +62,10 @@ impl Executor {
     }
 
     /// Records the new primary of a failover: it accepts writes, and nothing is known of the other node.
-    pub(crate) fn point_to(&self, tx: &mut Tx, instance: &Instance, primary: &str) {
-        let Some(old) = tx.get::<InstanceSeen>(&instance.id) else { return };
+    pub(crate) fn point_to(&self, tx: &mut Tx, instance: &Instance, primary: &str, epoch: u64) {
+        let Some(old) = tx.get::<InstanceSeen>(&instance.id).filter(|s| s.epoch < epoch) else { return };
         let seen = InstanceSeen {
+            epoch,
             primary: primary.to_owned(),
             writable: true,
             replication: Replication::Degraded,
@@ -117,6 +119,7 @@ fn unobserved(instance: &Instance) -> InstanceSeen {
         error: None,
         failed: None,
         watched: false,
+        epoch: 0,
         at: instance.created,
     }
 }
@@ -130,7 +133,7 @@ fn fill(seen: &mut InstanceSeen, observed: &Observed) {
     };
     seen.primary.clone_from(&observed.primary);
     seen.writable = observed.writable().is_some();
-    seen.watched = observed.watched;
+    (seen.watched, seen.epoch) = (observed.watched, observed.epoch);
     seen.nodes =
         observed.nodes.iter().map(|n| NodeSeen { name: n.name.clone(), role: role(n.role) }).collect();
     let standby = observed.nodes.iter().find(|n| n.name != observed.primary);

@@ -193,6 +193,43 @@ async fn dead_server_is_restarted() {
 }
 
 #[tokio::test]
+async fn lost_primary_is_replaced_and_becomes_the_standby() {
+    for fault in [Fault::CannotStart, Fault::Frozen, Fault::DiskStuck, Fault::Cut, Fault::ZoneLost] {
+        let fixture = Fixture::new();
+        fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
+        fixture.settle().await;
+        let (database, primary) = fixture.node("shop", 0);
+        let row = fixture.fake.write(&database).unwrap();
+        fixture.fake.break_node(&database, &primary, fault);
+        fixture.executor.observe("shop", |_, _, _| {}).await.unwrap();
+        assert_eq!(fixture.summary("shop"), "available/b/none/[false]", "{fault:?}");
+        assert!(fixture.fake.rows(&database).contains(&row), "{fault:?}");
+        assert!(fixture.fake.write(&database).is_ok(), "{fault:?}");
+        fixture.fake.heal(&database, &primary);
+        fixture.executor.observe("shop", |_, _, _| {}).await.unwrap();
+        fixture.settle().await;
+        assert_eq!(fixture.summary("shop"), "available/b/a/[true]", "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn failover_can_be_forced_while_the_primary_is_down() {
+    let fixture = Fixture::new();
+    fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
+    fixture.settle().await;
+    let (database, primary) = fixture.node("shop", 0);
+    fixture.fake.kill(&database, &primary);
+    fixture.executor.observe("shop", |_, _, _| {}).await.unwrap();
+    assert_eq!(fixture.status("shop"), "rebooting");
+    fixture.cloud.clock.advance_ms(1);
+    let restart = json!({"DBInstanceIdentifier": "shop"});
+    assert_eq!(fixture.cloud.call("RebootDBInstance", restart).unwrap_err().code, "InvalidDBInstanceState");
+    fixture.cloud.ok("RebootDBInstance", json!({"DBInstanceIdentifier": "shop", "ForceFailover": true}));
+    fixture.settle().await;
+    assert_eq!(fixture.summary("shop"), "available/b/a/[true]");
+}
+
+#[tokio::test]
 async fn failover_waits_until_a_lost_standby_is_rebuilt() {
     let fixture = Fixture::new();
     fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();

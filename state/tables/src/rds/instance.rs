@@ -153,6 +153,9 @@ pub struct InstanceSeen {
     /// Whether the plane probes both nodes, so that the instance fails over by itself. False for instances of earlier versions.
     #[serde(default)]
     pub watched: bool,
+    /// The plane's count of failovers. An observation of an earlier epoch is outdated.
+    #[serde(default)]
+    pub epoch: u64,
     /// When this row last changed.
     pub at: Timestamp,
 }

@@ -149,7 +149,7 @@ impl Servers {
 }
 
 fn planes(place: &Path, ports: &Ports) -> Result<Running> {
-    let mut command = Command::new(test::target().join("release/examples/planes"));
+    let mut command = Command::new(test::target().join("profiling/examples/planes"));
     let Ports { target, http, https, edge, dns, .. } = ports;
     command.args([
         format!("target={target}"),
