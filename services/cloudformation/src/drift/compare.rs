@@ -205,6 +205,10 @@ impl Comparison {
             // A template may have `True`.
             return one.eq_ignore_ascii_case(&other);
         }
+        if let (true, Ok(one), Ok(other)) = (actual.is_number(), one.parse::<f64>(), other.parse::<f64>()) {
+            // A template may have `5` where the service has the number 5.0.
+            return one == other;
+        }
         // A domain name means the same with a final dot, which Route 53 adds.
         let same = |one: &str, other: &str| {
             one == other || one.strip_suffix('.').unwrap_or(one) == other.strip_suffix('.').unwrap_or(other)

@@ -52,6 +52,7 @@ fn equal_values_in_other_forms_are_no_drift() {
     same("AWS::Route53::RecordSet", json!({"Name": "a.test"}), json!({"Name": "a.test."}));
     same("AWS::RDS::DBSubnetGroup", json!({"SubnetIds": ["b", "a"]}), json!({"SubnetIds": ["a", "b"]}));
     same(LOGS, json!({"RetentionInDays": "7", "Tags": []}), json!({"RetentionInDays": 7}));
+    same(LOGS, json!({"RetentionInDays": 7}), json!({"RetentionInDays": 7.0}));
     // A property that the template does not set, and a default in a structure.
     same(LOGS, json!({}), json!({"RetentionInDays": 7}));
     let (one, two) = (json!({"Key": "a", "Value": "1"}), json!({"Key": "b", "Value": "2"}));

@@ -374,6 +374,14 @@ fn rule_updates_every_property() {
 }
 
 #[test]
+fn order_of_a_single_action_is_no_drift() {
+    let (harness, mut base) = rule();
+    base["Actions"] = fixed("404");
+    base["Actions"][0]["Order"] = 1.into();
+    harness.check_no_drift(&harness.create_resource(RULE, base).unwrap());
+}
+
+#[test]
 fn deleted_resources_are_not_read() {
     for (name, setup) in
         [(BALANCER, balancer as fn() -> _), (GROUP, group), (LISTENER, listener), (RULE, rule)]
