@@ -58,7 +58,8 @@ class Pair:
         return self.rds.describe_db_instances(DBInstanceIdentifier="pair")["DBInstances"][0]
 
     def events(self, since):
-        found = self.rds.describe_events(SourceIdentifier="pair", SourceType="db-instance", Duration=600)["Events"]
+        pages = self.rds.get_paginator("describe_events").paginate(SourceIdentifier="pair", SourceType="db-instance")
+        found = [e for page in pages for e in page["Events"]]
         return [e for e in found if e["Date"].timestamp() >= since]
 
     def wait_until_available(self):
