@@ -1,12 +1,15 @@
 //! The daemon's cloud: the services of `escale-wiring` on the real planes, with their listeners.
 
-use crate::{api_certificate, home::Home, internet, plane, planes, root_key, settings::Settings};
+use crate::{
+    api_certificate, home::Home, inner_certificates, inner_certificates::InnerCertificates, internet, plane,
+    planes, root_key, settings::Settings,
+};
 use anyhow::{Context, Result, bail};
 use escale_authority::Authorities;
 use escale_base::Clock;
 use escale_dns::DnsPlane;
 use escale_engine::Engine;
-use escale_gate::Gate;
+use escale_gate::{Gate, Tls};
 use escale_network::{Network, Place};
 use escale_plane::{
     message::OriginKey,
@@ -16,11 +19,11 @@ use escale_service::{Cloud, Config, Entrance};
 use escale_store::Store;
 use escale_tls::Terminator;
 use escale_wiring::{DataPlanes, Planes, RootKey, Services};
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
-/// The ports of viewers; websites have the first one only.
+/// The ports of viewers and of the API inside the cloud; websites have the first one only.
 const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 
@@ -46,6 +49,8 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
     let link = Arc::new(connecting.await??);
     let services = Services::new(data(Arc::new(RemoteDns::new(Arc::clone(&link)))));
     let cloud = Arc::new(services.cloud(settings.config.clone(), key, clock.clone()));
+    let endpoints = cloud.endpoints();
+    internet::check(&settings.config.internet, &endpoints)?;
     if cfg!(debug_assertions) {
         let differences = escale_gate::check_against_models(&cloud);
         if !differences.is_empty() {
@@ -64,6 +69,7 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
         postgres_majors: planes::postgres_majors(),
         proxies: Arc::new(RemoteProxies(Arc::clone(&link))),
         cdn: Arc::new(RemoteCdn { link: Arc::clone(&link), key_of: origin_keys(&store, &cloud) }),
+        ca_bundle: inner_certificates::write_bundle(home, &authority)?,
         internet_hosts: settings.internet_hosts.clone(),
         upstream: Arc::new(planes::upstream(settings)),
     };
@@ -81,7 +87,11 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
     let gate = Arc::new(gate);
     // The listeners open last, so that a client that can connect finds a cloud that answers.
     let tls = api_certificate::terminator(&authority, settings, &clock).await?;
-    let mut tasks = listen(settings, &*network, &gate, tls).await?;
+    let inner = |address| {
+        let own = endpoints.iter().filter(|e| e.address == address).cloned().collect();
+        Tls::Always(Arc::new(InnerCertificates::new(authority.clone(), clock.clone(), own)))
+    };
+    let mut tasks = listen(settings, &*network, &gate, tls, inner).await?;
     let of_websites = (settings.config.website_address, HTTP).into();
     let listener = network.namespace(&Place::Internet)?.tcp_listen(of_websites).await;
     tasks.spawn(escale_gate::serve_mount(websites, listener.context("cannot serve websites")?));
@@ -108,6 +118,7 @@ async fn listen(
     network: &dyn Network,
     gate: &Arc<Gate>,
     tls: Terminator,
+    inner: impl Fn(Ipv4Addr) -> Tls,
 ) -> Result<JoinSet<()>> {
     let config = &settings.config;
     let listener = TcpListener::bind(&config.endpoint)
@@ -115,11 +126,14 @@ async fn listen(
         .with_context(|| format!("cannot listen on {}", config.endpoint))?;
     let mut listeners = JoinSet::new();
     for address in [config.api_address, config.s3_address] {
-        let at = (address, config.port).into();
-        let inside = network.namespace(&Place::Internet)?.tcp_listen(at).await?;
-        listeners.spawn(escale_gate::serve(Arc::clone(gate), inside, Entrance::Cloud, None));
+        // AWS's endpoints answer on both ports, too.
+        for (port, tls) in [(config.port, Tls::Never), (HTTPS, inner(address))] {
+            let inside = network.namespace(&Place::Internet)?.tcp_listen((address, port).into()).await?;
+            listeners.spawn(escale_gate::serve(Arc::clone(gate), inside, Entrance::Cloud, tls));
+        }
     }
-    listeners.spawn(escale_gate::serve(Arc::clone(gate), listener, Entrance::HostLoopback, Some(tls)));
+    let tls = Tls::Optional(tls);
+    listeners.spawn(escale_gate::serve(Arc::clone(gate), listener, Entrance::HostLoopback, tls));
     Ok(listeners)
 }
 
@@ -130,6 +144,7 @@ pub(crate) fn services_only() -> Result<Cloud> {
     let planes = DataPlanes {
         dns: Arc::new(DnsPlane::new()),
         logs: Arc::new(escale_logstore::Fake::default()),
+        metrics: Arc::new(escale_metrics::Fake::default()),
         objects: Arc::new(escale_objects::Fake::new(clock.clone(), escale_objects::Limits::default())),
         registry: Arc::new(escale_registry::Fake::new(clock.clone())),
         calls: Arc::new(escale_journal::Fake::default()),

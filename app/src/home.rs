@@ -1,6 +1,7 @@
 //! The folder of one installation, with everything that it stores.
 
 use anyhow::{Context, Result};
+use escale_authority::Purpose;
 use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -99,6 +100,11 @@ impl Home {
         self.0.join(name)
     }
 
+    /// The root certificate of the API on the host, and of the names that browsers open. The daemon creates it.
+    pub(crate) fn root_certificate(&self) -> PathBuf {
+        escale_authority::root_file(&self.plane("authority"), Purpose::Browsers)
+    }
+
     /// Creates a folder that only its owner can enter: for user data, logs of tasks and contents of images.
     pub(crate) fn private_folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.0.join(name);
@@ -147,8 +153,8 @@ fn open_log(path: &Path) -> Result<std::fs::File> {
 }
 
 /// Folders that only the owner may enter.
-const PRIVATE: [&str; 9] =
-    ["apps", "authority", "builds", "containers", "images", "logs", "network", "objects", "plane"];
+const PRIVATE: [&str; 10] =
+    ["apps", "authority", "builds", "containers", "images", "logs", "metrics", "network", "objects", "plane"];
 
 /// The mode of parent folders of databases: other users can traverse them but not list them.
 const PASSED_THROUGH: u32 = 0o711;

@@ -10,6 +10,7 @@ mod cloud;
 mod daemon;
 mod edge_cache;
 mod home;
+mod inner_certificates;
 mod internet;
 mod lock;
 mod memory;

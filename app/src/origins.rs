@@ -51,7 +51,7 @@ impl Connector for Origins {
         let internet = self.namespaces.open(&Place::Internet).map_err(io::Error::other)?;
         // Waits while no daemon serves it: the edge gives up after the origin's own timeout, as for any other origin.
         if let Some(address) = self.daemon.address(host).await {
-            return internet.tcp_connect(address).await;
+            return internet.tcp_connect((address.ip(), port).into()).await;
         }
         let none = format!("'{host}' has no public address in this cloud");
         let mut last = io::Error::new(io::ErrorKind::NotFound, none);

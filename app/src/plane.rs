@@ -13,9 +13,11 @@ use escale_base::Clock;
 use escale_cdn::Edge;
 use escale_dns::DnsPlane;
 use escale_elbv2::NodeSockets;
+use escale_lanes::Lanes;
 use escale_network::{LoopbackWeb, Namespaces};
 use escale_plane::{Daemon, Link, Parts, Snapshot, Start, message::Hello};
 use escale_route53::PlaceSockets;
+use escale_tls::client::Trust;
 use std::{
     io,
     os::{fd::AsFd, unix::net::UnixListener},
@@ -57,12 +59,14 @@ fn parts(home: &Home) -> Result<Parts> {
     let dns = DnsPlane::with_sockets(Arc::new(PlaceSockets(namespaces.clone())));
     let origins = Origins { namespaces: namespaces.clone(), dns: dns.clone(), daemon: daemon.clone() };
     let signer = Signer { daemon: daemon.clone(), clock: clock.clone() };
-    let settings = escale_cloudfront::edge_settings(edge_cache::folder(home)?, ports);
+    let trust = Trust::new(escale_authority::root_files(&home.private_folder("authority")?));
+    let settings = escale_cloudfront::edge_settings(edge_cache::folder(home)?, ports, trust);
     let edge = Edge::open(settings, Arc::new(origins), Arc::new(signer), clock.clone());
+    let lanes = Lanes::per_processor().context("cannot start the threads that serve connections")?;
     let sockets = Arc::new(NodeSockets(namespaces.clone()));
     Ok(Parts {
-        proxies: Arc::new(escale_proxy::Balancers::new(sockets, clock)),
-        edge: edge.context("cannot open the content delivery network")?,
+        proxies: Arc::new(escale_proxy::Balancers::new(sockets, clock).on(lanes.clone())),
+        edge: edge.context("cannot open the content delivery network")?.on(lanes),
         web: LoopbackWeb::new(namespaces.clone(), Arc::new(PublicNames(dns.clone()))),
         dns,
         namespaces,

@@ -55,10 +55,13 @@ pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
     let folder = home.private_folder("logs")?;
     let logs = escale_logstore::FileStore::open(&folder)
         .with_context(|| format!("cannot open the logs in {}", folder.display()))?;
+    let folder = home.private_folder("metrics")?;
+    let metrics = escale_metrics::FileMetrics::open(&folder)
+        .with_context(|| format!("cannot open the metrics in {}", folder.display()))?;
     let objects = escale_objects::Store::open(objects).context("cannot open the object store")?;
     let registry = escale_registry::Store::open(registry).context("cannot open the image registry")?;
     let (logs, objects, registry) = (Arc::new(logs), Arc::new(objects), Arc::new(registry));
-    let (calls, denials) = (Arc::new(calls), Arc::new(denials));
+    let (calls, denials, metrics) = (Arc::new(calls), Arc::new(denials), Arc::new(metrics));
     Ok(Opened {
         network: Arc::new(network),
         containers: Arc::new(containers(home, clock)?),
@@ -68,18 +71,23 @@ pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
                 preparation.await;
             }
         }),
-        data: Box::new(move |dns| DataPlanes { dns, logs, objects, registry, calls, denials }),
+        data: Box::new(move |dns| DataPlanes { dns, logs, metrics, objects, registry, calls, denials }),
     })
 }
 
 /// The registries on the Internet, as the daemon and the command line read them.
 pub(crate) fn upstream(settings: &Settings) -> escale_upstream::Client {
-    let (proxies, roots) = (Proxies::from_environment(), Roots::from_environment());
-    let client = escale_upstream::Client::new(settings.image_mirrors.clone(), proxies, roots);
+    let client =
+        escale_upstream::Client::new(settings.image_mirrors.clone(), Proxies::from_environment(), roots());
     match settings.config.internet {
         Internet::None => client.of_mirrors_only(),
         Internet::Host { .. } => client,
     }
+}
+
+/// The certificates that this machine trusts.
+pub(crate) fn roots() -> Roots {
+    Roots::from_environment()
 }
 
 fn containers(home: &Home, clock: &Clock) -> Result<impl Containers + use<>> {

@@ -2,10 +2,10 @@
 
 use crate::{PendingReasons, Plan, Reconciler, StepError};
 use escale_base::{Clock, limits};
-use escale_store::Store;
+use escale_store::{ALL_TABLES, Change, Reads, Store};
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{sync::Notify, task::JoinSet};
@@ -35,6 +35,7 @@ impl Engine {
             clock: self.clock.clone(),
             pending_reasons: self.pending_reasons.clone(),
             workers: Mutex::default(),
+            waits: Mutex::default(),
         });
         self.tasks.spawn(drive(driver));
     }
@@ -52,6 +53,8 @@ struct Driver<R> {
     pending_reasons: PendingReasons,
     /// The keys that have a worker, each with the wake-up that makes its worker plan again.
     workers: Mutex<HashMap<String, Arc<WakeUp>>>,
+    /// What the plans of waiting keys have read, if the reconciler watches all tables. A key that does not wait is not listed.
+    waits: Mutex<HashMap<String, Reads>>,
 }
 
 #[derive(Default)]
@@ -84,11 +87,25 @@ async fn drive<R: Reconciler>(driver: Arc<Driver<R>>) {
         while workers.try_join_next().is_some() {}
         let changes = subscription.changed().await;
         let image = driver.store.read();
-        keys = changes.iter().flat_map(|c| driver.reconciler.concerned(&image, c)).collect::<BTreeSet<_>>();
+        let concerned = |change: &Change| {
+            let keys = driver.reconciler.concerned(&image, change);
+            keys.into_iter().filter(|key| driver.may_concern(key, change)).collect::<Vec<_>>()
+        };
+        keys = changes.iter().flat_map(concerned).collect::<BTreeSet<_>>();
     }
 }
 
 impl<R: Reconciler> Driver<R> {
+    /// Whether the change may lead to another plan. A plan that waits depends on nothing but the rows that it has read. A step
+    /// that failed may depend on others, and a plan in progress has not read all of its rows yet: then every change counts.
+    fn may_concern(&self, key: &str, change: &Change) -> bool {
+        self.waits().get(key).is_none_or(|reads| reads.concern(change))
+    }
+
+    fn waits(&self) -> MutexGuard<'_, HashMap<String, Reads>> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn wake(self: &Arc<Self>, key: String, workers: &mut JoinSet<()>) {
         let mut all = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(wake_up) = all.get(&key) {
@@ -107,11 +124,17 @@ impl<R: Reconciler> Driver<R> {
         loop {
             // Cleared before the state is read: a change after this point signals again, and the next plan includes it.
             wake_up.take();
+            self.waits().remove(key);
             let now = self.clock.now();
             // A worker may wait for an hour, and an image keeps every row of its commit in memory: it is dropped before the wait.
-            let (plan, version) = {
+            let (plan, version, reads) = {
                 let image = self.store.read();
-                (self.reconciler.plan(&image, key, now), image.version())
+                if R::WATCHES == ALL_TABLES {
+                    let (image, reads) = image.recorded();
+                    (self.reconciler.plan(&image, key, now), image.version(), Some(reads))
+                } else {
+                    (self.reconciler.plan(&image, key, now), image.version(), None)
+                }
             };
             match plan {
                 Plan::Done => {
@@ -122,6 +145,10 @@ impl<R: Reconciler> Driver<R> {
                 }
                 Plan::Wait { why, until } => {
                     self.pending_reasons.set(R::NAME, key, why, 0, now);
+                    // Before the worker ends or pauses: a change after the plan must find either no entry or this one.
+                    if let Some(reads) = reads {
+                        self.waits().insert(key.to_owned(), reads);
+                    }
                     match until {
                         None if self.finish(key, wake_up) => return,
                         None => {}

@@ -25,7 +25,8 @@ pub trait Reconciler: Send + Sync + 'static {
     type Step: Debug + Send + 'static;
 
     const NAME: &'static str;
-    /// The tables whose changes wake it.
+    /// The tables whose changes wake it. With [`escale_store::ALL_TABLES`] a key that waits is planned again only after a change of
+    /// a row that its last plan has read.
     const WATCHES: &'static [&'static str];
 
     /// The keys of the objects that may need work because of `change`. Must have no side effects: after a restart no change is

@@ -142,3 +142,74 @@ async fn a_worker_that_waits_keeps_no_replaced_rows() {
     }
     assert!(cellar.upgrade().is_none(), "the row that was replaced is still in memory");
 }
+
+/// A row of a table that no plan reads.
+#[derive(Clone, Serialize, Deserialize)]
+struct Chair(String);
+
+impl Row for Chair {
+    const TABLE: &'static str = "chair";
+    fn key(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// Waits until the lamp of the hall burns; watches everything.
+struct Watcher(tokio::sync::mpsc::UnboundedSender<()>);
+
+impl Reconciler for Watcher {
+    type Step = ();
+    const NAME: &'static str = "watcher";
+    const WATCHES: &'static [&'static str] = escale_store::ALL_TABLES;
+
+    fn concerned(&self, image: &Image, _: &Change) -> BTreeSet<String> {
+        self.all(image)
+    }
+    fn all(&self, _: &Image) -> BTreeSet<String> {
+        ["hall".to_owned()].into()
+    }
+    fn plan(&self, image: &Image, key: &str, _: Timestamp) -> Plan<()> {
+        let _ = self.0.send(());
+        match image.get::<Lamp>(key) {
+            Some(lamp) if lamp.seen => Plan::Done,
+            _ => Plan::wait("darkness"),
+        }
+    }
+    async fn act(&self, _: &str, (): ()) -> Result<(), StepError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn key_that_waits_is_planned_again_only_after_a_change_of_what_it_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let tables = [TableDef::of::<Lamp>(), TableDef::of::<Chair>()];
+    let store = Store::open(&dir.path().join("s.db"), &tables).unwrap();
+    let lamp = |name: &str, seen| Lamp { name: name.into(), wished: true, seen };
+    let (planned, mut plans) = tokio::sync::mpsc::unbounded_channel();
+    let mut engine = Engine::new(store.clone(), Clock::machine());
+    engine.add(Watcher(planned));
+    plans.recv().await.unwrap();
+    // The reason is set when the plan is complete.
+    let waits = engine.pending_reasons();
+    while waits.list().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let mut plans_after = async |write: &dyn Fn(&mut escale_store::Tx)| {
+        let written = store.write::<(), StoreError>(|tx| {
+            write(tx);
+            Ok(())
+        });
+        written.unwrap();
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+        std::iter::from_fn(|| plans.try_recv().ok()).count()
+    };
+    assert_eq!(plans_after(&|tx| tx.put(Chair("hall".into()))).await, 0, "another table");
+    assert_eq!(plans_after(&|tx| tx.put(lamp("cellar", true))).await, 0, "another row");
+    assert_eq!(plans_after(&|tx| tx.put(lamp("hall", false))).await, 1, "the row, which did not exist");
+    assert_eq!(plans_after(&|tx| tx.put(Chair("hall".into()))).await, 0, "another table again");
+    assert_eq!(plans_after(&|tx| tx.put(lamp("hall", true))).await, 1, "the row");
+    assert_eq!(plans_after(&|tx| tx.put(Chair("hall".into()))).await, 1, "a key that does not wait");
+}

@@ -5,9 +5,12 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import pathlib
 import platform
 import subprocess
+import sys
+import sysconfig
 import tarfile
 
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
@@ -38,7 +41,8 @@ def layout(folder, files, config=None):
 
     plain = layer.getvalue()
     # Compressed here, because clients compress plain layers during a push, and the image would get another digest.
-    part = blob(gzip.compress(plain, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
+    level = 9 if len(plain) < 16 << 20 else 1
+    part = blob(gzip.compress(plain, level, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
     diff = f"sha256:{hashlib.sha256(plain).hexdigest()}"
     whole = {"architecture": ARCHITECTURE, "os": "linux", "config": config or {}, "rootfs": {"type": "layers", "diff_ids": [diff]}}
     manifest = {
@@ -78,3 +82,29 @@ def copy(source, target, *options, check=True):
 def push(folder, uri, tag, password, check=True):
     options = ("--dest-tls-verify=false", "--dest-creds", f"AWS:{password}")
     return copy(f"oci:{folder}", f"docker://{uri}:{tag}", *options, check=check)
+
+
+def program(path):
+    """A program of this machine with its libraries, as files of an image."""
+    listed = subprocess.run(["ldd", path], capture_output=True, text=True).stdout
+    libraries = [word for line in listed.splitlines() for word in line.split() if word.startswith("/")]
+    return {file.lstrip("/"): pathlib.Path(file).read_bytes() for file in [str(path), *libraries]}
+
+
+def python(packages, wanted):
+    """This machine's Python with its standard library and a folder of packages, as files of an image. `wanted` chooses files of
+    packages by their path."""
+    executable, stdlib = os.path.realpath(sys.executable), pathlib.Path(sysconfig.get_path("stdlib"))
+    files = {**program(executable), "usr/bin/python3": f"-> {executable}"}
+    unused = {"test", "tests", "idlelib", "tkinter", "lib2to3", "ensurepip", "distutils", "pydoc_data", "site-packages", "__pycache__"}
+    for file in stdlib.rglob("*"):
+        within = file.relative_to(stdlib)
+        if file.suffix in (".py", ".so") and not unused.intersection(within.parts) and "tkinter" not in file.name:
+            files[str(file).lstrip("/")] = file.read_bytes()
+            if file.suffix == ".so":
+                files.update(program(file))
+    for file in packages.rglob("*"):
+        within = str(file.relative_to(packages))
+        if file.is_file() and file.suffix != ".pyc" and wanted(within):
+            files[f"packages/{within}"] = file.read_bytes()
+    return files

@@ -15,7 +15,7 @@ pub(crate) struct Aws {
 
 pub(crate) fn run(home: &Home, aws: &Aws) -> Result<ExitCode> {
     let mut command = Command::new("aws");
-    command.args(&aws.arguments).envs(env::variables(home)?);
+    command.args(&aws.arguments).envs(env::variables(home, true)?);
     // A profile or session token of the user's real AWS account must not be sent to this cloud.
     for name in env::UNSET {
         command.env_remove(name);

@@ -1,10 +1,11 @@
-//! A small AWS client: signs a request, sends it, reads the answer. The command line reaches the cloud only through the API
+//! A small AWS client: signs a request, sends it over TLS, reads the answer. The command line reaches the cloud only through the API
 //! that users have, too.
 
 use crate::{home::Home, root_key, settings::Settings};
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use escale_base::{Clock, limits::LOCAL_CONNECT_MS, path::percent_encode};
+use escale_tls::client::Trust;
 use escale_wire::Element;
 use escale_wire::sigv4::{self, Content, Credentials, Signer};
 use escale_wiring::RootKey;
@@ -17,7 +18,10 @@ use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
 /// A handle on the daemon's API with the root key.
 #[derive(Clone)]
@@ -25,6 +29,7 @@ pub(crate) struct Client {
     endpoint: String,
     region: String,
     home: Home,
+    trust: Arc<Trust>,
     /// Read with the first request that needs it, because the first start of a daemon creates it.
     key: Arc<OnceLock<RootKey>>,
 }
@@ -49,6 +54,7 @@ impl Client {
             endpoint: settings.config.endpoint.clone(),
             region: settings.config.region.clone(),
             home: home.clone(),
+            trust: Arc::new(Trust::new(vec![home.root_certificate()])),
             key: Arc::default(),
         }
     }
@@ -66,7 +72,7 @@ impl Client {
     pub(crate) async fn answers(&self) -> bool {
         let request = Request::get("/").header(header::HOST, &self.endpoint).body(Full::default());
         let Ok(request) = request else { return false };
-        matches!(tokio::time::timeout(Duration::from_secs(2), self.send(request)).await, Ok(Ok(_)))
+        matches!(tokio::time::timeout(Duration::from_secs(2), self.send(request, false)).await, Ok(Ok(_)))
     }
 
     /// Calls an operation of a service with a JSON protocol.
@@ -167,17 +173,20 @@ impl Client {
         let credentials = Credentials { access_key: &key.id, secret: &key.secret, session_token: None };
         let signer = Signer { credentials, region: &self.region, service };
         sigv4::sign(&mut parts, &signer, Content::Whole(&body), Clock::machine().now())?;
-        self.send(Request::from_parts(parts, Full::new(body))).await
+        // Policies of buckets may deny requests without TLS. A user who cannot read the home cannot verify the daemon.
+        let is_tls = self.home.root_certificate().exists();
+        self.send(Request::from_parts(parts, Full::new(body)), is_tls).await
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer> {
+    async fn send(&self, request: Request<Full<Bytes>>, is_tls: bool) -> Result<Answer> {
         let sent = async {
             let stream = connect(&self.endpoint).await?;
             stream.set_nodelay(true)?;
-            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-            tokio::spawn(connection);
-            let (parts, body) = sender.send_request(request).await?.into_parts();
-            anyhow::Ok(Answer { status: parts.status, body: body.collect().await?.to_bytes() })
+            if !is_tls {
+                return exchange(stream, request).await;
+            }
+            let (host, _) = self.endpoint.rsplit_once(':').unwrap_or((&self.endpoint, ""));
+            exchange(self.trust.connect(stream, &[host]).await?, request).await
         };
         // A connection that breaks in the middle of an answer gets the same hint: the daemon may die at any time, and a new
         // one continues its work.
@@ -189,6 +198,16 @@ impl Client {
             )
         })
     }
+}
+
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answer>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let (parts, body) = sender.send_request(request).await?.into_parts();
+    Ok(Answer { status: parts.status, body: body.collect().await?.to_bytes() })
 }
 
 /// Connects to this machine. The timeout exists because a packet filter that drops packets on `lo` would otherwise let the

@@ -78,7 +78,7 @@ async fn groups(client: &Client, application: &Application, service: Option<&str
     }
 }
 
-async fn read(client: &Client, group: &str, from: i64) -> Result<Vec<Value>> {
+pub(super) async fn read(client: &Client, group: &str, from: i64) -> Result<Vec<Value>> {
     let (mut events, mut token) = (Vec::new(), Value::Null);
     loop {
         let mut input = json!({"logGroupName": group, "startTime": from});

@@ -14,6 +14,7 @@ mod env;
 mod exec;
 mod history;
 mod logs;
+mod mailbox;
 mod open;
 mod output;
 mod psql;
@@ -68,6 +69,8 @@ enum Verb {
     Status(status::Status),
     /// Print the logs of an application's tasks.
     Logs(logs::Logs),
+    /// Print the mail that SNS topics sent: subscriptions by email are local, and no mail leaves this machine.
+    Mailbox(mailbox::Mailbox),
     /// Run a command or a shell in a running task of a service.
     Exec(exec::Exec),
     /// Run a one-off task with the task definition, network and roles of a service: print its logs, return its exit code. Ctrl-C
@@ -98,7 +101,7 @@ enum Verb {
     Check(check::Check),
     /// Print the environment variables that point the aws CLI and the SDKs at this cloud, with the root key: eval "$(escale
     /// env)".
-    Env,
+    Env(env::Env),
     /// Run the aws CLI against this cloud.
     Aws(aws::Aws),
     /// Check that this machine meets the requirements.
@@ -171,6 +174,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Down(args) => down::run(home, &out, &args).await?,
         Verb::Status(args) => status::run(home, &out, &args).await?,
         Verb::Logs(args) => logs::run(home, &out, &args).await?,
+        Verb::Mailbox(args) => mailbox::run(home, &out, &args).await?,
         Verb::Exec(args) => return exec::run(home, &args).await,
         Verb::Run(args) => return run::run(home, &out, &args).await,
         Verb::Tunnel(args) => tunnel::run(home, &out, &args).await?,
@@ -183,7 +187,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
         Verb::Template(args) => template::run(&out, &args)?,
         Verb::Check(args) => return check::run(&out, &args),
-        Verb::Env => env::run(home, &out)?,
+        Verb::Env(env) => env::run(home, &out, &env)?,
         Verb::Aws(args) => return aws::run(home, &args),
         Verb::Doctor => return doctor::run(&out).await,
         Verb::Coverage(args) => coverage::run(&out, &args)?,

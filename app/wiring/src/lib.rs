@@ -10,6 +10,7 @@ use escale_authority::Authority;
 use escale_base::{Clock, Secret};
 use escale_cdn::Cdn;
 use escale_cloudtrail::{CloudTrail, Trail};
+use escale_cloudwatch::{CloudWatch, Monitor};
 use escale_containers::Containers;
 use escale_dns::Dns;
 use escale_ecr::Ecr;
@@ -18,6 +19,7 @@ use escale_iam::Iam;
 use escale_journal::Journal;
 use escale_logs::{Logs, LogsService};
 use escale_logstore::LogStore;
+use escale_metrics::Metrics;
 use escale_network::{InternetHost, Network};
 use escale_objects::Objects;
 use escale_proxy::Proxies;
@@ -27,12 +29,13 @@ use escale_s3::S3;
 use escale_service::{Cloud, Config, Mount, Service};
 use escale_store::Store;
 use escale_upstream::Upstream;
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 /// The planes that services hold, because their operations read from them.
 pub struct DataPlanes {
     pub dns: Arc<dyn Dns>,
     pub logs: Arc<dyn LogStore>,
+    pub metrics: Arc<dyn Metrics>,
     pub objects: Arc<dyn Objects>,
     pub registry: Arc<dyn Registry>,
     /// The record of API calls: `calls` has the allowed ones, `denials` the denied ones.
@@ -54,6 +57,8 @@ pub struct Planes {
     pub upstream: Arc<dyn Upstream>,
     /// Issues certificates.
     pub authority: Arc<dyn Authority>,
+    /// The file of certificates that tasks trust.
+    pub ca_bundle: PathBuf,
     /// Hosts on the cloud's Internet that belong to no VPC.
     pub internet_hosts: Vec<InternetHost>,
 }
@@ -69,6 +74,7 @@ pub struct RootKey {
 pub struct Services {
     ecr: Arc<Ecr>,
     logs: Arc<Logs>,
+    monitor: Arc<Monitor>,
     route53: Arc<Route53>,
     s3: Arc<S3>,
     planes: DataPlanes,
@@ -79,6 +85,7 @@ impl Services {
         Services {
             ecr: Arc::new(Ecr::new(Arc::clone(&planes.registry))),
             logs: Logs::new(Arc::clone(&planes.logs)),
+            monitor: Monitor::new(Arc::clone(&planes.metrics)),
             route53: Arc::new(Route53::new(Arc::clone(&planes.dns))),
             s3: Arc::new(S3::new(Arc::clone(&planes.objects))),
             planes,
@@ -101,6 +108,7 @@ impl Services {
             Arc::new(escale_cloudformation::CloudFormation),
             Arc::new(escale_cloudfront::CloudFront),
             Arc::new(CloudTrail(Arc::clone(&trail))),
+            Arc::new(CloudWatch(Arc::clone(&self.monitor))),
             Arc::new(escale_ec2::Ec2),
             Arc::clone(&self.ecr) as _,
             Arc::new(escale_ecs::Ecs),
@@ -112,6 +120,7 @@ impl Services {
             Arc::clone(&self.s3) as _,
             Arc::new(escale_secretsmanager::SecretsManager),
             Arc::new(escale_servicediscovery::ServiceDiscovery),
+            Arc::new(escale_sns::Sns),
             Arc::new(escale_ssm::Ssm),
             Arc::new(escale_sts::Sts),
         ];
@@ -123,6 +132,7 @@ impl Services {
         vec![
             escale_ecr::door(store.clone(), Arc::clone(cloud), self.ecr.repositories()),
             escale_cloudformation::signals(store, cloud),
+            escale_sns::pages(store, cloud),
             self.s3.form_uploads(store, cloud),
         ]
     }
@@ -143,6 +153,20 @@ pub async fn start(
 ) -> Result<()> {
     let (network, data) = (|| Arc::clone(&planes.network), &services.planes);
 
+    let measured = escale_cloudwatch::Planes {
+        metrics: Arc::clone(&data.metrics),
+        containers: Arc::clone(&planes.containers),
+        proxies: Arc::clone(&planes.proxies),
+        cdn: Arc::clone(&planes.cdn),
+        objects: Arc::clone(&data.objects),
+    };
+    escale_cloudwatch::start(engine, store, cloud, measured);
+    let messages = escale_sns::Planes {
+        network: network(),
+        dns: Arc::clone(&data.dns),
+        authority: Arc::clone(&planes.authority),
+    };
+    escale_sns::start(engine, store, cloud, messages);
     let cdn = escale_cloudfront::Planes { cdn: planes.cdn, authority: Arc::clone(&planes.authority) };
     escale_cloudfront::start(engine, store, cloud, cdn).context("cannot start CloudFront")?;
     escale_acm::start(engine, store, cloud, escale_acm::Planes { authority: planes.authority });
@@ -155,8 +179,8 @@ pub async fn start(
     let repositories = escale_ecr::Planes { repositories: services.ecr.repositories() };
     escale_ecr::start(engine, store, cloud, repositories);
     let (containers, registry) = (planes.containers, Arc::clone(&data.registry));
-    let upstream = planes.upstream;
-    let tasks = escale_ecs::Planes { containers, registry, upstream, network: network() };
+    let (upstream, ca_bundle) = (planes.upstream, planes.ca_bundle);
+    let tasks = escale_ecs::Planes { containers, registry, upstream, network: network(), ca_bundle };
     escale_ecs::start(engine, store, cloud, tasks);
     escale_logs::start(engine, store, escale_logs::Planes { logs: Arc::clone(&data.logs) });
     let objects =

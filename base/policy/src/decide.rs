@@ -58,6 +58,7 @@ mod tests {
             region: "eu-west-3".into(),
             now: Timestamp(0),
             source_ip: None,
+            secure_transport: None,
             given: Vec::new(),
         }
     }

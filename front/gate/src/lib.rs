@@ -22,7 +22,7 @@ mod trace;
 mod web_pages;
 
 pub use check::check_against_models;
-pub use serve::{serve, serve_mount};
+pub use serve::{Certificates, Tls, serve, serve_mount};
 
 use body::Budget;
 use decoders::Decoders;

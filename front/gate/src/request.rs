@@ -37,7 +37,7 @@ pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) 
     let mut arriving = Arriving::new(body, &parts.headers);
     let request_id = ids::random_uuid();
     let checked = head::check(&parts)
-        .and_then(|()| web_pages::check_host(&parts, ends.local, &gate.cloud.config).map(str::to_owned));
+        .and_then(|()| web_pages::check_host(&parts, &ends, &gate.cloud.config).map(str::to_owned));
     let authority = match checked {
         Ok(authority) => authority,
         Err(error) => return unidentified(&parts, &error, &request_id),
@@ -45,7 +45,7 @@ pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) 
     // A mount authenticates its callers itself, but web pages are refused for it here.
     if let Some(mount) = gate.mounts.iter().find(|m| m.claims(&parts)) {
         let purpose = if mount.has_own_proof() { Purpose::Presigned } else { Purpose::Other };
-        return match web_pages::check_page(&parts, &authority, purpose) {
+        return match web_pages::check_page(&parts, (ends.arrival.scheme(), &authority), purpose) {
             Ok(()) => mount.serve(Request::from_parts(parts, arriving.stream()), ends.arrival).await,
             Err(error) => unidentified(&parts, &error, &request_id),
         };
@@ -358,7 +358,8 @@ impl Call {
             _ if presigned() => Purpose::Presigned,
             _ => Purpose::Other,
         };
-        let refused = match web_pages::check_page(&self.parts, &self.authority, purpose) {
+        let origin = (self.arrival.scheme(), &*self.authority);
+        let refused = match web_pages::check_page(&self.parts, origin, purpose) {
             Ok(()) => return Ok(()),
             Err(_) if self.grant.is_some() => return Ok(()),
             Err(error) => error,

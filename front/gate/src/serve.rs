@@ -8,12 +8,12 @@ use crate::{
 use bytes::Bytes;
 use escale_base::limits::request as limits;
 use escale_httpguard::{Guard, Limits, Link, Upgrades};
-use escale_service::{Arrival, Body, Entrance, Mount};
+use escale_service::{Arrival, Body, Entrance, Mount, TlsSession};
 use escale_tls::{Stream, Terminator};
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, service::service_fn};
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -31,15 +31,32 @@ const SILENCE: Duration = Duration::from_millis(limits::STREAM_PAUSE_MS + 5_000)
 /// Pause after a failed accept. Without it, the loop would spin while the process has no free descriptor.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
+/// The TLS of a listener.
+#[derive(Clone)]
+pub enum Tls {
+    /// HTTP only.
+    Never,
+    /// Clients may speak both on the same port.
+    Optional(Terminator),
+    /// HTTPS only.
+    Always(Arc<dyn Certificates>),
+}
+
+/// Chooses the certificate of a connection.
+pub trait Certificates: Send + Sync + 'static {
+    /// `name` is the server name that the client asks for, in lower case. A client without a certificate is disconnected.
+    fn of(&self, name: Option<String>) -> Pin<Box<dyn Future<Output = Option<Terminator>> + Send + '_>>;
+}
+
 /// Serves the API on a socket until the future is dropped; its connections end with it. `entrance` is the kind of listener:
-/// it decides whether the root principal is accepted. With `tls`, clients may speak HTTPS on the same port.
-pub async fn serve(gate: Arc<Gate>, listener: TcpListener, entrance: Entrance, tls: Option<Terminator>) {
+/// it decides whether the root principal is accepted.
+pub async fn serve(gate: Arc<Gate>, listener: TcpListener, entrance: Entrance, tls: Tls) {
     accept(Behind::Api(gate), listener, entrance, tls).await;
 }
 
 /// Serves a mount alone, at an address of its own: every request is for it, whatever host it names.
 pub async fn serve_mount(mount: Arc<dyn Mount>, listener: TcpListener) {
-    accept(Behind::Mount(mount), listener, Entrance::Cloud, None).await;
+    accept(Behind::Mount(mount), listener, Entrance::Cloud, Tls::Never).await;
 }
 
 /// What answers the requests of a listener.
@@ -49,17 +66,17 @@ enum Behind {
     Mount(Arc<dyn Mount>),
 }
 
-async fn accept(behind: Behind, listener: TcpListener, entrance: Entrance, tls: Option<Terminator>) {
+async fn accept(behind: Behind, listener: TcpListener, entrance: Entrance, tls: Tls) {
     let slots = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
         // Taken before the accept, so that further connections wait in the kernel's queue. The semaphore is never closed.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let accepted = listener.accept().await.and_then(|(stream, peer)| {
-            let ends = Ends { arrival: Arrival { entrance, peer }, local: stream.local_addr()? };
-            Ok((stream, ends))
+            let local = stream.local_addr()?;
+            Ok((stream, peer, local))
         });
-        let (stream, ends) = match accepted {
+        let (stream, peer, local) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -72,7 +89,7 @@ async fn accept(behind: Behind, listener: TcpListener, entrance: Entrance, tls: 
         let (behind, tls) = (behind.clone(), tls.clone());
         connections.spawn(async move {
             match handshake(stream, tls).await {
-                Ok(stream) => connection(behind, stream, ends).await,
+                Ok(stream) => connection(behind, ends(&stream, entrance, peer, local), stream).await,
                 Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
             }
             drop(slot);
@@ -85,8 +102,14 @@ async fn accept(behind: Behind, listener: TcpListener, entrance: Entrance, tls: 
 /// The first byte of every TLS handshake (RFC 8446, 5.1). No request in HTTP begins with it.
 const HANDSHAKE: u8 = 22;
 
-async fn handshake(stream: TcpStream, tls: Option<Terminator>) -> std::io::Result<Stream> {
-    let Some(tls) = tls else { return Ok(Stream::Plain(stream)) };
+async fn handshake(stream: TcpStream, tls: Tls) -> std::io::Result<Stream> {
+    let tls = match tls {
+        Tls::Never => return Ok(Stream::Plain(stream)),
+        Tls::Always(certificates) => {
+            return escale_tls::accept_by_name(stream, |name| certificates.of(name)).await;
+        }
+        Tls::Optional(terminator) => terminator,
+    };
     let mut first = [0];
     // Zero bytes: the client has closed the connection, which the server of HTTP sees as well.
     let peeked = tokio::time::timeout(HEAD_WITHIN, stream.peek(&mut first)).await;
@@ -96,7 +119,12 @@ async fn handshake(stream: TcpStream, tls: Option<Terminator>) -> std::io::Resul
     }
 }
 
-async fn connection(behind: Behind, stream: Stream, ends: Ends) {
+fn ends(stream: &Stream, entrance: Entrance, peer: SocketAddr, local: SocketAddr) -> Ends {
+    let tls = stream.negotiated().map(|(version, suite)| TlsSession { version, suite });
+    Ends { arrival: Arrival { entrance, peer, tls }, local }
+}
+
+async fn connection(behind: Behind, ends: Ends, stream: Stream) {
     let link = Arc::new(Link::default());
     let guard = Guard::new(stream, Arc::clone(&link), Arc::new(()), Upgrades::Never, SILENCE);
     let service = service_fn(move |incoming: Request<Incoming>| {

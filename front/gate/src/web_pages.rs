@@ -9,10 +9,11 @@
 //!
 //! Source: <https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site>
 
+use crate::request::Ends;
 use escale_base::{AwsError, ErrorKind};
 use escale_service::Config;
 use http::{HeaderMap, Method, header, request::Parts, uri::Authority};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// The kind of a request, as far as a page's rights depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,33 +25,30 @@ pub(crate) enum Purpose {
     Other,
 }
 
-/// The authority in the request, if it is this cloud's. `local` is the connection's address on this side.
-pub(crate) fn check_host<'a>(
-    parts: &'a Parts,
-    local: SocketAddr,
-    config: &Config,
-) -> Result<&'a str, AwsError> {
+/// The authority in the request, if it is this cloud's.
+pub(crate) fn check_host<'a>(parts: &'a Parts, ends: &Ends, config: &Config) -> Result<&'a str, AwsError> {
     let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let named = named.or_else(|| parts.uri.authority().map(|a| a.as_str())).unwrap_or("");
-    let ours = named.parse::<Authority>().is_ok_and(|authority| is_ours(&authority, local, config));
+    let ours = named.parse::<Authority>().is_ok_and(|authority| is_ours(&authority, ends, config));
     if ours {
         return Ok(named);
     }
     let message = format!(
         "The request names the host {named:?}, under which this API is not served. Use {} as the endpoint.",
-        if local.ip().is_loopback() { config.endpoint.clone() } else { Config::api_name() }
+        if ends.local.ip().is_loopback() { config.endpoint.clone() } else { Config::api_name() }
     );
     Err(AwsError::new(ErrorKind::Denied, "AccessDenied", 403, message))
 }
 
-fn is_ours(authority: &Authority, local: SocketAddr, config: &Config) -> bool {
+fn is_ours(authority: &Authority, ends: &Ends, config: &Config) -> bool {
+    let local = ends.local;
     if authority.as_str().contains('@') {
         return false;
     }
     let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
     // A port that is not a number becomes 0, which matches no listener.
     let port = match authority.as_str().strip_prefix(authority.host()) {
-        Some("") => 80,
+        Some("") => default_port(ends.arrival.scheme()),
         _ => authority.port_u16().unwrap_or(0),
     };
     let same_port = port == local.port();
@@ -72,9 +70,15 @@ fn is_ours(authority: &Authority, local: SocketAddr, config: &Config) -> bool {
     (of_aws || host == registry) && (same_port || matches!(port, 80 | 443))
 }
 
-/// Refuses a request that a page of another origin made the browser send. `authority` is the result of [`check_host`].
-pub(crate) fn check_page(parts: &Parts, authority: &str, purpose: Purpose) -> Result<(), AwsError> {
-    if is_same_origin(&parts.headers, authority) {
+/// The port that a client leaves out of the host.
+fn default_port(scheme: &str) -> u16 {
+    if scheme == "https" { 443 } else { 80 }
+}
+
+/// Refuses a request that a page of another origin made the browser send. `origin` is the connection's scheme and the result of
+/// [`check_host`].
+pub(crate) fn check_page(parts: &Parts, origin: (&str, &str), purpose: Purpose) -> Result<(), AwsError> {
+    if is_same_origin(&parts.headers, origin) {
         return Ok(());
     }
     let preflight = parts.method == Method::OPTIONS;
@@ -97,19 +101,18 @@ pub(crate) fn check_page(parts: &Parts, authority: &str, purpose: Purpose) -> Re
 }
 
 /// True as well for requests that no page made: programs send neither header, and a browser sends `none` for a typed address.
-fn is_same_origin(headers: &HeaderMap, authority: &str) -> bool {
+fn is_same_origin(headers: &HeaderMap, (scheme, authority): (&str, &str)) -> bool {
     // All names below `localhost` are one site, also those of other programs, so `same-site` is not enough.
     let site =
         headers.get("sec-fetch-site").is_none_or(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
     let origin = headers.get(header::ORIGIN).is_none_or(|origin| {
-        let page = origin.to_str().ok().and_then(|o| o.strip_prefix("http://"));
-        page.is_some_and(|page| without_port_80(page).eq_ignore_ascii_case(without_port_80(authority)))
+        let page = origin.to_str().ok().and_then(|o| o.strip_prefix(scheme)?.strip_prefix("://"));
+        let port = format!(":{}", default_port(scheme));
+        let without_port =
+            |authority: &str| authority.strip_suffix(&port).unwrap_or(authority).to_ascii_lowercase();
+        page.is_some_and(|page| without_port(page) == without_port(authority))
     });
     site && origin
-}
-
-fn without_port_80(authority: &str) -> &str {
-    authority.strip_suffix(":80").unwrap_or(authority)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -119,6 +122,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use escale_service::{Arrival, Entrance, TlsSession};
 
     fn parts(method: &str, headers: &[(&str, &str)]) -> Parts {
         let mut request = http::Request::builder().method(method).uri("/");
@@ -128,13 +132,19 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
+    fn ends(local: &str, is_tls: bool) -> Ends {
+        let tls = is_tls.then_some(TlsSession { version: "TLSv1.3", suite: "TLS_AES_128_GCM_SHA256" });
+        let (local, peer) = (local.parse().unwrap(), "198.18.9.9:50000".parse().unwrap());
+        Ends { arrival: Arrival { entrance: Entrance::Cloud, peer, tls }, local }
+    }
+
     #[test]
     fn accepts_only_hosts_of_this_cloud() {
         let config = Config::default();
-        let (host, inside) = ("127.0.0.1:4566".parse().unwrap(), "198.18.0.2:80".parse().unwrap());
-        let check = |name: &str, local: SocketAddr, expected: bool| {
-            let found = check_host(&parts("GET", &[("host", name)]), local, &config).is_ok();
-            assert_eq!(found, expected, "{name} at {local}");
+        let (host, inside) = (ends("127.0.0.1:4566", false), ends("198.18.0.2:80", false));
+        let check = |name: &str, ends: Ends, expected: bool| {
+            let found = check_host(&parts("GET", &[("host", name)]), &ends, &config).is_ok();
+            assert_eq!(found, expected, "{name} at {ends:?}");
         };
         for ours in [
             "127.0.0.1:4566",
@@ -191,14 +201,20 @@ mod tests {
         check("127.0.0.1", inside, false);
         check("198.18.0.9", inside, false);
         check("api.escale.internal:4566", inside, false);
+        let over_tls = ends("198.18.0.3:443", true);
+        check("api.escale.internal", over_tls, true);
+        check("b.s3.escale.internal:443", over_tls, true);
+        check("b.s3.eu-west-3.amazonaws.com", over_tls, true);
+        check("api.escale.internal:80", over_tls, false);
+        check("evil.example", over_tls, false);
     }
 
     #[test]
     fn refuses_pages_of_other_origins() {
         let us = "127.0.0.1:4566";
         let check = |method: &str, headers: &[(&str, &str)], purpose: Purpose, expected: &str| {
-            let found =
-                check_page(&parts(method, headers), us, purpose).map_or_else(|e| e.code, |()| "fine".into());
+            let found = check_page(&parts(method, headers), ("http", us), purpose)
+                .map_or_else(|e| e.code, |()| "fine".into());
             assert_eq!(found, expected, "{method} {headers:?} {purpose:?}");
         };
         use Purpose::{ObjectRead, Other, Presigned};
@@ -229,7 +245,15 @@ mod tests {
         for purpose in [ObjectRead, Presigned, Other] {
             check("OPTIONS", &foreign, purpose, "AccessForbidden");
         }
-        let page = check_page(&parts("GET", &[("origin", "http://b.localhost")]), "b.localhost:80", Other);
-        assert!(page.is_ok(), "port 80 may be left out");
+        for (origin, us, same) in [
+            ("http://b.localhost", ("http", "b.localhost:80"), true),
+            ("https://b.localhost", ("https", "b.localhost:443"), true),
+            ("https://b.localhost:4566", ("https", "b.localhost:4566"), true),
+            ("http://b.localhost:4566", ("https", "b.localhost:4566"), false),
+            ("https://b.localhost", ("https", "b.localhost:80"), false),
+        ] {
+            let page = check_page(&parts("GET", &[("origin", origin)]), us, Other);
+            assert_eq!(page.is_ok(), same, "{origin} {us:?}");
+        }
     }
 }

@@ -4,12 +4,14 @@
 //! `cargo xtask models`); each is parsed at its first use. This crate reads no request and encodes no protocol:
 //! `escale-wire` interprets the models. Start at [`service`] and [`ServiceModel`].
 
+mod endpoints;
 mod load;
 mod outside;
 mod route;
 mod services;
 mod shape;
 
+pub use endpoints::{EndpointName, endpoint_names};
 pub use outside::{Form, Other, OtherService, other_services};
 pub use route::{Labels, RouteQuery, Routed};
 pub use services::{Service, listed, service, services};

@@ -101,7 +101,7 @@ struct File {
 macro_rules! files {
     ($($service:literal $namespace:literal;)*) => {
         /// Keyed by the middle part of a type's name.
-        static FILES: [(&str, File); 18] = [$(($namespace, File {
+        static FILES: [(&str, File); 19] = [$(($namespace, File {
             text: include_bytes!(concat!(env!("OUT_DIR"), "/", $service, ".json.z")),
             parsed: OnceLock::new(),
         })),*];
@@ -126,6 +126,7 @@ files! {
     "s3" "S3";
     "secretsmanager" "SecretsManager";
     "servicediscovery" "ServiceDiscovery";
+    "sns" "SNS";
     "ssm" "SSM";
 }
 

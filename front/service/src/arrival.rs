@@ -18,6 +18,24 @@ pub enum Entrance {
 pub struct Arrival {
     pub entrance: Entrance,
     pub peer: SocketAddr,
+    /// `None` if the request came over plain HTTP.
+    pub tls: Option<TlsSession>,
+}
+
+/// The TLS of a connection, by the names that AWS's logs use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsSession {
+    /// `TLSv1.3`
+    pub version: &'static str,
+    /// `TLS_AES_128_GCM_SHA256`
+    pub suite: &'static str,
+}
+
+impl Arrival {
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }
 
 /// The origin of a call: a client or the daemon. Only [`crate::Caller::arriving`] makes one for a client.
@@ -35,6 +53,11 @@ impl Source {
     /// The client's address; `None` for the daemon's own calls.
     pub fn ip(&self) -> Option<IpAddr> {
         self.0.map(|arrival| arrival.peer.ip())
+    }
+
+    /// The value of `aws:SecureTransport`. The daemon's own calls cross no network: on AWS, those of its services use TLS.
+    pub fn is_secure(&self) -> bool {
+        self.0.is_none_or(|arrival| arrival.tls.is_some())
     }
 
     /// The listener that the call came through; `None` for the daemon's own calls.

@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn accepts_root_at_the_hosts_endpoint_only() {
         let arrive = |principal, entrance, in_session| {
-            let arrival = Arrival { entrance, peer: ([198, 18, 0, 9], 1).into() };
+            let arrival = Arrival { entrance, peer: ([198, 18, 0, 9], 1).into(), tls: None };
             Caller::arriving(principal, in_session, String::new(), arrival, String::new()).is_ok()
         };
         for in_session in [false, true] {

@@ -32,6 +32,8 @@ pub struct Config {
     /// The same for HTTPS, by the server name of the handshake.
     pub https_port: u16,
     pub internet: Internet,
+    /// How many times shorter the periods of metrics and alarms are, for demonstrations and tests. A divisor of 60; 1 is AWS's speed.
+    pub clock_speed: i64,
 }
 
 /// What the cloud's Internet has besides the cloud itself.
@@ -86,6 +88,18 @@ impl Config {
         format!("{bucket}.s3-website-{}.{}", self.region, Config::PUBLIC_SUFFIX)
     }
 
+    /// The zones of a region: three, except where templates rely on more, as AWS has there.
+    ///
+    /// <https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-availability-zones.html>
+    pub fn zones_of(region: &str) -> Vec<String> {
+        let letters = match region {
+            "us-east-1" => "abcdef",
+            "us-west-2" | "ap-northeast-2" => "abcd",
+            _ => "abc",
+        };
+        letters.chars().map(|letter| format!("{region}{letter}")).collect()
+    }
+
     /// Ids of zones, the same in every account: `euw3-az1`.
     pub fn zone_id(&self, zone: &str) -> String {
         let (area, rest) = self.region.split_once('-').unwrap_or((&self.region, ""));
@@ -102,14 +116,28 @@ impl Config {
     }
 }
 
+impl Config {
+    /// The second byte of the loopback addresses that lead to public addresses: 18 with the default endpoint, and another even
+    /// number with another port, so that two installations on one machine do not need the same addresses.
+    pub fn loopback_block(&self) -> u8 {
+        const BLOCKS: u16 = 100;
+        let port = |endpoint: &str| endpoint.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+        let (own, usual) = (port(&self.endpoint), port(DEFAULT_ENDPOINT));
+        let distance = own.unwrap_or_default().wrapping_sub(usual.unwrap_or_default()) % BLOCKS;
+        18 + 2 * distance as u8
+    }
+}
+
+const DEFAULT_ENDPOINT: &str = "127.0.0.1:4566";
+
 impl Default for Config {
     fn default() -> Config {
         let region = "eu-west-3";
         Config {
             account: "000000000000".into(),
             region: region.into(),
-            zones: ["a", "b", "c"].map(|z| format!("{region}{z}")).to_vec(),
-            endpoint: "127.0.0.1:4566".into(),
+            zones: Config::zones_of(region),
+            endpoint: DEFAULT_ENDPOINT.into(),
             port: 80,
             api_address: Ipv4Addr::new(198, 18, 0, 2),
             s3_address: Ipv4Addr::new(198, 18, 0, 3),
@@ -120,6 +148,7 @@ impl Default for Config {
             web_port: 8080,
             https_port: 8443,
             internet: Internet::None,
+            clock_speed: 1,
         }
     }
 }
@@ -133,5 +162,18 @@ mod tests {
         let region = "us-gov-west-1";
         let config = super::Config { region: region.into(), zones: vec![format!("{region}a")], ..config };
         assert_eq!(config.zone_id("us-gov-west-1a"), "usgw1-az1");
+    }
+
+    #[test]
+    fn installations_with_other_ports_have_other_loopback_addresses() {
+        let at = |endpoint: &str| super::Config { endpoint: endpoint.into(), ..super::Config::default() };
+        assert_eq!(at("127.0.0.1:4566").loopback_block(), 18);
+        assert_eq!(at("127.0.0.1:4567").loopback_block(), 20);
+        assert_eq!(at("127.0.0.1:4665").loopback_block(), 216);
+        // Below the default port, and far above it: any even number from 18 to 216.
+        for port in [1, 80, 4565, 4666, 65535] {
+            let block = at(&format!("127.0.0.1:{port}")).loopback_block();
+            assert!((18..=216).contains(&block) && block % 2 == 0, "{port}: {block}");
+        }
     }
 }

@@ -14,6 +14,7 @@ mod cloud;
 mod config;
 mod cors;
 mod cx;
+mod endpoints;
 mod identity;
 mod image_name;
 mod mount;
@@ -25,7 +26,7 @@ mod served;
 mod service_keys;
 mod stream;
 
-pub use arrival::{Arrival, Entrance, Source};
+pub use arrival::{Arrival, Entrance, Source, TlsSession};
 pub use audit::{
     Audit, AuditedCall, CallNotes, DecidingStatement, Denial, DenialReason, EventKind, Noted, PolicyName,
 };
@@ -38,6 +39,7 @@ pub use cloud::Cloud;
 pub use config::{Config, Internet};
 pub use cors::{CrossOrigin, CrossOriginGrant, is_preflight};
 pub use cx::Cx;
+pub use endpoints::Endpoint;
 pub use identity::{Asked, Credential, Decision, Identity, ResourcePolicy};
 pub use image_name::ImageName;
 pub use mount::Mount;

@@ -1,6 +1,6 @@
 //! Typed calls of operations from code.
 
-use crate::{Body, Caller, Cloud, Cx, Kind, Operation, StreamCx};
+use crate::{Body, Caller, Cloud, Cx, Kind, Operation, Source, StreamCx};
 use escale_base::{
     AwsError,
     wire::{Value, Wire},
@@ -34,6 +34,16 @@ impl Cx<'_> {
     /// The same as the service principal `name`, as AWS does through a service-linked role.
     pub fn call_as<R: Request>(&mut self, name: &str, request: R) -> Result<R::Answer, AwsError> {
         self.call_for(&Caller::service(name), request)
+    }
+
+    /// Runs `work` in this transaction with the caller's permissions, but as calls of the daemon itself: they cross no network,
+    /// and policies that require TLS of clients do not deny them.
+    pub fn on_behalf<T>(
+        &mut self,
+        work: impl FnOnce(&mut Cx<'_>) -> Result<T, AwsError>,
+    ) -> Result<T, AwsError> {
+        let caller = Caller { source: Source::DAEMON, ..self.caller.clone() };
+        self.nested(&caller, work)
     }
 
     /// As [`Cx::call`], for an operation of the same service.

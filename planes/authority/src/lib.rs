@@ -15,7 +15,7 @@ mod sign;
 pub mod spec;
 
 pub use fake::FakeAuthorities;
-pub use real::Authorities;
+pub use real::{Authorities, root_file, root_files};
 pub use spec::{Issued, KeyKind, Leaf, Purpose};
 
 use async_trait::async_trait;

@@ -58,6 +58,11 @@ impl Authorities {
     }
 }
 
+/// The files of both root certificates in this folder. A file may not exist yet.
+pub fn root_files(folder: &Path) -> Vec<PathBuf> {
+    [Purpose::Browsers, Purpose::Workloads].map(|purpose| root_file(folder, purpose)).to_vec()
+}
+
 #[async_trait]
 impl Authority for Authorities {
     async fn issue(&self, purpose: Purpose, leaf: Leaf) -> Result<Issued, PlaneError> {
@@ -107,6 +112,11 @@ impl Inner {
         let issuer = Issuer::from_params(&params, self.key(purpose));
         sign::leaf(&issuer, leaf, &keys::generate(leaf.key)?, chain_pem)
     }
+}
+
+/// The file of a root certificate in the folder of the authorities. It may not exist yet.
+pub fn root_file(folder: &Path, purpose: Purpose) -> PathBuf {
+    files::root_path(folder, name(purpose))
 }
 
 /// Whether a name below `domain`, or `domain` itself, is below `of`.

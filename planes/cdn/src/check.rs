@@ -30,13 +30,25 @@ pub fn check(spec: &DistributionSpec) -> Result<(), PlaneError> {
                 origin.id
             ));
         }
-        if origin.connect_timeout_ms == 0 || origin.read_timeout_ms == 0 {
-            return wrong(format!("the timeouts of origin '{}' must be at least 1 ms", origin.id));
+        if origin.connect_timeout_ms == 0 || origin.read_timeout_ms == 0 || origin.connect_attempts == 0 {
+            return wrong(format!(
+                "the timeouts and connection attempts of origin '{}' must be at least 1",
+                origin.id
+            ));
         }
         for (name, value) in &origin.headers {
             if HeaderName::try_from(name).is_err() || HeaderValue::from_str(value).is_err() {
                 return wrong(format!("'{name}' of origin '{}' is not a valid header", origin.id));
             }
+        }
+    }
+    for group in &spec.groups {
+        let is_origin = |id: &String| spec.origins.iter().any(|o| o.id == *id);
+        if is_origin(&group.id) || !is_origin(&group.first) || !is_origin(&group.second) {
+            return wrong(format!(
+                "group '{}' must have two origins, and an id that no origin has",
+                group.id
+            ));
         }
     }
     if let Some(tls) = &spec.tls {
@@ -65,7 +77,8 @@ pub fn check(spec: &DistributionSpec) -> Result<(), PlaneError> {
 
 fn check_behaviour(at: &str, spec: &DistributionSpec, behaviour: &Behaviour) -> Result<(), PlaneError> {
     let wrong = |what: String| Err(PlaneError::asked(format!("{at}: {what}")));
-    if !spec.origins.iter().any(|o| o.id == behaviour.origin) {
+    let known = spec.origins.iter().map(|o| &o.id).chain(spec.groups.iter().map(|g| &g.id));
+    if !known.into_iter().any(|id| *id == behaviour.origin) {
         return wrong(format!("origin '{}' is not an origin of the distribution", behaviour.origin));
     }
     let ttl = behaviour.ttl;

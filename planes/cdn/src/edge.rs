@@ -7,6 +7,7 @@ use crate::{
     flight::Flights,
     key,
     log::Log,
+    marks::Marks,
     origin::Origins,
     serve,
     signed::SignedAccess,
@@ -17,12 +18,13 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use escale_base::{Clock, PlaneError, error::Context, path::MatchPath};
 use escale_httpguard::{Guard, Limits, Link, Upgrades};
-use escale_tls::{Stream, Terminator};
-use http::{HeaderName, HeaderValue};
+use escale_lanes::{Acceptor, Lanes};
+use escale_tls::{Stream, Terminator, client::Trust};
 use hyper::service::service_fn;
 use std::{
     collections::BTreeMap,
     convert::Infallible,
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -30,16 +32,9 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-/// Connections of one listener; more wait in the kernel's queue.
-const CONNECTIONS: usize = 16_384;
-/// Pause after an accept that failed for lack of file descriptors or memory: no event reports when they are free again.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The time a viewer has to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A connection without any traffic for this long is closed. Longer than an origin may take between two bytes of an answer (AWS
@@ -54,14 +49,20 @@ pub struct Settings {
     pub identity: Identity,
     /// Viewers that named the first port in their request over HTTP are redirected to the second one. Others to HTTPS's own.
     pub https_port: Option<(u16, u16)>,
+    /// Of the certificates of origins.
+    pub trust: Trust,
 }
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Edge(pub(crate) Arc<Inner>);
+pub struct Edge {
+    pub(crate) inner: Arc<Inner>,
+    lanes: Lanes,
+}
 
 pub(crate) struct Inner {
     pub(crate) identity: Identity,
+    pub(crate) marks: Marks,
     pub(crate) https_port: Option<(u16, u16)>,
     pub(crate) clock: Clock,
     pub(crate) store: Store,
@@ -114,41 +115,28 @@ impl Edge {
         clock: Clock,
     ) -> Result<Edge, PlaneError> {
         let identity = settings.identity;
-        let place = identity.place.as_ref();
-        let names = [Some(&identity.id_header), place.map(|(name, _)| name)];
-        if let Some(name) = names.into_iter().flatten().find(|n| HeaderName::try_from(*n).is_err()) {
-            return Err(PlaneError::asked(format!(
-                "'{name}' is not a valid header name for the edge's identity"
-            )));
-        }
-        let values =
-            [&identity.product, &identity.title, &identity.via_host, &identity.server, &identity.user_agent];
-        if let Some(value) =
-            values.into_iter().chain(place.map(|(_, v)| v)).find(|v| HeaderValue::from_str(v).is_err())
-        {
-            return Err(PlaneError::asked(format!(
-                "'{value}' is not a valid header value for the edge's identity"
-            )));
-        }
+        let marks = Marks::new(&identity)?;
         let directory = Directory::open(&settings.directory)
             .machine(|| format!("recreate the cache directory {}", settings.directory.display()))?;
-        Ok(Edge(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             identity,
+            marks,
             https_port: settings.https_port,
             clock,
             store: Store::new(directory, settings.memory_bytes, settings.disk_bytes),
             flights: Arc::default(),
-            origins: Origins::new(connector),
+            origins: Origins::new(connector, settings.trust),
             log: Arc::default(),
             signer,
             table: ArcSwap::default(),
             changing: Mutex::new(()),
-        })))
+        });
+        Ok(Edge { inner, lanes: Lanes::none() })
     }
 
     /// As [`Cdn::counts`], which waits for nothing here.
     pub fn counts(&self, id: &str) -> Option<Counts> {
-        let table = self.0.table.load();
+        let table = self.inner.table.load();
         let c = &table.by_id.get(id)?.counters;
         Some(Counts {
             requests: c.requests.load(Relaxed),
@@ -161,47 +149,32 @@ impl Edge {
         })
     }
 
+    /// Serves connections on these lanes instead of the runtime of the caller of [`Edge::serve`].
+    #[must_use]
+    pub fn on(self, lanes: Lanes) -> Edge {
+        Edge { lanes, ..self }
+    }
+
     /// Serves `listener` until `stop`; requests in progress are completed. `https` is the viewer's scheme.
     pub async fn serve(&self, listener: TcpListener, https: bool, stop: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(CONNECTIONS));
-        loop {
-            let accepted = tokio::select! {
-                () = stop.cancelled() => return,
-                accepted = async {
-                    // The semaphore is never closed, so a permit always becomes free.
-                    let slot = slots.clone().acquire_owned().await.ok();
-                    (slot, listener.accept().await)
-                } => accepted,
-            };
-            let (slot, (stream, client)) = match accepted {
-                (slot, Ok(accepted)) => (slot, accepted),
-                (_, Err(error)) => {
-                    tracing::warn!(%error, "the edge cannot accept a connection; it tries again");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            };
-            // Without it small answers wait for delayed acknowledgements.
-            let _ = stream.set_nodelay(true);
-            let (edge, stop) = (self.clone(), stop.clone());
-            tokio::spawn(async move {
-                let Some(stream) = edge.handshake(stream, https, &stop).await else { return drop(slot) };
-                let link: Arc<Link> = Arc::default();
-                let guard = Guard::new(stream, link.clone(), Arc::new(()), Upgrades::Never, IDLE_TIMEOUT);
-                let service = service_fn(move |request| {
-                    let (edge, link) = (edge.clone(), link.clone());
-                    async move { Ok::<_, Infallible>(serve::handle(edge.0, request, client, https, &link).await) }
-                });
-                escale_httpguard::serve(
-                    guard,
-                    Limits { head: Some(HEAD_TIMEOUT), ..Limits::default() },
-                    service,
-                    stop,
-                )
-                .await;
-                drop(slot);
-            });
-        }
+        let (edge, stopped) = (self.clone(), stop.clone());
+        let serve = move |stream, client| {
+            let (edge, stop) = (edge.clone(), stopped.clone());
+            async move { edge.connection(stream, client, https, stop).await }
+        };
+        Acceptor::new(listener).serve(&self.lanes, "edge", &stop, serve).await;
+    }
+
+    async fn connection(self, stream: TcpStream, client: SocketAddr, https: bool, stop: CancellationToken) {
+        let Some(stream) = self.handshake(stream, https, &stop).await else { return };
+        let link: Arc<Link> = Arc::default();
+        let guard = Guard::new(stream, link.clone(), Arc::new(()), Upgrades::Never, IDLE_TIMEOUT);
+        let service = service_fn(move |request| {
+            let (edge, link) = (self.inner.clone(), link.clone());
+            async move { Ok::<_, Infallible>(serve::handle(edge, request, client, https, &link).await) }
+        });
+        let limits = Limits { head: Some(HEAD_TIMEOUT), ..Limits::default() };
+        escale_httpguard::serve(guard, limits, service, stop).await;
     }
 }
 
@@ -211,7 +184,9 @@ impl Edge {
         if !https {
             return Some(Stream::Plain(stream));
         }
-        let choose = |name: Option<&str>| self.0.distribution(name?)?.tls.clone();
+        let choose = |name: Option<String>| {
+            std::future::ready(name.and_then(|name| self.inner.distribution(&name)?.tls.clone()))
+        };
         let shaken = tokio::select! {
             shaken = escale_tls::accept_by_name(stream, choose) => shaken,
             () = stop.cancelled() => return None,
@@ -274,7 +249,7 @@ impl Distribution {
 impl Cdn for Edge {
     async fn apply(&self, spec: DistributionSpec) -> Result<(), PlaneError> {
         check(&spec)?;
-        self.0.change(|all| {
+        self.inner.change(|all| {
             check_hosts(&spec, all.values().map(|d| &d.spec).filter(|d| d.id != spec.id))?;
             let counters = all.get(&spec.id).map(|d| d.counters.clone()).unwrap_or_default();
             all.insert(spec.id.clone(), Arc::new(Distribution::new(spec, counters)?));
@@ -283,24 +258,24 @@ impl Cdn for Edge {
     }
 
     async fn remove(&self, id: &str) -> Result<(), PlaneError> {
-        self.0.change(|all| Ok(all.remove(id)))?;
-        self.0.flights.invalidate(&self.0.store, &id.into(), "/*");
+        self.inner.change(|all| Ok(all.remove(id)))?;
+        self.inner.flights.invalidate(&self.inner.store, &id.into(), "/*");
         Ok(())
     }
 
     async fn invalidate(&self, id: &str, paths: &[String]) -> Result<usize, PlaneError> {
         paths.iter().try_for_each(|p| check_invalidation(p))?;
-        let id = self.0.table.load().by_id.get(id).map(|d| d.id.clone()).ok_or_else(|| no_such(id))?;
+        let id = self.inner.table.load().by_id.get(id).map(|d| d.id.clone()).ok_or_else(|| no_such(id))?;
         let patterns = paths.iter().map(|path| key::invalidation(path));
-        Ok(patterns.map(|pattern| self.0.flights.invalidate(&self.0.store, &id, &pattern)).sum())
+        Ok(patterns.map(|pattern| self.inner.flights.invalidate(&self.inner.store, &id, &pattern)).sum())
     }
 
     async fn take_log(&self, most: usize) -> Result<Vec<Visit>, PlaneError> {
-        Ok(self.0.log.take(most))
+        Ok(self.inner.log.take(most))
     }
 
     fn ids(&self) -> Vec<String> {
-        self.0.table.load().by_id.keys().cloned().collect()
+        self.inner.table.load().by_id.keys().cloned().collect()
     }
 
     async fn counts(&self, id: &str) -> Result<Option<Counts>, PlaneError> {

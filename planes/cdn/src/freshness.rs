@@ -18,6 +18,7 @@ pub(crate) struct Directives {
     pub(crate) max_age: Option<u64>,
     pub(crate) s_maxage: Option<u64>,
     pub(crate) stale_if_error: Option<u64>,
+    pub(crate) stale_while_revalidate: Option<u64>,
 }
 
 impl Directives {
@@ -45,6 +46,7 @@ impl Directives {
                 "must-revalidate" | "proxy-revalidate" => found.must_revalidate = true,
                 "max-age" => found.max_age = found.max_age.or_else(|| Some(seconds())),
                 "s-maxage" => found.s_maxage = found.s_maxage.or_else(|| Some(seconds())),
+                "stale-while-revalidate" => found.stale_while_revalidate = Some(seconds()),
                 "stale-if-error" => found.stale_if_error = Some(seconds()),
                 _ => {}
             }
@@ -110,6 +112,14 @@ pub(crate) fn age_on_arrival(headers: &HeaderMap) -> u64 {
 pub(crate) fn may_serve_stale(headers: &HeaderMap, stale_s: u64) -> bool {
     let said = Directives::of(headers);
     !said.must_revalidate && !said.no_cache && said.stale_if_error.is_none_or(|limit| stale_s <= limit)
+}
+
+/// Whether a stale answer may be sent while it is revalidated (RFC 5861, 3), `stale_s` after it ceased to be fresh.
+pub(crate) fn may_serve_while_revalidating(headers: &HeaderMap, stale_s: u64) -> bool {
+    let said = Directives::of(headers);
+    !said.must_revalidate
+        && !said.no_cache
+        && said.stale_while_revalidate.is_some_and(|limit| stale_s < limit)
 }
 
 #[cfg(test)]
@@ -198,5 +208,10 @@ mod tests {
         assert!(!may_serve_stale(&headers("Cache-Control: must-revalidate"), 1));
         assert!(may_serve_stale(&headers("Cache-Control: stale-if-error=10"), 10));
         assert!(!may_serve_stale(&headers("Cache-Control: stale-if-error=10"), 11));
+        let while_revalidating = |text: &str, stale_s| may_serve_while_revalidating(&headers(text), stale_s);
+        assert!(!while_revalidating("", 0));
+        assert!(while_revalidating("Cache-Control: stale-while-revalidate=10", 9));
+        assert!(!while_revalidating("Cache-Control: stale-while-revalidate=10", 10));
+        assert!(!while_revalidating("Cache-Control: stale-while-revalidate=10, must-revalidate", 1));
     }
 }

@@ -1,6 +1,9 @@
 //! Selects the parts of a request that distinguish cached answers, and those that are sent to the origin.
 
-use crate::spec::{Pick, Selection};
+use crate::{
+    compress::Accepted,
+    spec::{Pick, Selection},
+};
 use escale_base::{
     glob::{Glob, One},
     path::RawPath,
@@ -24,7 +27,7 @@ pub(crate) struct Viewer<'a> {
     /// Without the parameters of signed access.
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
-    pub(crate) takes_gzip: bool,
+    pub(crate) accepted: Accepted,
 }
 
 impl Key {
@@ -41,7 +44,7 @@ impl Key {
         };
         part(viewer.path.as_str().as_bytes());
         part(if method == "OPTIONS" { b"O" } else { b"G" });
-        part(if viewer.takes_gzip { b"gzip" } else { b"" });
+        part(viewer.accepted.header().unwrap_or_default().as_bytes());
         let mut names: Vec<&HeaderName> = viewer.headers.keys().filter(|n| by.takes_header(n)).collect();
         names.sort_unstable_by_key(|n| n.as_str());
         for name in names {
@@ -176,7 +179,12 @@ mod tests {
                 &"d".into(),
                 "GET",
                 &by,
-                &Viewer { path: RawPath::new("/"), query: Some("x"), headers: &headers, takes_gzip: false },
+                &Viewer {
+                    path: RawPath::new("/"),
+                    query: Some("x"),
+                    headers: &headers,
+                    accepted: Accepted::default(),
+                },
             )
         };
         assert_ne!(key(&[("a", "bc")]), key(&[("ab", "c")]));

@@ -1,9 +1,14 @@
 //! Requests to origins, over connections that are reused.
 
-use crate::{Connector, blob::Body, spec::Origin};
+use crate::{
+    Connector,
+    blob::Body,
+    spec::{Origin, OriginProtocol},
+};
 use bytes::Bytes;
+use escale_tls::client::Trust;
 use futures_util::stream;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::{
@@ -17,55 +22,70 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::time::{Instant, timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout},
+};
 
 /// Idle connections kept per origin.
 const IDLE_MAX: usize = 32;
-/// Closed earlier than common servers do (60 to 75 s).
-const IDLE_AGE: Duration = Duration::from_secs(30);
-
 pub(crate) struct Origins {
     connector: Arc<dyn Connector>,
+    trust: Trust,
     idle: Arc<Mutex<Idle>>,
 }
 
-type Idle = HashMap<(String, u16), Vec<(SendRequest<Body>, Instant)>>;
+type Idle = HashMap<Peer, Vec<(SendRequest<Body>, Instant)>>;
+
+/// The other end of a connection. Connections with TLS are shared by requests for the same server name only.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Peer {
+    host: String,
+    port: u16,
+    /// The server name of the handshake: the Host of the request. `None` without TLS.
+    tls: Option<String>,
+}
 
 /// Why no answer was received, as the status for the viewer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Failure {
-    /// 502: the origin was not reached, or its answer was not HTTP.
+    /// 502: no connection, or no handshake, with the origin.
+    Unreached,
+    /// 502: the origin's answer was not HTTP, or ended early.
     Bad,
     /// 504: the origin did not answer in time.
     Slow,
 }
 
 impl Origins {
-    pub(crate) fn new(connector: Arc<dyn Connector>) -> Origins {
-        Origins { connector, idle: Arc::default() }
+    pub(crate) fn new(connector: Arc<dyn Connector>, trust: Trust) -> Origins {
+        Origins { connector, trust, idle: Arc::default() }
     }
 
-    /// Returns the answer's head; its body follows at the reader's pace.
+    /// Returns the answer's head; its body follows at the reader's pace. `https` is the viewer's scheme.
     pub(crate) async fn send(
         &self,
         origin: &Origin,
+        https: bool,
         request: Request<Body>,
     ) -> Result<Response<Incoming>, Failure> {
         let mut request = request;
-        if let Some(mut sender) = self.take(origin) {
+        let peer = peer(origin, https, &request);
+        let keep = Duration::from_millis(origin.keepalive_ms);
+        if let Some(mut sender) = self.take(&peer, keep) {
             // The origin may have closed the idle connection at this moment; idempotent requests are tried once more.
             let again = is_replayable(&request).then(|| head_of(&request));
             match within(origin, sender.try_send_request(request)).await? {
-                Ok(answer) => return Ok(self.answered(origin, sender, answer)),
+                Ok(answer) => return Ok(self.answered(peer, keep, sender, answer)),
                 Err(mut error) => match error.take_message().or(again) {
                     Some(unsent) => request = unsent,
                     None => return Err(Failure::Bad),
                 },
             }
         }
-        let mut sender = self.connect(origin).await?;
+        let mut sender = self.connect(origin, &peer).await?;
         match within(origin, sender.try_send_request(request)).await? {
-            Ok(answer) => Ok(self.answered(origin, sender, answer)),
+            Ok(answer) => Ok(self.answered(peer, keep, sender, answer)),
             Err(error) => {
                 tracing::debug!(origin = %origin.id, error = %error.error(), "the origin did not answer");
                 Err(Failure::Bad)
@@ -73,41 +93,50 @@ impl Origins {
         }
     }
 
-    async fn connect(&self, origin: &Origin) -> Result<SendRequest<Body>, Failure> {
+    async fn connect(&self, origin: &Origin, peer: &Peer) -> Result<SendRequest<Body>, Failure> {
         let limit = Duration::from_millis(origin.connect_timeout_ms);
-        let stream = match timeout(limit, self.connector.connect(&origin.host, origin.port)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                tracing::debug!(origin = %origin.id, %error, "cannot connect to the origin");
-                return Err(Failure::Bad);
-            }
-            Err(_) => return Err(Failure::Slow),
-        };
+        let mut failure = Failure::Unreached;
+        for _ in 0..origin.connect_attempts {
+            failure = match timeout(limit, self.handshake(peer)).await {
+                Ok(Ok(sender)) => return Ok(sender),
+                Ok(Err(error)) => {
+                    tracing::debug!(origin = %origin.id, %error, "cannot connect to the origin");
+                    Failure::Unreached
+                }
+                Err(_) => Failure::Slow,
+            };
+        }
+        Err(failure)
+    }
+
+    async fn handshake(&self, peer: &Peer) -> io::Result<SendRequest<Body>> {
+        let stream = self.connector.connect(&peer.host, peer.port).await?;
         // Without it small requests wait for delayed acknowledgements. An error means that the socket is closed already.
         let _ = stream.set_nodelay(true);
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Failure::Bad)?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "origin connection ended");
+        match &peer.tls {
+            None => http(stream).await,
+            Some(name) => {
+                let names = [name.as_str(), peer.host.as_str()];
+                http(self.trust.connect(stream, &names).await?).await
             }
-        });
-        Ok(sender)
+        }
     }
 
     /// Returns the connection for reuse once the answer has been read.
     fn answered(
         &self,
-        origin: &Origin,
+        peer: Peer,
+        keep: Duration,
         sender: SendRequest<Body>,
         answer: Response<Incoming>,
     ) -> Response<Incoming> {
-        let (idle, at) = (self.idle.clone(), (origin.host.clone(), origin.port));
+        let idle = self.idle.clone();
         tokio::spawn(async move {
             let mut sender = sender;
             if sender.ready().await.is_ok() {
                 let mut idle = lock(&idle);
-                let waiting = idle.entry(at).or_default();
-                waiting.retain(|(s, since)| s.is_ready() && since.elapsed() < IDLE_AGE);
+                let waiting = idle.entry(peer).or_default();
+                waiting.retain(|(s, since)| s.is_ready() && since.elapsed() < keep);
                 if waiting.len() < IDLE_MAX {
                     waiting.push((sender, Instant::now()));
                 }
@@ -116,16 +145,47 @@ impl Origins {
         answer
     }
 
-    fn take(&self, origin: &Origin) -> Option<SendRequest<Body>> {
+    fn take(&self, peer: &Peer, keep: Duration) -> Option<SendRequest<Body>> {
         let mut idle = lock(&self.idle);
-        let waiting = idle.get_mut(&(origin.host.clone(), origin.port))?;
+        let waiting = idle.get_mut(peer)?;
         while let Some((sender, since)) = waiting.pop() {
-            if sender.is_ready() && since.elapsed() < IDLE_AGE {
+            if sender.is_ready() && since.elapsed() < keep {
                 return Some(sender);
             }
         }
         None
     }
+}
+
+fn peer(origin: &Origin, https: bool, request: &Request<Body>) -> Peer {
+    let (is_tls, port) = origin.way(https);
+    let host = request.headers().get(header::HOST).and_then(|v| v.to_str().ok());
+    // An address with a port in brackets is no server name, so the colon only separates the port.
+    let name = || host.and_then(|h| h.split(':').next()).unwrap_or(&origin.host).to_owned();
+    Peer { host: origin.host.clone(), port, tls: is_tls.then(name) }
+}
+
+impl Origin {
+    /// Whether its connections have TLS, and their port, for a viewer with this scheme.
+    pub(crate) fn way(&self, https: bool) -> (bool, u16) {
+        match self.protocol {
+            OriginProtocol::Https => (true, self.https_port),
+            OriginProtocol::Viewer if https => (true, self.https_port),
+            OriginProtocol::Http | OriginProtocol::Viewer => (false, self.http_port),
+        }
+    }
+}
+
+async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+) -> io::Result<SendRequest<Body>> {
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "origin connection ended");
+        }
+    });
+    Ok(sender)
 }
 
 fn lock(idle: &Mutex<Idle>) -> MutexGuard<'_, Idle> {

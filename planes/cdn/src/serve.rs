@@ -3,10 +3,10 @@
 use crate::{
     authority::Authority,
     blob::{Body, full},
-    compress,
+    compress::Accepted,
     conditional::{self, Range},
     edge::{Compiled, Distribution, Inner},
-    flight::{Role, State},
+    flight::{Leader, Role, State},
     key::{Key, Viewer},
     log, origin, pages,
     signed::{self, Asked},
@@ -15,7 +15,7 @@ use crate::{
 };
 use escale_base::path::RawPath;
 use escale_httpguard::Link;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::{
@@ -28,7 +28,7 @@ use std::{
 
 mod fetch;
 
-use fetch::Fetched;
+use fetch::{Fetch, Fetched, Upstream};
 
 /// How often a leader that gave up is replaced before a request stops waiting and fetches on its own.
 const TRIES: usize = 3;
@@ -50,6 +50,9 @@ pub(crate) enum Word {
 }
 
 impl Word {
+    /// In the order of their declaration.
+    pub(crate) const ALL: [Word; 5] = [Word::Hit, Word::Miss, Word::RefreshHit, Word::Error, Word::Redirect];
+
     pub(crate) fn text(self) -> &'static str {
         match self {
             Word::Hit => "Hit",
@@ -85,7 +88,7 @@ pub(crate) async fn handle(
     let is_http1 = request.version() != Version::HTTP_2;
     let refuse = |status: StatusCode| {
         let mut response = pages::error(status, BAD_REQUEST, &edge.identity, &id);
-        mark(&edge, &mut response, Word::Error, &id);
+        edge.marks.add(&edge.clock, &mut response, Word::Error, &id);
         close(&mut response, is_http1);
         response
     };
@@ -102,7 +105,7 @@ pub(crate) async fn handle(
     };
     let Some(distribution) = edge.distribution(&authority.host()) else {
         let mut response = pages::error(StatusCode::FORBIDDEN, BAD_REQUEST, &edge.identity, &id);
-        mark(&edge, &mut response, Word::Error, &id);
+        edge.marks.add(&edge.clock, &mut response, Word::Error, &id);
         if link.is_body_withheld() {
             close(&mut response, is_http1);
         }
@@ -133,7 +136,7 @@ pub(crate) async fn handle(
         500..=599 => counters.s5xx.fetch_add(1, Relaxed),
         _ => 0,
     };
-    mark(&edge, &mut response, word, &id);
+    edge.marks.add(&edge.clock, &mut response, word, &id);
     if body_broke.load(Relaxed) || link.is_body_withheld() {
         close(&mut response, is_http1);
     }
@@ -150,25 +153,15 @@ fn close(response: &mut Response<Body>, is_http1: bool) {
     }
 }
 
-/// Adds the headers that name the edge and the result.
-fn mark(edge: &Inner, response: &mut Response<Body>, word: Word, id: &str) {
-    let identity = &edge.identity;
-    let place = identity.place.clone();
-    let set = [
-        Some(("via".to_owned(), format!("1.1 {} ({})", identity.via_host, identity.title))),
-        Some(("x-cache".to_owned(), format!("{} from {}", word.text(), identity.product))),
-        Some((identity.id_header.to_ascii_lowercase(), id.to_owned())),
-        place.map(|(name, value)| (name.to_ascii_lowercase(), value)),
-    ];
-    for (name, value) in set.into_iter().flatten() {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            response.headers_mut().append(name, value);
+impl Distribution {
+    /// The origin of this id, or those of the group.
+    fn upstream(&self, id: &str) -> Option<Upstream<'_>> {
+        let origin = |id: &str| self.spec.origins.iter().find(|o| o.id == id);
+        if let Some(group) = self.spec.groups.iter().find(|g| g.id == id) {
+            let second = origin(&group.second).map(|second| (second, group));
+            return Some(Upstream { first: origin(&group.first)?, second });
         }
-    }
-    if let (false, Ok(date)) =
-        (response.headers().contains_key(header::DATE), HeaderValue::try_from(edge.clock.now().http_date()))
-    {
-        response.headers_mut().insert(header::DATE, date);
+        Some(Upstream { first: origin(id)?, second: None })
     }
 }
 
@@ -270,26 +263,32 @@ impl Exchange {
         body: Body,
     ) -> (Response<Body>, Word) {
         let behaviour = &compiled.behaviour;
-        let Some(origin) = self.distribution.spec.origins.iter().find(|o| o.id == behaviour.origin) else {
+        let Some(upstream) = self.distribution.upstream(&behaviour.origin) else {
             // `check` guarantees that the origin exists.
             return (
                 pages::error(StatusCode::BAD_GATEWAY, NO_CONNECTION, &self.edge.identity, &self.id),
                 Word::Error,
             );
         };
-        let takes_gzip = behaviour.compress && compress::takes_gzip(&parts.headers);
-        let fetch =
-            fetch::Fetch { exchange: self, behaviour, origin, path, query, viewer: parts, takes_gzip };
+        let accepted = Accepted::of(&parts.headers, behaviour.encodings);
+        let fetch = Fetch { exchange: self, behaviour, upstream, path, query, viewer: parts, accepted };
         // With a maximum TTL of zero no answer can be stored, so joining a flight would only delay the request.
         let cached = behaviour.cached_methods.contains(&parts.method) && behaviour.ttl.max_s > 0;
         if !cached {
             return fetch.alone(body).await;
         }
-        let viewer = Viewer { path, query, headers: &parts.headers, takes_gzip };
+        let viewer = Viewer { path, query, headers: &parts.headers, accepted };
         let key = Key::of(&self.distribution.id, parts.method.as_str(), &behaviour.key, &viewer);
         for _ in 0..TRIES {
             let known = self.edge.store.get(&key);
             if let Some(entry) = known.as_ref().filter(|e| e.is_fresh(self.edge.clock.now())) {
+                return (self.out_of_cache(entry, parts), Word::Hit);
+            }
+            let stale = known.as_ref().filter(|e| e.may_be_sent_while_revalidated(self.edge.clock.now()));
+            if let Some(entry) = stale {
+                if let Role::Leader(leader) = self.edge.flights.join(&key) {
+                    self.revalidate(leader, entry.clone(), (path, query), parts);
+                }
                 return (self.out_of_cache(entry, parts), Word::Hit);
             }
             // An answer to HEAD or to a range is incomplete and cannot be stored.
@@ -316,6 +315,47 @@ impl Exchange {
             }
         }
         fetch.alone(body).await
+    }
+
+    /// Fetches a newer answer than `known`, which no viewer waits for.
+    fn revalidate(
+        &self,
+        leader: Leader,
+        known: Arc<Entry>,
+        (path, query): (RawPath<'_>, Option<&str>),
+        parts: &Parts,
+    ) {
+        let exchange = Exchange {
+            edge: self.edge.clone(),
+            distribution: self.distribution.clone(),
+            client: self.client,
+            https: self.https,
+            authority: self.authority.clone(),
+            id: self.id.clone(),
+            body_broke: Arc::default(),
+        };
+        let (path, query, mut parts) = (path.as_str().to_owned(), query.map(str::to_owned), parts.clone());
+        if parts.method == Method::HEAD {
+            // Its answer would have no body to store.
+            parts.method = Method::GET;
+        }
+        tokio::spawn(async move {
+            let path = RawPath::new(&path);
+            let Some(compiled) = exchange.distribution.behaviour(&path.collapsed()) else { return };
+            let behaviour = &compiled.behaviour;
+            let Some(upstream) = exchange.distribution.upstream(&behaviour.origin) else { return };
+            let accepted = Accepted::of(&parts.headers, behaviour.encodings);
+            let fetch = Fetch {
+                exchange: &exchange,
+                behaviour,
+                upstream,
+                path,
+                query: query.as_deref(),
+                viewer: &parts,
+                accepted,
+            };
+            fetch.lead(leader, Some(known)).await;
+        });
     }
 
     /// Answers from a stored entry: the whole, a range, or only that it has not changed.

@@ -3,19 +3,17 @@
 //! Parameter and condition names, the base64 alphabet and the canned policy's text must equal those of existing
 //! signers byte for byte; they are the constants below.
 
-use crate::{authority::Authority, key, public_key::PublicKey, spec::TrustedKey};
+use crate::{
+    authority::Authority,
+    key,
+    public_key::{Hash, PublicKey},
+    spec::TrustedKey,
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use escale_base::{Timestamp, json, path::RawPath};
 use http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
-use rsa::{
-    RsaPublicKey,
-    pkcs1v15::{Signature, VerifyingKey},
-    sha2::Sha256,
-    signature::Verifier,
-};
 use serde_json::{Map, Value};
-use sha1::Sha1;
 use std::{collections::HashMap, net::IpAddr};
 
 const PARAMETERS: [&str; 5] = ["Expires", "Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm"];
@@ -24,7 +22,7 @@ const EPOCH: &str = "AWS:EpochTime";
 const SOURCE: &str = "AWS:SourceIp";
 
 /// The keys of a behaviour, parsed once.
-pub(crate) struct SignedAccess(HashMap<String, RsaPublicKey>);
+pub(crate) struct SignedAccess(HashMap<String, PublicKey>);
 
 /// The reason of a denial: a code and a sentence.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,7 +50,7 @@ impl SignedAccess {
     pub(crate) fn parse(keys: &[TrustedKey]) -> Result<SignedAccess, String> {
         let parsed = keys.iter().map(|key| {
             PublicKey::from_pem(&key.public_key_pem)
-                .map(|k| (key.id.clone(), k.0))
+                .map(|k| (key.id.clone(), k))
                 .map_err(|e| format!("The key '{}' {e}.", key.id))
         });
         parsed.collect::<Result<_, _>>().map(SignedAccess)
@@ -78,13 +76,14 @@ impl SignedAccess {
             }
             (None, None) => return Err(DENIED),
         };
-        let signature = Signature::try_from(&signature[..]).map_err(|_| DENIED)?;
-        let good = match get("Hash-Algorithm") {
-            None | Some("SHA1") => VerifyingKey::<Sha1>::new(key.clone()).verify(&policy, &signature),
-            Some("SHA256") => VerifyingKey::<Sha256>::new(key.clone()).verify(&policy, &signature),
+        let hash = match get("Hash-Algorithm") {
+            None | Some("SHA1") => Hash::Sha1,
+            Some("SHA256") => Hash::Sha256,
             Some(_) => return Err(DENIED),
         };
-        good.map_err(|_| DENIED)?;
+        if !key.verifies(&policy, hash, &signature) {
+            return Err(DENIED);
+        }
         let policy = std::str::from_utf8(&policy).map_err(|_| MALFORMED_POLICY)?;
         let policy = json::with_unique_keys(policy).map_err(|_| MALFORMED_POLICY)?;
         allows(&policy, &url, asked)
@@ -208,6 +207,7 @@ mod tests {
         pkcs8::EncodePublicKey,
         signature::{SignatureEncoding, Signer},
     };
+    use sha1::Sha1;
 
     const NOW: i64 = 1_800_000_000;
 

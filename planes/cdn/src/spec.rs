@@ -17,6 +17,7 @@ pub struct DistributionSpec {
     pub behaviours: Vec<(String, Behaviour)>,
     pub default: Behaviour,
     pub origins: Vec<Origin>,
+    pub groups: Vec<OriginGroup>,
     pub errors: Vec<ErrorResponse>,
     /// Keeps records of its requests for [`crate::Cdn::take_log`].
     pub log: bool,
@@ -26,7 +27,7 @@ pub struct DistributionSpec {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Behaviour {
-    /// The id of one of the origins.
+    /// The id of one of the origins or groups.
     pub origin: String,
     pub viewer: ViewerProtocol,
     #[serde(with = "methods")]
@@ -39,11 +40,20 @@ pub struct Behaviour {
     pub key: Selection,
     /// Additional parts that are forwarded.
     pub forward: Selection,
-    /// Compress uncompressed answers of the origin with gzip for viewers that accept it. (Brotli is not supported.)
+    /// The encodings that the origin is asked for if the viewer accepts them. Answers are cached for each combination.
+    pub encodings: Encodings,
+    /// Compress uncompressed answers of the origin in one of the encodings.
     pub compress: bool,
     /// If not empty, only requests signed by one of these keys are answered.
     pub trusted_keys: Vec<TrustedKey>,
     pub response_headers: ResponseHeaders,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encodings {
+    pub gzip: bool,
+    /// Preferred when a viewer accepts both.
+    pub brotli: bool,
 }
 
 /// Changes of the headers of every answer to a viewer, also of cached ones and of errors.
@@ -118,15 +128,41 @@ pub struct TrustedKey {
 pub struct Origin {
     pub id: String,
     pub host: String,
-    pub port: u16,
+    pub protocol: OriginProtocol,
+    pub http_port: u16,
+    pub https_port: u16,
     /// Prepended to every path; begins with a slash, does not end with one; or empty.
     pub path: String,
     pub headers: BTreeMap<String, String>,
     /// Requests are signed by the caller's [`crate::OriginSigner`].
     pub signed: bool,
+    /// At least 1.
+    pub connect_attempts: u32,
+    /// Of each attempt.
     pub connect_timeout_ms: u64,
     /// For the first byte, and between two reads.
     pub read_timeout_ms: u64,
+    /// How long an idle connection is kept.
+    pub keepalive_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OriginProtocol {
+    Http,
+    /// The origin's certificate is verified: for the Host of the request or the origin's own name.
+    Https,
+    /// That of the viewer.
+    Viewer,
+}
+
+/// Two origins for the same content. Requests that may be repeated (GET, HEAD, OPTIONS) go to the second one when the first one
+/// cannot be reached, does not answer in time, or answers with one of the statuses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OriginGroup {
+    pub id: String,
+    pub first: String,
+    pub second: String,
+    pub statuses: Vec<u16>,
 }
 
 /// The handling of an origin's error.

@@ -2,7 +2,7 @@
 
 use crate::{
     blob::{Blob, Directory},
-    freshness::{age_on_arrival, may_serve_stale},
+    freshness::{age_on_arrival, may_serve_stale, may_serve_while_revalidating},
     key::Key,
 };
 use escale_base::Timestamp;
@@ -57,6 +57,11 @@ impl Entry {
 
     pub(crate) fn may_stand_in(&self, now: Timestamp) -> bool {
         self.status < 400 && may_serve_stale(&self.headers, self.age_s(now).saturating_sub(self.lifetime_s))
+    }
+
+    pub(crate) fn may_be_sent_while_revalidated(&self, now: Timestamp) -> bool {
+        let stale_s = self.age_s(now).saturating_sub(self.lifetime_s);
+        self.status < 400 && may_serve_while_revalidating(&self.headers, stale_s)
     }
 
     fn size(&self) -> u64 {
@@ -270,7 +275,7 @@ mod tests {
                 path: escale_base::path::RawPath::new(path),
                 query,
                 headers: &HeaderMap::new(),
-                takes_gzip: false,
+                accepted: crate::compress::Accepted::default(),
             },
         )
     }

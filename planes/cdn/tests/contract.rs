@@ -56,7 +56,7 @@ struct Origin1 {
 impl Origin1 {
     async fn answer(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let mut text = format!("{} {}", request.method(), request.uri());
-        for name in ["if-none-match", "x-signature", "range", "authorization"] {
+        for name in ["if-none-match", "x-signature", "range", "authorization", "accept-encoding"] {
             if let Some(value) = request.headers().get(name) {
                 text += &format!(" {name}={}", value.to_str().unwrap());
             }
@@ -80,6 +80,9 @@ impl Origin1 {
                 .header("cache-control", "max-age=10")
                 .header("etag", "\"t\"")
                 .body(Full::from("0123456789")),
+            "/renewed" => response
+                .header("cache-control", "max-age=10, stale-while-revalidate=30")
+                .body(Full::from(head.headers["x-edge-id"].as_bytes().to_vec())),
             "/private" => response.header("cache-control", "private").body(Full::from("mine")),
             "/missing" => response.status(404).body(Full::from("no")),
             "/big.txt" => response
@@ -143,8 +146,11 @@ async fn start(change: impl FnOnce(&mut DistributionSpec)) -> Running {
             user_agent: "Edge/1".into(),
         },
         https_port: None,
+        trust: escale_tls::client::Trust::default(),
     };
     let edge = Edge::open(settings, Arc::new(Direct), Arc::new(Stamp), clock.clone()).unwrap();
+    // As in the data plane's process.
+    let edge = edge.on(escale_lanes::Lanes::start(2).unwrap());
     let mut spec = distribution(port);
     change(&mut spec);
     edge.apply(spec).await.unwrap();
@@ -301,7 +307,7 @@ async fn errors_are_cached_briefly_and_replaced_by_pages() {
         assert_eq!((answer.status(), answer.body()), ("200", "page /sorry"));
     }
     // No server listens on the origin's port any more.
-    let dead = start(|spec| spec.origins[0].port = 1).await;
+    let dead = start(|spec| spec.origins[0].http_port = 1).await;
     let answer = dead.get("/x", "").await;
     assert_eq!((answer.status(), answer.cache()), ("502", "Error from edge"));
     dead.get("/x", "").await;
@@ -322,6 +328,86 @@ async fn large_and_compressed() {
     let packed = r.get("/big.txt", "Accept-Encoding: br, gzip\r\n").await;
     assert_eq!((packed.header("content-encoding"), packed.header("etag")), (Some("gzip"), Some("W/\"b\"")));
     assert!(packed.0.len() < 20_000);
+}
+
+#[tokio::test]
+async fn compresses_in_the_encodings_of_the_behaviour() {
+    let both = Encodings { gzip: true, brotli: true };
+    let r = start(|spec| spec.default.encodings = both).await;
+    let encoding = async |accept: &str| {
+        let answer = r.get("/big.txt", &format!("Accept-Encoding: {accept}\r\n")).await;
+        answer.header("content-encoding").map(str::to_owned)
+    };
+    assert_eq!(encoding("gzip, br").await.as_deref(), Some("br"));
+    assert_eq!(encoding("gzip").await.as_deref(), Some("gzip"));
+    assert_eq!(encoding("identity").await, None);
+    // Without compression the origin is still asked for the encodings.
+    let r = start(|spec| (spec.default.encodings, spec.default.compress) = (both, false)).await;
+    assert_eq!(r.get("/big.txt", "Accept-Encoding: gzip\r\n").await.header("content-encoding"), None);
+    assert!(r.asked()[0].ends_with("accept-encoding=gzip"));
+}
+
+#[tokio::test]
+async fn stale_answers_are_sent_while_they_are_revalidated() {
+    let r = start(|_| {}).await;
+    let first = r.get("/renewed", "").await.body().to_owned();
+    r.kept("/renewed").await;
+    r.clock.advance_ms(20_000);
+    let stale = r.get("/renewed", "").await;
+    assert_eq!((stale.body(), stale.cache()), (first.as_str(), "Hit from edge"));
+    // The new answer arrives in the background.
+    while r.get("/renewed", "").await.body() == first {}
+    assert_eq!(r.asked().len(), 1, "one request for all viewers");
+    r.clock.advance_ms(41_000);
+    assert_eq!(r.get("/renewed", "").await.cache(), "Miss from edge", "too old");
+}
+
+#[tokio::test]
+async fn group_fails_over_for_requests_that_may_be_repeated() {
+    let primary = start(|_| {}).await;
+    let (first, second) = (primary.addr, start(|_| {}).await);
+    let r = start(|spec| {
+        let port = second.addr.port();
+        let origin = |id: &str, port| Origin { id: id.into(), http_port: port, ..spec.origins[0].clone() };
+        let (a, b) = (origin("a", first.port()), origin("b", port));
+        spec.origins = vec![a, b];
+        for origin in &mut spec.origins {
+            // The edges in front of both origins have one name.
+            origin.headers.insert("host".into(), "cdn.test".into());
+        }
+        let (first, second) = ("a".into(), "b".into());
+        spec.groups = vec![OriginGroup { id: "g".into(), first, second, statuses: vec![404, 500] }];
+        spec.default.origin = "g".into();
+        spec.default.allowed_methods.push(Method::POST);
+    })
+    .await;
+    assert_eq!(r.get("/x", "").await.body(), "page /x");
+    assert_eq!((primary.asked().len(), second.asked().len()), (1, 0));
+    // A status of the group.
+    assert_eq!(r.get("/missing", "").await.status(), "404", "of the second one");
+    assert_eq!((primary.asked().len(), second.asked().len()), (1, 1));
+    primary.broken.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(r.get("/y", "").await.body(), "page /y");
+    primary.asked();
+    second.asked();
+    let post = "POST /z HTTP/1.1\r\nHost: cdn.test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    // The edge in front of the first origin allows no POST, and its answer stays.
+    assert_eq!(ask(r.addr, post).await.status(), "403");
+    assert_eq!((primary.asked().len(), second.asked().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn group_fails_over_when_its_first_origin_is_unreachable() {
+    let r = start(|spec| {
+        let dead = Origin { id: "dead".into(), http_port: 1, ..spec.origins[0].clone() };
+        spec.origins.push(dead);
+        let (first, second) = ("dead".into(), "o".into());
+        spec.groups = vec![OriginGroup { id: "g".into(), first, second, statuses: vec![500] }];
+        spec.default.origin = "g".into();
+    })
+    .await;
+    let answer = r.get("/x", "").await;
+    assert_eq!((answer.status(), answer.body()), ("200", "page /x"));
 }
 
 #[tokio::test]

@@ -56,6 +56,7 @@ fn distribution(host: &str, own: &CertificateSpec, viewer: ViewerProtocol, origi
         behaviours: Vec::new(),
         default: parts::behaviour(viewer),
         origins: vec![parts::origin(origin, false)],
+        groups: Vec::new(),
         errors: Vec::new(),
         log: false,
         tls: Some(TlsSpec { certificates: vec![own.clone()], policy: Policy::modern(), http2: true }),
@@ -70,6 +71,27 @@ struct Running {
     edge: Edge,
     _dir: tempfile::TempDir,
     _stop: DropGuard,
+}
+
+fn settings(directory: std::path::PathBuf, trust: escale_tls::client::Trust) -> Settings {
+    let text = |text: &str| text.to_owned();
+    let identity = Identity {
+        product: text("edge"),
+        title: text("Edge"),
+        via_host: text("node1"),
+        id_header: text("X-Edge-Id"),
+        place: None,
+        server: text("Edge"),
+        user_agent: text("Edge/1"),
+    };
+    Settings {
+        directory,
+        memory_bytes: 1 << 20,
+        disk_bytes: 1 << 20,
+        identity,
+        https_port: Some((8080, 8443)),
+        trust,
+    }
 }
 
 /// Two distributions, `a.test` and `b.test`, in front of one origin.
@@ -93,23 +115,7 @@ async fn start(viewer: ViewerProtocol) -> Running {
         }
     });
     let dir = tempfile::tempdir().unwrap();
-    let text = |text: &str| text.to_owned();
-    let identity = Identity {
-        product: text("edge"),
-        title: text("Edge"),
-        via_host: text("node1"),
-        id_header: text("X-Edge-Id"),
-        place: None,
-        server: text("Edge"),
-        user_agent: text("Edge/1"),
-    };
-    let settings = Settings {
-        directory: dir.path().join("cache"),
-        memory_bytes: 1 << 20,
-        disk_bytes: 1 << 20,
-        identity,
-        https_port: Some((8080, 8443)),
-    };
+    let settings = settings(dir.path().join("cache"), escale_tls::client::Trust::default());
     let edge = Edge::open(settings, Arc::new(Direct), Arc::new(Unsigned), Clock::machine()).unwrap();
     let (a, b) = (certificate("a.test"), certificate("b.test"));
     edge.apply(distribution("a.test", &a, viewer, origin_port)).await.unwrap();
@@ -243,4 +249,81 @@ async fn http_below_tls_is_not_answered() {
     let r = start(ViewerProtocol::Any).await;
     let answer = ask(TcpStream::connect(r.https).await.unwrap(), &get("a.test")).await;
     assert!(!answer.contains("HTTP/1.1"), "{answer}");
+}
+
+/// An origin with TLS whose certificate is its own root; answers with the server name of the handshake.
+async fn origin_with_tls(own: &CertificateSpec) -> u16 {
+    let spec = TlsSpec { certificates: vec![own.clone()], policy: Policy::modern(), http2: true };
+    let terminator = escale_tls::Terminator::new(&spec).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let terminator = terminator.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = terminator.accept(stream).await else { return };
+                let name = stream.server_name().unwrap_or("none").to_owned();
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.unwrap_or(0) > 0 {}
+                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len());
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn certificates_of_origins_are_verified() {
+    let own = certificate("localhost");
+    let port = origin_with_tls(&own).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (root, other) = (dir.path().join("root.pem"), certificate("localhost"));
+    let r = start(ViewerProtocol::Any).await;
+    let edge = r.edge_trusting(&dir, &root);
+    let apply = async |host: &str, change: fn(&mut Origin)| {
+        let mut spec = distribution(host, &r.a, ViewerProtocol::Any, port);
+        let origin = &mut spec.origins[0];
+        (origin.host, origin.protocol) = ("localhost".into(), OriginProtocol::Https);
+        change(origin);
+        spec.default.ttl = Ttl { min_s: 0, default_s: 0, max_s: 0 };
+        edge.0.apply(spec).await.unwrap();
+    };
+    apply("a.test", |_| {}).await;
+    apply("b.test", |origin| origin.host = "127.0.0.1".into()).await;
+    let get = async |host: &str| {
+        let mut stream = TcpStream::connect(edge.1).await.unwrap();
+        let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        format!("{} {}", &text[9..12], text.rsplit("\r\n").next().unwrap())
+    };
+    assert_eq!(&get("a.test").await[..3], "502", "no root is trusted");
+    std::fs::write(&root, &other.chain_pem).unwrap();
+    assert_eq!(&get("a.test").await[..3], "502", "another root is trusted");
+    // A file that changes within one tick of the file system's clock would look the same.
+    std::fs::remove_file(&root).unwrap();
+    std::fs::write(dir.path().join("new.pem"), &own.chain_pem).unwrap();
+    assert_eq!(&get("a.test").await[..3], "502");
+    std::fs::rename(dir.path().join("new.pem"), &root).unwrap();
+    assert_eq!(get("a.test").await, "200 localhost");
+    assert_eq!(&get("b.test").await[..3], "502", "the certificate is for another name");
+}
+
+impl Running {
+    /// An edge like this one that accepts certificates below this root, and its address.
+    fn edge_trusting(&self, dir: &tempfile::TempDir, root: &std::path::Path) -> (Edge, SocketAddr) {
+        let trust = escale_tls::client::Trust::new(vec![root.to_owned()]);
+        let settings = settings(dir.path().join("cache"), trust);
+        let edge = Edge::open(settings, Arc::new(Direct), Arc::new(Unsigned), Clock::machine()).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (serving, stop) = (edge.clone(), CancellationToken::new());
+        let listener = TcpListener::from_std(listener).unwrap();
+        tokio::spawn(async move { serving.serve(listener, false, stop).await });
+        (edge, addr)
+    }
 }

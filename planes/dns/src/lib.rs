@@ -7,6 +7,7 @@
 //!
 //! Start at [`spec`], then `lookup.rs`, which turns a question into an answer.
 
+mod batch;
 pub mod fake;
 #[doc(hidden)]
 pub mod fuzzing;

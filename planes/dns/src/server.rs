@@ -1,5 +1,6 @@
 //! The loops over a pair of sockets. All tasks of a server end with its [`Server`] handle.
 
+use crate::batch::{self, Buffers};
 use crate::lookup::Reply;
 use crate::message::{self, Question, Received};
 use crate::rate::Rate;
@@ -115,14 +116,13 @@ pub(crate) fn start(
 }
 
 async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
-    // As large as any UDP packet: a shorter buffer would cut questions silently.
-    let mut buffer = vec![0; usize::from(u16::MAX)];
+    let mut buffers = Buffers::new();
     let mut rate = Rate::new();
     let mut waiting = JoinSet::new();
     loop {
         // An error here is a late ICMP answer to an earlier packet: the socket itself is still usable.
-        let (size, client) = match socket.recv_from(&mut buffer).await {
-            Ok(got) => got,
+        let packets = match buffers.receive(&socket).await {
+            Ok(packets) => packets,
             Err(error) => {
                 tracing::debug!(%error, "cannot receive a query");
                 tokio::task::yield_now().await;
@@ -131,34 +131,32 @@ async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
         };
         // Reaps finished tasks, or the set would grow with every forwarded question.
         while waiting.try_join_next().is_some() {}
-        // Before anything is decoded: packets above the rate must cost as little as possible, and get no answer.
-        if !rate.allows(client.ip(), subject.shared.queries_per_second(&subject.view)) {
-            count(&subject.counters.limited);
-            continue;
-        }
-        match subject.begin(&buffer[..size]) {
-            Begun::Done(None) => {}
-            Begun::Done(Some((question, reply))) => {
-                let bytes = question.answer(&reply, question.udp_bytes());
-                send(&socket, &bytes, client).await;
+        let mut answers = Vec::with_capacity(packets.len());
+        for (bytes, client) in packets {
+            // Before anything is decoded: packets above the rate must cost as little as possible, and get no answer.
+            if !rate.allows(client.ip(), subject.shared.queries_per_second(&subject.view)) {
+                count(&subject.counters.limited);
+                continue;
             }
-            Begun::Refused(bytes) => send(&socket, &bytes, client).await,
-            Begun::Forward(question, reply) => {
-                let (subject, socket) = (subject.clone(), socket.clone());
-                // On a task of its own, so that a slow upstream delays only the questions that need it.
-                waiting.spawn(async move {
-                    let reply = subject.forward(&question, reply).await;
-                    send(&socket, &question.answer(&reply, question.udp_bytes()), client).await;
-                });
+            match subject.begin(bytes) {
+                Begun::Done(None) => {}
+                Begun::Done(Some((question, reply))) => {
+                    let limit = question.udp_bytes();
+                    answers.push((question.answer(reply, limit), client));
+                }
+                Begun::Refused(bytes) => answers.push((bytes, client)),
+                Begun::Forward(question, reply) => {
+                    let (subject, socket) = (subject.clone(), socket.clone());
+                    // On a task of its own, so that a slow upstream delays only the questions that need it.
+                    waiting.spawn(async move {
+                        let reply = subject.forward(&question, reply).await;
+                        let answer = question.answer(reply, question.udp_bytes());
+                        batch::send(&socket, &[(answer, client)]).await;
+                    });
+                }
             }
         }
-    }
-}
-
-async fn send(socket: &UdpSocket, bytes: &[u8], client: SocketAddr) {
-    // A client that is gone needs no answer; any other will ask again.
-    if let Err(error) = socket.send_to(bytes, client).await {
-        tracing::debug!(%client, %error, "cannot send a response");
+        batch::send(&socket, &answers).await;
     }
 }
 
@@ -185,11 +183,11 @@ async fn connection(subject: Subject, mut stream: TcpStream) {
         let Ok(Ok(bytes)) = tokio::time::timeout(idle, framed(&mut stream)).await else { return };
         let answer = match subject.begin(&bytes) {
             Begun::Done(None) => return,
-            Begun::Done(Some((question, reply))) => question.answer(&reply, usize::from(u16::MAX)),
+            Begun::Done(Some((question, reply))) => question.answer(reply, usize::from(u16::MAX)),
             Begun::Refused(bytes) => bytes,
             Begun::Forward(question, reply) => {
                 let reply = subject.forward(&question, reply).await;
-                question.answer(&reply, usize::from(u16::MAX))
+                question.answer(reply, usize::from(u16::MAX))
             }
         };
         let Ok(size) = u16::try_from(answer.len()) else { return };

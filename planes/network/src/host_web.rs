@@ -1,5 +1,5 @@
 //! The host's ways to public addresses: one loopback port forwards by the Host header, another by the server name of TLS, and
-//! each public address has a loopback address: 198.18.a.b is 127.18.a.b.
+//! each public address has a loopback address: 198.18.a.b is 127.18.a.b, or in another block if the spec says so.
 
 use crate::{
     Directory, Forwarder, Namespace, Namespaces, Place, forward, forward_by_name, forward_by_server_name,
@@ -27,6 +27,8 @@ pub struct HostWebSpec {
     pub https_port: u16,
     /// Forward by name at ports 80 and 443, too, where they are free.
     pub standard_ports: bool,
+    /// The second byte of the loopback addresses of public addresses, for which 198.18 becomes 127.`block`.
+    pub block: u8,
     /// The public addresses that have a loopback address.
     pub addresses: BTreeSet<Ipv4Addr>,
     /// Names that the answer for an unknown name lists besides those of the directory.
@@ -96,6 +98,7 @@ struct Ports {
 struct Open {
     /// With the ports of the spec, which may be 0.
     by_name: Option<(Ports, Vec<Forwarder>)>,
+    block: u8,
     /// For both ports. A failure is remembered as `None`: it is logged once and not retried at every change.
     addresses: BTreeMap<Ipv4Addr, [Option<Forwarder>; 2]>,
 }
@@ -164,10 +167,11 @@ impl LoopbackWeb {
         open
     }
 
-    async fn address(&self, address: Ipv4Addr, port: u16) -> Option<Forwarder> {
+    async fn address(&self, address: Ipv4Addr, block: u8, port: u16) -> Option<Forwarder> {
         let opened = async {
             let internet = self.namespaces.open(&Place::Internet)?;
-            forward(internet, SocketAddr::from((loopback_of(address), port)), (address, port).into()).await
+            forward(internet, SocketAddr::from((loopback_of(address, block), port)), (address, port).into())
+                .await
         };
         let opened = opened.await.inspect_err(|error: &PlaneError| {
             tracing::warn!(%error, "cannot forward a loopback address to a public address, which stays reachable by its name");
@@ -183,10 +187,14 @@ impl HostWeb for LoopbackWeb {
         let ports = spec.ports();
         *self.lists.write().unwrap_or_else(PoisonError::into_inner) =
             Lists { more: spec.names, less: spec.unlisted };
-        open.addresses.retain(|address, _| spec.addresses.contains(address));
+        let (block, before) = (spec.block, std::mem::replace(&mut open.block, spec.block));
+        open.addresses.retain(|address, _| before == block && spec.addresses.contains(address));
         for address in spec.addresses {
             if let Entry::Vacant(entry) = open.addresses.entry(address) {
-                entry.insert([self.address(address, HTTP).await, self.address(address, HTTPS).await]);
+                entry.insert([
+                    self.address(address, block, HTTP).await,
+                    self.address(address, block, HTTPS).await,
+                ]);
             }
         }
         if open.by_name.as_ref().is_none_or(|(before, _)| *before != ports) {
@@ -201,8 +209,21 @@ impl HostWeb for LoopbackWeb {
     }
 }
 
-/// 198.18.a.b is 127.18.a.b.
-fn loopback_of(address: Ipv4Addr) -> Ipv4Addr {
+/// 198.18.a.b is 127.`block`.a.b, and 198.19.a.b is in the block after it.
+fn loopback_of(address: Ipv4Addr, block: u8) -> Ipv4Addr {
     let [_, b, c, d] = address.octets();
-    Ipv4Addr::new(127, b, c, d)
+    let [_, first, ..] = crate::PUBLIC.network().octets();
+    Ipv4Addr::new(127, block.wrapping_add(b.wrapping_sub(first)), c, d)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_addresses_are_in_the_block() {
+        assert_eq!(loopback_of([198, 18, 0, 4].into(), 18), Ipv4Addr::new(127, 18, 0, 4));
+        assert_eq!(loopback_of([198, 18, 7, 1].into(), 20), Ipv4Addr::new(127, 20, 7, 1));
+        assert_eq!(loopback_of([198, 19, 7, 1].into(), 20), Ipv4Addr::new(127, 21, 7, 1));
+    }
 }

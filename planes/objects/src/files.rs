@@ -182,13 +182,17 @@ pub(crate) enum Stored {
 
 struct Sink {
     hasher: Hasher,
+    output: Output,
+}
+
+/// Created at the first write, so that a short body never touches the disk.
+struct Output {
     file: Option<(File, Staged)>,
     tmp: PathBuf,
 }
 
-impl Sink {
+impl Output {
     fn write(&mut self, chunks: &[Bytes]) -> io::Result<()> {
-        // Created at the first write, so that a short body never touches the disk.
         let (file, _) = match &mut self.file {
             Some(open) => open,
             closed => {
@@ -197,19 +201,19 @@ impl Sink {
             }
         };
         for chunk in chunks {
-            self.hasher.update(chunk);
             file.write_all(chunk)?;
         }
         Ok(())
     }
 }
 
-/// Receives a body into the file of number `id`, or into memory if it is short. Hashes and writes on a
-/// blocking thread while the next bytes arrive.
+/// Receives a body into the file of number `id`, or into memory if it is short. One blocking thread hashes and another one
+/// writes while the next bytes arrive: MD5 alone takes as long as everything else.
 pub(crate) async fn receive(files: &Files, id: i64, mut body: Body, mut intake: Intake) -> Result<Received> {
     let algorithms = intake.compute.iter().copied().chain(intake.expect.iter().map(|(a, _)| *a));
     let tmp = files.root.join(format!("tmp/{id:016x}"));
-    let mut writing = Writing::Idle(Sink { hasher: Hasher::new(algorithms), file: None, tmp });
+    let mut writing =
+        Writing::Idle(Sink { hasher: Hasher::new(algorithms), output: Output { file: None, tmp } });
     let (mut waiting, mut waiting_bytes, mut size_bytes) = (Vec::new(), 0, 0u64);
     while let Some(chunk) = body.next().await {
         let checked = chunk.map_err(Error::Body).and_then(|chunk| {
@@ -240,7 +244,7 @@ pub(crate) async fn receive(files: &Files, id: i64, mut body: Body, mut intake: 
         }
     };
     if size_bytes <= intake.inline_bytes as u64
-        && let Writing::Idle(Sink { mut hasher, file: None, .. }) = writing
+        && let Writing::Idle(Sink { mut hasher, output: Output { file: None, .. } }) = writing
     {
         let bytes = waiting.concat();
         hasher.update(&bytes);
@@ -252,11 +256,12 @@ pub(crate) async fn receive(files: &Files, id: i64, mut body: Body, mut intake: 
     let (path, durability) = (files.path(id), files.durability);
     let finish = move || -> Result<Received> {
         let place = || format!("write the object file {}", path.display());
-        sink.write(&waiting).on_disk(&path, place)?;
+        sink.output.write(&waiting).on_disk(&path, place)?;
+        waiting.iter().for_each(|chunk| sink.hasher.update(chunk));
         let sums = sink.hasher.finish();
         sums.verify(&expect)?;
         let (file, mut staged) =
-            sink.file.take().ok_or_else(|| PlaneError::plane(format!("cannot {}", place())))?;
+            sink.output.file.take().ok_or_else(|| PlaneError::plane(format!("cannot {}", place())))?;
         // Bytes, then name, then directory: after a power failure the index must not name a file that is missing or torn.
         if durability == Durability::Power {
             file.sync_all().on_disk(&path, place)?;
@@ -295,22 +300,32 @@ fn check_size(size_bytes: u64, intake: &Intake) -> Result<()> {
 
 enum Writing {
     Idle(Sink),
-    Busy(JoinHandle<io::Result<Sink>>),
+    Busy { hashing: JoinHandle<Hasher>, writing: JoinHandle<io::Result<Output>> },
 }
 
 impl Writing {
+    /// Waits for both, also after an error: the file is gone then.
     async fn ended(self, path: &Path) -> Result<Sink> {
         let what = || "write the bytes of an object".to_owned();
         match self {
             Writing::Idle(sink) => Ok(sink),
-            Writing::Busy(task) => Ok(task.await.plane(what)?.on_disk(path, what)?),
+            Writing::Busy { hashing, writing } => {
+                let (hasher, output) = (hashing.await, writing.await);
+                Ok(Sink { output: output.plane(what)?.on_disk(path, what)?, hasher: hasher.plane(what)? })
+            }
         }
     }
 
     /// Starts the next write once the previous one is done.
     async fn then(self, path: &Path, chunks: Vec<Bytes>) -> Result<Writing> {
-        let mut sink = self.ended(path).await?;
-        Ok(Writing::Busy(spawn_blocking(move || sink.write(&chunks).map(|()| sink))))
+        let Sink { mut hasher, mut output } = self.ended(path).await?;
+        let hashed = chunks.clone();
+        let hashing = spawn_blocking(move || {
+            hashed.iter().for_each(|chunk| hasher.update(chunk));
+            hasher
+        });
+        let writing = spawn_blocking(move || output.write(&chunks).map(|()| output));
+        Ok(Writing::Busy { hashing, writing })
     }
 }
 

@@ -1,11 +1,14 @@
 //! Bodies in transit: streamed frame by frame, so that a slow reader slows its writer.
 
-use crate::target::Lease;
+use crate::{
+    direct::Arriving,
+    target::{Lease, Target},
+};
 use bytes::Bytes;
 use escale_httpguard::IdleTimer;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use std::{
     future::Future,
     pin::Pin,
@@ -31,9 +34,68 @@ impl Body {
         Body(Kind::Full(Full::new(bytes.into())))
     }
 
-    pub(crate) fn streamed(inner: Incoming, lease: Lease, idle: Duration) -> Body {
-        let cut = Box::pin(lease.cut.clone().cancelled_owned());
-        Body(Kind::Streamed(Box::new(Streamed { inner, _lease: lease, cut, timer: IdleTimer::new(idle) })))
+    pub(crate) fn streamed(source: Source, lease: Lease, idle: Duration) -> Body {
+        let timer = IdleTimer::new(idle);
+        Body(Kind::Streamed(Box::new(Streamed { source: Some(source), lease, cut: None, timer })))
+    }
+}
+
+/// Where the body of an answer comes from, and the connection.
+pub(crate) enum Source {
+    Client { body: Incoming, sender: SendRequest<Upload>, ended: bool },
+    Wire(Arriving),
+}
+
+impl Source {
+    pub(crate) fn of_client(body: Incoming, sender: SendRequest<Upload>) -> Source {
+        let ended = body.is_end_stream();
+        Source::Client { body, sender, ended }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Source::Wire(arriving) => arriving.poll_frame(cx),
+            Source::Client { body, ended, .. } => {
+                let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+                *ended = frame.is_none() || body.is_end_stream();
+                Poll::Ready(frame.map(|f| f.map_err(Into::into)))
+            }
+        }
+    }
+
+    fn is_end(&self) -> bool {
+        match self {
+            Source::Wire(arriving) => arriving.is_end(),
+            Source::Client { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Source::Wire(arriving) => arriving.size_hint(),
+            Source::Client { body, .. } => body.size_hint(),
+        }
+    }
+
+    /// Keeps the connection, if the whole answer was read.
+    fn end(self, target: &Arc<Target>) {
+        match self {
+            Source::Wire(arriving) => drop(arriving.into_wire().map(|wire| target.keep_wire(wire))),
+            Source::Client { ended: false, .. } => {}
+            Source::Client { sender, .. } if sender.is_ready() => target.keep_client(sender),
+            Source::Client { mut sender, .. } => {
+                // Its task has not noticed the end yet. Waits with the target only, not with the lease: the end of the request
+                // must not wait for this.
+                let target = Arc::clone(target);
+                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    runtime.spawn(async move {
+                        if sender.ready().await.is_ok() {
+                            target.keep_client(sender);
+                        }
+                    });
+                }
+            }
+        }
     }
 }
 
@@ -54,38 +116,52 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Full(full) => full.is_end_stream(),
-            Kind::Streamed(streamed) => streamed.inner.is_end_stream(),
+            Kind::Streamed(streamed) => streamed.source.as_ref().is_none_or(Source::is_end),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Full(full) => full.size_hint(),
-            Kind::Streamed(streamed) => streamed.inner.size_hint(),
+            Kind::Streamed(streamed) => {
+                streamed.source.as_ref().map_or(SizeHint::with_exact(0), Source::size_hint)
+            }
         }
     }
 }
 
 struct Streamed {
-    inner: Incoming,
+    /// `None` after the drop.
+    source: Option<Source>,
     /// The request counts as in progress until its answer has been sent completely.
-    _lease: Lease,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    lease: Lease,
+    /// Made at the first wait: most answers arrive in one piece.
+    cut: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     timer: IdleTimer,
 }
 
 impl Streamed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
+        let Some(source) = &mut self.source else { return Poll::Ready(None) };
+        if let Poll::Ready(frame) = source.poll(cx) {
             self.timer.moved();
-            return Poll::Ready(frame.map(|f| f.map_err(Into::into)));
+            return Poll::Ready(frame);
         }
         // After the frames: bytes that have already arrived are still sent.
-        if self.cut.as_mut().poll(cx).is_ready() {
+        let cut = self.cut.get_or_insert_with(|| Box::pin(self.lease.cut.clone().cancelled_owned()));
+        if cut.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Some(Err("the target's drain delay is over".into())));
         }
         ready!(self.timer.poll(cx));
         Poll::Ready(Some(Err("the target sent nothing within the idle timeout".into())))
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        if let Some(source) = self.source.take() {
+            source.end(&self.lease);
+        }
     }
 }
 

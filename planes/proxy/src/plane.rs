@@ -14,6 +14,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use escale_base::{Clock, PlaneError};
+use escale_lanes::{Acceptor, Lanes};
 use escale_tls::{Terminator, TlsSpec};
 use http::{HeaderName, HeaderValue};
 use std::{
@@ -34,6 +35,7 @@ const LATE: Duration = Duration::from_secs(1);
 
 pub struct Balancers {
     sockets: Arc<dyn Sockets>,
+    lanes: Lanes,
     clock: Clock,
     balancers: Mutex<BTreeMap<String, Arc<Balancer>>>,
 }
@@ -41,7 +43,13 @@ pub struct Balancers {
 impl Balancers {
     /// Tasks run on the runtime of the caller of `apply`.
     pub fn new(sockets: Arc<dyn Sockets>, clock: Clock) -> Balancers {
-        Balancers { sockets, clock, balancers: Mutex::default() }
+        Balancers { sockets, lanes: Lanes::none(), clock, balancers: Mutex::default() }
+    }
+
+    /// Serves connections on these lanes; other tasks run on the runtime of the caller of `apply`.
+    #[must_use]
+    pub fn on(self, lanes: Lanes) -> Balancers {
+        Balancers { lanes, ..self }
     }
 
     /// As [`Proxies::counts`], which waits for nothing here.
@@ -60,7 +68,7 @@ impl Proxies for Balancers {
         check(&spec)?;
         let balancer = lock(&self.balancers)
             .entry(spec.name.clone())
-            .or_insert_with(|| Balancer::new(self.sockets.clone(), self.clock.clone()))
+            .or_insert_with(|| Balancer::new(self.sockets.clone(), self.lanes.clone(), self.clock.clone()))
             .clone();
         balancer.apply(spec)
     }
@@ -97,7 +105,7 @@ struct Balancer {
 }
 
 impl Balancer {
-    fn new(sockets: Arc<dyn Sockets>, clock: Clock) -> Arc<Balancer> {
+    fn new(sockets: Arc<dyn Sockets>, lanes: Lanes, clock: Clock) -> Arc<Balancer> {
         let changed = Arc::new(Notify::new());
         let running = Arc::new(Mutex::new(Running {
             spec: BalancerSpec {
@@ -110,6 +118,7 @@ impl Balancer {
             nodes: BTreeMap::new(),
             terminators: BTreeMap::new(),
             sockets,
+            lanes,
             clock,
             changed: changed.clone(),
         }));
@@ -148,7 +157,7 @@ async fn publish(running: Arc<Mutex<Running>>, seen: Arc<watch::Sender<Arc<Seen>
             }
             _ = sweep.tick() => {
                 let running = lock(&running);
-                running.nodes.values().flat_map(|n| n.members.values()).for_each(|m| m.target.pool.sweep());
+                running.nodes.values().flat_map(|n| n.members.values()).for_each(|m| m.target.sweep());
             }
         }
     }
@@ -171,6 +180,7 @@ struct Running {
     /// The TLS of listeners, by port. Kept while its spec is the same, so that clients can resume their sessions.
     terminators: BTreeMap<u16, (TlsSpec, Terminator)>,
     sockets: Arc<dyn Sockets>,
+    lanes: Lanes,
     clock: Clock,
     changed: Arc<Notify>,
 }
@@ -245,6 +255,7 @@ impl Running {
             context: Arc::new(NodeContext {
                 name: wanted.node.clone(),
                 sockets: self.sockets.clone(),
+                lanes: self.lanes.clone(),
                 clock: self.clock.clone(),
                 table: ArcSwap::from_pointee(table(spec, HashMap::new())),
             }),
@@ -468,17 +479,17 @@ fn open(context: &Arc<NodeContext>, port: u16, is_relay: bool, counters: Arc<Lis
     let opened = context
         .sockets
         .listen(&context.name, port)
-        .and_then(|listener| Ok((listener.local_addr()?, listener)))
+        .and_then(|listener| Ok((listener.local_addr()?, Acceptor::new(listener))))
         .map_err(|e| e.to_string());
     let (state, stop) = match opened {
         Err(why) => (Err(why), None),
-        Ok((addr, listener)) => {
+        Ok((addr, acceptor)) => {
             let stop = CancellationToken::new();
             let (context, counters, stopped) = (context.clone(), counters.clone(), stop.clone());
             if is_relay {
-                tokio::spawn(relay::accept(context, port, listener, counters, stopped));
+                tokio::spawn(relay::accept(context, port, acceptor, counters, stopped));
             } else {
-                tokio::spawn(serve::accept(context, port, listener, counters, stopped));
+                tokio::spawn(serve::accept(context, port, (acceptor, addr.port()), counters, stopped));
             }
             (Ok(addr), Some(stop.drop_guard()))
         }

@@ -1,4 +1,5 @@
-//! Idle upstream connections of one (node, target), the most recently used one on top.
+//! Idle upstream connections of one (node, target), the most recently used one on top. Each lane has its own: a connection is
+//! used by the lane that opened it, so that no step of a request wakes another thread.
 
 use crate::{Sockets, body::Upload};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -8,9 +9,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{net::TcpStream, time::Instant};
 
-/// Idle connections kept per target: enough to absorb a burst, few enough for a small server's
+/// Idle connections kept per target and lane: enough to absorb a burst, few enough for a small server's
 /// connection limit.
 const IDLE_MAX: usize = 64;
 /// Common servers close after 60 to 75 s of idleness; closing earlier means that few requests meet a closing connection.
@@ -20,45 +21,72 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest head of an answer.
 const ANSWER_HEAD_BYTES: usize = 64 * 1024;
 
-#[derive(Default)]
-pub(crate) struct Pool(Mutex<Vec<Idle>>);
+pub(crate) struct Pool<T>(Box<[Mutex<Vec<Idle<T>>>]>);
 
-struct Idle {
-    sender: SendRequest<Upload>,
+struct Idle<T> {
+    connection: T,
     since: Instant,
 }
 
-impl Pool {
-    pub(crate) fn take(&self) -> Option<SendRequest<Upload>> {
-        let mut idle = self.lock();
+/// A connection between two exchanges.
+pub(crate) trait Reusable {
+    fn is_reusable(&self) -> bool;
+}
+
+impl Reusable for SendRequest<Upload> {
+    fn is_reusable(&self) -> bool {
+        self.is_ready()
+    }
+}
+
+impl<T> Default for Pool<T> {
+    fn default() -> Pool<T> {
+        Pool((0..escale_lanes::slots()).map(|_| Mutex::default()).collect())
+    }
+}
+
+impl<T: Reusable> Pool<T> {
+    pub(crate) fn take(&self) -> Option<T> {
+        let mut idle = self.own();
         while let Some(one) = idle.pop() {
             // Others are dropped here, which closes them.
-            if one.sender.is_ready() && one.since.elapsed() < IDLE_AGE {
-                return Some(one.sender);
+            if one.is_kept() {
+                return Some(one.connection);
             }
         }
         None
     }
 
-    pub(crate) fn put(&self, sender: SendRequest<Upload>) {
-        let mut idle = self.lock();
+    pub(crate) fn put(&self, connection: T) {
+        let mut idle = self.own();
         if idle.len() < IDLE_MAX {
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push(Idle { connection, since: Instant::now() });
         }
     }
 
     /// Closes connections that have been idle for too long or were closed by the other end.
     pub(crate) fn sweep(&self) {
-        self.lock().retain(|one| one.sender.is_ready() && one.since.elapsed() < IDLE_AGE);
+        self.0.iter().for_each(|idle| lock(idle).retain(Idle::is_kept));
     }
 
     pub(crate) fn clear(&self) {
-        self.lock().clear();
+        self.0.iter().for_each(|idle| lock(idle).clear());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Those of the calling lane. Nothing but a sweep ever waits for this lock.
+    fn own(&self) -> MutexGuard<'_, Vec<Idle<T>>> {
+        lock(&self.0[escale_lanes::slot()])
     }
+}
+
+impl<T: Reusable> Idle<T> {
+    fn is_kept(&self) -> bool {
+        self.since.elapsed() < IDLE_AGE && self.connection.is_reusable()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(crate) enum ConnectError {
@@ -66,12 +94,12 @@ pub(crate) enum ConnectError {
     Refused(std::io::Error),
 }
 
-/// A new connection. Its driver task ends when the sender is dropped or the target closes.
-pub(crate) async fn connect(
+/// A new connection.
+pub(crate) async fn open(
     sockets: &dyn Sockets,
     node: &str,
     to: SocketAddr,
-) -> Result<SendRequest<Upload>, ConnectError> {
+) -> Result<TcpStream, ConnectError> {
     let stream = tokio::time::timeout(CONNECT_TIMEOUT, sockets.connect(node, to))
         .await
         .map_err(|_| ConnectError::Timeout)?
@@ -81,6 +109,16 @@ pub(crate) async fn connect(
         })?;
     // Without it small answers wait for delayed acknowledgements. An error means that the socket is closed already.
     let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// hyper's client of a new connection. Its driver task ends when the sender is dropped or the target closes.
+pub(crate) async fn connect(
+    sockets: &dyn Sockets,
+    node: &str,
+    to: SocketAddr,
+) -> Result<SendRequest<Upload>, ConnectError> {
+    let stream = open(sockets, node, to).await?;
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(ANSWER_HEAD_BYTES)
         .handshake(TokioIo::new(stream))

@@ -10,6 +10,7 @@ use crate::{
     table::{Group, Step},
     target::Lease,
 };
+use escale_lanes::Acceptor;
 use std::{
     io,
     sync::{
@@ -21,56 +22,35 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
-        TcpListener, TcpStream,
+        TcpStream,
         tcp::{ReadHalf, WriteHalf},
     },
-    sync::Semaphore,
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
-/// Connections of one listener; more wait in the kernel's queue. Bounds memory: each has two buffers.
-const CONNECTIONS: usize = 16_384;
 /// Bytes that are read at once, in each direction. More would only help on links faster than this machine's own memory.
 const BUFFER_BYTES: usize = 16 * 1024;
-/// Pause after an accept that failed for lack of file descriptors or memory: no event reports when they are free again.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections until `stop`, which also ends the open ones.
 pub(crate) async fn accept(
     node: Arc<NodeContext>,
     key: u16,
-    listener: TcpListener,
+    acceptor: Acceptor,
     counters: Arc<ListenerCounters>,
     stop: CancellationToken,
 ) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = async {
-                // The semaphore is never closed, so a permit always becomes free.
-                let slot = slots.clone().acquire_owned().await.ok();
-                (slot, listener.accept().await)
-            } => accepted,
-        };
-        match accepted {
-            (slot, Ok((client, _))) => {
-                let (node, counters, stop) = (node.clone(), counters.clone(), stop.clone());
-                tokio::spawn(async move {
-                    counters.opened.fetch_add(1, Relaxed);
-                    counters.active.fetch_add(1, Relaxed);
-                    serve(&node, key, client, &counters, &stop).await;
-                    counters.active.fetch_sub(1, Relaxed);
-                    drop(slot);
-                });
-            }
-            (_, Err(error)) => {
-                tracing::warn!(node = %node.name, key, %error, "a load balancer cannot accept a connection; it tries again");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+    let (lanes, name, stopped) = (node.lanes.clone(), node.name.clone(), stop.clone());
+    let serve = move |client, _| {
+        let (node, counters, stop) = (node.clone(), counters.clone(), stopped.clone());
+        async move {
+            counters.opened.fetch_add(1, Relaxed);
+            counters.active.fetch_add(1, Relaxed);
+            serve(&node, key, client, &counters, &stop).await;
+            counters.active.fetch_sub(1, Relaxed);
         }
-    }
+    };
+    acceptor.serve(&lanes, &name, &stop, serve).await;
 }
 
 async fn serve(
@@ -98,7 +78,7 @@ async fn serve(
     };
     let Some((lease, mut target)) = opened else { return reset(&client) };
     // Without it small answers wait for delayed acknowledgements. An error means that the socket is closed already.
-    let _ = (client.set_nodelay(true), target.set_nodelay(true));
+    let _ = target.set_nodelay(true);
     let relay = route.as_ref().map(|(relay, _)| relay);
     let activity = Activity { start: Instant::now(), last_ms: AtomicU64::new(0) };
     let is_complete = {

@@ -2,14 +2,14 @@
 
 use crate::{
     spec::{Condition, QueryPattern, Redirect},
-    table::{Port, Step},
+    table::{Group, Port, Step},
 };
 use escale_base::{
     glob::{Glob, One},
     path::{MatchPath, RawPath},
 };
 use http::{HeaderMap, Method};
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 /// How path patterns are matched.
 const CASED: Glob = Glob { one: One::Character, ignore_case: false, escape: true };
@@ -33,6 +33,14 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Port {
+    /// The groups of a listener that only forwards: then nothing about a request has to be known.
+    pub(crate) fn forwards_all(&self) -> Option<&[(u32, Arc<Group>)]> {
+        match &self.default {
+            Step::Forward(groups) if self.rules.is_empty() => Some(groups),
+            _ => None,
+        }
+    }
+
     pub(crate) fn step(&self, facts: &Facts<'_>) -> &Step {
         self.rules
             .iter()

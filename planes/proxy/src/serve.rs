@@ -6,7 +6,8 @@ use crate::{
     body::Body,
     counters::ListenerCounters,
     forward::forward,
-    headers, pages,
+    headers::{self, Peer},
+    pages,
     rules::Facts,
     spec::{Fixed, Redirect},
     table::{Port, Step, Table, by_weight},
@@ -14,6 +15,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use escale_base::{Clock, path::RawPath};
 use escale_httpguard::{Guard, Limits, Link, Upgrades};
+use escale_lanes::{Acceptor, Lanes};
 use escale_tls::Stream;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::{body::Incoming, service::service_fn};
@@ -21,23 +23,15 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-
-/// Connections of one listener; more wait in the kernel's queue. Bounds memory: each has two small buffers.
-const CONNECTIONS: usize = 16_384;
-/// Pause after an accept that failed for lack of file descriptors or memory: no event reports when they are free again.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Shared by all connections of a node.
 pub(crate) struct NodeContext {
     pub(crate) name: String,
     pub(crate) sockets: Arc<dyn Sockets>,
+    pub(crate) lanes: Lanes,
     pub(crate) clock: Clock,
     pub(crate) table: ArcSwap<Table>,
 }
@@ -52,6 +46,8 @@ pub(crate) struct Connection {
     pub(crate) client: SocketAddr,
     /// Between this client and the balancer.
     pub(crate) scheme: Scheme,
+    /// The same for the headers of requests to targets.
+    pub(crate) peer: Peer,
     pub(crate) link: Arc<Link>,
 }
 
@@ -81,41 +77,25 @@ impl Scheme {
 pub(crate) async fn accept(
     node: Arc<NodeContext>,
     key: u16,
-    listener: TcpListener,
+    (acceptor, port): (Acceptor, u16),
     counters: Arc<ListenerCounters>,
     stop: CancellationToken,
 ) {
-    let port = listener.local_addr().map_or(key, |a| a.port());
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = async {
-                // The semaphore is never closed, so a permit always becomes free.
-                let slot = slots.clone().acquire_owned().await.ok();
-                (slot, listener.accept().await)
-            } => accepted,
-        };
-        match accepted {
-            (slot, Ok((stream, client))) => {
-                let (node, counters, stop) = (node.clone(), counters.clone(), stop.clone());
-                tokio::spawn(async move {
-                    counters.opened.fetch_add(1, Relaxed);
-                    counters.active.fetch_add(1, Relaxed);
-                    let _active = Active(counters.clone());
-                    if let Some((stream, scheme)) = handshake(&node, key, stream, &stop).await {
-                        let connection = Connection { node, key, port, client, scheme, link: Arc::default() };
-                        serve(connection, stream, counters, stop).await;
-                    }
-                    drop(slot);
-                });
-            }
-            (_, Err(error)) => {
-                tracing::warn!(node = %node.name, port, %error, "a load balancer cannot accept a connection; it tries again");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+    let (lanes, name, stopped) = (node.lanes.clone(), node.name.clone(), stop.clone());
+    let serve = move |stream, client: SocketAddr| {
+        let (node, counters, stop) = (node.clone(), counters.clone(), stopped.clone());
+        async move {
+            counters.opened.fetch_add(1, Relaxed);
+            counters.active.fetch_add(1, Relaxed);
+            let _active = Active(counters.clone());
+            if let Some((stream, scheme)) = handshake(&node, key, stream, &stop).await {
+                let peer = Peer::new(client.ip(), scheme.as_str(), port);
+                let connection = Connection { node, key, port, client, scheme, peer, link: Arc::default() };
+                serve(connection, stream, counters, stop).await;
             }
         }
-    }
+    };
+    acceptor.serve(&lanes, &name, &stop, serve).await;
 }
 
 struct Active(Arc<ListenerCounters>);
@@ -133,8 +113,6 @@ async fn handshake(
     stream: TcpStream,
     stop: &CancellationToken,
 ) -> Option<(Stream, Scheme)> {
-    // Without it small answers wait for delayed acknowledgements. An error means that the socket is closed already.
-    let _ = stream.set_nodelay(true);
     let tls = node.table.load().ports.get(&key).and_then(|port| port.tls.clone());
     let Some(tls) = tls else { return Some((Stream::Plain(stream), Scheme::Http)) };
     let shaken = tokio::select! {
@@ -217,7 +195,9 @@ async fn answer(
     if let Some(status) = connection.link.refusal(request.uri().path()) {
         return Err(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST));
     }
-    let group = {
+    let group = if let Some(groups) = port.forwards_all() {
+        by_weight(groups).ok_or(StatusCode::SERVICE_UNAVAILABLE)?
+    } else {
         let uri = request.uri();
         let host = match uri.authority() {
             Some(authority) => authority.as_str(),

@@ -2,9 +2,12 @@
 
 use crate::{
     TargetState,
+    body::Upload,
     counters::{HistogramCounters, OutcomeCounters, TargetCount},
+    direct::Wire,
     pool::Pool,
 };
+use hyper::client::conn::http1::SendRequest;
 use std::{
     net::SocketAddr,
     sync::{
@@ -32,8 +35,15 @@ pub(crate) struct Target {
     idle: Notify,
     /// Cancelled when the drain delay is over: cuts the remaining requests.
     pub(crate) cut: CancellationToken,
-    pub(crate) pool: Pool,
+    pool: Pools,
     pub(crate) counters: TargetCounters,
+}
+
+/// The idle connections of both request paths.
+#[derive(Default)]
+struct Pools {
+    clients: Pool<SendRequest<Upload>>,
+    wires: Pool<Wire>,
 }
 
 #[derive(Default)]
@@ -56,7 +66,7 @@ impl Target {
             failed: Notify::new(),
             idle: Notify::new(),
             cut: CancellationToken::new(),
-            pool: Pool::default(),
+            pool: Pools::default(),
             counters: TargetCounters::default(),
         })
     }
@@ -119,7 +129,38 @@ impl Target {
         // After the delay the remaining requests are cut below.
         let _ = tokio::time::timeout(delay, all_done).await;
         self.cut.cancel();
-        self.pool.clear();
+        self.pool.clients.clear();
+        self.pool.wires.clear();
+    }
+
+    /// An idle connection of this lane.
+    pub(crate) fn client(&self) -> Option<SendRequest<Upload>> {
+        self.pool.clients.take()
+    }
+
+    /// As [`Target::client`].
+    pub(crate) fn wire(&self) -> Option<Wire> {
+        self.pool.wires.take()
+    }
+
+    /// Keeps a connection for the next request of this lane.
+    pub(crate) fn keep_client(&self, client: SendRequest<Upload>) {
+        if !self.is_draining() {
+            self.pool.clients.put(client);
+        }
+    }
+
+    /// As [`Target::keep_client`].
+    pub(crate) fn keep_wire(&self, wire: Wire) {
+        if !self.is_draining() {
+            self.pool.wires.put(wire);
+        }
+    }
+
+    /// Closes connections that have been idle for too long or were closed by the other end.
+    pub(crate) fn sweep(&self) {
+        self.pool.clients.sweep();
+        self.pool.wires.sweep();
     }
 
     pub(crate) fn count(&self) -> TargetCount {

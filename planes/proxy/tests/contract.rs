@@ -8,6 +8,7 @@ mod contract {
     pub(crate) mod parts;
     pub(crate) mod rules;
 
+    mod paths;
     mod relay;
     mod tls;
     mod traffic;

@@ -29,14 +29,17 @@ impl Terminator {
 
 /// As [`Terminator::accept`], for a listener whose certificates and policy depend on the server name that the client sends.
 /// `choose` gets it in lower case. A client for which it has no terminator is disconnected.
-pub async fn accept_by_name(
+pub async fn accept_by_name<F>(
     stream: TcpStream,
-    choose: impl FnOnce(Option<&str>) -> Option<Terminator>,
-) -> io::Result<Stream> {
+    choose: impl FnOnce(Option<String>) -> F,
+) -> io::Result<Stream>
+where
+    F: Future<Output = Option<Terminator>>,
+{
     let handshake = async {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let name = start.client_hello().server_name().map(str::to_ascii_lowercase);
-        let Some(terminator) = choose(name.as_deref()) else {
+        let Some(terminator) = choose(name).await else {
             return Err(io::Error::other("there is no certificate for the server name that the client sent"));
         };
         start.into_stream(terminator.0).await
@@ -64,15 +67,26 @@ impl Stream {
         }
     }
 
-    /// The negotiated version and cipher suite by their registered names: `TLSv1.3`, `TLS13_AES_128_GCM_SHA256`.
-    pub fn negotiated(&self) -> Option<(&'static str, String)> {
+    /// The negotiated version and cipher suite, by the names that OpenSSL and AWS's logs use: `TLSv1.3`,
+    /// `TLS_AES_128_GCM_SHA256`. `None` without TLS.
+    pub fn negotiated(&self) -> Option<(&'static str, &'static str)> {
+        use rustls::CipherSuite as Suite;
         let Stream::Tls(tls) = self else { return None };
-        let session = tls.get_ref().1;
-        let version = match session.protocol_version()? {
-            rustls::ProtocolVersion::TLSv1_2 => "TLSv1.2",
-            _ => "TLSv1.3",
-        };
-        Some((version, format!("{:?}", session.negotiated_cipher_suite()?.suite())))
+        Some(match tls.get_ref().1.negotiated_cipher_suite()?.suite() {
+            Suite::TLS13_AES_128_GCM_SHA256 => ("TLSv1.3", "TLS_AES_128_GCM_SHA256"),
+            Suite::TLS13_AES_256_GCM_SHA384 => ("TLSv1.3", "TLS_AES_256_GCM_SHA384"),
+            Suite::TLS13_CHACHA20_POLY1305_SHA256 => ("TLSv1.3", "TLS_CHACHA20_POLY1305_SHA256"),
+            Suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => ("TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+            Suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => ("TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+            Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => {
+                ("TLSv1.2", "ECDHE-ECDSA-CHACHA20-POLY1305")
+            }
+            Suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => ("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256"),
+            Suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => ("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384"),
+            Suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => ("TLSv1.2", "ECDHE-RSA-CHACHA20-POLY1305"),
+            // `compile.rs` lists every suite that is offered.
+            _ => return None,
+        })
     }
 }
 

@@ -25,6 +25,11 @@ impl std::fmt::Debug for Terminator {
 }
 
 impl Terminator {
+    /// Whether both are clones of one.
+    pub fn is_same(&self, other: &Terminator) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The error names the first invalid part of `spec`.
     pub fn new(spec: &TlsSpec) -> Result<Terminator, PlaneError> {
         let provider = Arc::new(provider(&spec.policy));

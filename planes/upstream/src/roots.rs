@@ -1,6 +1,7 @@
 //! The certificates that connections trust: those of the system, or of the file that `SSL_CERT_FILE` names.
 
 use crate::{Error, Result};
+use escale_tls::client::BUNDLES;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
@@ -10,15 +11,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
-
-/// Where distributions keep the bundle: Debian, Fedora, RHEL, openSUSE, Alpine.
-const BUNDLES: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// A file of certificates, read again when it changes: a certificate that was just added must not need a restart.
 #[derive(Debug)]
@@ -37,14 +29,25 @@ impl Roots {
         Roots::new(std::env::var_os("SSL_CERT_FILE").filter(|v| !v.is_empty()).map(PathBuf::from))
     }
 
-    /// The configuration of a TLS client.
-    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>> {
+    /// The certificates as they are now.
+    pub fn pem(&self) -> Result<String> {
+        let file = self.path()?;
+        let read = std::fs::read_to_string(&file);
+        read.map_err(|e| Error::Roots { path: file.display().to_string(), why: e.to_string() })
+    }
+
+    fn path(&self) -> Result<PathBuf> {
         let bundle = || BUNDLES.iter().map(PathBuf::from).find(|path| path.exists());
         let missing = || Error::Roots {
             path: BUNDLES[0].into(),
             why: "the file does not exist. Install the package ca-certificates".into(),
         };
-        let file = self.file.clone().or_else(bundle).ok_or_else(missing)?;
+        self.file.clone().or_else(bundle).ok_or_else(missing)
+    }
+
+    /// The configuration of a TLS client.
+    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>> {
+        let file = self.path()?;
         let bad = |why: String| Error::Roots { path: file.display().to_string(), why };
         let changed = std::fs::metadata(&file).and_then(|m| m.modified()).map_err(|e| bad(e.to_string()))?;
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);

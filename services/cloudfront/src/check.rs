@@ -8,11 +8,21 @@ use crate::{
 use escale_base::AwsError;
 use escale_service::{Also, Cx};
 use escale_tables::cloudfront::{
-    AllowedMethods, CachePolicy, DefaultCacheBehavior, Distribution, DistributionConfig, DistributionId,
-    ForwardedValues, GeoRestrictionType, HeaderName, ItemSelection, Items, KeyGroupId, Method, Origin,
-    OriginAccessIdentity, OriginProtocolPolicy, OriginRequestPolicy, ResponseHeadersPolicy, Trusted,
+    AllowedMethods, CachePolicy, CustomOriginConfig, DefaultCacheBehavior, Distribution, DistributionConfig,
+    DistributionId, ForwardedValues, GeoRestrictionType, HeaderName, ItemSelection, Items, KeyGroupId,
+    Method, Origin, OriginAccessIdentity, OriginGroup, OriginProtocolPolicy, OriginRequestPolicy,
+    ResponseHeadersPolicy, SelectionCriteria, SslProtocol, Trusted,
 };
 use escale_tables::s3::{Bucket, ObjectOwnership};
+
+/// CloudFront accepts a leading slash, and asks the origin for a path with two then.
+///
+/// <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html>
+const ROOT_OBJECT_BYTES: usize = 255;
+
+fn is_of_root_object(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_-.*$/~\"'&".contains(c)
+}
 
 pub(crate) fn config(
     cx: &Cx<'_>,
@@ -30,6 +40,7 @@ pub(crate) fn config(
         }
         check_origin(cx, origin)?;
     }
+    config.groups().try_for_each(|group| check_group(config, group))?;
     config.behaviours().try_for_each(|row| behaviour(cx, config, &row))?;
     if let Some(bucket) = log_bucket(config) {
         let row = bucket_of(bucket).and_then(|name| cx.tx.get::<Bucket>(name));
@@ -38,7 +49,7 @@ pub(crate) fn config(
         }
     }
     let root = config.default_root_object.as_deref().unwrap_or("");
-    if root.starts_with('/') {
+    if root.len() > ROOT_OBJECT_BYTES || !root.chars().all(is_of_root_object) {
         return Err(Error::DefaultRootObject);
     }
     for alias in config.aliases.iter().flat_map(|a| &a.0) {
@@ -96,9 +107,6 @@ fn refuse_with_hint(what: &str, hint: &str) -> Result<(), Error> {
 fn refuse_unsupported(config: &DistributionConfig) -> Result<(), Error> {
     // Empty values are accepted: clients send the whole configuration, also members that they do not use.
     let given = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.is_empty());
-    if config.origin_groups.as_ref().is_some_and(|g| !g.0.is_empty()) {
-        return refuse("DistributionConfig.OriginGroups");
-    }
     if given(&config.web_acl_id) {
         return refuse("DistributionConfig.WebACLId");
     }
@@ -151,12 +159,7 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
             }
         }
         (None, Some(custom)) => {
-            if custom.origin_protocol_policy == OriginProtocolPolicy::HttpsOnly {
-                return refuse_with_hint(
-                    "The OriginProtocolPolicy 'https-only'",
-                    "Use 'http-only' or 'match-viewer'.",
-                );
-            }
+            check_custom(custom)?;
         }
         _ => return Err(invalid("An origin must have an S3OriginConfig or a CustomOriginConfig")),
     }
@@ -167,6 +170,66 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn check_custom(custom: &CustomOriginConfig) -> Result<(), Error> {
+    for port in [custom.http_port, custom.https_port] {
+        if !matches!(port, 80 | 443 | 1024..) {
+            return Err(invalid(format!("The origin port {port} must be 80, 443, or 1024 to 65535")));
+        }
+    }
+    for (name, seconds) in [
+        ("OriginReadTimeout", custom.origin_read_timeout),
+        ("OriginKeepaliveTimeout", custom.origin_keepalive_timeout),
+    ] {
+        // Without an increase of AWS's quota.
+        if seconds.is_some_and(|s| !(1..=120).contains(&s)) {
+            return Err(invalid(format!("The {name} must be 1 to 120 seconds")));
+        }
+    }
+    let protocols = custom.origin_ssl_protocols.iter().flat_map(|p| &p.0);
+    let mut protocols = protocols.peekable();
+    let is_http = custom.origin_protocol_policy == OriginProtocolPolicy::HttpOnly;
+    if !is_http && protocols.peek().is_some() && !protocols.any(|p| *p == SslProtocol::TLSv12) {
+        return refuse_with_hint(
+            "An origin without 'TLSv1.2' in OriginSslProtocols",
+            "Add 'TLSv1.2': the edge offers TLS 1.2 and 1.3.",
+        );
+    }
+    Ok(())
+}
+
+/// The statuses that AWS allows for failover.
+const FAILOVER: [u16; 9] = [400, 403, 404, 416, 429, 500, 502, 503, 504];
+
+fn check_group(config: &DistributionConfig, group: &OriginGroup) -> Result<(), Error> {
+    let id = &group.id;
+    let same = config.groups().filter(|g| g.id == *id).count() + usize::from(config.has_origin(id));
+    if same > 1 {
+        return Err(invalid(format!("The origin group id '{id}' is used more than once")));
+    }
+    let [first, second] = &group.members.0[..] else {
+        return Err(invalid(format!("The origin group '{id}' must have two members")));
+    };
+    if first.origin_id == second.origin_id {
+        return Err(invalid(format!("The members of the origin group '{id}' must be two origins")));
+    }
+    if let Some(member) = group.members.0.iter().find(|m| !config.has_origin(&m.origin_id)) {
+        return Err(Error::NoOrigin(member.origin_id.clone()));
+    }
+    let statuses = &group.failover_criteria.status_codes.0;
+    if let Some(status) = statuses.iter().find(|s| !FAILOVER.contains(s)) {
+        return Err(invalid(format!("{status} is not a status code that an origin group can fail over on")));
+    }
+    if statuses.is_empty() {
+        return Err(invalid(format!("The origin group '{id}' must have at least one status code")));
+    }
+    match group.selection_criteria {
+        Some(SelectionCriteria::MediaQualityBased) => {
+            refuse_with_hint("The SelectionCriteria 'media-quality-based'", "Use 'default'.")
+        }
+        None | Some(SelectionCriteria::Default) => Ok(()),
+    }
 }
 
 /// The id in `origin-access-identity/cloudfront/<id>`.
@@ -188,7 +251,7 @@ fn behaviour(
     behaviour: &DefaultCacheBehavior,
 ) -> Result<(), Error> {
     let origin = &behaviour.target_origin_id;
-    if !config.origins.0.iter().any(|o| o.id == *origin) {
+    if !config.has_origin(origin) && !config.groups().any(|g| g.id == *origin) {
         return Err(Error::NoOrigin(origin.clone()));
     }
     if behaviour.trusted_signers.as_ref().is_some_and(|t| t.enabled) {

@@ -24,6 +24,7 @@ use escale_engine::Engine;
 use escale_service::{Also, Cloud, Config, Entry, Recorded, ResourceType, Service, gives_tags};
 use escale_store::{Image, Store, StoreError};
 use escale_tables::cloudfront::{Distribution, OriginAccessIdentity};
+use escale_tls::client::Trust;
 use std::{path::PathBuf, sync::Arc};
 
 pub use error::{Error, Kind};
@@ -85,8 +86,9 @@ impl Service for CloudFront {
     }
 }
 
-/// The settings of the edge: CloudFront's identity, a cache in this folder, and the host's ports of HTTP and HTTPS.
-pub fn edge_settings(directory: PathBuf, ports: (u16, u16)) -> Settings {
+/// The settings of the edge: CloudFront's identity, a cache in this folder, the host's ports of HTTP and HTTPS, and the
+/// authorities of the certificates of origins.
+pub fn edge_settings(directory: PathBuf, ports: (u16, u16), trust: Trust) -> Settings {
     let identity = Identity {
         product: "cloudfront".into(),
         title: "CloudFront".into(),
@@ -102,6 +104,7 @@ pub fn edge_settings(directory: PathBuf, ports: (u16, u16)) -> Settings {
         disk_bytes: DISK_BYTES,
         identity,
         https_port: Some(ports),
+        trust,
     }
 }
 

@@ -37,7 +37,7 @@ use escale_registry::Registry;
 use escale_service::{Also, Cloud, Entry, Recorded, ResourceType, Service, gives_tags};
 use escale_store::Store;
 use escale_upstream::Upstream;
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 pub use error::Error;
 
@@ -52,6 +52,8 @@ pub struct Planes {
     /// Other registries, on the Internet.
     pub upstream: Arc<dyn Upstream>,
     pub network: Arc<dyn Network>,
+    /// The file of certificates that tasks trust, which is mounted into every container.
+    pub ca_bundle: PathBuf,
 }
 
 /// Starts the reconcilers and observers.
@@ -82,7 +84,7 @@ impl Service for Ecs {
             "RunTask" => resources.iter().map(task).collect(),
             _ => resources.to_vec(),
         };
-        tagged.then(|| Also::tagging("ecs:TagResource", &resources).with("ecs:create-action", operation))
+        tagged.then(|| Also::tagging("ecs:TagResource", &resources).with("ecs:createaction", operation))
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

@@ -176,6 +176,7 @@ impl Iam {
             region: caller.region.map_or_else(|| self.region.clone(), str::to_owned),
             now: self.clock.now(),
             source_ip: caller.source.ip(),
+            secure_transport: Some(caller.source.is_secure()),
             given: Vec::new(),
         }
     }

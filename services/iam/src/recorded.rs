@@ -24,10 +24,6 @@ pub(crate) const RECORDED: &[Recorded] = &[
         reason: "Services need no role here; the role exists for templates and scripts that look it up",
     },
     Recorded {
-        name: "aws:SecureTransport",
-        reason: "This condition key is always true: the API has no TLS yet, and a policy that requires TLS would deny every request",
-    },
-    Recorded {
         name: "AWS::IAM::AccessKey.Serial",
         reason: "It only makes a stack update create another key; each creation of the resource creates a new key",
     },

@@ -3,7 +3,7 @@
 use crate::{names, system};
 use escale_base::limits;
 use escale_dns::{Data, Kind, Record, Resolver, Routing, Servers, Spec, Upstream, Zone};
-use escale_service::{Config, Internet};
+use escale_service::{Config, Endpoint, Internet};
 use escale_store::Image;
 use escale_tables::{
     ec2::Vpc,
@@ -12,15 +12,20 @@ use escale_tables::{
 use std::sync::Arc;
 
 /// The zones of the public servers and of each VPC's resolver.
-pub(crate) fn spec(image: &Image, config: &Config) -> Spec {
+pub(crate) fn spec(image: &Image, config: &Config, endpoints: &[Endpoint]) -> Spec {
     let zones: Vec<_> = image.scan::<HostedZone>().map(|row| (Arc::new(zone(image, &row)), row)).collect();
     let mut public = system::public(image, config);
     public.extend(zones.iter().filter(|(_, row)| !row.private).map(|(zone, _)| Arc::clone(zone)));
     let of_all = system::private(image, config);
+    let of_aws = system::endpoints(endpoints);
     let resolver = |vpc: &Vpc| {
         let mut own = of_all.clone();
-        let associated = zones.iter().filter(|(_, row)| row.private && row.vpcs.contains(&vpc.id));
-        own.extend(associated.map(|(zone, _)| Arc::clone(zone)));
+        let associated = || zones.iter().filter(|(_, row)| row.private && row.vpcs.contains(&vpc.id));
+        own.extend(associated().map(|(zone, _)| Arc::clone(zone)));
+        // As on AWS, a private zone of the user replaces the public names within it.
+        let is_replaced =
+            |zone: &Zone| associated().any(|(_, row)| names::within(&format!("{}.", zone.name), &row.name));
+        own.extend(of_aws.iter().filter(|zone| !is_replaced(zone)).cloned());
         Resolver {
             zones: own,
             upstream: upstream(&config.internet),
@@ -33,8 +38,9 @@ pub(crate) fn spec(image: &Image, config: &Config) -> Spec {
     Spec { public, public_queries_per_second: None, networks }
 }
 
-/// The names of AWS's own endpoints, in all partitions. A service that this cloud lacks must not be found at AWS: the request
-/// would carry the task's credentials there, or act on real resources.
+/// The names of AWS's own endpoints, in all partitions. Those of this cloud's services have zones of their own
+/// (`system::endpoints`). A service that this cloud lacks must not be found at AWS: the request would carry the task's
+/// credentials there, or act on real resources.
 const AWS: [&str; 7] = [
     "amazonaws.com",
     "amazonaws.com.cn",

@@ -83,6 +83,7 @@ pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Pla
         reconcile::Parts {
             store: store.clone(),
             config: Arc::clone(&cloud.config),
+            endpoints: cloud.aws_endpoints().collect(),
             clock: cloud.clock.clone(),
             dns: planes.dns,
             run: RunId(ids::random_uuid()),

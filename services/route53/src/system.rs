@@ -2,7 +2,7 @@
 //! them. Public names are separate from those that only resolvers in VPCs answer.
 
 use escale_dns::{Kind, Record, Zone};
-use escale_service::Config;
+use escale_service::{Config, Endpoint};
 use escale_store::Image;
 use escale_tables::{cloudfront::DistributionName, elbv2::LoadBalancerName, rds::RdsEndpoint};
 use std::{net::Ipv4Addr, sync::Arc};
@@ -65,6 +65,19 @@ pub(crate) fn private(image: &Image, config: &Config) -> Vec<Arc<Zone>> {
         zone(Config::PRIVATE_SUFFIX, [api, data, s3].into_iter().chain(databases(image)).collect()),
         zone(INTERNAL_LOAD_BALANCERS, load_balancers(image, Reach::Internal)),
     ]
+}
+
+/// A zone for each of AWS's names. All of them in one zone would hide other names of AWS, which the configuration may allow.
+pub(crate) fn endpoints(endpoints: &[Endpoint]) -> Vec<Arc<Zone>> {
+    let zone_of = |endpoint: &Endpoint| {
+        let below = endpoint.has_names_below.then(|| format!("*.{}", endpoint.name));
+        let names = std::iter::once(endpoint.name.clone()).chain(below);
+        zone(
+            &endpoint.name,
+            names.map(|name| SystemName::new(name, vec![endpoint.address], TTL_SECS)).collect(),
+        )
+    };
+    endpoints.iter().map(zone_of).collect()
 }
 
 /// Whether an alias may have this name as its target although it is in no hosted zone.

@@ -53,6 +53,7 @@ fn spec(image: &Image, config: &Config) -> HostWebSpec {
         https_port: config.https_port,
         // Another installation with ports of its own leaves the standard ports to the one with the default ports.
         standard_ports: (config.web_port, config.https_port) == (usual.web_port, usual.https_port),
+        block: config.loopback_block(),
         addresses: addresses.chain([config.edge_address, config.website_address]).collect(),
         names: websites.map(|row| config.website_name(&row.name)).collect(),
         unlisted: config.website_domains().into(),

@@ -9,11 +9,13 @@
 
 mod disk;
 mod image;
+mod reads;
 mod row;
 mod tx;
 mod watch;
 
 pub use image::Image;
+pub use reads::Reads;
 pub use row::{Row, TableDef};
 pub use tx::Tx;
 pub use watch::{ALL_TABLES, Change, Subscription};

@@ -143,6 +143,7 @@ impl Simulation {
         let services = Services::new(DataPlanes {
             dns: self.risky(&dns),
             logs: self.risky(&self.logs),
+            metrics: Arc::new(escale_metrics::Fake::default()),
             objects: Arc::clone(&self.objects) as _,
             registry: Arc::clone(&self.registry) as _,
             calls: Arc::new(escale_journal::Fake::default()),
@@ -164,6 +165,7 @@ impl Simulation {
             upstream: Arc::new(escale_upstream::Fake::default()),
             authority: self.risky(&Arc::new(FakeAuthorities::new()?)),
             internet_hosts: vec![],
+            ca_bundle: "/unused".into(),
         };
         // A daemon that cannot start exits with an error. No plane fails during the start here, so an error is a real one.
         escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;

@@ -24,7 +24,8 @@ pub(super) fn soak() -> Result<Finding> {
 }
 
 fn table(printed: &str) -> String {
-    let mut text = String::from("| fault | clients | rounds | median | worst |\n| --- | --- | ---: | ---: | ---: |\n");
+    let mut text =
+        String::from("| fault | clients | rounds | median | worst |\n| --- | --- | ---: | ---: | ---: |\n");
     // pytest prints its dots on the same lines.
     for row in printed.lines().filter_map(|line| line.split_once("figure: ")) {
         text.push_str(row.1);
@@ -40,6 +41,9 @@ mod tests {
     #[test]
     fn figures_become_rows() {
         let text = table("noise\n.figure: | primary killed | new clients | 1 | 310 ms | 310 ms |\nend");
-        assert!(text.ends_with("| ---: |\n| primary killed | new clients | 1 | 310 ms | 310 ms |\n"), "{text}");
+        assert!(
+            text.ends_with("| ---: |\n| primary killed | new clients | 1 | 310 ms | 310 ms |\n"),
+            "{text}"
+        );
     }
 }

@@ -11,7 +11,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("planes/httpguard", &[]),
     // Shared by all that terminate TLS, and by those that read certificates (docs/decisions/040).
     ("planes/tls", &[]),
-    ("planes", &["planes/httpguard", "planes/tls"]),
+    // Shared by the planes that serve connections on threads of their own (docs/decisions/049).
+    ("planes/lanes", &[]),
+    ("planes", &["planes/httpguard", "planes/tls", "planes/lanes"]),
     ("state", &["state"]),
     ("engine", &["state"]),
     ("front/model", &[]),

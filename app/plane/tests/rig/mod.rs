@@ -171,6 +171,7 @@ fn parts() -> Parts {
             user_agent: "edge".into(),
         },
         https_port: None,
+        trust: escale_tls::client::Trust::default(),
     };
     let namespaces = Namespaces::of(Path::new("/nonexistent"));
     let sockets = Arc::new(crate::parts::Loopback);

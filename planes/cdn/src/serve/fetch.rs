@@ -3,12 +3,12 @@
 use super::{BAD_REQUEST, Exchange, NO_CONNECTION, Word};
 use crate::{
     blob::{Blob, Body, full},
-    compress::Gzip,
+    compress::{Accepted, Encoder},
     flight::Leader,
     freshness, key,
     origin::{self, Failure},
     pages,
-    spec::{Behaviour, Origin},
+    spec::{Behaviour, Origin, OriginGroup},
     store::Entry,
 };
 use escale_base::path::RawPath;
@@ -39,12 +39,20 @@ const HOP_BY_HOP: [&str; 8] = [
 pub(super) struct Fetch<'a> {
     pub(super) exchange: &'a Exchange,
     pub(super) behaviour: &'a Behaviour,
-    pub(super) origin: &'a Origin,
+    pub(super) upstream: Upstream<'a>,
     /// Sent to the origin unchanged.
     pub(super) path: RawPath<'a>,
     pub(super) query: Option<&'a str>,
     pub(super) viewer: &'a Parts,
-    pub(super) takes_gzip: bool,
+    pub(super) accepted: Accepted,
+}
+
+/// The origins of a behaviour.
+#[derive(Clone, Copy)]
+pub(super) struct Upstream<'a> {
+    pub(super) first: &'a Origin,
+    /// The origin to fail over to, and when.
+    pub(super) second: Option<(&'a Origin, &'a OriginGroup)>,
 }
 
 pub(super) enum Fetched {
@@ -65,7 +73,7 @@ impl Fetch<'_> {
             }
         }
         match self.send(body, more).await {
-            Ok(answer) => (self.pass(answer), Word::Miss),
+            Ok((answer, origin)) => (self.pass(answer, origin), Word::Miss),
             Err(_) if self.exchange.body_broke.load(Relaxed) => {
                 let status = StatusCode::BAD_REQUEST;
                 let page = pages::error(status, BAD_REQUEST, &self.exchange.edge.identity, &self.exchange.id);
@@ -88,14 +96,14 @@ impl Fetch<'_> {
         let validators = known.as_ref().map(|k| validators(&k.headers)).unwrap_or_default();
         let result = self.send(origin::empty(), validators).await;
         let now = edge.clock.now();
-        let failed = result.as_ref().map_or(true, |answer| answer.status().is_server_error());
+        let failed = result.as_ref().map_or(true, |(answer, _)| answer.status().is_server_error());
         // A stale answer is better than an error (RFC 5861, 4), unless the origin forbids it.
         if let Some(known) = known.as_ref().filter(|k| failed && k.may_stand_in(now)) {
             leader.ready(known);
             return Fetched::Kept(known.clone(), Word::Hit);
         }
-        let answer = match result {
-            Ok(answer) => answer,
+        let (answer, origin) = match result {
+            Ok(answered) => answered,
             Err(failure) => return self.remember_failure(leader, status_of(failure)),
         };
         if let (StatusCode::NOT_MODIFIED, Some(known)) = (answer.status(), known) {
@@ -106,7 +114,7 @@ impl Fetch<'_> {
             freshness::lifetime(status, answer.headers(), self.behaviour.ttl, self.error_ttl(status))
         else {
             leader.alone();
-            return Fetched::Passed(Box::new(self.pass(answer)));
+            return Fetched::Passed(Box::new(self.pass(answer, origin)));
         };
         let length: Option<u64> = answer
             .headers()
@@ -116,21 +124,22 @@ impl Fetch<'_> {
         // Too large to store: streamed to this viewer, and every other request fetches its own.
         if length.is_some_and(|l| l > edge.store.largest()) {
             leader.alone();
-            return Fetched::Passed(Box::new(self.pass(answer)));
+            return Fetched::Passed(Box::new(self.pass(answer, origin)));
         }
         let (mut head, body) = answer.into_parts();
         strip(&mut head.headers);
-        let gzip = if self.takes_gzip { Gzip::for_answer(status, &mut head.headers) } else { None };
+        let accepted = if self.behaviour.compress { self.accepted } else { Accepted::default() };
+        let encoder = Encoder::for_answer(accepted, status, &mut head.headers);
         // Compression changes the length, so it can be compared only for bodies that are stored as received.
-        let expected = length.filter(|_| gzip.is_none());
+        let expected = length.filter(|_| encoder.is_none());
         let entry = Entry::new(status, head.headers, Blob::new(), now, lifetime);
         // From here on followers read the body while it arrives.
         leader.ready(&entry);
-        let limit = Duration::from_millis(self.origin.read_timeout_ms);
+        let limit = Duration::from_millis(origin.read_timeout_ms);
         let (edge, kept) = (edge.clone(), entry.clone());
         // Continues when the viewer leaves: other viewers may be reading, and the complete answer will be stored.
         tokio::spawn(async move {
-            match fill(&edge, &kept, body, gzip, limit).await {
+            match fill(&edge, &kept, body, encoder, limit).await {
                 Ok(()) if expected.is_none_or(|e| e == kept.blob.len()) => {
                     kept.blob.finish(true);
                     leader.land(&edge.store, kept);
@@ -198,7 +207,7 @@ impl Fetch<'_> {
         self.exchange.distribution.spec.errors.iter().find(|e| e.status == status).map(|e| e.ttl_s)
     }
 
-    fn pass(&self, answer: Response<Incoming>) -> Response<Body> {
+    fn pass(&self, answer: Response<Incoming>, origin: &Origin) -> Response<Body> {
         let (mut head, body) = answer.into_parts();
         strip(&mut head.headers);
         head.version = Version::HTTP_11;
@@ -206,21 +215,46 @@ impl Fetch<'_> {
         let body = match self.viewer.method {
             // An answer to HEAD keeps its Content-Length, but has no body to wait for.
             Method::HEAD => full(""),
-            _ => origin::pass(body, Duration::from_millis(self.origin.read_timeout_ms)),
+            _ => origin::pass(body, Duration::from_millis(origin.read_timeout_ms)),
         };
         Response::from_parts(head, body)
     }
 
-    async fn send(&self, body: Body, more: HeaderMap) -> Result<Response<Incoming>, Failure> {
-        let mut request = self.request(body, more)?;
-        if self.origin.signed {
-            request = self.signed(request).await?;
+    /// The answer, with the origin that gave it.
+    async fn send(&self, body: Body, more: HeaderMap) -> Result<(Response<Incoming>, &'_ Origin), Failure> {
+        let Upstream { first, second } = self.upstream;
+        // A request with a body cannot be repeated, and one that changes something must not be.
+        let may_repeat = matches!(self.viewer.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let Some((second, group)) = second.filter(|_| may_repeat) else {
+            return self.send_to(first, body, more).await.map(|answer| (answer, first));
+        };
+        let answered = self.send_to(first, body, more.clone()).await;
+        let has_failed = match &answered {
+            Ok(answer) => group.statuses.contains(&answer.status().as_u16()),
+            Err(Failure::Unreached | Failure::Slow) => true,
+            Err(Failure::Bad) => group.statuses.contains(&502),
+        };
+        if !has_failed {
+            return answered.map(|answer| (answer, first));
         }
-        self.exchange.distribution.counters.origin_requests.fetch_add(1, Relaxed);
-        self.exchange.edge.origins.send(self.origin, request).await
+        self.send_to(second, origin::empty(), more).await.map(|answer| (answer, second))
     }
 
-    fn request(&self, body: Body, more: HeaderMap) -> Result<Request<Body>, Failure> {
+    async fn send_to(
+        &self,
+        origin: &Origin,
+        body: Body,
+        more: HeaderMap,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut request = self.request(origin, body, more)?;
+        if origin.signed {
+            request = self.signed(origin, request).await?;
+        }
+        self.exchange.distribution.counters.origin_requests.fetch_add(1, Relaxed);
+        self.exchange.edge.origins.send(origin, self.exchange.https, request).await
+    }
+
+    fn request(&self, origin: &Origin, body: Body, more: HeaderMap) -> Result<Request<Body>, Failure> {
         let (exchange, behaviour, identity) = (self.exchange, self.behaviour, &self.exchange.edge.identity);
         let has_body = !matches!(self.viewer.method, Method::GET | Method::HEAD | Method::OPTIONS);
         let mut headers =
@@ -231,9 +265,9 @@ impl Fetch<'_> {
         for (name, value) in &more {
             headers.insert(name, value.clone());
         }
-        let origin_host = match self.origin.port {
-            80 => self.origin.host.clone(),
-            port => format!("{}:{port}", self.origin.host),
+        let origin_host = match origin.way(exchange.https) {
+            (false, 80) | (true, 443) => origin.host.clone(),
+            (_, port) => format!("{}:{port}", origin.host),
         };
         let before = self.viewer.headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok());
         let chain = before.map(|b| format!("{b}, ")).unwrap_or_default();
@@ -247,14 +281,14 @@ impl Fetch<'_> {
         if !headers.contains_key(header::USER_AGENT) {
             set.push((header::USER_AGENT, identity.user_agent.clone()));
         }
-        if self.takes_gzip {
-            set.push((header::ACCEPT_ENCODING, "gzip".to_owned()));
+        if let Some(accepted) = self.accepted.header() {
+            set.push((header::ACCEPT_ENCODING, accepted.to_owned()));
         }
         if let Ok(name) = HeaderName::try_from(&identity.id_header) {
             set.push((name, exchange.id.clone()));
         }
         // Last, so that the origin's configured headers override those of the viewer and of the edge.
-        for (name, value) in &self.origin.headers {
+        for (name, value) in &origin.headers {
             set.push((HeaderName::try_from(name).map_err(|_| Failure::Bad)?, value.clone()));
         }
         for (name, value) in set {
@@ -262,7 +296,7 @@ impl Fetch<'_> {
         }
         let query = key::pick_query(&[&behaviour.key.query, &behaviour.forward.query], self.query);
         let query = query.map(|q| format!("?{q}")).unwrap_or_default();
-        let target = format!("{}{}{query}", self.origin.path, self.path.as_str());
+        let target = format!("{}{}{query}", origin.path, self.path.as_str());
         let uri = Uri::try_from(target).map_err(|_| Failure::Bad)?;
 
         let mut request = Request::new(body);
@@ -272,19 +306,19 @@ impl Fetch<'_> {
         Ok(request)
     }
 
-    async fn signed(&self, request: Request<Body>) -> Result<Request<Body>, Failure> {
+    async fn signed(&self, origin: &Origin, request: Request<Body>) -> Result<Request<Body>, Failure> {
         let (mut head, body) = request.into_parts();
         let (signer, distribution) = (&self.exchange.edge.signer, &self.exchange.distribution.id);
-        let signed = signer.sign(distribution, &self.origin.id, &mut head);
-        let limit = Duration::from_millis(self.origin.connect_timeout_ms);
+        let signed = signer.sign(distribution, &origin.id, &mut head);
+        let limit = Duration::from_millis(origin.connect_timeout_ms);
         match tokio::time::timeout(limit, signed).await {
             Ok(Ok(())) => Ok(Request::from_parts(head, body)),
             Ok(Err(error)) => {
-                tracing::warn!(origin = %self.origin.id, %error, "a request to the origin could not be signed");
+                tracing::warn!(origin = %origin.id, %error, "a request to the origin could not be signed");
                 Err(Failure::Bad)
             }
             Err(_) => {
-                tracing::warn!(origin = %self.origin.id, "no key to sign a request to the origin within its connect timeout");
+                tracing::warn!(origin = %origin.id, "no key to sign a request to the origin within its connect timeout");
                 Err(Failure::Slow)
             }
         }
@@ -296,13 +330,13 @@ async fn fill(
     edge: &crate::edge::Inner,
     entry: &Entry,
     mut body: Incoming,
-    mut gzip: Option<Gzip>,
+    mut encoder: Option<Encoder>,
     limit: Duration,
 ) -> io::Result<()> {
     let directory = &edge.store.directory;
     while let Some(data) = origin::next(&mut body, limit).await? {
-        let data = match &mut gzip {
-            Some(gzip) => gzip.push(&data)?,
+        let data = match &mut encoder {
+            Some(encoder) => encoder.push(&data)?,
             None => data,
         };
         if entry.blob.len() + data.len() as u64 > edge.store.largest() {
@@ -314,8 +348,8 @@ async fn fill(
             entry.blob.write(data, directory).await?;
         }
     }
-    if let Some(gzip) = gzip {
-        entry.blob.write(gzip.finish()?, directory).await?;
+    if let Some(encoder) = encoder {
+        entry.blob.write(encoder.finish()?, directory).await?;
     }
     Ok(())
 }
@@ -333,7 +367,7 @@ fn strip(headers: &mut HeaderMap) {
 
 fn status_of(failure: Failure) -> StatusCode {
     match failure {
-        Failure::Bad => StatusCode::BAD_GATEWAY,
+        Failure::Bad | Failure::Unreached => StatusCode::BAD_GATEWAY,
         Failure::Slow => StatusCode::GATEWAY_TIMEOUT,
     }
 }

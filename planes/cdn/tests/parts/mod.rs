@@ -15,6 +15,7 @@ pub(crate) fn behaviour(viewer: ViewerProtocol) -> Behaviour {
         ttl: Ttl { min_s: 0, default_s: 100, max_s: 1000 },
         key: none.clone(),
         forward: none,
+        encodings: Encodings::default(),
         compress: false,
         trusted_keys: Vec::new(),
         response_headers: ResponseHeaders::default(),
@@ -26,11 +27,15 @@ pub(crate) fn origin(port: u16, signed: bool) -> Origin {
     Origin {
         id: "o".into(),
         host: "127.0.0.1".into(),
-        port,
+        protocol: OriginProtocol::Http,
+        http_port: port,
+        https_port: port,
         path: String::new(),
         headers: BTreeMap::new(),
         signed,
+        connect_attempts: 1,
         connect_timeout_ms: 1000,
         read_timeout_ms: 5000,
+        keepalive_ms: 5000,
     }
 }

@@ -9,6 +9,7 @@ pub(crate) fn behaviour() -> Behaviour {
     let common = parts::behaviour(ViewerProtocol::Any);
     Behaviour {
         key: Selection { query: Pick::Only(vec!["v".into()]), ..common.key.clone() },
+        encodings: Encodings { gzip: true, brotli: false },
         compress: true,
         ..common
     }
@@ -22,6 +23,7 @@ pub(crate) fn distribution(port: u16) -> DistributionSpec {
         behaviours: Vec::new(),
         default: behaviour(),
         origins: vec![parts::origin(port, true)],
+        groups: Vec::new(),
         errors: Vec::new(),
         log: false,
         tls: None,

@@ -57,7 +57,8 @@ async fn takes_mounts_and_files_of_an_image() {
     for line in ["from the image", "deeper", "new", "seeded", "kept", "read-only"] {
         assert!(lines.iter().any(|l| l == line), "{line} is not in {lines:#?}");
     }
-    assert!(lines.last().unwrap().starts_with("drwxr-xr-x"), "{lines:#?}");
+    // Not the last line for sure: the error of `touch` comes over another pipe.
+    assert!(lines.iter().any(|line| line.starts_with("drwxr-xr-x")), "{lines:#?}");
     assert!(rig.log("g", "log").await.contains(&"writable".to_owned()));
     rig.done().await;
 }

@@ -197,6 +197,10 @@ impl Comparison {
             return true;
         }
         let (Some(one), Some(other)) = (scalar(expected), scalar(actual)) else { return false };
+        if actual.is_number() && one.parse::<f64>().ok() == actual.as_f64() {
+            // A threshold of 50 is stored as 50.0.
+            return true;
+        }
         if actual.is_boolean() {
             // A template may have `True`.
             return one.eq_ignore_ascii_case(&other);

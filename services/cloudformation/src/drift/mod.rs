@@ -50,7 +50,7 @@ pub(crate) fn resource(cx: &mut Cx<'_>, row: &StackResource) -> Option<ResourceD
     let kind = *cx.cloud().resource_type(&row.type_name)?;
     let read = kind.read?;
     let physical_id = row.physical_id.clone()?;
-    let finding = match read(cx, &reconcile::created(row)) {
+    let finding = match cx.on_behalf(|cx| read(cx, &reconcile::created(row))) {
         Ok(actual) => finding(&kind, row, actual),
         Err(error) => Finding::Unreadable(format!("{} ({})", error.message, error.code)),
     };

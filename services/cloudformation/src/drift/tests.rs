@@ -47,6 +47,7 @@ fn equal_values_in_other_forms_are_no_drift() {
         json!({"AllocatedStorage": 20, "MultiAZ": "true"}),
         json!({"AllocatedStorage": "20", "MultiAZ": true}),
     );
+    same("AWS::CloudWatch::Alarm", json!({"Threshold": 50}), json!({"Threshold": 50.0}));
     same(DATABASE, json!({"DBInstanceIdentifier": "Shop"}), json!({"DBInstanceIdentifier": "shop"}));
     same("AWS::Route53::RecordSet", json!({"Name": "a.test"}), json!({"Name": "a.test."}));
     same("AWS::RDS::DBSubnetGroup", json!({"SubnetIds": ["b", "a"]}), json!({"SubnetIds": ["a", "b"]}));

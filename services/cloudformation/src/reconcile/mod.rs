@@ -142,6 +142,12 @@ impl Stacks {
         }
     }
 
+    /// Whether an earlier action has settled the resource that this one compares.
+    fn is_settled(&self, stack: &Stack, action: &Action) -> bool {
+        let row = |which: &Which| which.read(&self.store.read(), stack);
+        matches!(action, Action::Update(which) if row(which).is_some_and(|row| row.is_settled()))
+    }
+
     /// Records whether a resource has become ready, has failed or still waits.
     fn observe(&self, stack: &Stack, which: &Which) -> Result<(), AwsError> {
         self.record(|cx| {
@@ -237,9 +243,18 @@ impl Reconciler for Stacks {
 
     async fn act(&self, key: &str, actions: Vec<Action>) -> Result<(), StepError> {
         let (mut done, mut failed) = (false, None);
+        if actions.iter().filter(|action| matches!(action, Action::Update(_))).count() > 1
+            && let Some(stack) = self.store.read().get::<Stack>(key)
+        {
+            self.settle_unchanged(&stack)?;
+        }
         for action in &actions {
             // Read for each action: an earlier one may have changed the phase.
             let Some(stack) = self.store.read().get::<Stack>(key) else { break };
+            if self.is_settled(&stack, action) {
+                done = true;
+                continue;
+            }
             match self.take(&stack, action) {
                 Ok(()) => done = true,
                 // One resource's error does not hold up the others.

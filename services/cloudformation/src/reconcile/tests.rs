@@ -20,6 +20,7 @@ mod outside;
 mod random;
 mod stories;
 mod updates;
+mod watches;
 
 /// The fake service's row.
 #[derive(Clone, Debug, Serialize, Deserialize)]

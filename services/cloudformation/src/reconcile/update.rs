@@ -8,14 +8,71 @@ use super::{
 use crate::{
     Error,
     difference::{Difference, Replacement},
-    error, events, find, nested, scope,
+    error,
+    evaluation::Evaluation,
+    events, find, nested, scope,
 };
 use escale_base::{AwsError, ErrorKind};
 use escale_service::{Cx, Props, Readiness, Update};
-use escale_tables::cloudformation::{Phase, ResourceState, ResourceStatus, Role, Stack, StackResource};
+use escale_tables::cloudformation::{
+    Content, ExportName, Phase, ResourceState, ResourceStatus, Role, Stack, StackResource,
+};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 impl Stacks {
+    /// Settles in one commit all resources that have the content's properties already, because an update changes few resources of
+    /// a large stack. One that cannot be evaluated is left to its own action, which records why.
+    pub(super) fn settle_unchanged(&self, stack: &Stack) -> Result<(), AwsError> {
+        self.record(|cx| {
+            if !may_go_on(cx, stack) {
+                return Ok(());
+            }
+            let content = find::content(cx.tx, stack)?;
+            // A settled resource can make the values of those that refer to it known.
+            loop {
+                let unchanged = self.unchanged(cx, stack, &content.content)?;
+                if unchanged.is_empty() {
+                    return Ok(());
+                }
+                for (mut row, imports) in unchanged {
+                    import(cx, stack, imports);
+                    settle(cx, stack, &mut row);
+                }
+            }
+        })
+    }
+
+    /// The resources that may start now and do not differ from the content, and the exports that they use.
+    fn unchanged(
+        &self,
+        cx: &Cx<'_>,
+        stack: &Stack,
+        content: &Content,
+    ) -> Result<Vec<(StackResource, BTreeSet<ExportName>)>, Error> {
+        let evaluation = Evaluation::new(self.template(stack, content)?, content, &stack.uuid)?;
+        let environment = scope::StackEnvironment::new(cx.tx, cx.config, Some((&stack.uuid, cx.cloud())));
+        let pseudo = scope::pseudo(cx.config, &stack.arn, &stack.name);
+        let scope = evaluation.scope(&pseudo, &environment)?;
+        let rows = find::resources(cx.tx, &stack.uuid);
+        let settled: BTreeSet<_> =
+            rows.iter().filter(|r| r.is_current() && r.is_settled()).map(|r| &r.logical_id).collect();
+        let mut unchanged = Vec::new();
+        for row in
+            rows.iter().filter(|row| is_compared(row) && row.needs.iter().all(|id| settled.contains(id)))
+        {
+            environment.imports.take();
+            let Ok(kind) = self.kind(row) else { continue };
+            let stored = evaluation.stored(&scope, &row.logical_id);
+            let Ok(stored) = scope.properties(&row.logical_id).and(stored) else { continue };
+            let difference = Difference::new(&kind, (&row.properties, &row.tags), (&stored, &content.tags));
+            if difference.is_empty() && !goes_back(cx, stack, row) {
+                unchanged.push(((**row).clone(), environment.imports.take()));
+            }
+        }
+        Ok(unchanged)
+    }
+
     /// Gives a resource its new properties. The service's rows and the resource's row change in one commit.
     pub(super) fn update(&self, stack: &Stack, which: &Which) -> Result<(), AwsError> {
         let done = self.transact(stack, |cx| self.update_in(cx, stack, which).map_err(AwsError::from));
@@ -55,9 +112,7 @@ impl Stacks {
         let (_, stored, imports) = self.stored(cx, stack, &content.content, &row)?;
         let tags = &content.content.tags;
         let difference = Difference::new(&kind, (&row.properties, &row.tags), (&stored, tags));
-        // A rollback that is repeated has the old properties already, but the nested stack may not have its old content yet.
-        let goes_back = stack.phase == Phase::UpdateRollingBack && nested::is_between(cx.tx, &row);
-        if difference.is_empty() && !goes_back {
+        if difference.is_empty() && !goes_back(cx, stack, &row) {
             import(cx, stack, imports);
             settle(cx, stack, &mut row);
             return Ok(());
@@ -71,6 +126,19 @@ impl Stacks {
         }
         change(cx, &goal, row, evaluated, &difference)
     }
+}
+
+/// Whether the resource exists and must still be compared with the content.
+fn is_compared(row: &StackResource) -> bool {
+    let in_progress =
+        matches!(row.state, ResourceState::Waiting | ResourceState::Creating | ResourceState::Updating);
+    row.is_current() && row.pending && !in_progress
+}
+
+/// Whether the resource is a nested stack that has not returned to its old content. A rollback that is repeated finds the old
+/// properties in its row already.
+fn goes_back(cx: &Cx<'_>, stack: &Stack, row: &StackResource) -> bool {
+    stack.phase == Phase::UpdateRollingBack && nested::is_between(cx.tx, row)
 }
 
 /// Creates the successor of a resource. The old one stays until all resources have the new content.

@@ -42,7 +42,7 @@ impl Env {
         let request = Request::builder().method(method).uri(path).body(body).unwrap();
         let (parts, body) = request.into_parts();
         assert!(self.signals.claims(&parts), "{path}");
-        let arrival = Arrival { entrance: Entrance::Cloud, peer: "10.0.0.1:9".parse().unwrap() };
+        let arrival = Arrival { entrance: Entrance::Cloud, peer: "10.0.0.1:9".parse().unwrap(), tls: None };
         let answer = self.signals.serve(Request::from_parts(parts, body), arrival).await;
         let status = answer.status().as_u16();
         let text = answer.into_body().collect().await.unwrap().to_bytes();

@@ -66,15 +66,18 @@ fn output(cx: &Cx<'_>, row: &PublicKey) -> Output {
     Output { public_key: shape(row), location, etag: row.etag.clone() }
 }
 
-/// The only size of RSA keys that CloudFront accepts. ECDSA keys are not supported here.
+/// The only size of RSA keys that CloudFront accepts. ECDSA keys have one curve, and so one size.
 const BITS: usize = 2048;
 
 pub(super) fn check(config: &PublicKeyConfig) -> Result<(), Error> {
-    let refuse =
-        |why: &str| invalid(format!("EncodedKey must be an RSA public key of {BITS} bits: it {why}"));
-    match escale_cdn::PublicKey::from_pem(&config.encoded_key).map(|key| key.bits()) {
-        Ok(BITS) => Ok(()),
-        Ok(bits) => Err(refuse(&format!("has {bits} bits"))),
+    let refuse = |why: &str| {
+        invalid(format!(
+            "EncodedKey must be an RSA public key of {BITS} bits, or an ECDSA public key on the curve prime256v1: it {why}"
+        ))
+    };
+    match escale_cdn::PublicKey::from_pem(&config.encoded_key).map(|key| key.rsa_bits()) {
+        Ok(None | Some(BITS)) => Ok(()),
+        Ok(Some(bits)) => Err(refuse(&format!("has {bits} bits"))),
         Err(why) => Err(refuse(why)),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{Error, error::invalid};
 use escale_base::AwsError;
-use escale_cdn::spec::{Cors, Pick, ResponseHeaders, Selection as Picks, SetHeader, Ttl};
+use escale_cdn::spec::{Cors, Encodings, Pick, ResponseHeaders, Selection as Picks, SetHeader, Ttl};
 use escale_tables::cloudfront::{
     CachePolicyConfig, Cookies, CorsConfig, CorsMethod, DefaultCacheBehavior, ForwardedValues, ItemSelection,
     Items, KeyHeaderSelection, OriginHeaderSelection, OriginRequestPolicyConfig, QueryStrings,
@@ -22,8 +22,8 @@ pub(crate) struct CacheSettings {
     pub key: Picks,
     /// Forwarded in addition to the key. Only legacy settings have it: a query string of which only a part is in the key.
     pub forward: Picks,
-    /// Whether the key distinguishes compressed forms; without it the edge does not compress.
-    pub compressed: bool,
+    /// The encodings that the key distinguishes; the edge compresses in no others.
+    pub encodings: Encodings,
 }
 
 pub(super) fn ttl_of(config: &CachePolicyConfig) -> Ttl {
@@ -50,7 +50,7 @@ pub(crate) fn cache_settings(
             ttl: Ttl { min_s: 0, default_s: 0, max_s: 0 },
             key: nothing(),
             forward: nothing(),
-            compressed: false,
+            encodings: Encodings::default(),
         },
     }
 }
@@ -68,7 +68,10 @@ fn by_policy(policy: &CachePolicyConfig) -> CacheSettings {
             query: query(&key.query_strings_config),
         }),
         forward: nothing(),
-        compressed: key.is_some_and(|key| key.enable_accept_encoding_gzip),
+        encodings: key.map_or_else(Encodings::default, |key| Encodings {
+            gzip: key.enable_accept_encoding_gzip,
+            brotli: key.enable_accept_encoding_brotli == Some(true),
+        }),
     }
 }
 
@@ -100,7 +103,8 @@ fn legacy(values: &ForwardedValues, row: &DefaultCacheBehavior) -> CacheSettings
             query: key,
         },
         forward: Picks { query: forward, ..nothing() },
-        compressed: true,
+        // Brotli needs a cache policy.
+        encodings: Encodings { gzip: true, brotli: false },
     }
 }
 

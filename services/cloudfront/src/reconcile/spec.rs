@@ -5,14 +5,15 @@ use crate::{
     policies, viewer,
 };
 use escale_cdn::spec::{
-    Behaviour, DistributionSpec, ErrorResponse, Origin, Pick, TrustedKey, ViewerProtocol,
+    Behaviour, DistributionSpec, ErrorResponse, Origin, OriginGroup, OriginProtocol, Pick, TrustedKey,
+    ViewerProtocol,
 };
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::cloudfront::{
     AllowedMethods, CachePolicy, CustomErrorResponse, DefaultCacheBehavior, Distribution, KeyGroup,
-    OriginAccessControl, OriginRequestPolicy, PublicKey, PublicKeyId, ResponseHeadersPolicy, SigningBehavior,
-    ViewerProtocolPolicy,
+    OriginAccessControl, OriginProtocolPolicy, OriginRequestPolicy, PublicKey, PublicKeyId,
+    ResponseHeadersPolicy, SigningBehavior, ViewerProtocolPolicy,
 };
 use escale_tables::{Fingerprint, cloudfront as rows};
 use http::Method;
@@ -35,6 +36,7 @@ pub(super) fn of(image: &Image, row: &Distribution) -> DistributionSpec {
         behaviours: behaviours.collect(),
         default: behaviour(image, &config.default_cache_behavior),
         origins: config.origins.0.iter().map(|o| origin(image, o)).collect(),
+        groups: config.groups().filter_map(group).collect(),
         log: crate::logs::enabled(row).is_some(),
         errors: config.custom_error_responses.iter().flat_map(|e| &e.0).map(error).collect(),
         tls: viewer::tls(image, row),
@@ -72,8 +74,8 @@ fn behaviour(image: &Image, row: &DefaultCacheBehavior) -> Behaviour {
         ttl: settings.ttl,
         key: settings.key,
         forward,
-        // As on AWS, only if the cache key distinguishes compressed forms: otherwise all viewers would share one.
-        compress: row.compress == Some(true) && settings.compressed,
+        encodings: settings.encodings,
+        compress: row.compress == Some(true),
         trusted_keys: keys(image, row),
         response_headers: response.map(|p| policies::response_headers(&p.config)).unwrap_or_default(),
     }
@@ -109,15 +111,36 @@ fn origin(image: &Image, row: &rows::Origin) -> Origin {
     Origin {
         id: row.id.to_string(),
         host,
-        port: custom.map_or(80, |c| c.http_port),
+        // As on AWS, buckets are reached by the viewer's protocol.
+        // Source: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-https-cloudfront-to-s3-origin.html>
+        protocol: custom.map_or(OriginProtocol::Viewer, |c| match c.origin_protocol_policy {
+            OriginProtocolPolicy::HttpOnly => OriginProtocol::Http,
+            OriginProtocolPolicy::HttpsOnly => OriginProtocol::Https,
+            OriginProtocolPolicy::MatchViewer => OriginProtocol::Viewer,
+        }),
+        http_port: custom.map_or(80, |c| c.http_port),
+        https_port: custom.map_or(443, |c| c.https_port),
         path,
         headers,
         signed: identity_of(row).is_some()
             || control.is_some_and(|c| c.config.signing_behavior == SigningBehavior::Always),
-        // AWS's default timeouts.
+        // AWS's defaults.
+        connect_attempts: row.connection_attempts.unwrap_or(3),
         connect_timeout_ms: u64::from(row.connection_timeout.unwrap_or(10)) * 1000,
         read_timeout_ms: u64::from(custom.and_then(|c| c.origin_read_timeout).unwrap_or(30)) * 1000,
+        keepalive_ms: u64::from(custom.and_then(|c| c.origin_keepalive_timeout).unwrap_or(5)) * 1000,
     }
+}
+
+/// `None` is not reached: operations check that a group has two members.
+fn group(row: &rows::OriginGroup) -> Option<OriginGroup> {
+    let [first, second] = &row.members.0[..] else { return None };
+    Some(OriginGroup {
+        id: row.id.to_string(),
+        first: first.origin_id.to_string(),
+        second: second.origin_id.to_string(),
+        statuses: row.failover_criteria.status_codes.0.clone(),
+    })
 }
 
 fn error(row: &CustomErrorResponse) -> ErrorResponse {

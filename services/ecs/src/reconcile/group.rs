@@ -15,13 +15,21 @@ use escale_tables::{
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// AWS's default for the time from the stop signal to SIGKILL.
 const STOP_TIMEOUT_SECS: i32 = 30;
 /// AWS's default for how long a container may take to reach the state that a `dependsOn` requires.
 const START_TIMEOUT_SECS: i32 = 180;
+
+/// Where a container finds the certificates that it should trust: those that the host trusts, and the one of AWS's names inside
+/// the cloud.
+const CA_BUNDLE: &str = "/etc/escale/ca-bundle.pem";
+/// The variables by which clients find it: AWS's SDKs, OpenSSL and Go, Node.js, Python's requests. They are set unless the task
+/// definition sets them. The image's own values give way, because images set them to the system's certificates.
+const CA_VARIABLES: [&str; 4] =
+    ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"];
 
 /// The address that serves metadata and credentials to a task.
 pub(crate) const ENDPOINT: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
@@ -31,6 +39,8 @@ pub(crate) struct Parts<'a> {
     pub config: &'a Config,
     pub dns: Dns,
     pub namespace: PathBuf,
+    /// On the host.
+    pub ca_bundle: &'a Path,
     /// By container.
     pub images: &'a BTreeMap<String, String>,
     /// By container, then by variable.
@@ -111,7 +121,7 @@ fn container(
         env: environment(task, definition, c, over, parts),
         user: c.user.clone(),
         workdir: c.working_directory.clone(),
-        mounts: c.mount_points.iter().map(mount).collect(),
+        mounts: c.mount_points.iter().map(mount).chain([certificates(parts.ca_bundle)]).collect(),
         volumes_from: c.volumes_from.iter().map(volumes_from).collect(),
         limits: Limits {
             // The CPU of a container is only a share of the task's, as on Fargate.
@@ -147,21 +157,18 @@ fn environment(
     parts: &Parts<'_>,
 ) -> BTreeMap<String, Secret<String>> {
     let config = parts.config;
-    let url = |name: String| match config.port {
-        80 => format!("http://{name}"),
-        port => format!("http://{name}:{port}"),
-    };
     let mut env = BTreeMap::new();
     let mut set = |name: &str, value: String| drop(env.insert(name.to_owned(), Secret::new(value)));
     set("AWS_EXECUTION_ENV", "AWS_ECS_FARGATE".into());
     set("AWS_REGION", config.region.clone());
     set("AWS_DEFAULT_REGION", config.region.clone());
-    set("AWS_ENDPOINT_URL", url(Config::api_name()));
-    set("AWS_ENDPOINT_URL_S3", url(Config::s3_name()));
     set("ECS_CONTAINER_METADATA_URI_V4", format!("http://{ENDPOINT}/v4/{}", metadata_id(&task.id, &c.name)));
     if role_of(task, definition).is_some() {
         let path = format!("/v2/credentials/{}", task.credentials_id);
         set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", path);
+    }
+    for name in CA_VARIABLES {
+        set(name, CA_BUNDLE.into());
     }
     // The later source wins: the definition over ECS's own variables, overrides over the definition, secrets over both.
     for pair in &c.environment {
@@ -198,6 +205,10 @@ fn mount(m: &escale_tables::ecs::MountPoint) -> Mount {
         target: m.container_path.clone(),
         readonly: m.read_only == Some(true),
     }
+}
+
+fn certificates(on_host: &Path) -> Mount {
+    Mount { source: MountSource::Host(on_host.to_owned()), target: CA_BUNDLE.into(), readonly: true }
 }
 
 fn ulimit(u: &escale_tables::ecs::Ulimit) -> Ulimit {

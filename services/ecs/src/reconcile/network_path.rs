@@ -14,8 +14,7 @@ use std::{
     time::Duration,
 };
 
-/// HTTPS, the port of AWS's endpoints: a task's security groups must allow it outbound, as on AWS. No program has to listen on
-/// it, since a refused connection proves the network path too.
+/// HTTPS, the port of AWS's endpoints: a task's security groups must allow it outbound, as on AWS.
 const PORT: u16 = 443;
 
 /// What a task must reach before it starts.

@@ -103,7 +103,8 @@ impl Starter<'_> {
         let secrets = self.secrets(&known, &definition).await?;
         let namespace: PathBuf = seen.namespace.clone();
         let dns = group::dns(&self.store.read(), &vpc);
-        let parts = Parts { config: &self.cloud.config, dns, namespace, images: &images, secrets };
+        let (config, ca_bundle) = (&self.cloud.config, &self.planes.ca_bundle);
+        let parts = Parts { config, dns, namespace, ca_bundle, images: &images, secrets };
         let spec = group::spec(&known, &definition, &parts);
         match self.planes.containers.start(spec).await {
             Ok(()) => Ok(images),

@@ -31,6 +31,7 @@ pub(super) const LISTENER: ResourceType = ResourceType::new(
 )
 .update(update_listener)
 .read(read_listener)
+.normalize(|properties| without_order(properties, "DefaultActions"))
 .ready(|image, created| ready(image, created, image.get(&created.physical_id)));
 
 pub(super) const RULE: ResourceType = ResourceType::new(
@@ -41,10 +42,18 @@ pub(super) const RULE: ResourceType = ResourceType::new(
 )
 .update(update_rule)
 .read(read_rule)
+.normalize(|properties| without_order(properties, "Actions"))
 .ready(|image, created| {
     let rule = image.get::<Rule>(&created.physical_id);
     ready(image, created, rule.and_then(|rule| image.get(&rule.listener)))
 });
+
+/// The order of a single action means nothing, and the API does not return it.
+fn without_order(properties: &mut Map<String, Value>, list: &str) {
+    if let Some([action]) = properties.get_mut(list).and_then(Value::as_array_mut).map(Vec::as_mut_slice) {
+        action.as_object_mut().map(|action| action.remove("Order"));
+    }
+}
 
 /// A listener or a rule is ready once the proxy applies it.
 fn ready(image: &Image, created: &Created, listener: Option<std::sync::Arc<Listener>>) -> Readiness {
@@ -81,12 +90,7 @@ fn read_listener(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String
     let arns = vec![created.physical_id.clone()];
     let answer = found(InputDraft::<DescribeListeners>::new().with("ListenerArns", &arns).call(cx))?;
     let Some(answer) = answer else { return Ok(None) };
-    let mut properties = properties_of(LISTENER_NAME, &only(answer.listeners)?, &[]);
-    if properties.get(POLICY).and_then(Value::as_str) == Some(ssl_policies::DEFAULT) {
-        // As of a listener that was created without the property.
-        properties.remove(POLICY);
-    }
-    Ok(Some(properties))
+    Ok(Some(properties_of(LISTENER_NAME, &only(answer.listeners)?, &[])))
 }
 
 fn create_rule(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {

@@ -54,6 +54,7 @@ impl Operation for SimulatePrincipalPolicy {
             region: cx.config.region.clone(),
             now: cx.now,
             source_ip: None,
+            secure_transport: None,
             given: Vec::new(),
         };
         let all = vec!["*".to_owned()];

@@ -8,7 +8,7 @@ mod zones;
 use escale_base::Clock;
 use escale_dns::Dns;
 use escale_engine::Engine;
-use escale_service::Config;
+use escale_service::{Config, Endpoint};
 use escale_store::Store;
 use escale_tables::route53::RunId;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) config: Arc<Config>,
+    /// AWS's names of the services that this cloud has.
+    pub(crate) endpoints: Arc<[Endpoint]>,
     pub(crate) clock: Clock,
     pub(crate) dns: Arc<dyn Dns>,
     /// Identifies this run of the daemon. Rows of another run do not count: the plane may have started meanwhile.

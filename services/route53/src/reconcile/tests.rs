@@ -10,7 +10,7 @@ use escale_faults::{
     survives_withdrawal_at_each_step,
 };
 use escale_network::Place;
-use escale_service::{Config, Internet};
+use escale_service::{Config, Endpoint, Internet};
 use escale_store::{Row, Store, StoreError};
 use escale_tables::{
     cloudfront::DistributionName,
@@ -25,6 +25,7 @@ fn parts(dir: &tempfile::TempDir, run: &str) -> Parts {
     Parts {
         store: Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap(),
         config: Arc::new(Config { dns_port: 0, ..Config::default() }),
+        endpoints: Arc::new([]),
         clock: Clock::by_hand(Timestamp(0)),
         dns: Arc::new(FakeDns::new()),
         run: run.into(),
@@ -187,6 +188,45 @@ async fn other_names_are_the_hosts_except_those_of_aws() {
         assert_eq!(answer(&parts, &view, "sqs.eu-west-3.amazonaws.com").0, sqs);
         assert_eq!(answer(&parts, &view, "sns.eu-west-3.amazonaws.com").0, sns);
         assert_eq!(answer(&parts, &view, "api.escale.internal").0, Code::NoError);
+    }
+}
+
+#[tokio::test]
+async fn names_of_aws_are_the_clouds_unless_a_private_zone_has_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let endpoint = |name: &str, has_names_below, last| {
+        let address = Ipv4Addr::new(198, 18, 0, last);
+        Endpoint { name: format!("{name}.amazonaws.com"), has_names_below, address }
+    };
+    let endpoints =
+        [endpoint("sts", false, 2), endpoint("ec2.eu-west-3", false, 2), endpoint("s3.eu-west-3", true, 3)];
+    let parts = Parts { endpoints: endpoints.into(), ..parts(&dir, "first") };
+    put(&parts, vpc("vpc-a"));
+    put(&parts, vpc("vpc-b"));
+    zone(&parts, "Z1", "s3.eu-west-3.amazonaws.com.", &["vpc-b"]);
+    record(&parts, "Z1", "s3.eu-west-3.amazonaws.com.", RecordType::A, values(&["10.0.0.8"]));
+    apply(&Zones(parts.clone())).await;
+    let (a, b) = (View::Network("vpc-a".into()), View::Network("vpc-b".into()));
+    for (view, name, expected) in [
+        (&a, "sts", Some("198.18.0.2")),
+        (&a, "STS", Some("198.18.0.2")),
+        (&a, "x.sts", None),
+        (&a, "s3.eu-west-3", Some("198.18.0.3")),
+        (&a, "media.s3.eu-west-3", Some("198.18.0.3")),
+        (&a, "my.media.s3.eu-west-3", Some("198.18.0.3")),
+        (&a, "sqs.eu-west-3", None),
+        (&b, "ec2.eu-west-3", Some("198.18.0.2")),
+        (&b, "s3.eu-west-3", Some("10.0.0.8")),
+        (&b, "media.s3.eu-west-3", None),
+        // The host and the Internet have AWS's own names.
+        (&View::Public, "sts", None),
+    ] {
+        let (code, addresses) = answer(&parts, view, &format!("{name}.amazonaws.com"));
+        assert_eq!(
+            addresses,
+            expected.map(str::to_owned).into_iter().collect::<Vec<_>>(),
+            "{view} {name} {code:?}"
+        );
     }
 }
 

@@ -58,7 +58,7 @@ impl Reconciler for Zones {
     }
 
     fn plan(&self, image: &Image, _: &str, _: Timestamp) -> Plan<Apply> {
-        let spec = compile::spec(image, &self.0.config);
+        let spec = compile::spec(image, &self.0.config, &self.0.endpoints);
         let fingerprint = fingerprint(&spec);
         let sequence = image.get::<ChangeCounter>(ChangeCounter::KEY).map_or(0, |c| c.last);
         let applied = image.get::<DnsApplied>(DnsApplied::KEY).filter(|a| a.run == self.0.run);

@@ -53,14 +53,15 @@ pub(crate) fn line(
         Some(_) => ("SigV4", "AuthHeader"),
     };
     let host = quoted(header::HOST);
+    let (suite, tls_version) = served.arrival.tls.map_or(("-", "-"), |tls| (tls.suite, tls.version));
     move |sent, now| {
         let sent = if sent == 0 { "-".to_owned() } else { sent.to_string() };
         let total = now.since_ms(started);
-        // Requests arrive without TLS, so its fields are empty, as is that of an access point; no ACL was needed.
+        // The last two: an access point, and an ACL that was needed.
         format!(
             "{owner} {bucket} [{time}] {remote} {requester} {id} {operation} {key} \"{method} {uri} {version}\" {status} \
-             {error} {sent} {size} {total} {turn_around} \"{referer}\" \"{agent}\" {object_version} {id} {signature} - \
-             {auth} {host} - - -"
+             {error} {sent} {size} {total} {turn_around} \"{referer}\" \"{agent}\" {object_version} {id} {signature} \
+             {suite} {auth} {host} {tls_version} - -"
         )
     }
 }
@@ -136,7 +137,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use escale_service::{Arrival, Entrance};
+    use escale_service::{Arrival, Entrance, TlsSession};
 
     #[test]
     fn line_has_the_fields_of_aws() {
@@ -146,11 +147,12 @@ mod tests {
             .header("user-agent", "a \"b\"");
         let (request, ()) = request.body(()).unwrap_or_else(|_| http::Request::new(())).into_parts();
         let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, "5".parse().unwrap())]);
+        let tls = Some(TlsSession { version: "TLSv1.3", suite: "TLS_AES_128_GCM_SHA256" });
         let served = Served {
             request: &request,
             path: "/files/a%20b",
             request_id: "R",
-            arrival: Arrival { entrance: Entrance::HostLoopback, peer: ([127, 0, 0, 1], 1).into() },
+            arrival: Arrival { entrance: Entrance::HostLoopback, peer: ([127, 0, 0, 1], 1).into(), tls },
             principal: Some(&Principal::Root),
             status: 200,
             error_code: None,
@@ -165,5 +167,6 @@ mod tests {
         );
         assert!(line.starts_with(&start), "{line}");
         assert!(line.contains("\" 200 - 5 5 10 3 \"-\" "), "{line}");
+        assert!(line.ends_with(" SigV4 TLS_AES_128_GCM_SHA256 AuthHeader s3.local TLSv1.3 - -"), "{line}");
     }
 }

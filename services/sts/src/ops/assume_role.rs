@@ -139,6 +139,7 @@ fn context(cx: &Cx<'_>, input: &Input) -> Context {
         region: cx.config.region.clone(),
         now: cx.now,
         source_ip: cx.caller.source.ip(),
+        secure_transport: Some(cx.caller.source.is_secure()),
         given: given(input),
     }
 }

@@ -76,6 +76,9 @@ choice! {
 }
 choice! { pub enum SslSupportMethod { SniOnly = "sni-only", Vip = "vip", StaticIp = "static-ip" } }
 choice! {
+    pub enum SelectionCriteria { Default = "default", MediaQualityBased = "media-quality-based" }
+}
+choice! {
     pub enum SslProtocol { SSLv3 = "SSLv3", TLSv1 = "TLSv1", TLSv11 = "TLSv1.1", TLSv12 = "TLSv1.2" }
 }
 choice! {

@@ -6,7 +6,7 @@
 use super::{
     CertificateSource, CookieName, GeoRestrictionType, HttpVersion, ItemSelection, KeyGroupId, Method,
     MinimumProtocolVersion, OriginAccessControlId, OriginProtocolPolicy, ParameterName, PriceClass,
-    SslProtocol, SslSupportMethod, ViewerProtocolPolicy,
+    SelectionCriteria, SslProtocol, SslSupportMethod, ViewerProtocolPolicy,
 };
 use crate::acm::CertificateArn;
 use escale_base::{
@@ -83,7 +83,7 @@ pub struct DistributionConfig {
     pub aliases: Option<Items<Alias>>,
     pub default_root_object: Option<String>,
     pub origins: Items<Origin>,
-    pub origin_groups: Option<Items<Unsupported>>,
+    pub origin_groups: Option<Items<OriginGroup>>,
     pub default_cache_behavior: DefaultCacheBehavior,
     pub cache_behaviors: Option<Items<CacheBehavior>>,
     pub custom_error_responses: Option<Items<CustomErrorResponse>>,
@@ -107,6 +107,14 @@ impl DistributionConfig {
     pub fn behaviours(&self) -> impl Iterator<Item = DefaultCacheBehavior> + '_ {
         let more = self.cache_behaviors.iter().flat_map(|list| &list.0).map(CacheBehavior::without_pattern);
         std::iter::once(self.default_cache_behavior.clone()).chain(more)
+    }
+
+    pub fn groups(&self) -> impl Iterator<Item = &OriginGroup> {
+        self.origin_groups.iter().flat_map(|list| &list.0)
+    }
+
+    pub fn has_origin(&self, id: &OriginId) -> bool {
+        self.origins.0.iter().any(|origin| origin.id == *id)
     }
 }
 
@@ -137,6 +145,26 @@ pub struct Origin {
     pub connection_timeout: Option<u32>,
     pub origin_shield: Option<OriginShield>,
     pub origin_access_control_id: Option<OriginAccessControlId>,
+}
+
+/// Two origins for the same content. Behaviours name it like an origin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct OriginGroup {
+    pub id: OriginId,
+    pub failover_criteria: FailoverCriteria,
+    /// The first one is the primary origin.
+    pub members: Items<GroupMember>,
+    pub selection_criteria: Option<SelectionCriteria>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct FailoverCriteria {
+    pub status_codes: Items<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct GroupMember {
+    pub origin_id: OriginId,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]

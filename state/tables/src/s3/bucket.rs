@@ -58,6 +58,9 @@ pub struct Bucket {
     pub tags: Vec<Tag>,
     #[serde(default)]
     pub encryption: DefaultEncryption,
+    /// The name by which a request selected the key that AWS manages, if it did.
+    #[serde(default)]
+    pub kms_key: Option<String>,
     /// `BucketKeyEnabled` of the default encryption, which is stored and shown without effect.
     pub bucket_key: bool,
     /// The rules for web pages of other origins; the first one that matches a request applies.
@@ -87,6 +90,7 @@ impl Bucket {
             public_access_block: Some(PublicAccessBlock::ALL),
             tags: Vec::new(),
             encryption: DefaultEncryption::default(),
+            kms_key: None,
             bucket_key: false,
             cors: None,
             lifecycle: None,

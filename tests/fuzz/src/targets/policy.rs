@@ -15,6 +15,7 @@ pub(crate) fn check(bytes: &[u8]) {
                 region: "eu-west-3".into(),
                 now: Timestamp(1_700_000_000_000),
                 source_ip: Some([10, 0, 0, 1].into()),
+                secure_transport: Some(false),
                 given: vec![("sts:externalid", "x".into())],
             };
             let question =

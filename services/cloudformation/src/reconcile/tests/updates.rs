@@ -468,3 +468,28 @@ fn leftovers_of_failed_updates_are_deleted_at_the_next_success() {
     assert_eq!(env.status("shop"), "UPDATE_COMPLETE");
     assert_eq!(env.things(), ["thing-A", "thing-B", "thing-C", "thing-D-two"]);
 }
+
+/// A template with this many things, in chains of ten.
+fn large(things: usize, first: &str) -> String {
+    let thing = |at: usize| match at {
+        0 => format!("  T0: {{ Type: Test::Thing, Properties: {{ Of: {first} }} }}\n"),
+        at if at % 10 == 0 => format!("  T{at}: {{ Type: Test::Thing, Properties: {{ Of: x }} }}\n"),
+        at => format!("  T{at}: {{ Type: Test::Thing, Properties: {{ Of: !Ref T{} }} }}\n", at - 1),
+    };
+    format!("Resources:\n{}", (0..things).map(thing).collect::<String>())
+}
+
+#[test]
+fn change_of_one_property_costs_as_many_commits_in_a_large_stack_as_in_a_small_one() {
+    let commits = |things: usize| {
+        let env = created(&large(things, "one"));
+        let before = env.store.read().version();
+        env.update("shop", &large(things, "two")).unwrap();
+        env.settle();
+        assert_eq!(env.status("shop"), "UPDATE_COMPLETE");
+        assert_eq!(env.thing("thing-T0").updates, 1);
+        env.store.read().version() - before
+    };
+    let (small, large) = (commits(10), commits(200));
+    assert_eq!(small, large);
+}

@@ -188,6 +188,9 @@ fn refuses_invalid_and_unsupported_configurations() {
         ),
         ("/DefaultCacheBehavior/TargetOriginId", json!("p"), "NoSuchOrigin"),
         ("/DefaultCacheBehavior/CachePolicyId", json!("x"), "NoSuchCachePolicy"),
+        ("/OriginGroups", group(&["o", "o"], 500), "InvalidArgument"),
+        ("/OriginGroups", group(&["o", "p"], 500), "NoSuchOrigin"),
+        ("/OriginGroups", group(&["o", "p"], 501), "NoSuchOrigin"),
     ] {
         let mut config = config(bucket(""));
         *config.pointer_mut(pointer).unwrap() = value;
@@ -200,7 +203,6 @@ fn refuses_invalid_and_unsupported_configurations() {
             "Restrictions",
             json!({"GeoRestriction": {"RestrictionType": "whitelist", "Quantity": 1, "Items": ["FR"]}}),
         ),
-        ("OriginGroups", json!({"Quantity": 1, "Items": [{}]})),
     ] {
         let mut config = config(bucket(""));
         config[member] = value;

@@ -1,0 +1,21 @@
+//! Alarms. The values of metrics are too many to be rows: the metrics plane stores them.
+
+mod alarm;
+mod dashboard;
+mod metric;
+
+pub use alarm::{
+    Actions, Alarm, AlarmHistory, AlarmName, AlarmSeen, AlarmType, ComparisonOperator, HistoryItemType,
+    LowSampleCount, MissingData, Rule, StateValue, Watch,
+};
+pub use dashboard::{Dashboard, DashboardName};
+pub use metric::{Dimension, Metric, MetricDataQuery, MetricStat, StandardUnit, Statistic};
+
+use escale_store::TableDef;
+
+pub const TABLES: &[TableDef] = &[
+    TableDef::of::<Alarm>(),
+    TableDef::of::<AlarmSeen>(),
+    TableDef::of::<AlarmHistory>(),
+    TableDef::of::<Dashboard>(),
+];
