@@ -81,6 +81,8 @@ class Pair:
     def writing(self):
         before = time.monotonic()
         eventually(lambda: len(failover.acknowledged(self.clients.history(before))) > 30, within=60)
+        # A busy machine may have made the standby late meanwhile, and without it there is nothing to fail over to.
+        self.wait_until_whole()
         yield
 
     def wait_for_writes(self, fault, kinds=("kept", "new")):
