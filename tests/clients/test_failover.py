@@ -58,7 +58,8 @@ class Pair:
         return self.rds.describe_db_instances(DBInstanceIdentifier="pair")["DBInstances"][0]
 
     def events(self, since):
-        found = self.rds.describe_events(SourceIdentifier="pair", SourceType="db-instance", Duration=600)["Events"]
+        pages = self.rds.get_paginator("describe_events").paginate(SourceIdentifier="pair", SourceType="db-instance")
+        found = [e for page in pages for e in page["Events"]]
         return [e for e in found if e["Date"].timestamp() >= since]
 
     def wait_until_available(self):
@@ -80,6 +81,8 @@ class Pair:
     def writing(self):
         before = time.monotonic()
         eventually(lambda: len(failover.acknowledged(self.clients.history(before))) > 30, within=60)
+        # A busy machine may have made the standby late meanwhile, and without it there is nothing to fail over to.
+        self.wait_until_whole()
         yield
 
     def wait_for_writes(self, fault, kinds=("kept", "new")):

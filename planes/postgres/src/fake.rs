@@ -370,6 +370,7 @@ impl Database {
                 node.written = Some(with);
             }
             Step::Start(name) => {
+                record.unstartable &= *name != record.primary;
                 let node = at(nodes, name);
                 node.running = Some(run);
                 node.started_with = node.written.clone().unwrap_or_default();

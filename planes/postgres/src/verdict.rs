@@ -70,6 +70,7 @@ pub(crate) struct Judge {
     /// The primary's end of WAL at an earlier beat.
     owed: Option<u64>,
     flushed: Option<u64>,
+    streams: bool,
 }
 
 impl Judge {
@@ -99,6 +100,9 @@ impl Judge {
             };
         }
         self.follow_standby(beat);
+        // A standby that answers and is connected may only be busy: it gets half as much time again.
+        let grace =
+            if self.streams && beat.views.iter().any(|v| v.standby) { grace + grace / 2 } else { grace };
         match protection {
             Protection::Alone => {
                 self.stale = 0;
@@ -135,6 +139,7 @@ impl Judge {
             self.stale += 1;
         }
         (self.owed, self.flushed) = (Some(end), flushed.or(self.flushed));
+        self.streams = flushed.is_some();
     }
 }
 
