@@ -92,8 +92,11 @@ pub(crate) fn check_period(name: &str, period: i64) -> Result<i64, Error> {
     )))
 }
 
+/// Namespace, name and labels of a metric.
+type Key = (String, String, Vec<(String, String)>);
+
 /// The series of the plane, for the lookups of one request.
-pub(crate) struct Catalog(BTreeMap<(String, String, Vec<(String, String)>), Vec<String>>);
+pub(crate) struct Catalog(BTreeMap<Key, Vec<String>>);
 
 impl Catalog {
     pub(crate) async fn read(plane: &dyn Metrics) -> Result<Catalog, Error> {

@@ -48,6 +48,9 @@ pub(crate) fn types() -> Resources {
     ]
 }
 
+/// A private value: [`Own::mark`] of each subscription of the resource.
+const OWN: &str = "Subscriptions";
+
 /// A subscription that is a property of its topic.
 #[derive(Clone, PartialEq, Wire)]
 struct Own {
@@ -69,7 +72,25 @@ fn create_topic(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError>
     for own in props.read::<Vec<Own>>("Subscription")? {
         subscribe(cx, &arn, &own)?;
     }
-    Ok(Created::new(arn.as_str()).with("TopicArn", arn.as_str()).with("TopicName", name.as_str()))
+    let created = Created::new(arn.as_str());
+    with_own(created.with("TopicArn", arn.as_str()).with("TopicName", name.as_str()), props)
+}
+
+/// With the subscriptions that belong to the topic's resource: a topic has others, too.
+fn with_own(created: Created, props: &Props<'_>) -> Result<Created, AwsError> {
+    let own = props.read::<Vec<Own>>("Subscription")?;
+    let own: Vec<Value> = own.iter().map(|own| own.mark().into()).collect();
+    Ok(created.with_private(OWN, own))
+}
+
+impl Own {
+    fn of(s: &Subscription) -> Own {
+        Own { protocol: s.protocol.to_string(), endpoint: s.endpoint.clone() }
+    }
+
+    fn mark(&self) -> String {
+        format!("{} {}", self.protocol, self.endpoint)
+    }
 }
 
 fn subscribe(cx: &mut Cx<'_>, topic: &TopicArn, own: &Own) -> Result<(), AwsError> {
@@ -102,7 +123,7 @@ fn update_topic(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsErro
     if !removed.is_empty() {
         InputDraft::<UntagResource>::new().with("ResourceArn", &arn).with("TagKeys", &removed).call(cx)?;
     }
-    Ok(update.created.clone())
+    with_own(update.created.clone(), update.after)
 }
 
 fn read_topic(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
@@ -116,9 +137,9 @@ fn read_topic(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, V
             properties.insert(name.into(), value.as_str().into());
         }
     }
-    let own = rules::subscriptions_of(cx.tx, &arn);
-    let own: Vec<Value> =
-        own.map(|s| Own { protocol: s.protocol.to_string(), endpoint: s.endpoint.clone() }.write()).collect();
+    let marks: Vec<&str> = created.private_list(OWN).collect();
+    let own = rules::subscriptions_of(cx.tx, &arn).map(|s| Own::of(&s));
+    let own: Vec<Value> = own.filter(|o| marks.contains(&o.mark().as_str())).map(|o| o.write()).collect();
     properties.insert("Subscription".into(), own.into());
     let tags = InputDraft::<ListTagsForResource>::new().with("ResourceArn", &arn).call(cx)?.tags;
     properties.insert("Tags".into(), own_tags(&tags));

@@ -167,9 +167,10 @@ impl Deliveries {
         topic: &Topic,
     ) -> Result<Post, StepError> {
         let is_raw = to.raw && delivery.kind == MessageKind::Notification;
-        let body = match is_raw {
-            true => delivery.message.clone(),
-            false => self.signed(Reader::Endpoint, delivery, to, key, topic)?.to_string(),
+        let body = if is_raw {
+            delivery.message.clone()
+        } else {
+            self.signed(Reader::Endpoint, delivery, to, key, topic)?.to_string()
         };
         let mut headers = vec![
             ("x-amz-sns-message-type", delivery.kind.as_str().to_owned()),
@@ -199,18 +200,15 @@ impl Deliveries {
         }
         let from = if topic.display_name.is_empty() { "AWS Notifications" } else { &topic.display_name };
         let is_message = delivery.kind == MessageKind::Notification;
-        let subject = delivery.subject.as_deref().unwrap_or(match is_message {
-            true => "AWS Notification Message",
-            false => "AWS Notification - Subscription Confirmation",
-        });
         let link = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let end = match is_message {
-            true => format!(
-                "--\nTo stop receiving notifications from this topic, visit:\n{}",
-                link("UnsubscribeURL")
-            ),
-            false => format!("Confirm the subscription:\n{}", link("SubscribeURL")),
+        let (usual, end) = if is_message {
+            let end = "To stop receiving notifications from this topic, visit:";
+            ("AWS Notification Message", format!("--\n{end}\n{}", link("UnsubscribeURL")))
+        } else {
+            let end = format!("Confirm the subscription:\n{}", link("SubscribeURL"));
+            ("AWS Notification - Subscription Confirmation", end)
         };
+        let subject = delivery.subject.as_deref().unwrap_or(usual);
         Ok(format!(
             "From: {from} <no-reply@sns.amazonaws.com>\nTo: {}\nSubject: {subject}\n\n{}\n\n{end}\n",
             to.endpoint, delivery.message

@@ -22,6 +22,7 @@ const DECODERS: &[(&str, &str)] = &[
     ("front/wire/src/sigv4/canonical.rs", "what a signature covers"),
     ("planes/registry/src/http/mod.rs", "queries"),
     ("planes/upstream/src/proxy.rs", "the user and the password of a proxy"),
+    ("services/sns/src/pages.rs", "parameters of links in messages"),
     ("services/s3/src/metadata.rs", "the header x-amz-tagging"),
 ];
 

@@ -200,10 +200,13 @@ fn branch(condition: Value, yes: Value, no: Option<Value>) -> Result<Value, Erro
             {
                 return Err(Error::Validation("Error in expression: IF needs numbers or time series".into()));
             }
-            Ok(Value::Series(condition.keep(|at, is| match is != 0.0 {
-                true => of(&yes, at),
-                false => no.as_ref().and_then(|no| of(no, at)),
-            })))
+            Ok(Value::Series(
+                condition.keep(
+                    |at, is| {
+                        if is != 0.0 { of(&yes, at) } else { no.as_ref().and_then(|no| of(no, at)) }
+                    },
+                ),
+            ))
         }
         Value::List(_) | Value::Text(_) => Err(Error::Validation(
             "Error in expression: the condition of IF must be a number or a time series".into(),

@@ -123,9 +123,10 @@ impl<'a> Parser<'a> {
             Expression::Negate(Box::new(self.unary()?))
         } else {
             let base = self.primary()?;
-            match self.takes("^") {
-                true => Expression::Binary(Operator::Power, Box::new(base), Box::new(self.unary()?)),
-                false => base,
+            if self.takes("^") {
+                Expression::Binary(Operator::Power, Box::new(base), Box::new(self.unary()?))
+            } else {
+                base
             }
         };
         self.depth -= 1;
@@ -161,10 +162,10 @@ impl<'a> Parser<'a> {
         }
         let name = rest[..end].to_owned();
         self.at += end;
-        match self.takes("(") {
-            true => Ok(Expression::Call(name, self.items(")")?)),
-            false => Ok(Expression::Id(name)),
+        if self.takes("(") {
+            return Ok(Expression::Call(name, self.items(")")?));
         }
+        Ok(Expression::Id(name))
     }
 
     fn items(&mut self, end: &str) -> Result<Vec<Expression>, Error> {

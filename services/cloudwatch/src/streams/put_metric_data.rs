@@ -138,12 +138,10 @@ fn summary(member: &str, datum: &MetricDatum) -> Result<Summary, Error> {
 }
 
 fn no_counts(member: &str, datum: &MetricDatum) -> Result<(), Error> {
-    match datum.counts.is_empty() {
-        true => Ok(()),
-        false => Err(Error::Combination(format!(
-            "The parameter {member}.Counts needs the parameter {member}.Values."
-        ))),
+    if datum.counts.is_empty() {
+        return Ok(());
     }
+    Err(Error::Combination(format!("The parameter {member}.Counts needs the parameter {member}.Values.")))
 }
 
 fn listed(
