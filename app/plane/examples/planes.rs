@@ -12,9 +12,7 @@ use escale_cdn::{
         Behaviour, DistributionSpec, Identity, Origin, Pick, ResponseHeaders, Selection, Ttl, ViewerProtocol,
     },
 };
-use escale_dns::{
-    Dns, DnsPlane, Kind, Record, ServerSpec, Spec, View, Zone,
-};
+use escale_dns::{Dns, DnsPlane, Kind, Record, ServerSpec, Spec, View, Zone};
 use escale_lanes::Lanes;
 use escale_proxy::{
     Balancers, Proxies, Sockets,
@@ -98,7 +96,10 @@ async fn serve(arguments: &HashMap<String, String>, lanes: Lanes) {
     let target = port("target").unwrap();
     let balancers = Balancers::new(Arc::new(Loopback), Clock::machine()).on(lanes.clone());
     if port("http").is_some() {
-        balancers.apply(balancer(port("http").into_iter(), port("https"), tls.clone(), target)).await.unwrap();
+        balancers
+            .apply(balancer(port("http").into_iter(), port("https"), tls.clone(), target))
+            .await
+            .unwrap();
     }
     if let Some(edge_port) = port("edge") {
         let edge = edge(arguments["cache"].as_str().into()).on(lanes.clone());
