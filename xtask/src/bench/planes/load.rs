@@ -48,7 +48,7 @@ fn http(port: u16) -> Result<(f64, f64, Option<f64>)> {
     if text.contains("Non-2xx") || text.contains("Socket errors") {
         bail!("requests failed:\n{text}");
     }
-    Ok((before(&text, " requests in")?, after(&text, "Requests/sec:")?, Some(seconds(&text, "99%")?)))
+    Ok((before(&text, " requests in")?, after(&text, "Requests/sec:")?, Some(seconds(&text, " 99% ")?)))
 }
 
 fn http2(port: u16) -> Result<(f64, f64, Option<f64>)> {

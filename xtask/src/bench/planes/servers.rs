@@ -171,6 +171,8 @@ fn planes(place: &Path, ports: &Ports) -> Result<Running> {
     Ok(running)
 }
 
+/// There is no event when another program listens.
+#[allow(clippy::disallowed_methods)]
 fn wait_for(port: u16) -> Result<()> {
     let end = Instant::now() + STARTS_WITHIN;
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
