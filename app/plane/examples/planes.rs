@@ -12,9 +12,7 @@ use escale_cdn::{
         Behaviour, DistributionSpec, Identity, Origin, Pick, ResponseHeaders, Selection, Ttl, ViewerProtocol,
     },
 };
-use escale_dns::{
-    Dns, DnsPlane, Kind, Record, ServerSpec, Spec, View, Zone,
-};
+use escale_dns::{Dns, DnsPlane, Kind, Record, ServerSpec, Spec, View, Zone};
 use escale_lanes::Lanes;
 use escale_proxy::{
     Balancers, Proxies, Sockets,
@@ -98,7 +96,10 @@ async fn serve(arguments: &HashMap<String, String>, lanes: Lanes) {
     let target = port("target").unwrap();
     let balancers = Balancers::new(Arc::new(Loopback), Clock::machine()).on(lanes.clone());
     if port("http").is_some() {
-        balancers.apply(balancer(port("http").into_iter(), port("https"), tls.clone(), target)).await.unwrap();
+        balancers
+            .apply(balancer(port("http").into_iter(), port("https"), tls.clone(), target))
+            .await
+            .unwrap();
     }
     if let Some(edge_port) = port("edge") {
         let edge = edge(arguments["cache"].as_str().into()).on(lanes.clone());
@@ -128,7 +129,10 @@ fn balancer(
     tls: Option<TlsSpec>,
     target: u16,
 ) -> BalancerSpec {
-    let forward = || Action::Forward(vec![Weighted { group: "g".into(), weight: 1 }]);
+    let forward = || {
+        let groups = vec![Weighted { group: "g".into(), weight: 1 }];
+        Action::Forward(Forward { groups, sticky_s: None })
+    };
     let listener = |(port, tls)| ListenerSpec { port, rules: Vec::new(), default: forward(), tls };
     BalancerSpec {
         name: "bench".into(),
@@ -148,6 +152,8 @@ fn balancer(
             },
             cross_zone: true,
             drain_delay_ms: 1000,
+            transport: Transport::default(),
+            sticky: None,
         }],
         // As the ALB is configured.
         attributes: Attributes { trace_header: Some("X-Amzn-Trace-Id".into()), ..Attributes::default() },
@@ -164,8 +170,14 @@ fn edge(directory: std::path::PathBuf) -> Edge {
         server: "CloudFront".into(),
         user_agent: "Amazon CloudFront".into(),
     };
-    let settings =
-        Settings { directory, memory_bytes: 64 << 20, disk_bytes: 256 << 20, identity, https_port: None };
+    let settings = Settings {
+        directory,
+        memory_bytes: 64 << 20,
+        disk_bytes: 256 << 20,
+        identity,
+        https_port: None,
+        trust: escale_tls::client::Trust::default(),
+    };
     Edge::open(settings, Arc::new(Loopback), Arc::new(Unsigned), Clock::machine()).unwrap()
 }
 
@@ -184,6 +196,7 @@ fn distribution(target: u16) -> DistributionSpec {
             ttl: Ttl { min_s: 0, default_s: 86400, max_s: 86400 },
             key: none.clone(),
             forward: none,
+            encodings: Encodings::default(),
             compress: false,
             trusted_keys: Vec::new(),
             response_headers: ResponseHeaders::default(),
@@ -191,13 +204,18 @@ fn distribution(target: u16) -> DistributionSpec {
         origins: vec![Origin {
             id: "o".into(),
             host: "127.0.0.1".into(),
-            port: target,
+            protocol: OriginProtocol::Http,
+            http_port: target,
+            https_port: target,
             path: String::new(),
             headers: BTreeMap::new(),
             signed: false,
+            connect_attempts: 1,
             connect_timeout_ms: 1000,
             read_timeout_ms: 5000,
+            keepalive_ms: 5000,
         }],
+        groups: Vec::new(),
         errors: Vec::new(),
         log: false,
         tls: None,

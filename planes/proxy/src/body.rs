@@ -1,11 +1,11 @@
 //! Bodies in transit: streamed frame by frame, so that a slow reader slows its writer.
 
-use crate::target::Lease;
+use crate::{sender::Sender, target::Lease};
 use bytes::Bytes;
 use escale_httpguard::IdleTimer;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::Full;
-use hyper::{body::Incoming, client::conn::http1::SendRequest};
+use hyper::body::Incoming;
 use std::{
     future::Future,
     pin::Pin,
@@ -32,15 +32,17 @@ impl Body {
     }
 
     /// `sender` is the connection that the answer comes from.
-    pub(crate) fn streamed(
-        inner: Incoming,
-        sender: SendRequest<Upload>,
-        lease: Lease,
-        idle: Duration,
-    ) -> Body {
+    pub(crate) fn streamed(inner: Incoming, sender: Sender, lease: Lease, idle: Duration) -> Body {
         let ended = inner.is_end_stream();
         let timer = IdleTimer::new(idle);
-        Body(Kind::Streamed(Box::new(Streamed { inner, ended, sender: Some(sender), lease, cut: None, timer })))
+        Body(Kind::Streamed(Box::new(Streamed {
+            inner,
+            ended,
+            sender: Some(sender),
+            lease,
+            cut: None,
+            timer,
+        })))
     }
 }
 
@@ -77,7 +79,7 @@ struct Streamed {
     inner: Incoming,
     /// Everything was read.
     ended: bool,
-    sender: Option<SendRequest<Upload>>,
+    sender: Option<Sender>,
     /// The request counts as in progress until its answer has been sent completely.
     lease: Lease,
     /// Made at the first wait: most answers arrive in one piece.
@@ -105,7 +107,8 @@ impl Streamed {
 impl Drop for Streamed {
     /// The connection is reusable only when the whole answer was read.
     fn drop(&mut self) {
-        let Some(mut sender) = self.sender.take().filter(|_| self.ended) else { return };
+        let sender = self.sender.take().filter(|sender| self.ended && sender.shared().is_none());
+        let Some(mut sender) = sender else { return };
         if sender.is_ready() {
             return self.lease.keep(sender);
         }
@@ -125,6 +128,8 @@ impl Drop for Streamed {
 /// The body of a request in transit to a target.
 pub(crate) struct Upload {
     inner: Option<Incoming>,
+    /// Instead of it: the whole body.
+    own: Option<Bytes>,
     progress: Arc<Progress>,
 }
 
@@ -160,13 +165,18 @@ impl Upload {
     pub(crate) fn new(inner: Incoming) -> (Upload, Arc<Progress>) {
         let state = if inner.is_end_stream() { UploadState::Ended } else { UploadState::Flowing };
         let progress = Arc::new(Progress(Mutex::new((Instant::now(), state))));
-        (Upload { inner: Some(inner), progress: progress.clone() }, progress)
+        (Upload { inner: Some(inner), own: None, progress: progress.clone() }, progress)
     }
 
-    /// No body; for health checks and retries.
+    /// No body; for retries.
     pub(crate) fn empty() -> Upload {
+        Upload::of(Bytes::new())
+    }
+
+    /// A body of the balancer itself; for health checks.
+    pub(crate) fn of(bytes: Bytes) -> Upload {
         let progress = Arc::new(Progress(Mutex::new((Instant::now(), UploadState::Ended))));
-        Upload { inner: None, progress }
+        Upload { inner: None, own: Some(bytes).filter(|b| !b.is_empty()), progress }
     }
 }
 
@@ -179,7 +189,9 @@ impl HttpBody for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        let Some(inner) = &mut this.inner else {
+            return Poll::Ready(this.own.take().map(|bytes| Ok(Frame::data(bytes))));
+        };
         let polled = Pin::new(&mut *inner).poll_frame(cx);
         let (state, moved) = match &polled {
             // Only a poll shows this: as long as the target does not read, the silence is not the client's.
@@ -194,10 +206,11 @@ impl HttpBody for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.own.is_none() && self.inner.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or(SizeHint::with_exact(0), HttpBody::size_hint)
+        let own = self.own.as_ref().map_or(0, Bytes::len) as u64;
+        self.inner.as_ref().map_or(SizeHint::with_exact(own), HttpBody::size_hint)
     }
 }

@@ -4,39 +4,39 @@ use crate::{
     body::{Body, Progress, Upload, UploadState},
     headers,
     pool::{self, ConnectError},
+    sender::{self, Sender},
     serve::Connection,
-    table::{Group, Table},
+    spec,
+    table::Table,
     target::Lease,
     upgrade,
 };
 use escale_httpguard::Awaiting;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts};
-use hyper::{
-    body::Incoming,
-    client::conn::{TrySendError, http1::SendRequest},
-};
-use std::{
-    future::Future,
-    sync::atomic::Ordering::Relaxed,
-    time::Duration,
-};
+use hyper::{body::Incoming, client::conn::TrySendError};
+use std::{future::Future, sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::time::Instant;
 
 type Answer = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
 
-/// Sends `request` to a target of `group`. The error is the status of the page to answer with.
+/// Sends `request` to the target of `lease`. The error is the status of the page to answer with.
 pub(crate) async fn forward(
     connection: &Connection,
     table: &Table,
-    group: &Group,
+    lease: Lease,
     mut request: Request<Incoming>,
     upgrade: Option<HeaderValue>,
 ) -> Result<Response<Body>, StatusCode> {
-    let lease = group.choose().ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
     // Before the request is taken apart: hyper keeps the pending upgrade in its extensions.
     let client = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
     let (mut parts, body) = request.into_parts();
+    let transport = lease.transport;
+    sender::suits(transport.version, &parts)?;
+    let trailers = sender::accepts_trailers(&parts);
     prepare(&mut parts, connection, table, upgrade.as_ref());
+    if transport.version != spec::Version::Http1 {
+        sender::to_http2(&mut parts, transport.tls, trailers)?;
+    }
     let (upload, progress) = Upload::new(body);
     lease.counters.requests.fetch_add(1, Relaxed);
     let awaiting = connection.link.await_answer();
@@ -89,7 +89,8 @@ fn prepare(parts: &mut Parts, connection: &Connection, table: &Table, upgrade: O
         headers::drop_invalid(&mut parts.headers);
     }
     let Connection { client, scheme, port, .. } = connection;
-    headers::add_forwarded(&mut parts.headers, attributes, client.ip(), (scheme.as_str(), *port));
+    headers::add_forwarded(&mut parts.headers, attributes, *client, (scheme.as_str(), *port));
+    headers::add_tls(&mut parts.headers, attributes, connection.negotiated.as_ref());
     if let Some(name) = &table.trace_header {
         headers::add_trace(&mut parts.headers, name, connection.node.clock.now());
     }
@@ -143,11 +144,7 @@ struct Exchange<'a> {
 impl Exchange<'_> {
     /// Uses an idle connection if there is one. The target may have closed it at the same moment: then the request is
     /// sent again on a new one, if nothing was sent before or if it is idempotent.
-    async fn run(
-        &self,
-        parts: Parts,
-        upload: Upload,
-    ) -> Result<(SendRequest<Upload>, Response<Incoming>), StatusCode> {
+    async fn run(&self, parts: Parts, upload: Upload) -> Result<(Sender, Response<Incoming>), StatusCode> {
         let bodiless = self.progress.read().1 == UploadState::Ended;
         let mut request = Request::from_parts(parts, upload);
         if let Some(mut sender) = self.lease.pool.take() {
@@ -164,6 +161,9 @@ impl Exchange<'_> {
             }
         }
         let mut sender = self.connect().await?;
+        if let Some(shared) = sender.shared() {
+            self.lease.keep(shared);
+        }
         match self.wait(sender.try_send_request(request)).await? {
             Ok(answer) => Ok((sender, answer)),
             Err(failed) => {
@@ -173,9 +173,9 @@ impl Exchange<'_> {
         }
     }
 
-    async fn connect(&self) -> Result<SendRequest<Upload>, StatusCode> {
+    async fn connect(&self) -> Result<Sender, StatusCode> {
         let node = &self.connection.node;
-        let connecting = pool::connect(&*node.sockets, &node.name, self.lease.addr);
+        let connecting = pool::connect(&*node.sockets, &node.name, self.lease.addr, self.lease.transport);
         let result = tokio::select! {
             result = connecting => result,
             () = self.lease.cut.cancelled() => return Err(StatusCode::BAD_GATEWAY),
@@ -244,5 +244,6 @@ fn head_of(request: &Request<Upload>) -> Request<Upload> {
     *again.method_mut() = request.method().clone();
     *again.uri_mut() = request.uri().clone();
     *again.headers_mut() = request.headers().clone();
+    *again.version_mut() = request.version();
     again
 }

@@ -3,7 +3,7 @@
 use crate::spec::{Attributes, ForwardedFor};
 use escale_base::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -66,7 +66,7 @@ pub(crate) fn drop_invalid(headers: &mut HeaderMap) {
 pub(crate) fn add_forwarded(
     headers: &mut HeaderMap,
     attributes: &Attributes,
-    client: IpAddr,
+    client: SocketAddr,
     (scheme, port): (&'static str, u16),
 ) {
     match attributes.forwarded_for {
@@ -77,7 +77,10 @@ pub(crate) fn add_forwarded(
                 list.push_str(", ");
             }
             // Last, so that the target can trust this entry, whatever the client sent before it.
-            list.push_str(&client.to_string());
+            match (attributes.forwarded_port, client.ip()) {
+                (true, _) => list.push_str(&client.to_string()),
+                (false, ip) => list.push_str(&ip.to_string()),
+            }
             if let Ok(list) = HeaderValue::try_from(list) {
                 headers.insert(FORWARDED_FOR, list);
             }
@@ -89,6 +92,23 @@ pub(crate) fn add_forwarded(
     }
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     headers.insert(FORWARDED_PORT, port.into());
+}
+
+/// Replaces the headers that describe the client's TLS.
+pub(crate) fn add_tls(
+    headers: &mut HeaderMap,
+    attributes: &Attributes,
+    negotiated: Option<&(&'static str, String)>,
+) {
+    let Some((version_name, suite_name)) = &attributes.tls_headers else { return };
+    headers.remove(version_name);
+    headers.remove(suite_name);
+    let Some((version, suite)) = negotiated else { return };
+    for (name, value) in [(version_name, *version), (suite_name, suite.as_str())] {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// Whether X-Forwarded-For has more addresses than any legitimate chain of proxies.
@@ -161,7 +181,7 @@ mod tests {
             for sent in [&[][..], &[("x-forwarded-for", "1.2.3.4")]] {
                 let mut headers = map(sent);
                 let attributes = Attributes { forwarded_for: mode, ..Attributes::default() };
-                add_forwarded(&mut headers, &attributes, [10, 0, 0, 1].into(), ("http", 8080));
+                add_forwarded(&mut headers, &attributes, ([10, 0, 0, 1], 4000).into(), ("http", 8080));
                 shown += &format!("{mode:?} {:?}\n", headers.get("x-forwarded-for"));
             }
         }

@@ -1,9 +1,11 @@
 //! Idle upstream connections of one (node, target), the most recently used one on top. Each lane has its own: a connection is
 //! used by the lane that opened it, so that no step of a request wakes another thread.
 
-use crate::{Sockets, body::Upload};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use crate::{
+    Sockets,
+    sender::{self, Sender},
+    spec::Transport,
+};
 use std::{
     net::SocketAddr,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -18,13 +20,11 @@ const IDLE_MAX: usize = 64;
 const IDLE_AGE: Duration = Duration::from_secs(30);
 /// A reachable target answers a SYN within milliseconds; this covers three lost ones.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Largest head of an answer.
-const ANSWER_HEAD_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Pool(Box<[Mutex<Vec<Idle>>]>);
 
 struct Idle {
-    sender: SendRequest<Upload>,
+    sender: Sender,
     since: Instant,
 }
 
@@ -35,18 +35,22 @@ impl Default for Pool {
 }
 
 impl Pool {
-    pub(crate) fn take(&self) -> Option<SendRequest<Upload>> {
+    pub(crate) fn take(&self) -> Option<Sender> {
         let mut idle = self.own();
         while let Some(one) = idle.pop() {
             // Others are dropped here, which closes them.
             if one.sender.is_ready() && one.since.elapsed() < IDLE_AGE {
+                // A connection that requests share stays for the next one.
+                if let Some(sender) = one.sender.shared() {
+                    idle.push(Idle { sender, since: Instant::now() });
+                }
                 return Some(one.sender);
             }
         }
         None
     }
 
-    pub(crate) fn put(&self, sender: SendRequest<Upload>) {
+    pub(crate) fn put(&self, sender: Sender) {
         let mut idle = self.own();
         if idle.len() < IDLE_MAX {
             idle.push(Idle { sender, since: Instant::now() });
@@ -78,30 +82,22 @@ pub(crate) enum ConnectError {
     Refused(std::io::Error),
 }
 
-/// A new connection. Its driver task ends when the sender is dropped or the target closes.
+/// A new connection to `to`.
 pub(crate) async fn connect(
     sockets: &dyn Sockets,
     node: &str,
     to: SocketAddr,
-) -> Result<SendRequest<Upload>, ConnectError> {
-    let stream = tokio::time::timeout(CONNECT_TIMEOUT, sockets.connect(node, to))
-        .await
-        .map_err(|_| ConnectError::Timeout)?
-        .map_err(|e| match e.kind() {
-            std::io::ErrorKind::TimedOut => ConnectError::Timeout,
-            _ => ConnectError::Refused(e),
-        })?;
-    // Without it small answers wait for delayed acknowledgements. An error means that the socket is closed already.
-    let _ = stream.set_nodelay(true);
-    let (sender, connection) = http1::Builder::new()
-        .max_buf_size(ANSWER_HEAD_BYTES)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|e| ConnectError::Refused(std::io::Error::other(e)))?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(target = %to, %error, "upstream connection ended");
-        }
-    });
-    Ok(sender)
+    transport: Transport,
+) -> Result<Sender, ConnectError> {
+    let connecting = async {
+        let stream = sockets.connect(node, to).await?;
+        // Without it small answers wait for delayed acknowledgements. An error means that the socket is closed already.
+        let _ = stream.set_nodelay(true);
+        sender::handshake(stream, to, transport).await
+    };
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+    connected.map_err(|_| ConnectError::Timeout)?.map_err(|e| match e.kind() {
+        std::io::ErrorKind::TimedOut => ConnectError::Timeout,
+        _ => ConnectError::Refused(e),
+    })
 }

@@ -2,11 +2,12 @@
 
 use crate::{
     TargetState,
-    body::Upload,
     counters::{HistogramCounters, OutcomeCounters, TargetCount},
     pool::Pool,
+    sender::Sender,
+    spec::Transport,
+    sticky::Tag,
 };
-use hyper::client::conn::http1::SendRequest;
 use std::{
     net::SocketAddr,
     sync::{
@@ -23,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Target {
     pub(crate) group: String,
     pub(crate) addr: SocketAddr,
+    pub(crate) transport: Transport,
+    /// In cookies.
+    pub(crate) tag: Tag,
     state: Mutex<TargetState>,
     /// Copy of `state` for the choice of a target, which must not lock.
     healthy: AtomicBool,
@@ -47,10 +51,12 @@ pub(crate) struct TargetCounters {
 }
 
 impl Target {
-    pub(crate) fn new(group: &str, addr: SocketAddr) -> Arc<Target> {
+    pub(crate) fn new(group: &str, addr: SocketAddr, transport: Transport, tag: Tag) -> Arc<Target> {
         Arc::new(Target {
             group: group.to_owned(),
             addr,
+            transport,
+            tag,
             state: Mutex::new(TargetState::Unused),
             healthy: AtomicBool::new(false),
             outstanding: AtomicUsize::new(0),
@@ -125,7 +131,7 @@ impl Target {
     }
 
     /// Keeps a connection for the next request of this lane.
-    pub(crate) fn keep(&self, sender: SendRequest<Upload>) {
+    pub(crate) fn keep(&self, sender: Sender) {
         if !self.is_draining() {
             self.pool.put(sender);
         }
