@@ -1,5 +1,6 @@
 """Origins of distributions over HTTPS, origin groups, compression, and URLs signed with ECDSA keys."""
 
+import datetime
 import uuid
 
 import botocore.exceptions
@@ -7,7 +8,7 @@ import pytest
 from botocore.signers import CloudFrontSigner
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-import datetime
+
 
 from conftest import eventually
 from test_cloudfront import CACHING_OPTIMIZED, code, config, wait_until_deployed

@@ -1,6 +1,5 @@
 """Sticky sessions, and targets with TLS, HTTP/2 and gRPC: servers in the network interfaces of a VPC."""
 
-import concurrent.futures
 import contextlib
 import http.server
 import os
@@ -8,6 +7,7 @@ import pathlib
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 
 import grpc
@@ -45,8 +45,28 @@ class Interface:
             opened = socket.create_server((self.ip, port), backlog=64)
         return opened
 
+    def start(self, program):
+        """Runs a Python program with the address as argument until it prints a line."""
+        command = ["nsenter", f"--net={self.path}", sys.executable, "-c", program, self.ip]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert process.stdout.readline()
+        return process
+
     def delete(self):
         self.ec2.delete_network_interface(NetworkInterfaceId=self.id)
+
+
+# A process of its own: the threads of gRPC stay in the namespace in which they were started.
+CALLS = """
+import concurrent.futures, sys, grpc
+server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
+echo = grpc.stream_stream_rpc_method_handler(lambda requests, context: (one.upper() for one in requests))
+server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Echo", {"Each": echo})])
+server.add_insecure_port(f"{sys.argv[1]}:8000")
+server.start()
+print("ready", flush=True)
+server.wait_for_termination()
+"""
 
 
 @pytest.fixture
@@ -244,13 +264,7 @@ def test_targets_with_https_and_grpc(cloud, aws, vpc, zone, public, interfaces, 
     certificate = issue(aws("acm"), aws("route53"), id, name)
     secure = {"Protocol": "HTTPS", "Port": 443, "Certificates": [{"CertificateArn": certificate}]}
     tls = serve(interfaces[0], self_signed(tmp_path))
-    with interfaces[1].inside():
-        # gRPC opens its sockets in the calling thread.
-        calls = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
-        calls.add_insecure_port(f"{interfaces[1].ip}:8000")
-    echo = grpc.stream_stream_rpc_method_handler(lambda requests, context: (one.upper() for one in requests))
-    calls.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Echo", {"Each": echo})])
-    calls.start()
+    calls = interfaces[1].start(CALLS)
     grpc_settings = {"ProtocolVersion": "GRPC", "Matcher": {"GrpcCode": "12"}}
     with target_group(aws, vpc[0], "tls", interfaces[:1], Protocol="HTTPS") as https_group, target_group(
         aws, vpc[0], "calls", interfaces[1:], **grpc_settings
@@ -284,5 +298,6 @@ def test_targets_with_https_and_grpc(cloud, aws, vpc, zone, public, interfaces, 
                 missing(b"", timeout=10)
             assert failed.value.code() == grpc.StatusCode.UNIMPLEMENTED
         elb.delete_listener(ListenerArn=listener["ListenerArn"])
-    calls.stop(None)
+    calls.kill()
+    calls.wait()
     tls.shutdown()
