@@ -1,8 +1,8 @@
 //! The daemon's cloud: the services of `escale-wiring` on the real planes, with their listeners.
 
 use crate::{
-    api_certificate, home::Home, inner_certificates, inner_certificates::InnerCertificates, internet, plane, planes, root_key,
-    settings::Settings,
+    api_certificate, home::Home, inner_certificates, inner_certificates::InnerCertificates, internet, plane,
+    planes, root_key, settings::Settings,
 };
 use anyhow::{Context, Result, bail};
 use escale_authority::Authorities;
@@ -19,7 +19,7 @@ use escale_service::{Cloud, Config, Entrance};
 use escale_store::Store;
 use escale_tls::Terminator;
 use escale_wiring::{DataPlanes, Planes, RootKey, Services};
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -49,6 +49,8 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
     let link = Arc::new(connecting.await??);
     let services = Services::new(data(Arc::new(RemoteDns::new(Arc::clone(&link)))));
     let cloud = Arc::new(services.cloud(settings.config.clone(), key, clock.clone()));
+    let endpoints = cloud.endpoints();
+    internet::check(&settings.config.internet, &endpoints)?;
     if cfg!(debug_assertions) {
         let differences = escale_gate::check_against_models(&cloud);
         if !differences.is_empty() {
@@ -81,12 +83,14 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
     internet::open(&link, &settings.config.internet, settings.allowed_addresses.clone()).await?;
     let mounts = services.mounts(&store, &cloud);
     let websites = services.websites(&store, &cloud);
-    let endpoints = cloud.endpoints();
     let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;
     let gate = Arc::new(gate);
     // The listeners open last, so that a client that can connect finds a cloud that answers.
     let tls = api_certificate::terminator(&authority, settings, &clock).await?;
-    let inner = Arc::new(InnerCertificates::new(authority, clock, endpoints));
+    let inner = |address| {
+        let own = endpoints.iter().filter(|e| e.address == address).cloned().collect();
+        Tls::Always(Arc::new(InnerCertificates::new(authority.clone(), clock.clone(), own)))
+    };
     let mut tasks = listen(settings, &*network, &gate, tls, inner).await?;
     let of_websites = (settings.config.website_address, HTTP).into();
     let listener = network.namespace(&Place::Internet)?.tcp_listen(of_websites).await;
@@ -114,7 +118,7 @@ async fn listen(
     network: &dyn Network,
     gate: &Arc<Gate>,
     tls: Terminator,
-    inner: Arc<InnerCertificates>,
+    inner: impl Fn(Ipv4Addr) -> Tls,
 ) -> Result<JoinSet<()>> {
     let config = &settings.config;
     let listener = TcpListener::bind(&config.endpoint)
@@ -123,7 +127,7 @@ async fn listen(
     let mut listeners = JoinSet::new();
     for address in [config.api_address, config.s3_address] {
         // AWS's endpoints answer on both ports, too.
-        for (port, tls) in [(config.port, Tls::Never), (HTTPS, Tls::Always(inner.clone()))] {
+        for (port, tls) in [(config.port, Tls::Never), (HTTPS, inner(address))] {
             let inside = network.namespace(&Place::Internet)?.tcp_listen((address, port).into()).await?;
             listeners.spawn(escale_gate::serve(Arc::clone(gate), inside, Entrance::Cloud, tls));
         }
@@ -140,6 +144,7 @@ pub(crate) fn services_only() -> Result<Cloud> {
     let planes = DataPlanes {
         dns: Arc::new(DnsPlane::new()),
         logs: Arc::new(escale_logstore::Fake::default()),
+        metrics: Arc::new(escale_metrics::Fake::default()),
         objects: Arc::new(escale_objects::Fake::new(clock.clone(), escale_objects::Limits::default())),
         registry: Arc::new(escale_registry::Fake::new(clock.clone())),
         calls: Arc::new(escale_journal::Fake::default()),

@@ -153,8 +153,8 @@ fn open_log(path: &Path) -> Result<std::fs::File> {
 }
 
 /// Folders that only the owner may enter.
-const PRIVATE: [&str; 9] =
-    ["apps", "authority", "builds", "containers", "images", "logs", "network", "objects", "plane"];
+const PRIVATE: [&str; 10] =
+    ["apps", "authority", "builds", "containers", "images", "logs", "metrics", "network", "objects", "plane"];
 
 /// The mode of parent folders of databases: other users can traverse them but not list them.
 const PASSED_THROUGH: u32 = 0o711;

@@ -15,12 +15,12 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 const VALID_MS: i64 = 198 * DAY_MS;
 const RENEWED_BEFORE_END_MS: i64 = 45 * DAY_MS;
 
-/// Issues a certificate for each endpoint when a client asks for it first, and again before it ends. They are kept in memory:
+/// The certificates of one address. It issues one for each endpoint when a client asks for it first, and again before it ends. They are kept in memory:
 /// the next daemon issues others, since only the authority is trusted.
 pub(crate) struct InnerCertificates {
     authority: Authorities,
     clock: Clock,
-    /// The first one is for clients that name none of them.
+    /// The first one is for clients that name none of them, as those of AWS's servers are.
     endpoints: Vec<Endpoint>,
     issued: Mutex<HashMap<String, Issued>>,
 }
@@ -41,8 +41,7 @@ impl InnerCertificates {
         let is_below = |name: &str, endpoint: &Endpoint| {
             endpoint.has_names_below && name.strip_suffix(&endpoint.name).is_some_and(|b| b.ends_with('.'))
         };
-        let found = name
-            .and_then(|name| self.endpoints.iter().find(|e| e.name == name || is_below(name, e)));
+        let found = name.and_then(|name| self.endpoints.iter().find(|e| e.name == name || is_below(name, e)));
         found.or(self.endpoints.first())
     }
 
@@ -79,7 +78,9 @@ impl Certificates for InnerCertificates {
             let endpoint = self.endpoint(name.as_deref())?;
             let terminator = self.terminator(endpoint).await;
             terminator
-                .inspect_err(|error| tracing::warn!(name = endpoint.name, %error, "cannot issue a certificate"))
+                .inspect_err(
+                    |error| tracing::warn!(name = endpoint.name, %error, "cannot issue a certificate"),
+                )
                 .ok()
         })
     }
@@ -87,7 +88,8 @@ impl Certificates for InnerCertificates {
 
 /// Writes the bundle that is mounted into tasks: the root of the names inside the cloud, and those that this machine trusts.
 pub(crate) fn write_bundle(home: &Home, authority: &Authorities) -> Result<PathBuf> {
-    let own = authority.root(Purpose::Workloads).context("cannot read the root of the names inside the cloud")?;
+    let own =
+        authority.root(Purpose::Workloads).context("cannot read the root of the names inside the cloud")?;
     let of_host = planes::roots().pem().unwrap_or_else(|error| {
         tracing::warn!(%error, "tasks trust no certificates but those of the names inside the cloud");
         String::new()
@@ -117,8 +119,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::by_hand(Timestamp(1_800_000_000_000));
         let authority = Authorities::open(folder.path(), "t", clock.clone()).unwrap();
-        let endpoint = |name: &str, has_names_below| {
-            Endpoint { name: name.into(), has_names_below, address: Ipv4Addr::UNSPECIFIED }
+        let endpoint = |name: &str, has_names_below| Endpoint {
+            name: name.into(),
+            has_names_below,
+            address: Ipv4Addr::UNSPECIFIED,
         };
         let endpoints =
             vec![endpoint("api.test", false), endpoint("s3.test", true), endpoint("s3.x.test", true)];

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use escale_base::limits;
 use escale_network::EgressSpec;
 use escale_plane::Link;
-use escale_service::Internet;
+use escale_service::{Endpoint, Internet};
 use ipnet::Ipv4Net;
 use rustix::process::{Resource, getrlimit};
 use std::{collections::BTreeSet, net::Ipv4Addr};
@@ -63,6 +63,23 @@ fn name(entry: &str) -> Result<String> {
     Ok(name)
 }
 
+/// Refuses names that `ESCALE_INTERNET_ALLOW` lists without effect, because they are this cloud's own inside of it.
+pub(crate) fn check(internet: &Internet, endpoints: &[Endpoint]) -> Result<()> {
+    let Internet::Host { allowed_names } = internet else { return Ok(()) };
+    for name in allowed_names {
+        let is_own =
+            |e: &&Endpoint| name.strip_suffix(&e.name).is_some_and(|b| b.is_empty() || b.ends_with('.'));
+        if let Some(endpoint) = endpoints.iter().find(is_own) {
+            bail!(
+                "ESCALE_INTERNET_ALLOW: {name}: inside the cloud, {} is the name of this cloud's own service and never leads to \
+                 AWS. Remove it from the list",
+                endpoint.name
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Opens the way out in the data plane, or closes one that is open. A machine that cannot do this still runs the cloud.
 pub(crate) async fn open(link: &Link, internet: &Internet, allowed: BTreeSet<Ipv4Net>) -> Result<()> {
     if *internet == Internet::None {
@@ -93,6 +110,27 @@ mod tests {
         assert_eq!(networks, ["10.1.0.0/16", "192.168.1.5/32"]);
         assert_eq!(read(None, None).unwrap().0, Internet::Host { allowed_names: vec![] });
         assert_eq!(read(Some("none"), None).unwrap().0, Internet::None);
+    }
+
+    #[test]
+    fn refuses_names_of_the_clouds_own_services() {
+        let endpoint = |name: &str| Endpoint {
+            name: name.into(),
+            has_names_below: false,
+            address: Ipv4Addr::UNSPECIFIED,
+        };
+        let endpoints = [endpoint("sts.amazonaws.com"), endpoint("s3.eu-west-3.amazonaws.com")];
+        for (allowed, is_accepted) in [
+            ("sqs.eu-west-3.amazonaws.com", true),
+            ("amazonaws.com", true),
+            ("xsts.amazonaws.com", true),
+            ("sts.amazonaws.com", false),
+            ("bucket.s3.eu-west-3.amazonaws.com", false),
+        ] {
+            let internet = Internet::Host { allowed_names: vec![allowed.into()] };
+            assert_eq!(check(&internet, &endpoints).is_ok(), is_accepted, "{allowed}");
+        }
+        assert!(check(&Internet::None, &endpoints).is_ok());
     }
 
     #[test]

@@ -55,10 +55,13 @@ pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
     let folder = home.private_folder("logs")?;
     let logs = escale_logstore::FileStore::open(&folder)
         .with_context(|| format!("cannot open the logs in {}", folder.display()))?;
+    let folder = home.private_folder("metrics")?;
+    let metrics = escale_metrics::FileMetrics::open(&folder)
+        .with_context(|| format!("cannot open the metrics in {}", folder.display()))?;
     let objects = escale_objects::Store::open(objects).context("cannot open the object store")?;
     let registry = escale_registry::Store::open(registry).context("cannot open the image registry")?;
     let (logs, objects, registry) = (Arc::new(logs), Arc::new(objects), Arc::new(registry));
-    let (calls, denials) = (Arc::new(calls), Arc::new(denials));
+    let (calls, denials, metrics) = (Arc::new(calls), Arc::new(denials), Arc::new(metrics));
     Ok(Opened {
         network: Arc::new(network),
         containers: Arc::new(containers(home, clock)?),
@@ -68,7 +71,7 @@ pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
                 preparation.await;
             }
         }),
-        data: Box::new(move |dns| DataPlanes { dns, logs, objects, registry, calls, denials }),
+        data: Box::new(move |dns| DataPlanes { dns, logs, metrics, objects, registry, calls, denials }),
     })
 }
 

@@ -44,6 +44,8 @@ Environment:
                       docker.io=localhost:5000,ghcr.io=mirror.example/ghcr; also names the registries at private addresses
                       that images may come from: registry.corp=registry.corp [default: none]
   HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE  proxy and trusted certificates of connections to registries
+  ESCALE_CLOCK_SPEED  divides the periods of metrics and alarms, for demonstrations and tests: with 60, a minute of an
+                      alarm is a second; a divisor of 60 [default: 1]
   ESCALE_LOG          log filter of the daemon, for example info or escale_engine=debug [default: info]";
 
 impl Settings {
@@ -51,7 +53,7 @@ impl Settings {
         let get = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
         let mut config = Config::default();
         if let Some(region) = get("ESCALE_REGION") {
-            config.zones = ["a", "b", "c"].map(|z| format!("{region}{z}")).to_vec();
+            config.zones = Config::zones_of(&region);
             config.region = region;
         }
         if let Some(account) = get("ESCALE_ACCOUNT") {
@@ -84,6 +86,9 @@ impl Settings {
         if let Some(port) = get("ESCALE_DNS_PORT") {
             config.dns_port =
                 port.parse().with_context(|| format!("ESCALE_DNS_PORT={port}: this is not a port number"))?;
+        }
+        if let Some(speed) = get("ESCALE_CLOCK_SPEED") {
+            config.clock_speed = clock_speed(&speed)?;
         }
         let (internet, allowed_addresses) =
             internet::read(get("ESCALE_INTERNET").as_deref(), get("ESCALE_INTERNET_ALLOW").as_deref())?;
@@ -118,6 +123,13 @@ fn mirrors(text: &str) -> Result<Mirrors> {
     text.parse().map_err(|why| anyhow::anyhow!("ESCALE_IMAGE_MIRROR: {why}"))
 }
 
+fn clock_speed(text: &str) -> Result<i64> {
+    match text.parse() {
+        Ok(speed @ 1..=60) if 60 % speed == 0 => Ok(speed),
+        _ => bail!("ESCALE_CLOCK_SPEED={text}: expected a divisor of 60, for example 10"),
+    }
+}
+
 /// `name=address,name=address`
 fn internet_hosts(text: &str) -> Result<Vec<InternetHost>> {
     let host = |entry: &str| {
@@ -135,6 +147,14 @@ fn internet_hosts(text: &str) -> Result<Vec<InternetHost>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clock_speed_divides_a_minute() {
+        assert_eq!(clock_speed("20").unwrap(), 20);
+        for text in ["0", "7", "120", "fast"] {
+            assert!(clock_speed(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn parses_internet_hosts_or_refuses_them() {

@@ -17,8 +17,8 @@ from tasks import Cluster, policy
 
 OLD_SDK = pathlib.Path(sys.prefix) / "sdk-2022"
 SERVICES = [
-    "acm", "cloudformation", "cloudfront", "cloudtrail", "ec2", "ecr", "ecs", "elbv2", "iam", "logs", "rds", "route53", "s3",
-    "secretsmanager", "servicediscovery", "ssm", "sts",
+    "acm", "cloudformation", "cloudfront", "cloudtrail", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "iam", "logs", "rds", "route53",
+    "s3", "secretsmanager", "servicediscovery", "sns", "ssm", "sts",
 ]
 OF_TASK = ["s3", "secretsmanager", "sts"]
 BUNDLE = "/etc/escale/ca-bundle.pem"
@@ -48,6 +48,9 @@ class Python(Cluster):
         self.role_arn = self.role("task", {
             "s3:*": [f"arn:aws:s3:::{self.bucket}", f"arn:aws:s3:::{self.bucket}/*"], "secretsmanager:GetSecretValue": self.secret,
         })
+
+    def account(self):
+        return self.cloud.client("sts").get_caller_identity()["Account"]
 
     def python_task(self, script, *more, **change):
         command = ["python3", "-u", "-c", textwrap.dedent(script), *more]
@@ -111,7 +114,7 @@ def test_names_of_every_service_resolve_and_no_others_do(python):
             capture_output=True, text=True, check=True,
         )
         used |= {line.removeprefix("https://") for line in ran.stdout.split()}
-    account = python.cloud.client("sts").get_caller_identity()["Account"]
+    account = python.account()
     used |= {
         f"b.s3.{REGION}.amazonaws.com", "b.s3.amazonaws.com", "s3.amazonaws.com", f"data-servicediscovery.{REGION}.amazonaws.com",
         f"{account}.dkr.ecr.{REGION}.amazonaws.com", f"ecr.{REGION}.amazonaws.com", f"sts.{REGION}.amazonaws.com",
@@ -135,6 +138,7 @@ def test_names_of_every_service_resolve_and_no_others_do(python):
 
 
 def test_programs_find_the_mounted_bundle_unless_the_definition_sets_another(python):
+    registry = f"{python.account()}.dkr.ecr.{REGION}.amazonaws.com"
     urls = [f"{scheme}://{name}/" for name in ("sts.amazonaws.com", f"s3.{REGION}.amazonaws.com") for scheme in ("https", "http")]
     script = f"""
         import os, subprocess, sys
@@ -144,17 +148,20 @@ def test_programs_find_the_mounted_bundle_unless_the_definition_sets_another(pyt
         print(os.environ["AWS_REGION"], os.environ["AWS_DEFAULT_REGION"])
         print(open("{BUNDLE}").read().count("BEGIN CERTIFICATE") > 100)
         print([curl(url) for url in {urls}], curl("--cacert", "{BUNDLE}", "{urls[0]}"))
+        registry = subprocess.run(["curl", "-si", "--cacert", "{BUNDLE}", "https://{registry}/v2/"], capture_output=True, text=True)
+        print(*[line for line in registry.stdout.splitlines() if line.lower().startswith("www-authenticate:")])
         try:
             open("{BUNDLE}", "w")
         except OSError as e:
             print(e.strerror)
     """
-    rest = [f"{REGION} {REGION}", "True", "[0, 0, 0, 0] 0", "Read-only file system"]
+    challenge = f'www-authenticate: Basic realm="https://{registry}/",service="ecr.amazonaws.com"'
+    rest = [f"{REGION} {REGION}", "True", "[0, 0, 0, 0] 0", challenge, "Read-only file system"]
     assert python.output(script) == [str([BUNDLE] * 4), *rest]
     # Another user's programs can read it, too. A variable of the definition wins: 77 is a bundle that cannot be read.
     other = python.output(script, environment=[{"name": "SSL_CERT_FILE", "value": "/none"}], user="1000")
     assert other[0] == str([BUNDLE, "/none", BUNDLE, BUNDLE])
-    assert other[1:] == [*rest[:2], "[77, 0, 77, 0] 0", rest[3]]
+    assert other[1:] == [*rest[:2], "[77, 0, 77, 0] 0", *rest[3:]]
 
 
 LOOP = """
@@ -233,3 +240,42 @@ def test_bucket_policy_that_requires_tls(cloud, python):
         """, REGION, bucket) == ["http AccessDenied", "https z"]
     finally:
         s3.delete_bucket_policy(Bucket=bucket)
+
+
+def test_edge_reaches_a_bucket_by_the_protocol_of_the_viewer(cloud, python):
+    front, s3, bucket = cloud.client("cloudfront"), cloud.client("s3"), f"edge-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=bucket, Key="k", Body=b"served")
+    access = front.create_origin_access_control(OriginAccessControlConfig={
+        "Name": bucket, "OriginAccessControlOriginType": "s3", "SigningBehavior": "always", "SigningProtocol": "sigv4",
+    })["OriginAccessControl"]["Id"]
+    origin = {
+        "Id": "files", "DomainName": f"{bucket}.s3.{REGION}.amazonaws.com", "OriginAccessControlId": access,
+        "S3OriginConfig": {"OriginAccessIdentity": ""},
+    }
+    # Nothing is cached, so that every viewer's request gets to the bucket.
+    made = front.create_distribution(DistributionConfig={
+        "CallerReference": bucket, "Comment": "", "Enabled": True, "Origins": {"Quantity": 1, "Items": [origin]},
+        "DefaultCacheBehavior": {
+            "TargetOriginId": "files", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": "4135ea2d-6df8-44a3-9df3-4b5a84be39ad",
+        },
+    })["Distribution"]
+    on = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(
+        {
+            "Effect": "Allow", "Principal": {"Service": "cloudfront.amazonaws.com"}, "Action": "s3:GetObject", "Resource": on[1],
+            "Condition": {"StringEquals": {"AWS:SourceArn": made["ARN"]}},
+        },
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": on, "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+    ))
+    front.get_waiter("distribution_deployed").wait(Id=made["Id"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+    def get(scheme, port):
+        url = f"{scheme}://{made['DomainName']}:{cloud.env[port]}/k"
+        root = f"{cloud.home}/authority/browsers.pem"
+        done = subprocess.run(["curl", "-s", "-m10", "--cacert", root, "-w%{http_code}", url], capture_output=True, text=True)
+        return done.stdout[-9:]
+
+    assert eventually(lambda: get("https", "ESCALE_HTTPS_PORT") == "served200")
+    assert get("http", "ESCALE_WEB_PORT").endswith("403")
+    assert get("https", "ESCALE_HTTPS_PORT") == "served200"

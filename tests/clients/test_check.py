@@ -98,6 +98,22 @@ def test_supported_templates_pass(check):
         assert (code, refused(result["templates"][0])) == (0, []), name
 
 
+def test_manifest_is_checked_by_the_template_that_it_becomes(check, tmp_path):
+    shop = ROOT / "examples/shop"
+    code, result = check(shop)
+    [report] = result["templates"]
+    assert (code, refused(report), report["file"]) == (0, [], f"escale template {shop}")
+    # `up` builds the images and generates the keys of signed URLs.
+    assert [note["message"].split()[1] for note in report["notes"]] == ["CdnPublicKeyPem", "CdnPrivateKeyPem"]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    code, text = check(folder, text=True)
+    assert code == 1 and "has neither an escale.yaml nor a synthesised CDK application" in text
+    (folder / "escale.yaml").write_text("app: shop\nnonsense: 1\n")
+    code, text = check(folder, text=True)
+    assert code == 1 and "escale.yaml:2:1" in text
+
+
 def test_parameters_decide_what_is_created(check):
     path = TEMPLATES / "fargate-service.yaml"
     code, result = check(path)

@@ -84,7 +84,7 @@ def test_distribution_is_created_invalidated_and_deleted(aws):
         ({"WebACLId": "arn:aws:wafv2:us-east-1:000000000000:global/webacl/x/1"}, "NotImplemented"),
         ({"ViewerCertificate": {"CloudFrontDefaultCertificate": False}}, "InvalidViewerCertificate"),
         ({"Logging": {"Enabled": True, "IncludeCookies": False, "Bucket": "b", "Prefix": ""}}, "InvalidArgument"),
-        ({"DefaultRootObject": "/index.html"}, "InvalidDefaultRootObject"),
+        ({"DefaultRootObject": "start page.html"}, "InvalidDefaultRootObject"),
     ],
 )
 def test_invalid_and_unsupported_settings_are_refused(aws, change, expected):

@@ -534,6 +534,25 @@ def test_public_access_requires_removing_the_block(cloud, s3, bucket):
     refused("MalformedPolicy", s3.put_bucket_policy, Bucket=bucket, Policy="no policy")
 
 
+def test_conditions_of_a_policy_read_the_headers_of_uploads_and_the_prefix_of_listings(s3, bucket):
+    def deny(action, resource, condition):
+        statement = {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": f"arn:aws:s3:::{resource}", "Condition": condition}
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+    deny("s3:PutObject", f"{bucket}/*", {"StringNotEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}})
+    refused("AccessDenied", s3.put_object, Bucket=bucket, Key="k", Body=b"x")
+    refused("AccessDenied", s3.create_multipart_upload, Bucket=bucket, Key="k", ACL="private")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", ACL="bucket-owner-full-control")
+    deny("s3:PutObject", f"{bucket}/*", {"Null": {"s3:x-amz-server-side-encryption": "true"}})
+    copy = {"Bucket": bucket, "Key": "copy", "CopySource": f"{bucket}/k"}
+    refused("AccessDenied", s3.copy_object, **copy)
+    s3.copy_object(**copy, ServerSideEncryption="AES256")
+    deny("s3:ListBucket", bucket, {"StringNotLike": {"s3:prefix": ["c*"]}})
+    refused("AccessDenied", s3.list_objects_v2, Bucket=bucket)
+    refused("AccessDenied", s3.list_objects, Bucket=bucket, Prefix="k")
+    assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket, Prefix="co")["Contents"]] == ["copy"]
+
+
 def test_missing_configurations_have_the_errors_of_aws(s3, bucket):
     refused("NoSuchCORSConfiguration", s3.get_bucket_cors, Bucket=bucket)
     refused("NoSuchLifecycleConfiguration", s3.get_bucket_lifecycle_configuration, Bucket=bucket)

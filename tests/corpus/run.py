@@ -38,7 +38,7 @@ CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAN
 # A stack that is not complete by then does not complete at all: the slowest has several databases.
 PATIENCE_S = 180
 # Ports of the containers in the templates. The image answers every request on them with 200.
-PORTS = (80, 3000, 4444, 5000, 8000, 8080, 9000, 11111)
+PORTS = (80, 3000, 4444, 5000, 8000, 8080, 8081, 9000, 11111)
 
 
 class Failed(Exception):
@@ -73,14 +73,20 @@ class Corpus:
         web_server(self.folder)
         self.push(self.base["Repository"], "1")
         self.base["Certificate"] = self.certificate()
+        # Templates that name no VPC use the default one.
+        ec2, by_default = self.client("ec2"), [{"Name": "is-default", "Values": ["true"]}]
+        self.base["DefaultVpc"] = ec2.describe_vpcs(Filters=by_default)["Vpcs"][0]["VpcId"]
+        subnets = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
+        subnets.sort(key=lambda subnet: subnet["AvailabilityZone"])
+        self.base |= {f"DefaultSubnet{letter}": subnet["SubnetId"] for letter, subnet in zip("ABC", subnets)}
 
     def certificate(self):
-        """Imports a certificate of `example.com` and its subdomains."""
+        """Imports a certificate of the domain that templates get, and of its subdomains."""
         with tempfile.TemporaryDirectory() as folder:
             key, certificate = pathlib.Path(folder, "key"), pathlib.Path(folder, "certificate")
             subprocess.run(
                 ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
-                 "-subj", "/CN=example.com", "-addext", "subjectAltName=DNS:example.com,DNS:*.example.com", "-keyout", key, "-out", certificate],
+                 "-subj", "/CN=example.com", "-addext", "subjectAltName=DNS:example.com,DNS:*.example.com,DNS:*.www.example.com", "-keyout", key, "-out", certificate],
                 check=True, capture_output=True)
             made = self.client("acm").import_certificate(Certificate=certificate.read_bytes(), PrivateKey=key.read_bytes())
         return made["CertificateArn"]
@@ -318,6 +324,8 @@ def web_server(folder):
     serve = "#!/bin/sh\nfor port in $PORTS; do nc -ll -p $port -e /bin/answer & done\nwait\n"
     applets = {f"bin/{name}": "-> busybox" for name in ("sh", "nc", "wget", "sleep", "echo", "cat", "mkdir", "true", "date")}
     programs = {f"bin/{name}": serve for name in ("serve", "httpd-foreground", "java", "nginx")}
+    programs["usr/sbin/apache2"] = serve
+    programs["bin/curl"] = "#!/bin/sh\nfor url; do :; done\nexec wget -q -O - \"$url\"\n"
     files = {"bin/busybox": pathlib.Path("/bin/busybox").read_bytes(), **applets, **programs, "bin/answer": answer, "tmp/": None,
              "usr/local/apache2/htdocs/": None, "opt/": None}
     images.layout(folder, files, {"Env": ["PATH=/bin", f"PORTS={' '.join(map(str, PORTS))}"], "Entrypoint": ["/bin/serve"]})

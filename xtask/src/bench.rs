@@ -1,6 +1,7 @@
 //! Measurements, each compared with the alternative that a user has, in one run. Compare ratios, because machines differ.
 
 mod describe;
+mod planes;
 mod report;
 mod up;
 
@@ -13,7 +14,8 @@ use std::{
 pub(crate) fn bench(name: &str) -> Result<()> {
     match name {
         "up" => up::measure_up(),
-        _ => bail!("there is no measurement '{name}'. The measurements are: up"),
+        "planes" => planes::measure_planes(),
+        _ => bail!("there is no measurement '{name}'. The measurements are: up, planes"),
     }
 }
 

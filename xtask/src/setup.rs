@@ -53,6 +53,20 @@ const TESTS: &[Package] = &[
     },
 ];
 
+/// The additional packages of `cargo xtask bench planes`: what the data plane is compared with, and the load generators.
+const BENCH: &[Package] = &[
+    Package {
+        name: "nginx-light",
+        shows: "/usr/sbin/nginx",
+        why: "is compared with, and is the target of both",
+    },
+    Package { name: "haproxy", shows: "/usr/sbin/haproxy", why: "is compared with the load balancer" },
+    Package { name: "knot", shows: "/usr/sbin/knotd", why: "is compared with the name server" },
+    Package { name: "wrk", shows: "/usr/bin/wrk", why: "sends HTTP/1.1 requests" },
+    Package { name: "nghttp2-client", shows: "/usr/bin/h2load", why: "sends HTTP/2 requests" },
+    Package { name: "dnsperf", shows: "/usr/bin/dnsperf", why: "sends DNS queries" },
+];
+
 /// The additional packages of `cargo xtask vm`.
 const VM: &[Package] = &[
     Package { name: "mmdebstrap", shows: "/usr/bin/mmdebstrap", why: "builds a Debian from its packages" },
@@ -75,6 +89,10 @@ pub(crate) fn all() -> Result<()> {
 
 pub(crate) fn runtime() -> Result<()> {
     packages(RUNTIME)
+}
+
+pub(crate) fn bench() -> Result<()> {
+    packages(BENCH)
 }
 
 pub(crate) fn vm() -> Result<()> {
@@ -163,14 +181,17 @@ impl Drop for PolicyRcD {
     }
 }
 
-/// The virtual environment of the Python clients, made from tests/clients/requirements.txt and again when that changes.
+/// The virtual environment of the Python clients, made from the files below and again when one of them changes.
 pub(crate) fn venv() -> PathBuf {
     root().join("target/clients")
 }
 
+/// The packages of the virtual environment, and old ones for programs in tasks, in a folder of their own.
+const REQUIREMENTS: [&str; 2] = ["tests/clients/requirements.txt", "tests/clients/requirements-2022.txt"];
+
 fn clients() -> Result<()> {
-    let wanted = fs::read_to_string(root().join("tests/clients/requirements.txt"))
-        .context("tests/clients/requirements.txt")?;
+    let read = |file: &str| fs::read_to_string(root().join(file)).with_context(|| file.to_owned());
+    let wanted = REQUIREMENTS.map(read).into_iter().collect::<Result<String>>()?;
     let stamp = venv().join("installed.txt");
     if fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
         return Ok(());
@@ -181,10 +202,11 @@ fn clients() -> Result<()> {
     let place = place.to_str().context("the workspace's path is not UTF-8")?;
     run("python3", &["-m", "venv", "--clear", place])?;
     let pip = format!("{place}/bin/pip");
-    run(
-        &pip,
-        &["install", "--quiet", "--disable-pip-version-check", "-r", "tests/clients/requirements.txt"],
-    )?;
+    let [usual, of_2022] = REQUIREMENTS;
+    let install = ["install", "--quiet", "--disable-pip-version-check", "-r"];
+    run(&pip, &[&install[..], &[usual]].concat())?;
+    let folder = format!("{place}/sdk-2022");
+    run(&pip, &[&install[..], &[of_2022, "--target", &folder]].concat())?;
     fs::write(stamp, wanted)?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask soak [PART]`: tests that take too long for every change. Each part writes its section of docs/reliability.md.
 
+mod failover;
 mod kills;
 mod memory;
 mod plane;
@@ -36,6 +37,12 @@ const PARTS: &[Part] = &[
         title: "Debian 13 from its packages",
         shows: vm::SHOWS,
         run: |_| vm::suite("debian-13"),
+    },
+    Part {
+        name: "failover",
+        title: "Automatic failover of databases",
+        shows: failover::SHOWS,
+        run: |_| failover::soak(),
     },
     Part { name: "fuzz", title: "Random input for parsers", shows: fuzz::SHOWS, run: |_| fuzz::soak() },
     Part { name: "kills", title: "Kills during updates", shows: kills::SHOWS, run: |_| kills::soak() },

@@ -1,11 +1,15 @@
-//! `escale check`: what Escale would do with each resource and property of a template or of a synthesised CDK application. Needs no
-//! daemon and changes nothing.
+//! `escale check`: what Escale would do with each resource and property of a template, of a synthesised CDK application, or of the
+//! template that a manifest becomes. Needs no daemon and changes nothing.
 
-use super::Output;
-use crate::cloud;
+use super::{
+    Output,
+    application::{LOCAL, read_manifest},
+};
+use crate::{cloud, planes};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use escale_base::ids;
+use escale_blueprint::{Parameter, Purpose, template};
 use escale_cloudformation::check::{
     CheckedResource, Note, Place, Presence, Report, Support, check, parameters,
 };
@@ -31,9 +35,13 @@ const STAGES: usize = 16;
 
 #[derive(Args)]
 pub(crate) struct Check {
-    /// A CloudFormation template, or the folder of a synthesised CDK application (`cdk.out`, or its parent).
+    /// A CloudFormation template, the folder of a synthesised CDK application (`cdk.out`, or its parent), or the folder of an
+    /// escale.yaml. For a manifest, the report has the lines of the output of `escale template`.
     #[arg(value_name = "TEMPLATE|FOLDER")]
     path: PathBuf,
+    /// The environment of the manifest for which the template is made.
+    #[arg(long, default_value = LOCAL)]
+    environment: String,
     /// Values of parameters, as for `aws cloudformation deploy`; the others have their defaults.
     #[arg(long, value_name = "KEY=VALUE", num_args = 1.., value_parser = key_value)]
     parameter_overrides: Vec<(String, String)>,
@@ -52,18 +60,14 @@ struct Checked {
 }
 
 pub(crate) fn run(out: &Output, args: &Check) -> Result<ExitCode> {
-    let read = |path: PathBuf| {
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok((path, text))
-    };
-    let texts = templates(&args.path)?.into_iter().map(read).collect::<Result<Vec<_>>>()?;
-    let declared: BTreeSet<String> = texts.iter().flat_map(|(_, text)| parameters(text)).collect();
+    let sources = sources(args)?;
+    let declared: BTreeSet<String> = sources.iter().flat_map(|source| parameters(&source.text)).collect();
     if let Some((key, _)) = args.parameter_overrides.iter().find(|(key, _)| !declared.contains(key)) {
         bail!("no template has the parameter {key}");
     }
     let cloud = cloud::services_only()?;
-    let one = |(path, text): &(PathBuf, String)| checked(&cloud, path, text, &args.parameter_overrides);
-    let all = texts.iter().map(one).collect::<Result<Vec<_>>>()?;
+    let one = |source: &Source| checked(&cloud, source, &args.parameter_overrides);
+    let all = sources.iter().map(one).collect::<Result<Vec<_>>>()?;
     let refused = all.iter().any(|one| one.report.is_refused());
     let texts: Vec<String> = all.iter().map(|one| in_words(&one.file, &one.report)).collect();
     let list: Result<Vec<Value>, _> = all.iter().map(as_json).collect();
@@ -77,15 +81,67 @@ fn as_json(one: &Checked) -> serde_json::Result<Value> {
     Ok(value)
 }
 
-fn checked(cloud: &Cloud, path: &Path, text: &str, given: &[(String, String)]) -> Result<Checked> {
+/// A template to check.
+struct Source {
+    /// As the user would open it.
+    file: String,
+    text: String,
+    /// The values that `escale up` would give to parameters.
+    values: Vec<(String, String)>,
+}
+
+fn sources(args: &Check) -> Result<Vec<Source>> {
+    if let Some(manifest) = manifest(&args.path) {
+        return Ok(vec![of_manifest(&manifest, args)?]);
+    }
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Source { file: path.display().to_string(), text, values: Vec::new() })
+    };
+    templates(&args.path)?.into_iter().map(read).collect()
+}
+
+/// The manifest that the path names, unless its folder also holds a synthesised CDK application.
+fn manifest(path: &Path) -> Option<PathBuf> {
+    const NAME: &str = "escale.yaml";
+    if path.is_file() && path.file_name().is_some_and(|name| name == NAME) {
+        return Some(path.to_owned());
+    }
+    let is_cdk = path.join("cdk.out").is_dir() || path.join("manifest.json").is_file();
+    Some(path.join(NAME)).filter(|manifest| !is_cdk && manifest.is_file())
+}
+
+fn of_manifest(path: &Path, args: &Check) -> Result<Source> {
+    let manifest = read_manifest(path, &args.environment, &[])?;
+    let made = template(&manifest).map_err(|problems| anyhow::anyhow!("{}", problems[0]))?;
+    // An image is built only by `up`; any reference to the application's repository has the same effect on the check.
+    let image = |parameter: &Parameter| match &parameter.purpose {
+        Purpose::Image { service } => {
+            let value = format!("{}/{service}:latest", manifest.app);
+            parameter.default.is_none().then(|| (parameter.name.clone(), value))
+        }
+        _ => None,
+    };
+    let values = made.parameters.iter().filter_map(image).collect();
+    let environment = match args.environment.as_str() {
+        LOCAL => String::new(),
+        other => format!(" --environment {other}"),
+    };
+    let file = format!("escale template {}{environment}", args.path.display());
+    Ok(Source { file, text: made.to_yaml(), values })
+}
+
+fn checked(cloud: &Cloud, source: &Source, given: &[(String, String)]) -> Result<Checked> {
+    let text = &source.text;
     // A parameter of another stack of the application is none of this one.
     let declared = parameters(text);
-    let given = given.iter().filter(|(key, _)| declared.contains(key));
+    let given = source.values.iter().chain(given).filter(|(key, _)| declared.contains(key));
     let given = given.map(|(key, value)| (key.as_str().into(), value.clone())).collect();
     let scratch = Scratch::new()?;
     let store = Store::open(&scratch.0.join("state.db"), &escale_tables::all())
         .with_context(|| format!("cannot write to {}", scratch.0.display()))?;
-    Ok(Checked { file: path.display().to_string(), report: check(cloud, &store, text, &given) })
+    escale_rds::store_installed(&store, &planes::postgres_majors())?;
+    Ok(Checked { file: source.file.clone(), report: check(cloud, &store, text, &given) })
 }
 
 /// A folder for the trial's state, which is removed afterwards.
@@ -147,7 +203,7 @@ fn assembly(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()>
     let path = folder.join("manifest.json");
     let text = fs::read_to_string(&path).with_context(|| {
         format!(
-            "{} is no synthesised CDK application: run `cdk synth` first, or name a template",
+            "{} has neither an escale.yaml nor a synthesised CDK application: run `cdk synth` first, or name a template",
             folder.display()
         )
     })?;

@@ -1,6 +1,6 @@
 //! `escale reset`: deletes this installation permanently.
 
-use super::{Output, stop};
+use super::{Output, stop, trust};
 use crate::{home::Home, lock, plane, planes};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -37,7 +37,17 @@ pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> 
     if !was_there {
         fs::remove_dir(home.path()).with_context(|| format!("cannot remove {}", home.path().display()))?;
     }
-    out.say("Removed all applications and all data.", &json!({"removed": true}));
+    // The keys of the certificate are gone, so nobody needs to trust it. A failure must not keep the rest from being removed.
+    let (stores, hints) = match trust::undo(home, false) {
+        Ok(done) => (done.stores, done.hints),
+        Err(error) => (Vec::new(), vec![format!("The root certificate could not be removed: {error:#}")]),
+    };
+    let mut text = "Removed all applications and all data.".to_owned();
+    for store in &stores {
+        text += &format!("\nRemoved the root certificate from {store}.");
+    }
+    let text = hints.iter().fold(text, |text, hint| format!("{text}\n{hint}"));
+    out.say(&text, &json!({"removed": true, "stores": stores, "hints": hints}));
     Ok(())
 }
 

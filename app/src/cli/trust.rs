@@ -29,9 +29,9 @@ pub(crate) struct Trust {
 
 /// What was done, and what could not be.
 #[derive(Default)]
-struct Done {
-    stores: Vec<String>,
-    hints: Vec<String>,
+pub(super) struct Done {
+    pub(super) stores: Vec<String>,
+    pub(super) hints: Vec<String>,
 }
 
 pub(crate) async fn run(home: &Home, out: &Output, trust: &Trust) -> Result<()> {
@@ -81,7 +81,7 @@ pub(crate) async fn run(home: &Home, out: &Output, trust: &Trust) -> Result<()> 
 }
 
 /// Removes the certificate from all stores.
-fn undo(home: &Home, browsers_only: bool) -> Result<Done> {
+pub(super) fn undo(home: &Home, browsers_only: bool) -> Result<Done> {
     let mut done = Done::default();
     if !browsers_only {
         system(home, None, &mut done)?;
@@ -146,6 +146,9 @@ const SYSTEM: [(&str, &str, &str); 2] = [
 fn system(home: &Home, root: Option<&str>, done: &mut Done) -> Result<()> {
     let Some((folder, ending, program)) = SYSTEM.into_iter().find(|(folder, ..)| Path::new(folder).is_dir())
     else {
+        if root.is_none() {
+            return Ok(());
+        }
         done.hints
             .push("This system's certificate store is not known, so only browsers were changed.".into());
         return Ok(());

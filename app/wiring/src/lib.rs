@@ -10,6 +10,7 @@ use escale_authority::Authority;
 use escale_base::{Clock, Secret};
 use escale_cdn::Cdn;
 use escale_cloudtrail::{CloudTrail, Trail};
+use escale_cloudwatch::{CloudWatch, Monitor};
 use escale_containers::Containers;
 use escale_dns::Dns;
 use escale_ecr::Ecr;
@@ -18,6 +19,7 @@ use escale_iam::Iam;
 use escale_journal::Journal;
 use escale_logs::{Logs, LogsService};
 use escale_logstore::LogStore;
+use escale_metrics::Metrics;
 use escale_network::{InternetHost, Network};
 use escale_objects::Objects;
 use escale_proxy::Proxies;
@@ -33,6 +35,7 @@ use std::{path::PathBuf, sync::Arc};
 pub struct DataPlanes {
     pub dns: Arc<dyn Dns>,
     pub logs: Arc<dyn LogStore>,
+    pub metrics: Arc<dyn Metrics>,
     pub objects: Arc<dyn Objects>,
     pub registry: Arc<dyn Registry>,
     /// The record of API calls: `calls` has the allowed ones, `denials` the denied ones.
@@ -71,6 +74,7 @@ pub struct RootKey {
 pub struct Services {
     ecr: Arc<Ecr>,
     logs: Arc<Logs>,
+    monitor: Arc<Monitor>,
     route53: Arc<Route53>,
     s3: Arc<S3>,
     planes: DataPlanes,
@@ -81,6 +85,7 @@ impl Services {
         Services {
             ecr: Arc::new(Ecr::new(Arc::clone(&planes.registry))),
             logs: Logs::new(Arc::clone(&planes.logs)),
+            monitor: Monitor::new(Arc::clone(&planes.metrics)),
             route53: Arc::new(Route53::new(Arc::clone(&planes.dns))),
             s3: Arc::new(S3::new(Arc::clone(&planes.objects))),
             planes,
@@ -103,6 +108,7 @@ impl Services {
             Arc::new(escale_cloudformation::CloudFormation),
             Arc::new(escale_cloudfront::CloudFront),
             Arc::new(CloudTrail(Arc::clone(&trail))),
+            Arc::new(CloudWatch(Arc::clone(&self.monitor))),
             Arc::new(escale_ec2::Ec2),
             Arc::clone(&self.ecr) as _,
             Arc::new(escale_ecs::Ecs),
@@ -114,6 +120,7 @@ impl Services {
             Arc::clone(&self.s3) as _,
             Arc::new(escale_secretsmanager::SecretsManager),
             Arc::new(escale_servicediscovery::ServiceDiscovery),
+            Arc::new(escale_sns::Sns),
             Arc::new(escale_ssm::Ssm),
             Arc::new(escale_sts::Sts),
         ];
@@ -125,6 +132,7 @@ impl Services {
         vec![
             escale_ecr::door(store.clone(), Arc::clone(cloud), self.ecr.repositories()),
             escale_cloudformation::signals(store, cloud),
+            escale_sns::pages(store, cloud),
             self.s3.form_uploads(store, cloud),
         ]
     }
@@ -145,6 +153,20 @@ pub async fn start(
 ) -> Result<()> {
     let (network, data) = (|| Arc::clone(&planes.network), &services.planes);
 
+    let measured = escale_cloudwatch::Planes {
+        metrics: Arc::clone(&data.metrics),
+        containers: Arc::clone(&planes.containers),
+        proxies: Arc::clone(&planes.proxies),
+        cdn: Arc::clone(&planes.cdn),
+        objects: Arc::clone(&data.objects),
+    };
+    escale_cloudwatch::start(engine, store, cloud, measured);
+    let messages = escale_sns::Planes {
+        network: network(),
+        dns: Arc::clone(&data.dns),
+        authority: Arc::clone(&planes.authority),
+    };
+    escale_sns::start(engine, store, cloud, messages);
     let cdn = escale_cloudfront::Planes { cdn: planes.cdn, authority: Arc::clone(&planes.authority) };
     escale_cloudfront::start(engine, store, cloud, cdn).context("cannot start CloudFront")?;
     escale_acm::start(engine, store, cloud, escale_acm::Planes { authority: planes.authority });

@@ -249,7 +249,7 @@ mod tests {
             now: Timestamp::parse_iso8601("2026-11-22T09:39:00Z").unwrap(),
             source_ip: Some("10.0.1.5".parse().unwrap()),
             secure_transport: Some(true),
-            given: Vec::new(),
+            given: vec![("s3:x-amz-acl", "bucket-owner-full-control".into())],
         };
         for (block, expected) in [
             (json!({"StringEquals": {"aws:RequestedRegion": ["us-east-1", "eu-west-3"]}}), true),
@@ -275,6 +275,9 @@ mod tests {
             (json!({"StringEquals": {"aws:ResourceAccount": "000000000000"}}), true),
             (json!({"StringNotEquals": {"s3:ResourceAccount": "000000000000"}}), false),
             (json!({"StringEquals": {"kms:ViaService": "s3.eu-west-3.amazonaws.com"}}), false),
+            (json!({"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}}), true),
+            (json!({"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}}), true),
+            (json!({"StringEquals": {"aws:SourceOrgID": "o-1"}}), false),
             (json!({"Bool": {"aws:SecureTransport": false}}), false),
             (
                 json!({"Bool": {"aws:SecureTransport": "true"}, "StringEquals": {"aws:username": "bob"}}),
@@ -292,7 +295,7 @@ mod tests {
         for (block, named) in [
             (json!({"ForAllValues:StringEquals": {"aws:TagKeys": "a"}}), "aws:TagKeys"),
             (json!({"BinaryEquals": {"aws:username": "a"}}), "BinaryEquals"),
-            (json!({"StringEquals": {"s3:prefix": "a"}}), "s3:prefix"),
+            (json!({"StringEquals": {"s3:signatureversion": "a"}}), "s3:signatureversion"),
             (json!({"StringEquals": {"aws:username": "${saml:sub}"}}), "saml:sub"),
             (json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/33"}}), "10.0.0.0/33"),
             (json!({"DateLessThan": {"aws:CurrentTime": "tomorrow"}}), "tomorrow"),

@@ -93,10 +93,15 @@ const KEYS: &[&str] = &[
     "aws:username",
     "cloudformation:createaction",
     "ec2:createaction",
-    "ecs:create-action",
+    "ecs:createaction",
     "elasticloadbalancing:createaction",
     "iam:passedtoservice",
+    "s3:delimiter",
+    "s3:max-keys",
+    "s3:prefix",
     "s3:resourceaccount",
+    "s3:x-amz-acl",
+    "s3:x-amz-server-side-encryption",
     "sts:externalid",
     "sts:rolesessionname",
 ];
@@ -104,6 +109,25 @@ const KEYS: &[&str] = &[
 /// Services that Escale does not have. A key of theirs is only in requests to them (a request to S3 has no `kms:ViaService`), so
 /// no request here has it, as none but theirs has it on AWS.
 const ABSENT: &[&str] = &["devops-guru", "kms", "s3express"];
+
+/// Keys that no request here has, as none has on AWS in such an account: it is in no organization, and no operation creates roles
+/// that are linked to a service. S3 refuses explicit grants and keys of KMS, so no upload has their headers.
+const NEVER: &[&str] = &[
+    "aws:principalorgid",
+    "aws:principalorgpaths",
+    "aws:resourceorgid",
+    "aws:resourceorgpaths",
+    "aws:sourceorgid",
+    "aws:sourceorgpaths",
+    "iam:awsservicename",
+    "s3:x-amz-grant-full-control",
+    "s3:x-amz-grant-read",
+    "s3:x-amz-grant-read-acp",
+    "s3:x-amz-grant-write",
+    "s3:x-amz-grant-write-acp",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id",
+    "s3:x-amz-server-side-encryption-customer-algorithm",
+];
 
 const PRINCIPAL_TAG: &str = "aws:principaltag/";
 
@@ -113,6 +137,7 @@ pub(crate) fn is_known(key: &str) -> bool {
     let of_absent = key.split_once(':').is_some_and(|(service, _)| ABSENT.contains(&service));
     of_absent
         || KEYS.contains(&key.as_str())
+        || NEVER.contains(&key.as_str())
         || key.strip_prefix(PRINCIPAL_TAG).is_some_and(|tag| !tag.is_empty())
 }
 

@@ -105,7 +105,7 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, text, Some(&context)), hit, "{pattern} on {text}");
         }
-        assert_eq!(unknown_variable("a/${aws:username}/${s3:prefix}"), Some("s3:prefix"));
+        assert_eq!(unknown_variable("a/${aws:username}/${saml:sub}"), Some("saml:sub"));
         assert_eq!(unknown_variable("a/${aws:username, 'x'}"), Some("aws:username, 'x'"));
         assert_eq!(unknown_variable("a/${$}{b}"), None);
     }

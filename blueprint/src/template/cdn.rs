@@ -106,7 +106,7 @@ fn distribution(sheet: &mut Sheet, manifest: &Manifest) {
         "Origins": origins,
         "DefaultCacheBehavior": {
             "TargetOriginId": "load-balancer",
-            "ViewerProtocolPolicy": "allow-all",
+            "ViewerProtocolPolicy": viewer_protocol(manifest),
             "AllowedMethods": ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"],
             "CachePolicyId": CACHING_DISABLED,
             "OriginRequestPolicyId": ALL_VIEWER,
@@ -114,7 +114,8 @@ fn distribution(sheet: &mut Sheet, manifest: &Manifest) {
         },
     });
     if !manifest.buckets.is_empty() {
-        config["CacheBehaviors"] = manifest.buckets.iter().map(bucket_behaviour).collect();
+        let viewer = viewer_protocol(manifest);
+        config["CacheBehaviors"] = manifest.buckets.iter().map(|b| bucket_behaviour(b, viewer)).collect();
     }
     if let Some(domain) = &manifest.domain {
         config["Aliases"] = json!([domain]);
@@ -132,11 +133,18 @@ fn bucket_origin(bucket: &Bucket) -> Value {
     })
 }
 
-fn bucket_behaviour(bucket: &Bucket) -> Value {
+/// With a domain and its certificate, HTTP only leads to HTTPS. Without them, viewers may have no way to trust the site's name.
+fn viewer_protocol(manifest: &Manifest) -> &'static str {
+    let certificate = ["Distribution", "DistributionConfig", "ViewerCertificate"];
+    let has_certificate = manifest.overrides.iter().any(|o| o.path.iter().take(3).eq(certificate));
+    if manifest.domain.is_some() && has_certificate { "redirect-to-https" } else { "allow-all" }
+}
+
+fn bucket_behaviour(bucket: &Bucket, viewer: &str) -> Value {
     let mut behaviour = json!({
         "PathPattern": bucket.path,
         "TargetOriginId": bucket.name,
-        "ViewerProtocolPolicy": "allow-all",
+        "ViewerProtocolPolicy": viewer,
         "AllowedMethods": ["GET", "HEAD"],
         "CachePolicyId": CACHING_OPTIMIZED,
         "Compress": true,

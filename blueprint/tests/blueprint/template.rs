@@ -253,6 +253,37 @@ overrides: { WebService.EnableExecuteCommand: true, MainDbInstance.DeletionPolic
     );
 }
 
+#[test]
+fn http_leads_to_https_where_a_domain_has_a_certificate() {
+    let text = "app: web
+services: { web: { build: web, port: 80, path: / } }
+buckets: { files: { path: /files/* } }
+environments:
+  bare: { domain: web.example.com }
+  prod:
+    domain: web.example.com
+    overrides: { Distribution.DistributionConfig.ViewerCertificate: { AcmCertificateArn: a, SslSupportMethod: sni-only } }
+  open:
+    domain: web.example.com
+    overrides:
+      Distribution.DistributionConfig.ViewerCertificate.AcmCertificateArn: a
+      Distribution.DistributionConfig.DefaultCacheBehavior.ViewerProtocolPolicy: allow-all
+";
+    let manifest = Manifest::parse(text, "web.yaml").unwrap_or_else(|p| panic!("{}", all(&p)));
+    for (environment, default, files) in [
+        ("local", "allow-all", "allow-all"),
+        ("bare", "allow-all", "allow-all"),
+        ("prod", "redirect-to-https", "redirect-to-https"),
+        ("open", "allow-all", "redirect-to-https"),
+    ] {
+        let template = of(&manifest.for_environment(environment).unwrap()).value();
+        let config = &template["Resources"]["Distribution"]["Properties"]["DistributionConfig"];
+        let policies = [&config["DefaultCacheBehavior"], &config["CacheBehaviors"][0]]
+            .map(|b| &b["ViewerProtocolPolicy"]);
+        assert_eq!(policies, [default, files], "{environment}");
+    }
+}
+
 /// CloudFormation enforces `region` and `account` for every deployment of the template, here and on AWS.
 #[test]
 fn region_and_account_are_rules_of_the_template() {

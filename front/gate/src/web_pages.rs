@@ -26,11 +26,7 @@ pub(crate) enum Purpose {
 }
 
 /// The authority in the request, if it is this cloud's.
-pub(crate) fn check_host<'a>(
-    parts: &'a Parts,
-    ends: &Ends,
-    config: &Config,
-) -> Result<&'a str, AwsError> {
+pub(crate) fn check_host<'a>(parts: &'a Parts, ends: &Ends, config: &Config) -> Result<&'a str, AwsError> {
     let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let named = named.or_else(|| parts.uri.authority().map(|a| a.as_str())).unwrap_or("");
     let ours = named.parse::<Authority>().is_ok_and(|authority| is_ours(&authority, ends, config));
@@ -112,7 +108,8 @@ fn is_same_origin(headers: &HeaderMap, (scheme, authority): (&str, &str)) -> boo
     let origin = headers.get(header::ORIGIN).is_none_or(|origin| {
         let page = origin.to_str().ok().and_then(|o| o.strip_prefix(scheme)?.strip_prefix("://"));
         let port = format!(":{}", default_port(scheme));
-        let without_port = |authority: &str| authority.strip_suffix(&port).unwrap_or(authority).to_ascii_lowercase();
+        let without_port =
+            |authority: &str| authority.strip_suffix(&port).unwrap_or(authority).to_ascii_lowercase();
         page.is_some_and(|page| without_port(page) == without_port(authority))
     });
     site && origin
@@ -216,8 +213,8 @@ mod tests {
     fn refuses_pages_of_other_origins() {
         let us = "127.0.0.1:4566";
         let check = |method: &str, headers: &[(&str, &str)], purpose: Purpose, expected: &str| {
-            let found =
-                check_page(&parts(method, headers), ("http", us), purpose).map_or_else(|e| e.code, |()| "fine".into());
+            let found = check_page(&parts(method, headers), ("http", us), purpose)
+                .map_or_else(|e| e.code, |()| "fine".into());
             assert_eq!(found, expected, "{method} {headers:?} {purpose:?}");
         };
         use Purpose::{ObjectRead, Other, Presigned};

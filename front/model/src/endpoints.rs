@@ -68,7 +68,9 @@ mod tests {
         for (id, names) in NAMES {
             let hosts = crate::listed().iter().find(|s| s.id == *id).unwrap().hosts;
             for name in *names {
-                let known = hosts.iter().any(|host| name.split('.').any(|label| label.ends_with(host)) || name.starts_with(host));
+                let known = hosts
+                    .iter()
+                    .any(|host| name.split('.').any(|label| label.ends_with(host)) || name.starts_with(host));
                 assert!(known, "{name}");
             }
         }
@@ -76,7 +78,12 @@ mod tests {
 
     #[test]
     fn names_have_region_and_account() {
-        let names = |service| endpoint_names(service, "eu-west-3", "000000000000").into_iter().map(|e| e.name).collect::<Vec<_>>();
+        let names = |service| {
+            endpoint_names(service, "eu-west-3", "000000000000")
+                .into_iter()
+                .map(|e| e.name)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(names("sts"), ["sts.eu-west-3.amazonaws.com", "sts.amazonaws.com"]);
         assert_eq!(names("s3"), ["s3.eu-west-3.amazonaws.com", "s3.amazonaws.com"]);
         assert_eq!(names("ecr")[2], "000000000000.dkr.ecr.eu-west-3.amazonaws.com");

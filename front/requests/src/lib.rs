@@ -14,6 +14,7 @@ pub mod route53;
 pub mod s3;
 pub mod secretsmanager;
 pub mod servicediscovery;
+pub mod sns;
 pub mod ssm;
 pub mod sts;
 
@@ -38,6 +39,7 @@ pub const ALL: &[&[Shape]] = &[
     s3::SHAPES,
     secretsmanager::SHAPES,
     servicediscovery::SHAPES,
+    sns::SHAPES,
     ssm::SHAPES,
     sts::SHAPES,
 ];

@@ -32,6 +32,8 @@ pub struct Config {
     /// The same for HTTPS, by the server name of the handshake.
     pub https_port: u16,
     pub internet: Internet,
+    /// How many times shorter the periods of metrics and alarms are, for demonstrations and tests. A divisor of 60; 1 is AWS's speed.
+    pub clock_speed: i64,
 }
 
 /// What the cloud's Internet has besides the cloud itself.
@@ -86,6 +88,18 @@ impl Config {
         format!("{bucket}.s3-website-{}.{}", self.region, Config::PUBLIC_SUFFIX)
     }
 
+    /// The zones of a region: three, except where templates rely on more, as AWS has there.
+    ///
+    /// <https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-availability-zones.html>
+    pub fn zones_of(region: &str) -> Vec<String> {
+        let letters = match region {
+            "us-east-1" => "abcdef",
+            "us-west-2" | "ap-northeast-2" => "abcd",
+            _ => "abc",
+        };
+        letters.chars().map(|letter| format!("{region}{letter}")).collect()
+    }
+
     /// Ids of zones, the same in every account: `euw3-az1`.
     pub fn zone_id(&self, zone: &str) -> String {
         let (area, rest) = self.region.split_once('-').unwrap_or((&self.region, ""));
@@ -122,7 +136,7 @@ impl Default for Config {
         Config {
             account: "000000000000".into(),
             region: region.into(),
-            zones: ["a", "b", "c"].map(|z| format!("{region}{z}")).to_vec(),
+            zones: Config::zones_of(region),
             endpoint: DEFAULT_ENDPOINT.into(),
             port: 80,
             api_address: Ipv4Addr::new(198, 18, 0, 2),
@@ -134,6 +148,7 @@ impl Default for Config {
             web_port: 8080,
             https_port: 8443,
             internet: Internet::None,
+            clock_speed: 1,
         }
     }
 }

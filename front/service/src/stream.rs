@@ -56,6 +56,11 @@ pub trait StreamOperation<S>: 'static {
         None
     }
 
+    /// As [`crate::Operation::keys`].
+    fn keys(_input: &Self::Input) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// As [`crate::Operation::also`].
     fn also(_input: &Self::Input, _cx: &StreamCx) -> Vec<Also> {
         Vec::new()
@@ -86,7 +91,7 @@ impl<S: Send + Sync + 'static, O: StreamOperation<S>> StreamHandler for Bound<S,
     fn needs(&self, input: &Value, cx: &StreamCx) -> Result<Needs, AwsError> {
         let input = operation::read::<O::Input>(input)?;
         let (action, resources) = (O::action(&input), O::resources(&input, cx));
-        Ok(Needs { action, resources, keys: Vec::new(), also: O::also(&input, cx) })
+        Ok(Needs { action, resources, keys: O::keys(&input), also: O::also(&input, cx) })
     }
 
     fn run(&self, cx: StreamCx, input: Value, body: Body) -> Answer {

@@ -7,6 +7,7 @@ use crate::{
     flight::Flights,
     key,
     log::Log,
+    marks::Marks,
     origin::Origins,
     serve,
     signed::SignedAccess,
@@ -19,7 +20,6 @@ use escale_base::{Clock, PlaneError, error::Context, path::MatchPath};
 use escale_httpguard::{Guard, Limits, Link, Upgrades};
 use escale_lanes::{Acceptor, Lanes};
 use escale_tls::{Stream, Terminator, client::Trust};
-use http::{HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use std::{
     collections::BTreeMap,
@@ -62,6 +62,7 @@ pub struct Edge {
 
 pub(crate) struct Inner {
     pub(crate) identity: Identity,
+    pub(crate) marks: Marks,
     pub(crate) https_port: Option<(u16, u16)>,
     pub(crate) clock: Clock,
     pub(crate) store: Store,
@@ -114,26 +115,12 @@ impl Edge {
         clock: Clock,
     ) -> Result<Edge, PlaneError> {
         let identity = settings.identity;
-        let place = identity.place.as_ref();
-        let names = [Some(&identity.id_header), place.map(|(name, _)| name)];
-        if let Some(name) = names.into_iter().flatten().find(|n| HeaderName::try_from(*n).is_err()) {
-            return Err(PlaneError::asked(format!(
-                "'{name}' is not a valid header name for the edge's identity"
-            )));
-        }
-        let values =
-            [&identity.product, &identity.title, &identity.via_host, &identity.server, &identity.user_agent];
-        if let Some(value) =
-            values.into_iter().chain(place.map(|(_, v)| v)).find(|v| HeaderValue::from_str(v).is_err())
-        {
-            return Err(PlaneError::asked(format!(
-                "'{value}' is not a valid header value for the edge's identity"
-            )));
-        }
+        let marks = Marks::new(&identity)?;
         let directory = Directory::open(&settings.directory)
             .machine(|| format!("recreate the cache directory {}", settings.directory.display()))?;
         let inner = Arc::new(Inner {
             identity,
+            marks,
             https_port: settings.https_port,
             clock,
             store: Store::new(directory, settings.memory_bytes, settings.disk_bytes),

@@ -21,6 +21,7 @@ mod freshness;
 pub mod fuzzing;
 mod key;
 mod log;
+mod marks;
 mod origin;
 mod pages;
 mod public_key;

@@ -15,7 +15,7 @@ use crate::{
 };
 use escale_base::path::RawPath;
 use escale_httpguard::Link;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::{
@@ -50,6 +50,9 @@ pub(crate) enum Word {
 }
 
 impl Word {
+    /// In the order of their declaration.
+    pub(crate) const ALL: [Word; 5] = [Word::Hit, Word::Miss, Word::RefreshHit, Word::Error, Word::Redirect];
+
     pub(crate) fn text(self) -> &'static str {
         match self {
             Word::Hit => "Hit",
@@ -85,7 +88,7 @@ pub(crate) async fn handle(
     let is_http1 = request.version() != Version::HTTP_2;
     let refuse = |status: StatusCode| {
         let mut response = pages::error(status, BAD_REQUEST, &edge.identity, &id);
-        mark(&edge, &mut response, Word::Error, &id);
+        edge.marks.add(&edge.clock, &mut response, Word::Error, &id);
         close(&mut response, is_http1);
         response
     };
@@ -102,7 +105,7 @@ pub(crate) async fn handle(
     };
     let Some(distribution) = edge.distribution(&authority.host()) else {
         let mut response = pages::error(StatusCode::FORBIDDEN, BAD_REQUEST, &edge.identity, &id);
-        mark(&edge, &mut response, Word::Error, &id);
+        edge.marks.add(&edge.clock, &mut response, Word::Error, &id);
         if link.is_body_withheld() {
             close(&mut response, is_http1);
         }
@@ -133,7 +136,7 @@ pub(crate) async fn handle(
         500..=599 => counters.s5xx.fetch_add(1, Relaxed),
         _ => 0,
     };
-    mark(&edge, &mut response, word, &id);
+    edge.marks.add(&edge.clock, &mut response, word, &id);
     if body_broke.load(Relaxed) || link.is_body_withheld() {
         close(&mut response, is_http1);
     }
@@ -147,28 +150,6 @@ pub(crate) async fn handle(
 fn close(response: &mut Response<Body>, is_http1: bool) {
     if is_http1 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-}
-
-/// Adds the headers that name the edge and the result.
-fn mark(edge: &Inner, response: &mut Response<Body>, word: Word, id: &str) {
-    let identity = &edge.identity;
-    let place = identity.place.clone();
-    let set = [
-        Some(("via".to_owned(), format!("1.1 {} ({})", identity.via_host, identity.title))),
-        Some(("x-cache".to_owned(), format!("{} from {}", word.text(), identity.product))),
-        Some((identity.id_header.to_ascii_lowercase(), id.to_owned())),
-        place.map(|(name, value)| (name.to_ascii_lowercase(), value)),
-    ];
-    for (name, value) in set.into_iter().flatten() {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            response.headers_mut().append(name, value);
-        }
-    }
-    if let (false, Ok(date)) =
-        (response.headers().contains_key(header::DATE), HeaderValue::try_from(edge.clock.now().http_date()))
-    {
-        response.headers_mut().insert(header::DATE, date);
     }
 }
 

@@ -149,6 +149,8 @@ async fn start(change: impl FnOnce(&mut DistributionSpec)) -> Running {
         trust: escale_tls::client::Trust::default(),
     };
     let edge = Edge::open(settings, Arc::new(Direct), Arc::new(Stamp), clock.clone()).unwrap();
+    // As in the data plane's process.
+    let edge = edge.on(escale_lanes::Lanes::start(2).unwrap());
     let mut spec = distribution(port);
     change(&mut spec);
     edge.apply(spec).await.unwrap();

@@ -35,14 +35,14 @@ pub fn answer(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut last = None;
     for view in [View::Network("net".into()), View::Public] {
         let reply = PLANE.shared.reply(&view, name, kind, &mut rand::rng());
-        let udp = question.answer(&reply, question.udp_bytes());
+        let udp = question.answer(reply.clone(), question.udp_bytes());
         assert!(
             udp.len() <= question.udp_bytes(),
             "{} bytes, the client accepts {}",
             udp.len(),
             question.udp_bytes()
         );
-        question.answer(&reply, usize::from(u16::MAX));
+        question.answer(reply, usize::from(u16::MAX));
         last = Some(udp);
     }
     last

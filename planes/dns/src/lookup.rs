@@ -9,7 +9,7 @@ use hickory_proto::rr::{Name, RData, Record, RecordType, rdata::HINFO};
 use rand::{Rng, RngCore, seq::SliceRandom};
 
 /// An answer before it is encoded as a message.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) code: ResponseCode,
     pub(crate) authoritative: bool,

@@ -54,10 +54,10 @@ pub(crate) fn read(bytes: &[u8]) -> Received {
         query,
     };
     if edns.is_some_and(|e| e.version() != 0) {
-        return Received::Answer(question.answer(&Reply::code(ResponseCode::BADVERS), usize::from(u16::MAX)));
+        return Received::Answer(question.answer(Reply::code(ResponseCode::BADVERS), usize::from(u16::MAX)));
     }
     if question.query.query_class() != DNSClass::IN {
-        return Received::Answer(question.answer(&Reply::code(ResponseCode::Refused), usize::from(u16::MAX)));
+        return Received::Answer(question.answer(Reply::code(ResponseCode::Refused), usize::from(u16::MAX)));
     }
     Received::Question(Box::new(question))
 }
@@ -70,12 +70,12 @@ impl Question {
 
     /// The answer's bytes, at most `limit` of them. Additional records are left out first; if the rest is
     /// still too large, TC sends the client to TCP.
-    pub(crate) fn answer(&self, reply: &Reply, limit: usize) -> Vec<u8> {
+    pub(crate) fn answer(&self, reply: Reply, limit: usize) -> Vec<u8> {
+        let is_referral = reply.answers.is_empty();
         let mut message = self.message(reply);
         if let Some(bytes) = fitting(&message, limit) {
             return bytes;
         }
-        let is_referral = reply.answers.is_empty();
         if !is_referral {
             message.take_additionals();
             if let Some(bytes) = fitting(&message, limit) {
@@ -91,7 +91,7 @@ impl Question {
         })
     }
 
-    fn message(&self, reply: &Reply) -> Message {
+    fn message(&self, reply: Reply) -> Message {
         let mut message = Message::new();
         message
             .set_id(self.id)
@@ -102,10 +102,10 @@ impl Question {
             .set_recursion_available(reply.recursion_available)
             .set_checking_disabled(self.checking_disabled)
             .set_response_code(reply.code)
-            .add_query(self.query.clone())
-            .add_answers(reply.answers.iter().cloned())
-            .add_name_servers(reply.authority.iter().cloned())
-            .add_additionals(reply.additional.iter().cloned());
+            .add_query(self.query.clone());
+        message.insert_answers(reply.answers);
+        message.insert_name_servers(reply.authority);
+        message.insert_additionals(reply.additional);
         if self.payload.is_some() {
             let mut edns = Edns::new();
             edns.set_max_payload(limits::UDP_ANSWER_BYTES as u16).set_dnssec_ok(self.dnssec_ok);
@@ -155,7 +155,7 @@ mod tests {
         let answer = match read(bytes) {
             Received::Ignored => return Ok(()),
             Received::Answer(answer) => answer,
-            Received::Question(q) => q.answer(&Reply::code(ResponseCode::NXDomain), q.udp_bytes()),
+            Received::Question(q) => q.answer(Reply::code(ResponseCode::NXDomain), q.udp_bytes()),
         };
         prop_assert_eq!(&answer[..2], &bytes[..2]);
         prop_assert!(answer[2] & 0x80 != 0);

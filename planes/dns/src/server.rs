@@ -139,7 +139,7 @@ async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
         match subject.begin(&buffer[..size]) {
             Begun::Done(None) => {}
             Begun::Done(Some((question, reply))) => {
-                let bytes = question.answer(&reply, question.udp_bytes());
+                let bytes = question.answer(reply, question.udp_bytes());
                 send(&socket, &bytes, client).await;
             }
             Begun::Refused(bytes) => send(&socket, &bytes, client).await,
@@ -148,7 +148,7 @@ async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
                 // On a task of its own, so that a slow upstream delays only the questions that need it.
                 waiting.spawn(async move {
                     let reply = subject.forward(&question, reply).await;
-                    send(&socket, &question.answer(&reply, question.udp_bytes()), client).await;
+                    send(&socket, &question.answer(reply, question.udp_bytes()), client).await;
                 });
             }
         }
@@ -185,11 +185,11 @@ async fn connection(subject: Subject, mut stream: TcpStream) {
         let Ok(Ok(bytes)) = tokio::time::timeout(idle, framed(&mut stream)).await else { return };
         let answer = match subject.begin(&bytes) {
             Begun::Done(None) => return,
-            Begun::Done(Some((question, reply))) => question.answer(&reply, usize::from(u16::MAX)),
+            Begun::Done(Some((question, reply))) => question.answer(reply, usize::from(u16::MAX)),
             Begun::Refused(bytes) => bytes,
             Begun::Forward(question, reply) => {
                 let reply = subject.forward(&question, reply).await;
-                question.answer(&reply, usize::from(u16::MAX))
+                question.answer(reply, usize::from(u16::MAX))
             }
         };
         let Ok(size) = u16::try_from(answer.len()) else { return };

@@ -1,5 +1,7 @@
 //! Examines one request head.
 
+use std::mem::MaybeUninit;
+
 /// Longest request line.
 const LINE_BYTES: usize = 16 * 1024;
 /// Longest header.
@@ -39,9 +41,10 @@ pub(crate) fn examine(buf: &[u8]) -> Result<Option<Head>, u16> {
     if line_end.unwrap_or(buf.len()) > LINE_BYTES {
         return Err(414);
     }
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    let len = match request.parse(buf) {
+    // Not initialized: for most requests that would cost more than the rest of this function.
+    let mut headers = [const { MaybeUninit::uninit() }; HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    let len = match request.parse_with_uninit_headers(buf, &mut headers) {
         Ok(httparse::Status::Complete(len)) => len,
         Ok(httparse::Status::Partial) if buf.len() > HEAD_BYTES => return Err(400),
         Ok(httparse::Status::Partial) => return Ok(None),

@@ -132,6 +132,10 @@ pub(crate) fn access(spec: &DatabaseSpec) -> String {
         text += &format!("host replication {REPLICATOR} {from} scram-sha-256\n");
         text += &format!("host postgres {REPLICATOR} {from} scram-sha-256\n");
     }
+    if let Some(witness) = &spec.witness {
+        let bits = if witness.address.is_ipv4() { 32 } else { 128 };
+        text += &format!("host postgres {REPLICATOR} {}/{bits} scram-sha-256\n", witness.address);
+    }
     let kind = if spec.tls.as_ref().is_some_and(|t| t.required) { "hostssl" } else { "host" };
     text += &format!("host all {REPLICATOR} all reject\nhost replication all all reject\n");
     text + &format!("{kind} all all all scram-sha-256\n")

@@ -2,20 +2,24 @@
 //!
 //! No acknowledged row is lost, because a standby is promoted only if the record says `Protected`. It says
 //! so only while commits wait for the standby, and is changed before they stop waiting. Two primaries never
-//! accept writes: the old one is proven dead before the record names the new one; if it were started
-//! after that, its settings would still make its commits wait for a standby that never connects.
+//! acknowledge writes: the record names the new one before it is promoted, its promotion ends the connection that the old one
+//! waits for, and the old one's settings, which only `disarm` with the record's epoch changes, make it wait forever. So a
+//! failover need not reach the old primary, which may be frozen or cut off; it is killed nevertheless, as soon as possible.
 
 use crate::{
     plane::Inner,
     process::{self, Process},
     record::Record,
+    session::Session,
     spec::*,
-    steps::{mark, until},
+    steps::until,
 };
 use escale_base::{PlaneError, Timestamp, error::Context};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
+/// A standby that has not answered after this time cannot take over.
+const STANDBY_ANSWERS: Duration = Duration::from_secs(1);
 /// Promotion replays WAL that the standby has received and not yet applied.
 const PROMOTION: Duration = Duration::from_secs(60);
 
@@ -24,66 +28,113 @@ impl Inner {
         let begun = Instant::now();
         let mut record = self.record(database)?;
         record.node(away_from)?;
+        let mut fenced_ms = 0;
         if record.primary == away_from {
-            let refuse =
-                |why: String| PlaneError::asked(format!("cannot fail over database '{database}': {why}"));
-            let standby = record.standby().map(|n| n.name.clone());
-            let standby = standby.ok_or_else(|| refuse("it has no standby".into()))?;
-            // The state may become `Protected` again, so the caller may retry.
-            if record.protection != Protection::Protected {
-                let why = format!("standby '{standby}' was not in sync, so acknowledged rows would be lost");
-                return Err(refuse(why).retry(true));
+            if record.standby().is_none() {
+                let what = format!("cannot fail over database '{database}': it has no standby");
+                return Err(PlaneError::asked(what));
             }
-            // Before the primary is killed: without a working standby the database would be down afterwards.
-            if self.ask(database, &standby, record.port).await.is_none_or(|a| !a.in_recovery) {
-                return Err(PlaneError::machine(format!(
-                    "standby '{standby}' of database '{database}' does not answer"
-                )));
-            }
-            let left = process::kill(&self.data(database, away_from)).await?;
-            drop(left.remove_later());
-            // Only after the old primary is proven dead; a crash before the save leaves it the primary, and it is started again.
-            record.primary = standby.clone();
-            record.protection = Protection::Alone;
-            record.epoch += 1;
-            // The old primary may have WAL that never reached the standby.
-            mark(&mut record.rebuild, away_from);
-            record.save(&self.dir(database))?;
-            let (database, from) = (database.to_owned(), away_from.to_owned());
-            self.report(Event::FailedOver { database, from, to: standby }).await;
+            let session = self.hand_over(database, &mut record, Reason::Requested).await?;
+            fenced_ms = ms(begun);
+            self.promote(database, &mut record, Some(session), false).await?;
+        } else {
+            self.promote(database, &mut record, None, true).await?;
         }
-        let fenced_ms = ms(begun);
-        self.promote(database, &record).await?;
         Ok(Failover { fenced_ms, promoted_ms: ms(begun) })
     }
 
-    /// Promotes the recorded primary if it is still in recovery. The promote file and SIGUSR1 are what `pg_ctl promote` uses;
-    /// this way there is no polling.
-    pub(crate) async fn promote(&self, database: &str, record: &Record) -> Result<(), PlaneError> {
-        let node = record.primary.as_str();
-        let data = self.data(database, node);
+    /// Replaces a primary that the observers have lost, if it still is the one of this epoch.
+    pub(crate) async fn replace_primary(
+        &self,
+        database: &str,
+        epoch: u64,
+        reason: Reason,
+    ) -> Result<(), PlaneError> {
+        let _one = self.seize(database).await;
+        let mut record = self.record(database)?;
+        let is_wanted = record.running && !record.deleting && !self.is_planned(database);
+        if record.epoch != epoch || record.protection != Protection::Protected || !is_wanted {
+            return Ok(());
+        }
+        tracing::warn!(database, primary = record.primary, ?reason, "the primary is lost and is replaced");
+        let session = self.hand_over(database, &mut record, reason).await?;
+        self.promote(database, &mut record, Some(session), false).await
+    }
+
+    /// Records the standby as the primary. Returns a session on it.
+    async fn hand_over(
+        &self,
+        database: &str,
+        record: &mut Record,
+        reason: Reason,
+    ) -> Result<Session, PlaneError> {
+        let started = self.config.clock.now();
+        let standby = record.standby().map(|n| n.name.clone()).unwrap_or_default();
+        // The state may become `Protected` again, so the caller may retry.
+        if record.protection != Protection::Protected {
+            let why = format!("standby '{standby}' was not in sync, so acknowledged rows would be lost");
+            let what = format!("cannot fail over database '{database}': {why}");
+            return Err(PlaneError::asked(what).retry(true));
+        }
+        // Before the record names it: without a working standby the database would be down afterwards.
+        let answer = async {
+            let session = self.session(database, &standby, record.port).await?;
+            let recovers = session.value::<bool>("select pg_is_in_recovery()").await?;
+            Ok::<_, PlaneError>(Some(session).filter(|_| recovers))
+        };
+        let session = tokio::time::timeout(STANDBY_ANSWERS, answer).await;
+        let Ok(Ok(Some(session))) = session else {
+            let what = format!("standby '{standby}' of database '{database}' does not answer");
+            return Err(PlaneError::machine(what));
+        };
+        record.hand_over(&standby, reason, started);
+        record.save(&self.dir(database))?;
+        Ok(session)
+    }
+
+    /// Promotes the recorded primary if it is still in recovery, and kills the old one. The promote file and SIGUSR1 are what
+    /// `pg_ctl promote` uses; this way there is no polling.
+    pub(crate) async fn promote(
+        &self,
+        database: &str,
+        record: &mut Record,
+        session: Option<Session>,
+        resumed: bool,
+    ) -> Result<(), PlaneError> {
+        let node = record.primary.clone();
+        let data = self.data(database, &node);
         let what = || format!("promote node '{node}' of database '{database}'");
         let server = Process::server_of(&data).ok_or_else(|| {
             PlaneError::machine(format!("cannot {}", what())).because("its server is not running")
         })?;
-        let session = self.session(database, node, record.port).await?;
-        if session.value::<bool>("select pg_is_in_recovery()").await? {
-            if let Some(other) = record.standby() {
-                // Also in a call that is repeated after a crash: two primaries must never accept writes.
-                let left = process::kill(&self.data(database, &other.name)).await?;
-                drop(left.remove_later());
-            }
+        let session = match session {
+            Some(session) => session,
+            None => self.session(database, &node, record.port).await?,
+        };
+        let recovering = "select pg_is_in_recovery()";
+        if session.value::<bool>(recovering).await? {
             let file = data.join("promote");
             std::fs::write(&file, b"").machine(what)?;
             let owner = (Some(self.user.uid.as_raw()), Some(self.user.gid.as_raw()));
             std::os::unix::fs::chown(&file, owner.0, owner.1).machine(what)?;
             server.signal(Signal::USR1);
         }
-        let recovering = "select pg_is_in_recovery()";
+        if let Some(old) = record.standby().filter(|n| record.rebuild.contains(&n.name)) {
+            process::condemn(self.data(database, &old.name));
+        }
         let writes = until!(PROMOTION, session.value::<bool>(recovering).await.ok().filter(|r| !r));
-        writes.map(|_| ()).ok_or_else(|| {
-            PlaneError::machine(format!("cannot {}", what())).because("it is still replaying WAL")
-        })
+        if writes.is_none() {
+            let what = format!("cannot {}", what());
+            return Err(PlaneError::machine(what).because("it is still replaying WAL"));
+        }
+        if let Some(moved) = record.moving.take() {
+            record.save(&self.dir(database))?;
+            let finished = self.config.clock.now();
+            let (database, from, to) = (database.to_owned(), moved.from, node.clone());
+            let (reason, started) = (moved.reason, moved.started);
+            self.report(Event::FailedOver { database, from, to, reason, started, finished, resumed }).await;
+        }
+        Ok(())
     }
 
     /// Restarts every server that was started before `asked_at`, so that the call may be repeated. The

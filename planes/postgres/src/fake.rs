@@ -6,7 +6,6 @@ use crate::{
     plan::{self, Seen, Step},
     record::{NodeRecord, Record},
     spec::*,
-    steps::mark,
 };
 use async_trait::async_trait;
 use escale_base::{Clock, PlaneError, Secret, Timestamp, limits::PLANE_EVENTS};
@@ -31,7 +30,8 @@ pub struct FakePostgres {
 struct State {
     databases: BTreeMap<String, Database>,
     snapshots: BTreeMap<String, Snapshot>,
-    dark: BTreeSet<String>,
+    /// Faults of nodes whose database does not exist yet.
+    early: BTreeMap<(String, String), Fault>,
     pids: u32,
 }
 
@@ -40,10 +40,30 @@ struct Database {
     /// In clear text: real servers keep a verifier, which takes thousands of hashes to make or to check.
     password: Option<Secret<String>>,
     nodes: BTreeMap<String, Node>,
+    /// The number of the last row.
+    written: u64,
+}
+
+/// What plans cannot see: how a node of the fake is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The server has ended, and each start fails.
+    CannotStart,
+    Frozen,
+    /// Statements are answered, and nothing is flushed.
+    DiskStuck,
+    /// No packet reaches the node or leaves it.
+    Cut,
+    /// Frozen and cut off at once.
+    ZoneLost,
 }
 
 #[derive(Default)]
 struct Node {
+    fault: Option<Fault>,
+    rows: BTreeSet<u64>,
+    /// It was created or promoted, not copied from a primary.
+    writes: bool,
     has_data: bool,
     /// Pid and start time.
     running: Option<(u32, Timestamp)>,
@@ -76,18 +96,125 @@ impl FakePostgres {
         receiver
     }
 
-    /// The effect of a `kill -9` of a real server. A dead standby is given up at once: the grace period is zero here.
+    /// The effect of a `kill -9` of a real server, which can be started again.
     pub fn kill(&self, database: &str, node: &str) {
         let mut state = self.state();
         let Some(d) = state.databases.get_mut(database) else { return };
         let Some((pid, _)) = d.nodes.get_mut(node).and_then(|n| n.running.take()) else { return };
-        let (database, standby) = (database.to_owned(), node.to_owned());
-        self.report(Event::NodeDied { database: database.clone(), node: standby.clone(), pid });
-        let primary_runs = d.nodes.get(&d.record.primary).is_some_and(|n| n.running.is_some());
-        if primary_runs && d.record.protection != Protection::Alone {
-            d.record.protection = Protection::Alone;
-            self.report(Event::Degraded { database, standby });
+        self.report(Event::NodeDied { database: database.to_owned(), node: node.to_owned(), pid });
+        self.decide(database, d);
+    }
+
+    /// Breaks a node in this way, until it is broken in another way or [`FakePostgres::heal`]ed.
+    pub fn break_node(&self, database: &str, node: &str, fault: Fault) {
+        let mut state = self.state();
+        let Some(d) = state.databases.get_mut(database) else {
+            state.early.insert((database.to_owned(), node.to_owned()), fault);
+            return;
+        };
+        at(&mut d.nodes, node).fault = Some(fault);
+        if fault == Fault::CannotStart
+            && let Some((pid, _)) = at(&mut d.nodes, node).running.take()
+        {
+            self.report(Event::NodeDied { database: database.to_owned(), node: node.to_owned(), pid });
         }
+        self.decide(database, d);
+    }
+
+    pub fn heal(&self, database: &str, node: &str) {
+        let mut state = self.state();
+        let Some(d) = state.databases.get_mut(database) else { return };
+        let condemned = d.record.rebuild.iter().any(|n| n == node);
+        let healed = at(&mut d.nodes, node);
+        healed.fault = None;
+        // The kill of the failover arrives now.
+        if let Some((pid, _)) = healed.running.take_if(|_| condemned) {
+            self.report(Event::NodeDied { database: database.to_owned(), node: node.to_owned(), pid });
+        }
+    }
+
+    /// A client's commit through the database's name. Returns the number of the row that was acknowledged.
+    pub fn write(&self, database: &str) -> Result<u64, PlaneError> {
+        let mut state = self.state();
+        let d = state.database(database)?;
+        let primary = d.record.primary.clone();
+        let refused = |why: &str| PlaneError::machine(format!("database '{database}' takes no write: {why}"));
+        if !d.commits(&primary) || d.record.moving.is_some() {
+            return Err(refused("its primary does not answer"));
+        }
+        d.written += 1;
+        let row = d.written;
+        at(&mut d.nodes, &primary).rows.insert(row);
+        let waits_for = d.record.standby().filter(|_| d.record.protection != Protection::Alone);
+        if let Some(standby) = waits_for.map(|n| n.name.clone()) {
+            if !d.streams(&standby) {
+                // The row is on the primary, and the client never learns of it.
+                return Err(refused("it waits for its standby"));
+            }
+            at(&mut d.nodes, &standby).rows.insert(row);
+        }
+        Ok(row)
+    }
+
+    /// The rows that a client finds in the database.
+    pub fn rows(&self, database: &str) -> BTreeSet<u64> {
+        let state = self.state();
+        let found = state.databases.get(database).and_then(|d| d.nodes.get(&d.record.primary));
+        found.map(|n| n.rows.clone()).unwrap_or_default()
+    }
+
+    /// The nodes that would acknowledge a write of a client that still has their address.
+    pub fn acknowledging(&self, database: &str) -> Vec<String> {
+        let state = self.state();
+        let Some(d) = state.databases.get(database) else { return vec![] };
+        let alone = |name: &str| !d.nodes.get(name).is_some_and(|n| n.started_with.2);
+        let accepts = |n: &&NodeRecord| {
+            let is_primary = n.name == d.record.primary && d.record.moving.is_none();
+            // An old primary waits for a standby that no longer follows it.
+            d.commits(&n.name)
+                && (is_primary || d.nodes.get(&n.name).is_some_and(|n| n.writes) && alone(&n.name))
+        };
+        d.record.nodes.iter().filter(accepts).map(|n| n.name.clone()).collect()
+    }
+
+    /// The decisions of the observers of real servers, without their time: the grace periods are zero here.
+    fn decide(&self, database: &str, d: &mut Database) {
+        let Some(standby) = d.record.standby().map(|n| n.name.clone()) else { return };
+        let is_wanted = d.record.running && d.record.protection != Protection::Alone;
+        let primary = d.record.primary.clone();
+        match (d.commits(&primary), d.answers(&standby)) {
+            (false, true)
+                if is_wanted && d.record.protection == Protection::Protected && !d.can_restart(&primary) =>
+            {
+                self.move_primary(database, d, Reason::Unresponsive);
+            }
+            (true, _) if is_wanted && !d.streams(&standby) => {
+                d.record.protection = Protection::Alone;
+                at(&mut d.nodes, &primary).started_with.2 = false;
+                self.report(Event::Degraded { database: database.to_owned(), standby });
+            }
+            _ => {}
+        }
+    }
+
+    /// The fence and the promotion of the real plane.
+    fn move_primary(&self, database: &str, d: &mut Database, reason: Reason) {
+        let (from, at_time) = (d.record.primary.clone(), self.clock.now());
+        let Some(to) = d.record.standby().map(|n| n.name.clone()) else { return };
+        d.record.hand_over(&to, reason, at_time);
+        d.record.moving = None;
+        let node = at(&mut d.nodes, &to);
+        node.timeline += 1;
+        node.writes = true;
+        // The kill does not reach a frozen process.
+        let stuck =
+            matches!(at(&mut d.nodes, &from).fault, Some(Fault::Frozen | Fault::DiskStuck | Fault::ZoneLost));
+        if let Some((pid, _)) = at(&mut d.nodes, &from).running.take_if(|_| !stuck) {
+            self.report(Event::NodeDied { database: database.to_owned(), node: from.clone(), pid });
+        }
+        let (started, finished) = (at_time, at_time);
+        let database = database.to_owned();
+        self.report(Event::FailedOver { database, from, to, reason, started, finished, resumed: false });
     }
 
     /// Without a receiver the event is dropped, as a dead daemon would receive none.
@@ -146,38 +273,71 @@ fn settings(spec: &DatabaseSpec, record: &Record, node: &str) -> Settings {
 
 impl Database {
     fn new(spec: &DatabaseSpec) -> Database {
-        let record = Record {
-            version: spec.version,
-            port: spec.port,
-            primary: spec.nodes[0].name.clone(),
-            protection: Protection::Alone,
-            epoch: 0,
-            rebuild: vec![],
-            nodes: vec![],
-            bootstrapped: false,
-            admin_verifier: None,
-            replicator_password: Secret::default(),
-            deleting: false,
-        };
-        Database { record, password: None, nodes: BTreeMap::new() }
+        let record = Record::new(spec, Secret::default());
+        Database { record, password: None, nodes: BTreeMap::new(), written: 0 }
     }
 
-    fn seen(&self, spec: &DatabaseSpec, dark: &BTreeSet<String>) -> Seen {
-        let up = |name: &str| self.nodes.get(name).is_some_and(|n| n.running.is_some());
+    fn fault(&self, name: &str) -> Option<Fault> {
+        self.nodes.get(name).and_then(|n| n.fault)
+    }
+
+    fn runs(&self, name: &str) -> bool {
+        self.nodes.get(name).is_some_and(|n| n.running.is_some())
+    }
+
+    fn answers(&self, name: &str) -> bool {
+        self.runs(name) && !matches!(self.fault(name), Some(Fault::Frozen | Fault::Cut | Fault::ZoneLost))
+    }
+
+    fn commits(&self, name: &str) -> bool {
+        self.answers(name) && self.fault(name) != Some(Fault::DiskStuck)
+    }
+
+    /// Whether the standby flushes what the primary sends.
+    fn streams(&self, standby: &str) -> bool {
+        let follows = !self.record.rebuild.iter().any(|n| n == standby);
+        follows && self.commits(standby) && self.answers(&self.record.primary)
+    }
+
+    /// A server that only died is back before the observers' verdict.
+    fn can_restart(&self, name: &str) -> bool {
+        !self.runs(name) && self.fault(name).is_none()
+    }
+
+    fn seen(&self, spec: &DatabaseSpec) -> Seen {
+        let up = |name: &str| self.runs(name);
         let node = |n: &NodeRecord| plan::Node {
             name: n.name.clone(),
             has_data: self.nodes.get(&n.name).is_some_and(|n| n.has_data),
             running: up(&n.name),
             configured: self.nodes.get(&n.name).and_then(|n| n.written.as_ref())
                 == Some(&settings(spec, &self.record, &n.name)),
-            in_recovery: up(&n.name).then_some(n.name != self.record.primary),
-            streaming: up(&n.name) && up(&self.record.primary),
+            in_recovery: self.answers(&n.name).then_some(n.name != self.record.primary),
+            streaming: self.streams(&n.name),
+            dying: false,
         };
         let password = self.password.as_ref().map(Secret::reveal);
         Seen {
             nodes: self.record.nodes.iter().map(node).collect(),
             password_differs: password != Some(spec.admin.password.reveal()),
-            dark_zones: dark.clone(),
+        }
+    }
+
+    /// The reason why a real server would not complete this step.
+    fn obstacle(&self, step: &Step) -> Option<String> {
+        let broken = |node: &str| self.fault(node).map(|fault| format!("node '{node}' is broken: {fault:?}"));
+        let primary = &self.record.primary;
+        match step {
+            // A frozen process ends when it is thawed.
+            Step::Fence(node) | Step::Stop(node) => match self.fault(node) {
+                Some(Fault::Frozen | Fault::DiskStuck | Fault::ZoneLost) => broken(node),
+                _ => None,
+            },
+            Step::Create(node) | Step::Start(node) | Step::Await(node) => broken(node),
+            Step::Rebuild(node) | Step::AwaitStreaming(node) => broken(node).or_else(|| broken(primary)),
+            Step::Bootstrap | Step::PrepareHeartbeat | Step::SetPassword => broken(primary),
+            Step::Prove => broken(primary).or_else(|| self.record.standby().and_then(|s| broken(&s.name))),
+            _ => None,
         }
     }
 
@@ -189,6 +349,9 @@ impl Database {
             Step::Create(name) => {
                 let with = wanted(record, name);
                 *at(nodes, name) = Node {
+                    fault: None,
+                    rows: BTreeSet::new(),
+                    writes: true,
                     has_data: true,
                     running: Some(run),
                     written: Some(with.clone()),
@@ -196,7 +359,13 @@ impl Database {
                     timeline: 1,
                 };
             }
-            Step::Configure(name) => at(nodes, name).written = Some(wanted(record, name)),
+            Step::Configure(name) => {
+                let with = wanted(record, name);
+                let node = at(nodes, name);
+                // A reload changes whether commits wait.
+                node.started_with.2 = with.2;
+                node.written = Some(with);
+            }
             Step::Start(name) => {
                 let node = at(nodes, name);
                 node.running = Some(run);
@@ -204,15 +373,24 @@ impl Database {
             }
             Step::Stop(name) | Step::Fence(name) => at(nodes, name).running = None,
             Step::Rebuild(name) => {
-                let timeline = at(nodes, &record.primary).timeline;
+                let (timeline, rows) =
+                    (at(nodes, &record.primary).timeline, at(nodes, &record.primary).rows.clone());
                 let node = at(nodes, name);
                 (node.has_data, node.running, node.timeline) = (true, None, timeline);
+                (node.rows, node.writes) = (rows, false);
                 record.rebuild.retain(|n| n != name);
             }
             Step::Bootstrap => record.bootstrapped = true,
+            Step::PrepareHeartbeat => record.heartbeat = true,
             Step::SetPassword => self.password = Some(spec.admin.password.clone()),
             Step::Arm => record.protection = Protection::Arming,
-            Step::Prove => record.protection = Protection::Protected,
+            Step::Prove => {
+                record.protection = Protection::Protected;
+                let rows = at(nodes, &record.primary).rows.clone();
+                if let Some(standby) = record.standby().map(|n| n.name.clone()) {
+                    at(nodes, &standby).rows = rows;
+                }
+            }
             Step::Disarm => record.protection = Protection::Alone,
             Step::Remove(name) => {
                 record.protection = Protection::Alone;
@@ -227,8 +405,8 @@ impl Database {
 
     fn observed(&self, name: &str) -> Observed {
         let up = |name: &str| self.nodes.get(name).and_then(|n| n.running);
-        let replication = |node: &str| match (up(node), self.record.protection) {
-            (None, _) => Replication { state: ReplicationState::Disconnected, lag_bytes: None },
+        let replication = |node: &str| match (self.streams(node), self.record.protection) {
+            (false, _) => Replication { state: ReplicationState::Disconnected, lag_bytes: None },
             (_, Protection::Alone) => Replication { state: ReplicationState::Async, lag_bytes: Some(0) },
             _ => Replication { state: ReplicationState::Sync, lag_bytes: Some(0) },
         };
@@ -245,6 +423,7 @@ impl Database {
                 zone: n.zone.clone(),
                 role: match (running, primary) {
                     (None, _) => NodeRole::Down,
+                    _ if !self.answers(&n.name) => NodeRole::Unresponsive,
                     (_, true) => NodeRole::Primary,
                     _ => NodeRole::Standby,
                 },
@@ -261,6 +440,7 @@ impl Database {
             primary: self.record.primary.clone(),
             protection: self.record.protection,
             epoch: self.record.epoch,
+            watched: true,
             nodes: self.record.nodes.iter().map(node).collect(),
         }
     }
@@ -276,26 +456,35 @@ impl Postgres for FakePostgres {
         {
             return Err(PlaneError::asked(format!("there is no snapshot '{snapshot}'")));
         }
-        let (dark, run) = (state.dark.clone(), (state.pid(), self.clock.now()));
-        let database = state.databases.entry(spec.name.clone()).or_insert_with(|| Database::new(spec));
+        let run = (state.pid(), self.clock.now());
+        let State { databases, early, .. } = &mut *state;
+        let database = databases.entry(spec.name.clone()).or_insert_with(|| Database::new(spec));
+        for node in &spec.nodes {
+            if let Some(fault) = early.remove(&(spec.name.clone(), node.name.clone())) {
+                at(&mut database.nodes, &node.name).fault = Some(fault);
+            }
+        }
         let (record, asked) = (&mut database.record, spec.nodes.iter());
         let known = |name: &str| spec.node(name).is_some();
         let leaving: Vec<NodeRecord> = record.nodes.iter().filter(|n| !known(&n.name)).cloned().collect();
-        let asked = asked.map(|n| NodeRecord {
-            name: n.name.clone(),
-            zone: n.zone.clone(),
-            namespace: n.namespace.clone(),
-        });
+        record.running = spec.running;
+        let asked = asked.map(NodeRecord::from);
         record.nodes = asked.chain(leaving).collect();
-        let step = plan::next(spec, &database.record, &database.seen(spec, &dark))
-            .map_err(|zone| PlaneError::machine(format!("zone '{zone}' has no power")))?;
+        let step = plan::next(spec, &database.record, &database.seen(spec));
         if let Some(step) = &step {
+            if let Some(why) = database.obstacle(step) {
+                if *step == Step::Start(database.record.primary.clone()) {
+                    database.record.unstartable = true;
+                }
+                return Err(PlaneError::machine(format!("database '{}': {why}", spec.name)));
+            }
             let before = match step {
                 Step::Stop(node) | Step::Fence(node) => database.nodes.get(node).and_then(|n| n.running),
                 _ => None,
             };
             database.act(spec, step, run);
             self.report_step(&spec.name, step, before.unwrap_or(run).0);
+            self.decide(&spec.name, database);
             if let (Step::Prove, Some(standby)) = (step, database.record.standby()) {
                 self.report(Event::Protected { database: spec.name.clone(), standby: standby.name.clone() });
             }
@@ -325,19 +514,12 @@ impl Postgres for FakePostgres {
         if database.record.protection != Protection::Protected {
             return Err(refuse("its standby was not in sync").retry(true));
         }
-        let node = database.nodes.entry(standby.clone()).or_default();
-        if node.running.is_none() {
+        if !database.answers(&standby) {
             return Err(PlaneError::machine(format!(
                 "standby '{standby}' of database '{name}' does not answer"
             )));
         }
-        node.timeline += 1;
-        database.nodes.entry(away_from.to_owned()).or_default().running = None;
-        database.record.primary.clone_from(&standby);
-        database.record.protection = Protection::Alone;
-        database.record.epoch += 1;
-        mark(&mut database.record.rebuild, away_from);
-        self.report(Event::FailedOver { database: name.to_owned(), from: away_from.to_owned(), to: standby });
+        self.move_primary(name, database, Reason::Requested);
         Ok(done)
     }
 
@@ -381,22 +563,6 @@ impl Postgres for FakePostgres {
             self.snapshot(name, snapshot).await?;
         }
         self.state().databases.remove(name);
-        Ok(())
-    }
-
-    async fn power_off(&self, zone: &str) -> Result<(), PlaneError> {
-        let mut state = self.state();
-        state.dark.insert(zone.to_owned());
-        for database in state.databases.values_mut() {
-            for n in database.record.nodes.iter().filter(|n| n.zone == zone) {
-                database.nodes.entry(n.name.clone()).or_default().running = None;
-            }
-        }
-        Ok(())
-    }
-
-    async fn power_on(&self, zone: &str) -> Result<(), PlaneError> {
-        self.state().dark.remove(zone);
         Ok(())
     }
 

@@ -4,15 +4,19 @@
 //! It is declarative: [`Postgres::ensure`] takes the desired state ([`DatabaseSpec`]), compares it with the actual
 //! state, and takes idempotent [`Step`]s until both agree; it may be dropped or the daemon killed anywhere.
 //! Servers are processes of their own that outlive the daemon; another instance on the same state directory
-//! finds them and continues. It never fails over by itself, never turns fsync off, never promotes a standby
-//! that may lack an acknowledged row, and makes no network: the caller provides namespaces and addresses.
+//! finds them and continues. A pair fails over by itself when its primary is lost (`observer.rs`), but only while the plane
+//! runs: without a daemon, nothing does. It never turns fsync off, never promotes a standby that may lack an acknowledged
+//! row, and makes no network: the caller provides namespaces and addresses.
 //!
-//! Start at [`DatabaseSpec`], then `plan.rs` (the next step, pure), `steps.rs` (how steps are taken).
+//! Start at [`DatabaseSpec`], then `plan.rs` (the next step, pure), `steps.rs` (how steps are taken), `verdict.rs` (which
+//! server is lost, pure), `failover.rs` (how a primary is replaced).
 
 mod binaries;
 mod conf;
 mod failover;
 mod fake;
+mod heartbeat;
+mod observer;
 mod plan;
 mod plane;
 mod process;
@@ -24,9 +28,10 @@ mod spec;
 mod steps;
 mod storage;
 mod supervise;
+mod verdict;
 
 pub use binaries::Installed;
-pub use fake::FakePostgres;
+pub use fake::{FakePostgres, Fault};
 pub use plan::Step;
 pub use plane::Config;
 pub use spec::*;
@@ -76,11 +81,6 @@ pub trait Postgres: Send + Sync {
     /// Ends the servers and removes the data, after a final snapshot if a name is given.
     async fn delete(&self, name: &str, final_snapshot: Option<&str>) -> Result<(), PlaneError>;
 
-    /// Cuts a zone's power: its servers are killed and not started until power is back.
-    async fn power_off(&self, zone: &str) -> Result<(), PlaneError>;
-
-    async fn power_on(&self, zone: &str) -> Result<(), PlaneError>;
-
     /// Ends and removes everything that the plane ever made.
     async fn wipe(&self) -> Result<(), PlaneError>;
 }
@@ -122,6 +122,8 @@ impl PostgresPlane {
     /// of them the primary first: its fast shutdown sends its standby everything. A server that has not ended in time is killed,
     /// and recovers from its WAL at its next start.
     pub async fn halt(&self, within: Duration) -> Result<(), PlaneError> {
+        // Nothing fails over while the servers stop.
+        let planned: Vec<_> = self.inner.names()?.iter().map(|n| self.inner.plan_downtime(n)).collect();
         let mut stops = JoinSet::new();
         for name in self.inner.names()? {
             let inner = self.inner.clone();
@@ -134,6 +136,7 @@ impl PostgresPlane {
             // All databases are stopped before the first error is returned.
             result = result.and(stopped);
         }
+        drop(planned);
         result
     }
 
@@ -153,8 +156,7 @@ impl PostgresPlane {
 impl Postgres for PostgresPlane {
     async fn step(&self, spec: &DatabaseSpec) -> Result<Option<Step>, PlaneError> {
         spec.check()?;
-        let _one = self.inner.lock(&spec.name).await;
-        Box::pin(self.inner.step(spec)).await
+        self.inner.exclusively(&spec.name, Box::pin(self.inner.step(spec))).await
     }
 
     async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError> {
@@ -166,18 +168,19 @@ impl Postgres for PostgresPlane {
     }
 
     async fn failover(&self, name: &str, away_from: &str) -> Result<Failover, PlaneError> {
-        let _one = self.inner.lock(name).await;
-        self.inner.failover(name, away_from).await
+        self.inner.exclusively(name, self.inner.failover(name, away_from)).await
     }
 
     async fn restart(&self, name: &str, asked_at: Timestamp) -> Result<(), PlaneError> {
-        let _one = self.inner.lock(name).await;
-        self.inner.restart(name, asked_at).await
+        let restart = async {
+            let _planned = self.inner.plan_downtime(name);
+            self.inner.restart(name, asked_at).await
+        };
+        self.inner.exclusively(name, restart).await
     }
 
     async fn snapshot(&self, name: &str, snapshot: &str) -> Result<Snapshot, PlaneError> {
-        let _one = self.inner.lock(name).await;
-        self.inner.snapshot(name, snapshot).await
+        self.inner.exclusively(name, self.inner.snapshot(name, snapshot)).await
     }
 
     async fn snapshots(&self) -> Result<Vec<Snapshot>, PlaneError> {
@@ -208,26 +211,6 @@ impl Postgres for PostgresPlane {
         remove_dir(&self.inner.dir(name))
     }
 
-    async fn power_off(&self, zone: &str) -> Result<(), PlaneError> {
-        let mut dark = self.inner.dark_zones()?;
-        dark.insert(zone.to_owned());
-        // Recorded first, so that no server of the zone is started while the others are killed.
-        self.inner.set_dark_zones(&dark)?;
-        for name in self.inner.names()? {
-            let record = self.inner.record(&name)?;
-            for node in record.nodes.iter().filter(|n| n.zone == zone) {
-                self.inner.fence(&name, &node.name).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn power_on(&self, zone: &str) -> Result<(), PlaneError> {
-        let mut dark = self.inner.dark_zones()?;
-        dark.remove(zone);
-        self.inner.set_dark_zones(&dark)
-    }
-
     async fn wipe(&self) -> Result<(), PlaneError> {
         let _no_template = self.inner.lock("").await;
         for name in self.inner.names()? {
@@ -243,6 +226,6 @@ impl Postgres for PostgresPlane {
             remove_dir(&state.join(dir))?;
             plane::make_dir(&state.join(dir), None, 0o711)?;
         }
-        self.inner.forget_dark_zones()
+        Ok(())
     }
 }

@@ -4,7 +4,6 @@ use crate::{
     record::Record,
     spec::{DatabaseSpec, Protection},
 };
-use std::collections::BTreeSet;
 
 /// One idempotent step. After a crash within it, the next plan continues from there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +20,8 @@ pub enum Step {
     Fence(String),
     Promote(String),
     Bootstrap,
+    /// Create the table that the heartbeats are written to.
+    PrepareHeartbeat,
     SetPassword,
     /// Copy or rewind a standby's data.
     Rebuild(String),
@@ -42,7 +43,6 @@ pub(crate) struct Seen {
     pub(crate) nodes: Vec<Node>,
     /// The admin's desired password differs from the one last set.
     pub(crate) password_differs: bool,
-    pub(crate) dark_zones: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -55,10 +55,12 @@ pub(crate) struct Node {
     pub(crate) in_recovery: Option<bool>,
     /// Whether the primary reports it as streaming.
     pub(crate) streaming: bool,
+    /// It was killed and cannot end yet: its processes are frozen, or wait for a disk.
+    pub(crate) dying: bool,
 }
 
-/// `Ok(None)`: the database matches the spec. `Err`: the zone whose power is missing.
-pub(crate) fn next(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> Result<Option<Step>, String> {
+/// `None`: the database matches the spec.
+pub(crate) fn next(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> Option<Step> {
     let none = Node::default();
     let find = |name: &str| seen.nodes.iter().find(|n| n.name == name).unwrap_or(&none);
     let primary = find(&record.primary);
@@ -67,24 +69,36 @@ pub(crate) fn next(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> Result<
     // The primary first: its shutdown sends all remaining WAL to the standby.
     let up = [Some(primary), standby].into_iter().flatten().find(|n| n.running);
     if !spec.running {
-        return Ok(up.map(|n| Step::Stop(n.name.clone())));
+        return up.map(|n| Step::Stop(n.name.clone()));
+    }
+    // A failover is completed first: it does not depend on the end of the old primary.
+    if record.moving.is_some() && primary.running {
+        return Some(Step::Promote(name()));
     }
     if record.port != spec.port {
         // A server listens on its port until it ends. Both change together, or the standby would not find the primary.
-        return Ok(Some(up.map_or(Step::SetPort, |n| Step::Stop(n.name.clone()))));
+        return Some(up.map_or(Step::SetPort, |n| Step::Stop(n.name.clone())));
     }
     if let Some(s) = standby
         && s.running
+        && !s.dying
         // Accepts writes although it is not the primary, or has data that diverged from the primary's.
         && (s.in_recovery == Some(false) || record.rebuild.contains(&s.name))
     {
-        return Ok(Some(Step::Fence(s.name.clone())));
+        return Some(Step::Fence(s.name.clone()));
     }
-    let dark = |node: &str| record.node(node).ok().filter(|n| seen.dark_zones.contains(&n.zone));
-    if let Some(node) = dark(&record.primary) {
-        return Err(node.zone.clone());
+    // The primary could not be started: a whole standby may take over, and must run for that.
+    if let Some(s) = standby
+        && record.unstartable
+        && record.protection == Protection::Protected
+        && !primary.running
+        && !s.running
+        && s.has_data
+        && s.configured
+    {
+        return Some(Step::Start(s.name.clone()));
     }
-    let step = match primary {
+    Some(match primary {
         p if !record.bootstrapped && !p.running => Step::Create(name()),
         p if !p.running && !p.configured => Step::Configure(name()),
         p if !p.running => Step::Start(name()),
@@ -93,25 +107,23 @@ pub(crate) fn next(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> Result<
             Some(true) => Step::Promote(name()),
             Some(false) if !p.configured => Step::Configure(name()),
             Some(false) if !record.bootstrapped => Step::Bootstrap,
+            Some(false) if !record.heartbeat => Step::PrepareHeartbeat,
             Some(false) if seen.password_differs => Step::SetPassword,
             Some(false) => match record.nodes.iter().find(|n| spec.node(&n.name).is_none()) {
                 Some(gone) => Step::Remove(gone.name.clone()),
-                None => return Ok(with_standby(spec, record, standby, |n| dark(n).is_some())),
+                None => return with_standby(spec, record, standby),
             },
         },
-    };
-    Ok(Some(step))
+    })
 }
 
-/// The primary is healthy; plans for its standby. A standby in a zone without power is left alone.
-fn with_standby(
-    spec: &DatabaseSpec,
-    record: &Record,
-    standby: Option<&Node>,
-    dark: impl Fn(&str) -> bool,
-) -> Option<Step> {
-    let s = standby.filter(|s| !dark(&s.name))?;
+/// The primary is healthy; plans for its standby.
+fn with_standby(spec: &DatabaseSpec, record: &Record, standby: Option<&Node>) -> Option<Step> {
+    let s = standby?;
     let name = || s.name.clone();
+    if s.running && s.dying {
+        return Some(Step::Fence(name()));
+    }
     if !s.has_data || record.rebuild.contains(&s.name) {
         return Some(Step::Rebuild(name()));
     }

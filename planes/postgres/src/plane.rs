@@ -5,28 +5,31 @@ use crate::{
     conf::{self, FLOORED, Floors},
     plan::{self, Seen, Step},
     process::{self, Process},
-    record::{NodeRecord, Record, read_json, write_json},
+    record::{NodeRecord, Record},
     session::Session,
     spec::*,
 };
 use escale_base::{Clock, PlaneError, Timestamp, error::Context};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// The configuration of the plane.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Everything that the plane makes is below it. The user `postgres` must be able to enter it.
     pub state: PathBuf,
-    /// Interval of the check whether a server answers.
+    /// Interval of the probes of a pair. Three without an answer make a failover.
     pub heartbeat: Duration,
-    /// How long commits wait for an absent standby before they continue without it.
+    /// How long commits wait for a standby that flushes nothing before they continue without it.
     pub standby_grace: Duration,
     pub clock: Clock,
 }
@@ -35,8 +38,8 @@ impl Config {
     pub fn new(state: impl Into<PathBuf>) -> Config {
         Config {
             state: state.into(),
-            heartbeat: Duration::from_secs(1),
-            standby_grace: Duration::from_secs(10),
+            heartbeat: Duration::from_millis(200),
+            standby_grace: Duration::from_secs(1),
             clock: Clock::machine(),
         }
     }
@@ -47,9 +50,42 @@ pub(crate) struct Inner {
     pub(crate) user: RunAs,
     pub(crate) events: mpsc::Sender<Event>,
     /// One pass at a time per database, and one template at a time (the empty name).
-    locks: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    turns: Mutex<BTreeMap<String, Arc<Turn>>>,
     /// Notified when a server was started or a database made, so that the supervision looks at once.
     pub(crate) looked: Notify,
+}
+
+/// The order of the calls on one database.
+#[derive(Default)]
+struct Turn {
+    lock: Arc<tokio::sync::Mutex<()>>,
+    /// How many verdicts want the lock: every other call gives it up.
+    seizing: watch::Sender<u32>,
+    /// How many calls stop the primary on purpose.
+    planned: AtomicU32,
+}
+
+/// The lock of a database; while it is held, verdicts wait for nobody else.
+pub(crate) struct Seized {
+    _one: tokio::sync::OwnedMutexGuard<()>,
+    _mark: SeizeMark,
+}
+
+struct SeizeMark(Arc<Turn>);
+
+impl Drop for SeizeMark {
+    fn drop(&mut self) {
+        self.0.seizing.send_modify(|n| *n -= 1);
+    }
+}
+
+/// While it exists, the primary of the database is stopped on purpose.
+pub(crate) struct Planned(Arc<Turn>);
+
+impl Drop for Planned {
+    fn drop(&mut self) {
+        self.0.planned.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Inner {
@@ -61,20 +97,52 @@ impl Inner {
         }
         config.state = at.canonicalize().machine(|| format!("open {}", at.display()))?;
         may_enter(&config.state, &user)?;
-        Ok(Inner { config, user, events, locks: Mutex::default(), looked: Notify::new() })
+        Ok(Inner { config, user, events, turns: Mutex::default(), looked: Notify::new() })
     }
 
     pub(crate) async fn lock(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
-        self.lock_of(name).lock_owned().await
+        Arc::clone(&self.turn(name).lock).lock_owned().await
     }
 
-    pub(crate) fn try_lock(&self, name: &str) -> Option<tokio::sync::OwnedMutexGuard<()>> {
-        self.lock_of(name).try_lock_owned().ok()
+    /// Runs `work` under the database's lock. A verdict interrupts it, which is the same as a crash at that point.
+    pub(crate) async fn exclusively<T>(
+        &self,
+        name: &str,
+        work: impl Future<Output = Result<T, PlaneError>>,
+    ) -> Result<T, PlaneError> {
+        let mut seizing = self.turn(name).seizing.subscribe();
+        let _one = self.lock(name).await;
+        tokio::select! {
+            biased;
+            _ = seizing.wait_for(|n| *n > 0) => Err(PlaneError::machine(format!(
+                "database '{name}': the call was interrupted, because a server of the database failed"
+            ))),
+            done = work => done,
+        }
     }
 
-    fn lock_of(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
-        let mut locks = self.locks.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        locks.entry(name.to_owned()).or_default().clone()
+    /// Takes the lock from whichever call has it.
+    pub(crate) async fn seize(&self, name: &str) -> Seized {
+        let turn = self.turn(name);
+        turn.seizing.send_modify(|n| *n += 1);
+        let _mark = SeizeMark(Arc::clone(&turn));
+        Seized { _one: Arc::clone(&turn.lock).lock_owned().await, _mark }
+    }
+
+    /// Until the guard is dropped, the observers of the database decide nothing.
+    pub(crate) fn plan_downtime(&self, name: &str) -> Planned {
+        let turn = self.turn(name);
+        turn.planned.fetch_add(1, Ordering::SeqCst);
+        Planned(turn)
+    }
+
+    pub(crate) fn is_planned(&self, name: &str) -> bool {
+        self.turn(name).planned.load(Ordering::SeqCst) > 0
+    }
+
+    fn turn(&self, name: &str) -> Arc<Turn> {
+        let mut turns = self.turns.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        turns.entry(name.to_owned()).or_default().clone()
     }
 
     pub(crate) fn dir(&self, database: &str) -> PathBuf {
@@ -108,51 +176,17 @@ impl Inner {
         Session::open(&self.node_dir(database, node).join("socket"), port, "postgres").await
     }
 
-    pub(crate) fn dark_zones(&self) -> Result<BTreeSet<String>, PlaneError> {
-        Ok(read_json(&self.config.state.join("dark-zones.json"))?.unwrap_or_default())
-    }
-
-    /// Restores power in all zones.
-    pub(crate) fn forget_dark_zones(&self) -> Result<(), PlaneError> {
-        let path = self.config.state.join("dark-zones.json");
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(e).machine(|| format!("remove {}", path.display()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) fn set_dark_zones(&self, zones: &BTreeSet<String>) -> Result<(), PlaneError> {
-        write_json(&self.config.state.join("dark-zones.json"), zones)
-    }
-
     /// The record of the database, updated from the spec: created if there is none, with new nodes added.
     pub(crate) fn adopt(&self, spec: &DatabaseSpec) -> Result<Record, PlaneError> {
         spec.check()?;
         let dir = self.dir(&spec.name);
-        let asked = spec.nodes.iter().map(|n| NodeRecord {
-            name: n.name.clone(),
-            zone: n.zone.clone(),
-            namespace: n.namespace.clone(),
-        });
+        let asked = spec.nodes.iter().map(NodeRecord::from);
         let Some(old) = Record::load(&dir)? else {
             // Checked before anything is created, so that a missing installation leaves nothing behind.
             self.binaries(spec.version)?;
             make_dir(&dir, None, 0o711)?;
-            let record = Record {
-                version: spec.version,
-                port: spec.port,
-                primary: spec.nodes[0].name.clone(),
-                protection: Protection::Alone,
-                epoch: 0,
-                rebuild: vec![],
-                nodes: asked.collect(),
-                bootstrapped: false,
-                admin_verifier: None,
-                replicator_password: escale_base::Secret::new(escale_base::ids::random_hex(32)),
-                deleting: false,
-            };
+            let password = escale_base::Secret::new(escale_base::ids::random_hex(32));
+            let record = Record::new(spec, password);
             record.save(&dir)?;
             self.looked.notify_one();
             return Ok(record);
@@ -168,6 +202,9 @@ impl Inner {
             return cannot(format!("node '{}' is the primary and cannot be removed", old.primary));
         }
         let mut record = old.clone();
+        // Before a server is stopped, so that no observer takes it for a failure.
+        record.running = spec.running;
+        record.witness.clone_from(&spec.witness);
         // A node that is leaving stays recorded until its step has removed it.
         let leaving = old.nodes.iter().filter(|n| spec.node(&n.name).is_none()).cloned();
         record.nodes = match leaving.collect::<Vec<_>>() {
@@ -185,9 +222,7 @@ impl Inner {
     pub(crate) async fn step(&self, spec: &DatabaseSpec) -> Result<Option<Step>, PlaneError> {
         let record = self.adopt(spec)?;
         let seen = self.look(spec, &record).await?;
-        let step = plan::next(spec, &record, &seen).map_err(|zone| {
-            PlaneError::machine(format!("database '{}': its primary's zone '{zone}' has no power", spec.name))
-        })?;
+        let step = plan::next(spec, &record, &seen);
         if let Some(step) = &step {
             tracing::debug!(database = spec.name, ?step, "step");
             self.act(spec, record, step).await?;
@@ -196,23 +231,22 @@ impl Inner {
     }
 
     async fn look(&self, spec: &DatabaseSpec, record: &Record) -> Result<Seen, PlaneError> {
-        let mut answers = Vec::new();
-        for node in &record.nodes {
-            answers.push(self.ask(&spec.name, &node.name, record.port).await);
-        }
+        let answers = self.ask_all(&spec.name, record).await;
         let primary = record.nodes.iter().zip(&answers).find(|(n, _)| n.name == record.primary);
         let primary = primary.and_then(|(_, a)| a.as_ref());
         let floors = primary.map(|p| p.floors.clone()).unwrap_or_default();
-        let mut seen = Seen { dark_zones: self.dark_zones()?, ..Seen::default() };
+        let mut seen = Seen::default();
         let password = spec.admin.password.reveal();
         seen.password_differs =
             !record.admin_verifier.as_ref().is_some_and(|v| crate::scram::matches(v, password));
         for (node, answer) in record.nodes.iter().zip(&answers) {
             let data = self.data(&spec.name, &node.name);
+            let server = Process::server_of(&data);
             seen.nodes.push(plan::Node {
                 name: node.name.clone(),
                 has_data: data.join("PG_VERSION").exists(),
-                running: Process::server_of(&data).is_some(),
+                running: server.is_some(),
+                dying: server.is_some_and(|s| s.is_dying()),
                 configured: self.configured(spec, record, &node.name, &floors),
                 in_recovery: answer.as_ref().map(|a| a.in_recovery),
                 streaming: primary.is_some_and(|p| p.streams(&node.name)),
@@ -238,6 +272,15 @@ impl Inner {
                 .is_none_or(|tls| copied(&tls.certificate, "server.crt") && copied(&tls.key, "server.key"))
     }
 
+    /// The reports of all nodes. A node that will be rebuilt is not asked: its answer is of no use, and it may be stuck.
+    async fn ask_all(&self, database: &str, record: &Record) -> Vec<Option<Answer>> {
+        let ask = async |node: &NodeRecord| match record.rebuild.contains(&node.name) {
+            true => None,
+            false => self.ask(database, &node.name, record.port).await,
+        };
+        futures_util::future::join_all(record.nodes.iter().map(ask)).await
+    }
+
     /// A server's own report; `None` if it does not answer.
     pub(crate) async fn ask(&self, database: &str, node: &str, port: u16) -> Option<Answer> {
         Process::server_of(&self.data(database, node))?;
@@ -254,11 +297,9 @@ impl Inner {
     pub(crate) async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError> {
         check_name("database", name)?;
         let Some(record) = Record::load(&self.dir(name))? else { return Ok(None) };
-        let mut found = Vec::new();
-        for node in &record.nodes {
-            let pid = Process::server_of(&self.data(name, &node.name)).map(|p| p.pid);
-            found.push((node, pid, self.ask(name, &node.name, record.port).await));
-        }
+        let answers = self.ask_all(name, &record).await;
+        let pid = |node: &NodeRecord| Process::server_of(&self.data(name, &node.name)).map(|p| p.pid);
+        let found: Vec<_> = record.nodes.iter().zip(answers).map(|(node, a)| (node, pid(node), a)).collect();
         let primary = found.iter().find(|(n, ..)| n.name == record.primary).and_then(|f| f.2.clone());
         let nodes = found.into_iter().map(|(node, pid, answer)| {
             let role = match (&answer, pid) {
@@ -281,6 +322,7 @@ impl Inner {
             }
         });
         Ok(Some(Observed {
+            watched: record.is_watched(),
             name: name.to_owned(),
             version: record.version,
             nodes: nodes.collect(),

@@ -16,6 +16,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    time::Duration,
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
@@ -54,6 +55,16 @@ impl Process {
         poll(&mut [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) == Ok(0)
     }
 
+    /// Whether it was killed and has not ended: the kernel shows the pending signal.
+    pub(crate) fn is_dying(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        let pending = |line: &str| {
+            let bits = line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:"));
+            bits.and_then(|b| u64::from_str_radix(b.trim(), 16).ok()).is_some_and(|b| b & (1 << 8) != 0)
+        };
+        status.lines().any(pending)
+    }
+
     /// Sends a signal. A process that has ended is not an error.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Err(e) = pidfd_send_signal(&self.fd, signal) {
@@ -85,16 +96,33 @@ fn all_of(data: &Path) -> Vec<Process> {
     entries.filter_map(|e| Process::open(e.file_name().to_str()?.parse().ok()?, data)).collect()
 }
 
+/// How long a killed process may take to end. It takes longer only if it is frozen or waits for a disk that does not answer.
+const END: Duration = Duration::from_secs(5);
+
 /// Kills the server and its children; returns once all of them are proven dead and their shared memory is
 /// removed.
 pub(crate) async fn fence(data: &Path) -> Result<(), PlaneError> {
-    kill(data).await?.remove().await;
+    let killed = tokio::time::timeout(END, kill(data)).await.map_err(|_| {
+        PlaneError::machine(format!("the killed processes in {} do not end", data.display()))
+            .because("they are frozen, or wait for a disk that does not answer")
+    })??;
+    killed.remove().await;
     Ok(())
 }
 
-/// As [`fence`], for callers to whom every millisecond counts: returns the shared memory, still to be removed. The server is
-/// stopped first, so that it forks nothing while the list is made.
-pub(crate) async fn kill(data: &Path) -> Result<SharedMemory, PlaneError> {
+/// Kills a server that is no longer the primary without waiting for its end: a frozen process ends when it is thawed, before
+/// it executes anything else. Its shared memory is removed when all of its processes have ended.
+pub(crate) fn condemn(data: PathBuf) {
+    tokio::spawn(async move {
+        match kill(&data).await {
+            Ok(shared) => shared.remove().await,
+            Err(e) => tracing::warn!("the old primary could not be killed: {e}"),
+        }
+    });
+}
+
+/// The server is stopped first, so that it forks nothing while the list is made.
+async fn kill(data: &Path) -> Result<SharedMemory, PlaneError> {
     if let Some(server) = Process::server_of(data) {
         server.signal(Signal::STOP);
     }
@@ -105,12 +133,26 @@ pub(crate) async fn kill(data: &Path) -> Result<SharedMemory, PlaneError> {
         if found.is_empty() {
             return Ok(shared);
         }
-        found.iter().for_each(|process| shared.note(process));
+        found.iter().for_each(|process| process.signal(Signal::STOP));
+        shared.add(mapped(data).await);
         found.iter().for_each(|process| process.signal(Signal::KILL));
         for process in found {
             process.gone().await?;
         }
     }
+}
+
+/// The maps of a process that is stuck in the kernel may not be readable; such memory is left.
+const MAPS: Duration = Duration::from_millis(200);
+
+async fn mapped(data: &Path) -> SharedMemory {
+    let data = data.to_owned();
+    let noted = tokio::task::spawn_blocking(move || {
+        let mut noted = SharedMemory::default();
+        all_of(&data).iter().for_each(|process| noted.note(process));
+        noted
+    });
+    tokio::time::timeout(MAPS, noted).await.ok().and_then(Result::ok).unwrap_or_default()
 }
 
 /// Starts a server that outlives the daemon: in a session of its own (`setsid` execs it under the same pid),
@@ -218,7 +260,7 @@ fn environment(command: &mut Command, user: &RunAs) {
 }
 
 /// Runs `work` on a thread that has joined the namespace and ends afterwards: its children start in the namespace.
-fn in_namespace<T: Send>(
+pub(crate) fn in_namespace<T: Send>(
     namespace: Option<&Path>,
     work: impl FnOnce() -> Result<T, PlaneError> + Send,
 ) -> Result<T, PlaneError> {

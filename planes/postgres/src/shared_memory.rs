@@ -28,6 +28,11 @@ impl SharedMemory {
         }
     }
 
+    pub(crate) fn add(&mut self, other: SharedMemory) {
+        self.files.extend(other.files);
+        self.segments.extend(other.segments);
+    }
+
     /// `address permissions offset device inode path`; the inode of a System V segment is its id.
     fn read(&mut self, maps: &str) {
         for line in maps.lines() {

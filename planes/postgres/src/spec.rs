@@ -27,6 +27,16 @@ pub struct DatabaseSpec {
     pub tls: Option<Tls>,
     /// The source of the first data: a snapshot of this plane, or an empty database.
     pub restore_from: Option<String>,
+    /// A third place that both nodes are probed from, with the address it connects from. A pair with nodes in namespaces
+    /// fails over by itself only if there is one.
+    pub witness: Option<Witness>,
+}
+
+/// A place of no node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    pub namespace: PathBuf,
+    pub address: IpAddr,
 }
 
 /// A place where a server of the database runs.
@@ -213,6 +223,8 @@ pub struct Observed {
     pub protection: Protection,
     /// Counts failovers.
     pub epoch: u64,
+    /// Whether the plane probes the database's nodes, so that it fails over by itself.
+    pub watched: bool,
     pub nodes: Vec<NodeSeen>,
 }
 
@@ -279,10 +291,23 @@ pub enum Protection {
     Protected,
 }
 
+/// Why the primary was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// [`crate::Postgres::failover`] was called.
+    Requested,
+    /// Its port is closed: the server has ended or cannot start.
+    Unhealthy,
+    /// No connection to it can be made.
+    Unreachable,
+    /// It answers nothing on an open connection, or commits nothing: it, its disk or its network is stuck.
+    Unresponsive,
+}
+
 /// The result of a failover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failover {
-    /// From the call to the proof that the old primary is dead, in milliseconds.
+    /// From the call to the record of the new primary; from then on the old one can acknowledge nothing. In milliseconds.
     pub fenced_ms: u64,
     /// From the call to the new primary taking writes, in milliseconds.
     pub promoted_ms: u64,
@@ -298,7 +323,7 @@ pub struct Snapshot {
     pub size_bytes: u64,
 }
 
-/// An observation of the plane. Only [`Event::Degraded`] is also a decision.
+/// An observation of the plane. [`Event::Degraded`] and [`Event::FailedOver`] are also its decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     NodeStarted {
@@ -325,9 +350,15 @@ pub enum Event {
         database: String,
         standby: String,
     },
+    /// The new primary accepts writes.
     FailedOver {
         database: String,
         from: String,
         to: String,
+        reason: Reason,
+        started: Timestamp,
+        finished: Timestamp,
+        /// The failover was interrupted by a crash of the daemon, and completed by a later one.
+        resumed: bool,
     },
 }

@@ -5,7 +5,7 @@ use crate::{
     plan::Step,
     plane::{Inner, make_dir},
     process::{self, Process, Tool},
-    record::{Record, replace},
+    record::{Record, replace, replace_if},
     scram,
     session::{Session, ident, literal},
     spec::*,
@@ -20,6 +20,8 @@ const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(30);
 /// How long one pass waits for a standby to stream before it lets others have the database.
 const STREAM: Duration = Duration::from_secs(10);
+/// Writing the primary's settings; its disk has just committed a heartbeat.
+const DISARM: Duration = Duration::from_secs(2);
 /// Pause between two checks of a socket or a file, which send no event to wait for.
 pub(crate) const POLL: Duration = Duration::from_millis(3);
 
@@ -53,16 +55,25 @@ impl Inner {
         match step {
             Step::Create(node) => self.create(spec, &record, node).await,
             Step::Configure(node) => self.configure(spec, &record, node).await,
-            Step::Start(node) => self.start(name, &record, node).await,
+            Step::Start(node) => self.start_and_note(name, &mut record, node).await,
             Step::Await(node) => self.await_answer(name, &record, node, None).await,
-            Step::Stop(node) => self.stop(name, node).await,
+            Step::Stop(node) => {
+                let _planned = self.plan_downtime(name);
+                self.stop(name, node).await
+            }
             Step::Fence(node) => {
                 mark(&mut record.rebuild, node);
                 record.save(&self.dir(name))?;
                 self.fence(name, node).await
             }
-            Step::Promote(_) => self.promote(name, &record).await,
+            Step::Promote(_) => self.promote(name, &mut record, None, true).await,
             Step::Bootstrap => self.bootstrap(spec, &mut record).await,
+            Step::PrepareHeartbeat => {
+                let session = self.session(name, &record.primary, record.port).await?;
+                session.run(&crate::heartbeat::table()).await?;
+                record.heartbeat = true;
+                record.save(&self.dir(name))
+            }
             Step::SetPassword => self.set_password(spec, &mut record).await,
             Step::Rebuild(node) => self.rebuild(spec, &mut record, node).await,
             Step::AwaitStreaming(node) => self.await_streaming(name, &mut record, node).await,
@@ -149,6 +160,32 @@ impl Inner {
         self.await_answer(database, record, node, Some(pid)).await?;
         self.looked.notify_one();
         Ok(())
+    }
+
+    /// Starts a server, and records what its failure means.
+    async fn start_and_note(
+        &self,
+        database: &str,
+        record: &mut Record,
+        node: &str,
+    ) -> Result<(), PlaneError> {
+        let started = self.start(database, record, node).await;
+        let before = record.clone();
+        if node == record.primary {
+            record.unstartable = started.is_err();
+        } else if started.is_err() && record.protection == Protection::Alone && self.has_ended(database, node)
+        {
+            // Nothing depends on its data, which may be damaged.
+            mark(&mut record.rebuild, node);
+        }
+        if *record != before {
+            record.save(&self.dir(database))?;
+        }
+        started
+    }
+
+    fn has_ended(&self, database: &str, node: &str) -> bool {
+        Process::server_of(&self.data(database, node)).is_none()
     }
 
     async fn await_answer(
@@ -355,16 +392,43 @@ impl Inner {
 
     /// Records first that the standby may no longer be promoted; only then do commits stop waiting.
     pub(crate) async fn disarm(&self, database: &str, record: &mut Record) -> Result<(), PlaneError> {
+        let dir = self.dir(database);
         record.protection = Protection::Alone;
-        record.save(&self.dir(database))?;
-        let dir = self.node_dir(database, &record.primary);
-        let path = dir.join("postgresql.conf");
-        let text = std::fs::read_to_string(&path).machine(|| format!("read {}", path.display()))?;
-        replace(&path, conf::alone(&text).as_bytes(), Some(&self.user))
-            .machine(|| format!("write {}", path.display()))?;
-        if let Some(server) = Process::server_of(&dir.join("data")) {
-            server.signal(Signal::HUP);
+        record.save(&dir)?;
+        let (epoch, node, user) = (record.epoch, self.node_dir(database, &record.primary), self.user.clone());
+        // On another thread, because the disk may be stuck. It may then get here after a failover: a primary of an earlier
+        // epoch waits for its standby forever.
+        let written = tokio::task::spawn_blocking(move || {
+            let path = node.join("postgresql.conf");
+            let text = std::fs::read_to_string(&path).machine(|| format!("read {}", path.display()))?;
+            let is_current = || {
+                let now = Record::load(&dir).ok().flatten();
+                now.is_some_and(|r| r.epoch == epoch && r.protection == Protection::Alone)
+            };
+            replace_if(&path, conf::alone(&text).as_bytes(), Some(&user), is_current)
+                .machine(|| format!("write {}", path.display()))?;
+            if let Some(server) = Process::server_of(&node.join("data")) {
+                server.signal(Signal::HUP);
+            }
+            Ok(())
+        });
+        let written = tokio::time::timeout(DISARM, written).await;
+        let late = || {
+            PlaneError::machine(format!("the settings of database '{database}' could not be written in time"))
+        };
+        written.map_err(|_| late())?.plane(|| "write the settings of the primary".into())?
+    }
+
+    /// Lets the primary go on without its standby, which flushes nothing, if it still is the one of this epoch.
+    pub(crate) async fn give_up_standby(&self, database: &str, epoch: u64) -> Result<(), PlaneError> {
+        let _one = self.seize(database).await;
+        let mut record = self.record(database)?;
+        let Some(standby) = record.standby().map(|n| n.name.clone()) else { return Ok(()) };
+        if record.epoch != epoch || record.protection == Protection::Alone || self.is_planned(database) {
+            return Ok(());
         }
+        self.disarm(database, &mut record).await?;
+        self.report(Event::Degraded { database: database.to_owned(), standby }).await;
         Ok(())
     }
 

@@ -1,40 +1,57 @@
-//! Supervises all servers: deaths by pidfd, silence by queries. It reports, and takes one decision: when
-//! a standby is gone for longer than the grace period, commits stop waiting for it.
+//! Supervises all servers: deaths by pidfd, silence by queries, and a task per database that probes its pair. Deaths and
+//! silence are only reported: no decision depends on processes.
 
-use crate::{plane::Inner, process::Process, record::Record, spec::*};
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
-use tokio::task::JoinSet;
+use crate::spec::Event;
+use crate::{observer, plane::Inner, process::Process};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::task::{AbortHandle, JoinSet};
 
 type Server = (String, String);
+
+/// Interval of the checks that only lead to reports.
+const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Watch {
     pids: BTreeMap<Server, u32>,
-    silent: BTreeMap<Server, bool>,
-    /// The time since which a protected database's standby is not streaming.
-    missing: BTreeMap<String, Instant>,
     deaths: JoinSet<(Server, u32)>,
+    /// The tasks of each database.
+    databases: BTreeMap<String, [AbortHandle; 2]>,
+    tasks: JoinSet<()>,
 }
 
 pub(crate) async fn run(inner: Arc<Inner>) {
     let mut watch = Watch::default();
-    let mut beat = tokio::time::interval(inner.config.heartbeat);
+    let mut beat = tokio::time::interval(LOOK);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = beat.tick() => watch.look(&inner, true).await,
-            () = inner.looked.notified() => watch.look(&inner, false).await,
+            _ = beat.tick() => watch.look(&inner).await,
+            () = inner.looked.notified() => watch.look(&inner).await,
             Some(Ok(((database, node), pid))) = watch.deaths.join_next() => {
                 watch.pids.retain(|_, p| *p != pid);
                 inner.report(Event::NodeDied { database, node, pid }).await;
             }
+            Some(_) = watch.tasks.join_next() => {}
         }
     }
 }
 
 impl Watch {
-    async fn look(&mut self, inner: &Inner, ask: bool) {
-        for database in inner.names().unwrap_or_default() {
+    async fn look(&mut self, inner: &Arc<Inner>) {
+        let names = inner.names().unwrap_or_default();
+        self.databases.retain(|name, tasks| {
+            let exists = names.contains(name);
+            if !exists {
+                tasks.iter().for_each(AbortHandle::abort);
+            }
+            exists
+        });
+        for database in names {
             let Ok(record) = inner.record(&database) else { continue };
             for node in &record.nodes {
                 let server = (database.clone(), node.name.clone());
@@ -52,57 +69,34 @@ impl Watch {
                     });
                 }
             }
-            if ask {
-                self.ask(inner, &database, &record).await;
+            if !self.databases.contains_key(&database) {
+                let observer = self.tasks.spawn(observer::run(Arc::clone(inner), database.clone()));
+                let silence = self.tasks.spawn(report_silence(Arc::clone(inner), database.clone()));
+                self.databases.insert(database, [observer, silence]);
             }
         }
     }
+}
 
-    async fn ask(&mut self, inner: &Inner, database: &str, record: &Record) {
-        let mut primary = None;
-        for node in &record.nodes {
-            let server = (database.to_owned(), node.name.clone());
-            let running = self.pids.contains_key(&server);
-            let answer = inner.ask(database, &node.name, record.port).await;
-            let silent = running && answer.is_none();
-            if silent && self.silent.insert(server.clone(), true) != Some(true) {
-                let (database, node) = server.clone();
+/// Reports a server that exists and does not answer, once until it answers again.
+async fn report_silence(inner: Arc<Inner>, database: String) {
+    let mut silent = BTreeSet::new();
+    let mut beat = tokio::time::interval(LOOK);
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        beat.tick().await;
+        let Ok(record) = inner.record(&database) else { continue };
+        for node in record.nodes.iter().filter(|n| !record.rebuild.contains(&n.name)) {
+            let process = Process::server_of(&inner.data(&database, &node.name));
+            let answers = inner.ask(&database, &node.name, record.port).await.is_some();
+            // The same process: a server that was started meanwhile had no time to answer.
+            let is_silent = !answers && process.is_some_and(|p| p.lives());
+            if !is_silent {
+                silent.remove(&node.name);
+            } else if silent.insert(node.name.clone()) {
+                let (database, node) = (database.clone(), node.name.clone());
                 inner.report(Event::NodeUnresponsive { database, node }).await;
             }
-            if !silent {
-                self.silent.remove(&server);
-            }
-            if node.name == record.primary {
-                primary = answer;
-            }
-        }
-        let (Some(primary), Some(standby)) = (primary, record.standby()) else { return };
-        if record.protection == Protection::Alone || primary.streams(&standby.name) {
-            self.missing.remove(database);
-            return;
-        }
-        let since = *self.missing.entry(database.to_owned()).or_insert_with(Instant::now);
-        if since.elapsed() >= inner.config.standby_grace {
-            self.degrade(inner, database).await;
-        }
-    }
-
-    async fn degrade(&mut self, inner: &Inner, database: &str) {
-        // A call that holds the lock may be working on this very standby: check again at the next heartbeat.
-        let Some(_one) = inner.try_lock(database) else { return };
-        let Ok(mut record) = inner.record(database) else { return };
-        let Some(standby) = record.standby().map(|n| n.name.clone()) else { return };
-        // Checked again under the lock: a failover may have happened in between.
-        let primary = inner.ask(database, &record.primary, record.port).await;
-        if record.protection == Protection::Alone || primary.is_none_or(|p| p.streams(&standby)) {
-            return;
-        }
-        match inner.disarm(database, &mut record).await {
-            Ok(()) => {
-                self.missing.remove(database);
-                inner.report(Event::Degraded { database: database.to_owned(), standby }).await;
-            }
-            Err(e) => tracing::error!(database, "commits still wait for the lost standby: {e}"),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! Bodies in transit: streamed frame by frame, so that a slow reader slows its writer.
 
-use crate::{sender::Sender, target::Lease};
+use crate::{
+    direct::Arriving,
+    sender::Sender,
+    target::{Lease, Target},
+};
 use bytes::Bytes;
 use escale_httpguard::IdleTimer;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -31,18 +35,70 @@ impl Body {
         Body(Kind::Full(Full::new(bytes.into())))
     }
 
-    /// `sender` is the connection that the answer comes from.
-    pub(crate) fn streamed(inner: Incoming, sender: Sender, lease: Lease, idle: Duration) -> Body {
-        let ended = inner.is_end_stream();
+    pub(crate) fn streamed(source: Source, lease: Lease, idle: Duration) -> Body {
         let timer = IdleTimer::new(idle);
-        Body(Kind::Streamed(Box::new(Streamed {
-            inner,
-            ended,
-            sender: Some(sender),
-            lease,
-            cut: None,
-            timer,
-        })))
+        Body(Kind::Streamed(Box::new(Streamed { source: Some(source), lease, cut: None, timer })))
+    }
+}
+
+/// Where the body of an answer comes from, and the connection.
+pub(crate) enum Source {
+    Client { body: Incoming, sender: Sender, ended: bool },
+    Wire(Arriving),
+}
+
+impl Source {
+    pub(crate) fn of_client(body: Incoming, sender: Sender) -> Source {
+        let ended = body.is_end_stream();
+        Source::Client { body, sender, ended }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Source::Wire(arriving) => arriving.poll_frame(cx),
+            Source::Client { body, ended, .. } => {
+                let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+                *ended = frame.is_none() || body.is_end_stream();
+                Poll::Ready(frame.map(|f| f.map_err(Into::into)))
+            }
+        }
+    }
+
+    fn is_end(&self) -> bool {
+        match self {
+            Source::Wire(arriving) => arriving.is_end(),
+            Source::Client { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Source::Wire(arriving) => arriving.size_hint(),
+            Source::Client { body, .. } => body.size_hint(),
+        }
+    }
+
+    /// Keeps the connection, if the whole answer was read.
+    fn end(self, target: &Arc<Target>) {
+        match self {
+            Source::Wire(arriving) => drop(arriving.into_wire().map(|wire| target.keep_wire(wire))),
+            Source::Client { ended: false, .. } => {}
+            // It was kept when the request began.
+            Source::Client { sender, .. } if sender.shared().is_some() => {}
+            Source::Client { sender, .. } if sender.is_ready() => target.keep_client(sender),
+            Source::Client { mut sender, .. } => {
+                // Its task has not noticed the end yet. Waits with the target only, not with the lease: the end of the request
+                // must not wait for this.
+                let target = Arc::clone(target);
+                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    runtime.spawn(async move {
+                        if sender.ready().await.is_ok() {
+                            target.keep_client(sender);
+                        }
+                    });
+                }
+            }
+        }
     }
 }
 
@@ -63,23 +119,23 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Full(full) => full.is_end_stream(),
-            Kind::Streamed(streamed) => streamed.inner.is_end_stream(),
+            Kind::Streamed(streamed) => streamed.source.as_ref().is_none_or(Source::is_end),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Full(full) => full.size_hint(),
-            Kind::Streamed(streamed) => streamed.inner.size_hint(),
+            Kind::Streamed(streamed) => {
+                streamed.source.as_ref().map_or(SizeHint::with_exact(0), Source::size_hint)
+            }
         }
     }
 }
 
 struct Streamed {
-    inner: Incoming,
-    /// Everything was read.
-    ended: bool,
-    sender: Option<Sender>,
+    /// `None` after the drop.
+    source: Option<Source>,
     /// The request counts as in progress until its answer has been sent completely.
     lease: Lease,
     /// Made at the first wait: most answers arrive in one piece.
@@ -89,10 +145,10 @@ struct Streamed {
 
 impl Streamed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
+        let Some(source) = &mut self.source else { return Poll::Ready(None) };
+        if let Poll::Ready(frame) = source.poll(cx) {
             self.timer.moved();
-            self.ended = frame.is_none() || self.inner.is_end_stream();
-            return Poll::Ready(frame.map(|f| f.map_err(Into::into)));
+            return Poll::Ready(frame);
         }
         // After the frames: bytes that have already arrived are still sent.
         let cut = self.cut.get_or_insert_with(|| Box::pin(self.lease.cut.clone().cancelled_owned()));
@@ -105,22 +161,9 @@ impl Streamed {
 }
 
 impl Drop for Streamed {
-    /// The connection is reusable only when the whole answer was read.
     fn drop(&mut self) {
-        let sender = self.sender.take().filter(|sender| self.ended && sender.shared().is_none());
-        let Some(mut sender) = sender else { return };
-        if sender.is_ready() {
-            return self.lease.keep(sender);
-        }
-        // Its task has not noticed the end yet. Waits with the target only, not with the lease: the end of the request must not
-        // wait for this.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let target = Arc::clone(&self.lease);
-            runtime.spawn(async move {
-                if sender.ready().await.is_ok() {
-                    target.keep(sender);
-                }
-            });
+        if let Some(source) = self.source.take() {
+            source.end(&self.lease);
         }
     }
 }
@@ -168,7 +211,7 @@ impl Upload {
         (Upload { inner: Some(inner), own: None, progress: progress.clone() }, progress)
     }
 
-    /// No body; for retries.
+    /// No body; for health checks and retries.
     pub(crate) fn empty() -> Upload {
         Upload::of(Bytes::new())
     }

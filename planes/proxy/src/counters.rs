@@ -52,16 +52,17 @@ pub struct Outcomes {
     pub s5xx: u64,
 }
 
-/// `buckets[i]` counts values of less than 2^i microseconds that no smaller bucket counts.
+/// `buckets[i]` counts values from [`Histogram::lower_us`]`(i)` to the next bucket's. Four buckets double the value, so that a
+/// value is known within an eighth.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram {
     pub count: u64,
     pub sum_us: u64,
-    pub buckets: [u64; 32],
+    pub buckets: Vec<u64>,
 }
 
-/// The last bucket holds everything above 2^30 µs, 18 minutes.
-pub(crate) const BUCKETS: usize = 32;
+/// The last bucket holds everything above 2^31 µs, 35 minutes.
+pub(crate) const BUCKETS: usize = 121;
 
 #[derive(Default)]
 pub(crate) struct ListenerCounters {
@@ -118,18 +119,30 @@ impl OutcomeCounters {
     }
 }
 
-#[derive(Default)]
 pub(crate) struct HistogramCounters {
     count: AtomicU64,
     sum_us: AtomicU64,
     buckets: [AtomicU64; BUCKETS],
 }
 
+impl Default for HistogramCounters {
+    fn default() -> HistogramCounters {
+        let buckets = std::array::from_fn(|_| AtomicU64::default());
+        HistogramCounters { count: AtomicU64::default(), sum_us: AtomicU64::default(), buckets }
+    }
+}
+
+fn bucket_of(us: u64) -> usize {
+    match us.checked_ilog2() {
+        None | Some(0 | 1) => us as usize,
+        Some(power) => (power as usize - 1) * 4 + ((us >> (power - 2)) & 3) as usize,
+    }
+}
+
 impl HistogramCounters {
     pub(crate) fn add(&self, took: Duration) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let bucket = (u64::BITS - us.leading_zeros()) as usize;
-        self.buckets[bucket.min(BUCKETS - 1)].fetch_add(1, Relaxed);
+        self.buckets[bucket_of(us).min(BUCKETS - 1)].fetch_add(1, Relaxed);
         self.count.fetch_add(1, Relaxed);
         self.sum_us.fetch_add(us, Relaxed);
     }
@@ -138,19 +151,27 @@ impl HistogramCounters {
         Histogram {
             count: self.count.load(Relaxed),
             sum_us: self.sum_us.load(Relaxed),
-            buckets: std::array::from_fn(|i| self.buckets[i].load(Relaxed)),
+            buckets: self.buckets.iter().map(|b| b.load(Relaxed)).collect(),
         }
     }
 }
 
 impl Histogram {
+    /// The least value of a bucket, in microseconds.
+    pub fn lower_us(bucket: usize) -> u64 {
+        match bucket {
+            0..4 => bucket as u64,
+            _ => (4 + bucket as u64 % 4) << (bucket / 4 - 1),
+        }
+    }
+
     /// An upper bound of the value below which `share` (0 to 1) of all values lie, in microseconds.
     pub fn percentile_us(&self, share: f64) -> Option<u64> {
         let rank = (self.count as f64 * share).ceil().max(1.0) as u64;
         let mut below = 0;
         self.buckets.iter().enumerate().find_map(|(i, n)| {
             below += n;
-            (self.count > 0 && below >= rank).then(|| 1u64 << i)
+            (self.count > 0 && below >= rank).then(|| Histogram::lower_us(i + 1))
         })
     }
 }
@@ -169,6 +190,11 @@ mod tests {
         assert_eq!((h.count, h.sum_us), (4, 1007));
         assert_eq!(h.percentile_us(0.5), Some(4));
         assert_eq!(h.percentile_us(1.0), Some(1024));
+        for us in [0, 1, 3, 4, 7, 8, 9, 999, 1000, 123_456, 1 << 30] {
+            let bucket = bucket_of(us);
+            let range = Histogram::lower_us(bucket)..Histogram::lower_us(bucket + 1);
+            assert!(range.contains(&us), "{us} is in {range:?}");
+        }
         assert_eq!(Histogram::default().percentile_us(0.5), None);
     }
 }

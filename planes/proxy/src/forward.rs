@@ -1,23 +1,21 @@
 //! Forwards one request to one target, and its answer back.
 
 use crate::{
-    body::{Body, Progress, Upload, UploadState},
+    body::{Body, Progress, Source, Upload, UploadState},
+    direct::{self, Failed, Wire},
     headers,
     pool::{self, ConnectError},
-    sender::{self, Sender},
+    sender,
     serve::Connection,
     spec,
     table::Table,
     target::Lease,
     upgrade,
 };
-use escale_httpguard::Awaiting;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts};
-use hyper::{body::Incoming, client::conn::TrySendError};
+use hyper::body::{Body as _, Incoming};
 use std::{future::Future, sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::time::Instant;
-
-type Answer = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
 
 /// Sends `request` to the target of `lease`. The error is the status of the page to answer with.
 pub(crate) async fn forward(
@@ -37,13 +35,17 @@ pub(crate) async fn forward(
     if transport.version != spec::Version::Http1 {
         sender::to_http2(&mut parts, transport.tls, trailers)?;
     }
-    let (upload, progress) = Upload::new(body);
     lease.counters.requests.fetch_add(1, Relaxed);
-    let awaiting = connection.link.await_answer();
-    let exchange =
-        Exchange { connection, lease: &lease, progress: &progress, idle: table.idle, _awaiting: awaiting };
+    let _awaiting = connection.link.await_answer();
     let sent = Instant::now();
-    let (sender, mut answer) = exchange.run(parts, upload).await?;
+    let exchange = Exchange { connection, lease: &lease, idle: table.idle };
+    let is_plain = transport == spec::Transport::default() && upgrade.is_none();
+    let mut answer = if is_plain && direct::fits(&parts, !body.is_end_stream()) {
+        exchange.directly(&parts, sent).await?
+    } else {
+        let (upload, progress) = Upload::new(body);
+        exchange.by_client(parts, upload, &progress).await?
+    };
     lease.counters.latency.add(sent.elapsed());
     lease.counters.outcomes.add(answer.status());
 
@@ -67,7 +69,7 @@ pub(crate) async fn forward(
     headers::remove_hop_by_hop(&mut head.headers);
     head.version = Version::HTTP_11;
     head.extensions.clear();
-    Ok(Response::from_parts(head, Body::streamed(body, sender, lease, table.idle)))
+    Ok(Response::from_parts(head, Body::streamed(body, lease, table.idle)))
 }
 
 /// Rewrites the client's head for the target.
@@ -88,8 +90,8 @@ fn prepare(parts: &mut Parts, connection: &Connection, table: &Table, upgrade: O
     if attributes.drop_invalid_headers {
         headers::drop_invalid(&mut parts.headers);
     }
-    let Connection { client, scheme, port, .. } = connection;
-    headers::add_forwarded(&mut parts.headers, attributes, *client, (scheme.as_str(), *port));
+    let Connection { scheme, port, .. } = connection;
+    headers::add_forwarded(&mut parts.headers, attributes, &connection.peer);
     headers::add_tls(&mut parts.headers, attributes, connection.negotiated.as_ref());
     if let Some(name) = &table.trace_header {
         headers::add_trace(&mut parts.headers, name, connection.node.clock.now());
@@ -119,15 +121,15 @@ fn join_cookies(parts: &mut Parts) {
 
 /// Sets the Host header, with the port unless it may be absent. The authority of the request line, if present, is the host (RFC 9112, 3.2.2; RFC 9113, 8.3.1).
 fn set_host(parts: &mut Parts, port: u16, without_port: bool) {
-    let sent = match parts.uri.authority() {
-        Some(authority) => Some(authority.as_str().to_owned()),
-        None => parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).map(str::to_owned),
-    };
-    let Some(mut host) = sent else { return };
-    if !without_port && headers::split_host(&host).1.is_none() {
-        host = format!("{host}:{port}");
+    let authority = parts.uri.authority().map(|a| a.as_str());
+    let from_header = || parts.headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    let Some(host) = authority.or_else(from_header) else { return };
+    let lacks_port = !without_port && headers::split_host(host).1.is_none();
+    if authority.is_none() && !lacks_port {
+        return;
     }
-    if let Ok(host) = HeaderValue::try_from(host) {
+    let host = if lacks_port { HeaderValue::try_from(format!("{host}:{port}")) } else { host.parse() };
+    if let Ok(host) = host {
         parts.headers.insert(header::HOST, host);
     }
 }
@@ -135,47 +137,80 @@ fn set_host(parts: &mut Parts, port: u16, without_port: bool) {
 struct Exchange<'a> {
     connection: &'a Connection,
     lease: &'a Lease,
-    progress: &'a Progress,
     idle: Duration,
-    /// While this exists, the client's silence is no reason to close.
-    _awaiting: Awaiting,
 }
 
 impl Exchange<'_> {
+    /// By the path for requests without a body.
+    async fn directly(&self, parts: &Parts, sent: Instant) -> Result<Response<Source>, StatusCode> {
+        let (request, is_head) = (direct::encode(parts), parts.method == Method::HEAD);
+        let last = || (sent, UploadState::Ended);
+        if let Some(wire) = self.lease.wire() {
+            match self.wait(wire.exchange(&request, is_head), last).await? {
+                Ok(answer) => return Ok(answer.map(Source::Wire)),
+                // The target closed the idle connection at this moment. Both methods are safe, so they may be repeated.
+                Err(Failed::Closed) => {}
+                Err(failed) => return Err(self.no_answer(&failed)),
+            }
+        }
+        let node = &self.connection.node;
+        let stream = self.connected(pool::open(&*node.sockets, &node.name, self.lease.addr)).await?;
+        match self.wait(Wire::new(stream).exchange(&request, is_head), last).await? {
+            Ok(answer) => Ok(answer.map(Source::Wire)),
+            Err(failed) => Err(self.no_answer(&failed)),
+        }
+    }
+
+    fn no_answer(&self, failed: &Failed) -> StatusCode {
+        tracing::debug!(target = %self.lease.addr, error = %failed, "the target did not answer");
+        StatusCode::BAD_GATEWAY
+    }
+
     /// Uses an idle connection if there is one. The target may have closed it at the same moment: then the request is
     /// sent again on a new one, if nothing was sent before or if it is idempotent.
-    async fn run(&self, parts: Parts, upload: Upload) -> Result<(Sender, Response<Incoming>), StatusCode> {
-        let bodiless = self.progress.read().1 == UploadState::Ended;
+    async fn by_client(
+        &self,
+        parts: Parts,
+        upload: Upload,
+        progress: &Progress,
+    ) -> Result<Response<Source>, StatusCode> {
+        let bodiless = progress.read().1 == UploadState::Ended;
         let mut request = Request::from_parts(parts, upload);
-        if let Some(mut sender) = self.lease.pool.take() {
+        let answered =
+            |answer: Response<Incoming>, sender| answer.map(|body| Source::of_client(body, sender));
+        if let Some(mut sender) = self.lease.client() {
             // Copied in advance: hyper returns an unsent request, but not one that it has begun to send.
             let replay = (bodiless && is_idempotent(request.method())).then(|| head_of(&request));
-            match self.wait(sender.try_send_request(request)).await? {
-                Ok(answer) => return Ok((sender, answer)),
+            match self.wait(sender.try_send_request(request), || progress.read()).await? {
+                Ok(answer) => return Ok(answered(answer, sender)),
                 Err(mut failed) => match (failed.take_message(), replay) {
                     // Never sent, so any method may be repeated.
                     (Some(unsent), _) => request = unsent,
                     (None, Some(again)) if is_closed(failed.error()) => request = again,
-                    _ => return Err(self.failure()),
+                    _ => return Err(failure(progress)),
                 },
             }
         }
-        let mut sender = self.connect().await?;
+        let node = &self.connection.node;
+        let (addr, transport) = (self.lease.addr, self.lease.transport);
+        let connecting = pool::connect(&*node.sockets, &node.name, addr, transport);
+        let mut sender = self.connected(connecting).await?;
         if let Some(shared) = sender.shared() {
-            self.lease.keep(shared);
+            self.lease.keep_client(shared);
         }
-        match self.wait(sender.try_send_request(request)).await? {
-            Ok(answer) => Ok((sender, answer)),
+        match self.wait(sender.try_send_request(request), || progress.read()).await? {
+            Ok(answer) => Ok(answered(answer, sender)),
             Err(failed) => {
                 tracing::debug!(target = %self.lease.addr, error = %failed.error(), "the target did not answer");
-                Err(self.failure())
+                Err(failure(progress))
             }
         }
     }
 
-    async fn connect(&self) -> Result<Sender, StatusCode> {
-        let node = &self.connection.node;
-        let connecting = pool::connect(&*node.sockets, &node.name, self.lease.addr, self.lease.transport);
+    async fn connected<T>(
+        &self,
+        connecting: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, StatusCode> {
         let result = tokio::select! {
             result = connecting => result,
             () = self.lease.cut.cancelled() => return Err(StatusCode::BAD_GATEWAY),
@@ -192,17 +227,22 @@ impl Exchange<'_> {
         })
     }
 
-    /// The target's answer, unless there is no traffic for the idle timeout.
-    async fn wait(&self, answer: impl Future<Output = Answer>) -> Result<Answer, StatusCode> {
+    /// The target's answer, unless there is no traffic for the idle timeout. `last` is when the upload moved, and its state.
+    async fn wait<T>(
+        &self,
+        answer: impl Future<Output = T>,
+        last: impl Fn() -> (Instant, UploadState),
+    ) -> Result<T, StatusCode> {
         tokio::pin!(answer);
         loop {
             // The upload counts as traffic, so the deadline moves with it.
-            let due = self.progress.read().0 + self.idle;
+            let due = last().0 + self.idle;
             tokio::select! {
+                biased;
                 answer = &mut answer => return Ok(answer),
                 () = self.lease.cut.cancelled() => return Err(StatusCode::BAD_GATEWAY),
                 () = tokio::time::sleep_until(due) => {
-                    let (last, state) = self.progress.read();
+                    let (last, state) = last();
                     if last + self.idle > Instant::now() {
                         continue;
                     }
@@ -215,12 +255,12 @@ impl Exchange<'_> {
             }
         }
     }
+}
 
-    fn failure(&self) -> StatusCode {
-        match self.progress.read().1 {
-            UploadState::Failed => StatusCode::BAD_REQUEST,
-            _ => StatusCode::BAD_GATEWAY,
-        }
+fn failure(progress: &Progress) -> StatusCode {
+    match progress.read().1 {
+        UploadState::Failed => StatusCode::BAD_REQUEST,
+        _ => StatusCode::BAD_GATEWAY,
     }
 }
 

@@ -22,6 +22,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    // Most requests name none; an empty list needs no memory.
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -62,24 +63,41 @@ pub(crate) fn drop_invalid(headers: &mut HeaderMap) {
     }
 }
 
+/// The values that a connection adds to each of its requests.
+pub(crate) struct Peer {
+    client: HeaderValue,
+    client_with_port: HeaderValue,
+    scheme: HeaderValue,
+    port: HeaderValue,
+}
+
+impl Peer {
+    pub(crate) fn new(client: SocketAddr, scheme: &'static str, port: u16) -> Peer {
+        // An address has only characters that a header may have.
+        let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
+        Peer {
+            client: value(client.ip().to_string()),
+            client_with_port: value(client.to_string()),
+            scheme: HeaderValue::from_static(scheme),
+            port: port.into(),
+        }
+    }
+}
+
 /// X-Forwarded-For, -Proto and -Port.
-pub(crate) fn add_forwarded(
-    headers: &mut HeaderMap,
-    attributes: &Attributes,
-    client: SocketAddr,
-    (scheme, port): (&'static str, u16),
-) {
+pub(crate) fn add_forwarded(headers: &mut HeaderMap, attributes: &Attributes, peer: &Peer) {
+    let client = if attributes.forwarded_port { &peer.client_with_port } else { &peer.client };
     match attributes.forwarded_for {
+        ForwardedFor::Append if !headers.contains_key(FORWARDED_FOR) => {
+            headers.insert(FORWARDED_FOR, client.clone());
+        }
         ForwardedFor::Append => {
-            let mut list = String::new();
-            for before in headers.get_all(FORWARDED_FOR).iter().filter_map(|v| v.to_str().ok()) {
-                list.push_str(before);
-                list.push_str(", ");
-            }
+            let mut list = Vec::new();
+            let before = headers.get_all(FORWARDED_FOR).iter().filter(|v| v.to_str().is_ok());
             // Last, so that the target can trust this entry, whatever the client sent before it.
-            match (attributes.forwarded_port, client.ip()) {
-                (true, _) => list.push_str(&client.to_string()),
-                (false, ip) => list.push_str(&ip.to_string()),
+            for (i, value) in before.chain([client]).enumerate() {
+                list.extend_from_slice(if i > 0 { b", " } else { b"" });
+                list.extend_from_slice(value.as_bytes());
             }
             if let Ok(list) = HeaderValue::try_from(list) {
                 headers.insert(FORWARDED_FOR, list);
@@ -90,8 +108,8 @@ pub(crate) fn add_forwarded(
             headers.remove(FORWARDED_FOR);
         }
     }
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    headers.insert(FORWARDED_PORT, port.into());
+    headers.insert(FORWARDED_PROTO, peer.scheme.clone());
+    headers.insert(FORWARDED_PORT, peer.port.clone());
 }
 
 /// Replaces the headers that describe the client's TLS.
@@ -120,19 +138,31 @@ pub(crate) fn too_many_forwards(headers: &HeaderMap) -> bool {
 /// `Root=1-<8 hex digits of seconds>-<24 random ones>`. An existing root is kept, and the balancer's own id
 /// is put before it as `Self`.
 pub(crate) fn add_trace(headers: &mut HeaderMap, name: &HeaderName, now: Timestamp) {
-    let random: u128 = rand::random::<u128>() >> 32;
-    let id = format!("1-{:08x}-{random:024x}", now.secs());
+    let id = trace_id(now);
     let value = match headers.get(name).and_then(|v| v.to_str().ok()) {
         Some(sent) if sent.contains("Root=") => {
             let kept: Vec<&str> = sent.split(';').filter(|f| !f.trim_start().starts_with("Self=")).collect();
             format!("Self={id};{}", kept.join(";"))
         }
         Some(sent) if !sent.is_empty() => format!("Root={id};{sent}"),
-        _ => format!("Root={id}"),
+        _ => ["Root=", &id].concat(),
     };
     if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(name.clone(), value);
     }
+}
+
+/// Without the formatting machinery: this runs for every request.
+fn trace_id(now: Timestamp) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let (seconds, random) = (now.secs() as u32, rand::random::<u128>());
+    let digit = |value: u128, i: usize| char::from(DIGITS[(value >> (4 * i)) as usize & 15]);
+    let mut id = String::with_capacity(35);
+    id.push_str("1-");
+    id.extend((0..8).rev().map(|i| digit(seconds.into(), i)));
+    id.push('-');
+    id.extend((0..24).rev().map(|i| digit(random, i)));
+    id
 }
 
 /// Host and, if there is one, port of a Host header.
@@ -181,7 +211,11 @@ mod tests {
             for sent in [&[][..], &[("x-forwarded-for", "1.2.3.4")]] {
                 let mut headers = map(sent);
                 let attributes = Attributes { forwarded_for: mode, ..Attributes::default() };
-                add_forwarded(&mut headers, &attributes, ([10, 0, 0, 1], 4000).into(), ("http", 8080));
+                add_forwarded(
+                    &mut headers,
+                    &attributes,
+                    &Peer::new(([10, 0, 0, 1], 4000).into(), "http", 8080),
+                );
                 shown += &format!("{mode:?} {:?}\n", headers.get("x-forwarded-for"));
             }
         }

@@ -12,6 +12,7 @@
 mod body;
 mod compile;
 mod counters;
+mod direct;
 pub mod fake;
 mod forward;
 mod headers;

@@ -158,7 +158,7 @@ async fn publish(running: Arc<Mutex<Running>>, seen: Arc<watch::Sender<Arc<Seen>
             }
             _ = sweep.tick() => {
                 let running = lock(&running);
-                running.nodes.values().flat_map(|n| n.members.values()).for_each(|m| m.target.pool.sweep());
+                running.nodes.values().flat_map(|n| n.members.values()).for_each(|m| m.target.sweep());
             }
         }
     }

@@ -11,7 +11,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{net::TcpStream, time::Instant};
 
 /// Idle connections kept per target and lane: enough to absorb a burst, few enough for a small server's
 /// connection limit.
@@ -21,46 +21,68 @@ const IDLE_AGE: Duration = Duration::from_secs(30);
 /// A reachable target answers a SYN within milliseconds; this covers three lost ones.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(crate) struct Pool(Box<[Mutex<Vec<Idle>>]>);
+pub(crate) struct Pool<T>(Box<[Mutex<Vec<Idle<T>>>]>);
 
-struct Idle {
-    sender: Sender,
+struct Idle<T> {
+    connection: T,
     since: Instant,
 }
 
-impl Default for Pool {
-    fn default() -> Pool {
+/// A connection between two exchanges.
+pub(crate) trait Reusable {
+    fn is_reusable(&self) -> bool;
+
+    /// Another handle of it, if exchanges can share it.
+    fn shared(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+}
+
+impl Reusable for Sender {
+    fn is_reusable(&self) -> bool {
+        self.is_ready()
+    }
+
+    fn shared(&self) -> Option<Sender> {
+        Sender::shared(self)
+    }
+}
+
+impl<T> Default for Pool<T> {
+    fn default() -> Pool<T> {
         Pool((0..escale_lanes::slots()).map(|_| Mutex::default()).collect())
     }
 }
 
-impl Pool {
-    pub(crate) fn take(&self) -> Option<Sender> {
+impl<T: Reusable> Pool<T> {
+    pub(crate) fn take(&self) -> Option<T> {
         let mut idle = self.own();
         while let Some(one) = idle.pop() {
             // Others are dropped here, which closes them.
-            if one.sender.is_ready() && one.since.elapsed() < IDLE_AGE {
-                // A connection that requests share stays for the next one.
-                if let Some(sender) = one.sender.shared() {
-                    idle.push(Idle { sender, since: Instant::now() });
+            if one.is_kept() {
+                // A connection that exchanges share stays for the next one.
+                if let Some(connection) = one.connection.shared() {
+                    idle.push(Idle { connection, since: Instant::now() });
                 }
-                return Some(one.sender);
+                return Some(one.connection);
             }
         }
         None
     }
 
-    pub(crate) fn put(&self, sender: Sender) {
+    pub(crate) fn put(&self, connection: T) {
         let mut idle = self.own();
         if idle.len() < IDLE_MAX {
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push(Idle { connection, since: Instant::now() });
         }
     }
 
     /// Closes connections that have been idle for too long or were closed by the other end.
     pub(crate) fn sweep(&self) {
-        let is_kept = |one: &Idle| one.sender.is_ready() && one.since.elapsed() < IDLE_AGE;
-        self.0.iter().for_each(|idle| lock(idle).retain(is_kept));
+        self.0.iter().for_each(|idle| lock(idle).retain(Idle::is_kept));
     }
 
     pub(crate) fn clear(&self) {
@@ -68,8 +90,14 @@ impl Pool {
     }
 
     /// Those of the calling lane. Nothing but a sweep ever waits for this lock.
-    fn own(&self) -> MutexGuard<'_, Vec<Idle>> {
+    fn own(&self) -> MutexGuard<'_, Vec<Idle<T>>> {
         lock(&self.0[escale_lanes::slot()])
+    }
+}
+
+impl<T: Reusable> Idle<T> {
+    fn is_kept(&self) -> bool {
+        self.since.elapsed() < IDLE_AGE && self.connection.is_reusable()
     }
 }
 
@@ -82,21 +110,35 @@ pub(crate) enum ConnectError {
     Refused(std::io::Error),
 }
 
-/// A new connection to `to`.
+/// A new connection.
+pub(crate) async fn open(
+    sockets: &dyn Sockets,
+    node: &str,
+    to: SocketAddr,
+) -> Result<TcpStream, ConnectError> {
+    let stream = tokio::time::timeout(CONNECT_TIMEOUT, sockets.connect(node, to))
+        .await
+        .map_err(|_| ConnectError::Timeout)?
+        .map_err(|e| match e.kind() {
+            std::io::ErrorKind::TimedOut => ConnectError::Timeout,
+            _ => ConnectError::Refused(e),
+        })?;
+    // Without it small answers wait for delayed acknowledgements. An error means that the socket is closed already.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// A client of a new connection.
 pub(crate) async fn connect(
     sockets: &dyn Sockets,
     node: &str,
     to: SocketAddr,
     transport: Transport,
 ) -> Result<Sender, ConnectError> {
-    let connecting = async {
-        let stream = sockets.connect(node, to).await?;
-        // Without it small answers wait for delayed acknowledgements. An error means that the socket is closed already.
-        let _ = stream.set_nodelay(true);
-        sender::handshake(stream, to, transport).await
-    };
-    let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
-    connected.map_err(|_| ConnectError::Timeout)?.map_err(|e| match e.kind() {
+    let stream = open(sockets, node, to).await?;
+    let handshake = sender::handshake(stream, to, transport);
+    let done = tokio::time::timeout(CONNECT_TIMEOUT, handshake).await.map_err(|_| ConnectError::Timeout)?;
+    done.map_err(|e| match e.kind() {
         std::io::ErrorKind::TimedOut => ConnectError::Timeout,
         _ => ConnectError::Refused(e),
     })

@@ -2,7 +2,7 @@
 
 use crate::{
     spec::{Condition, QueryPattern, Redirect},
-    table::{Port, Step},
+    table::{Forward, Port, Step},
 };
 use escale_base::{
     glob::{Glob, One},
@@ -33,6 +33,14 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Port {
+    /// The groups of a listener that only forwards: then nothing about a request has to be known.
+    pub(crate) fn forwards_all(&self) -> Option<&Forward> {
+        match &self.default {
+            Step::Forward(forward) if self.rules.is_empty() => Some(forward),
+            _ => None,
+        }
+    }
+
     pub(crate) fn step(&self, facts: &Facts<'_>) -> &Step {
         self.rules
             .iter()

@@ -6,7 +6,8 @@ use crate::{
     body::Body,
     counters::ListenerCounters,
     forward::forward,
-    headers, pages,
+    headers::{self, Peer},
+    pages,
     rules::Facts,
     spec::{Fixed, Redirect},
     sticky,
@@ -47,6 +48,8 @@ pub(crate) struct Connection {
     pub(crate) client: SocketAddr,
     /// Between this client and the balancer.
     pub(crate) scheme: Scheme,
+    /// The same for the headers of requests to targets.
+    pub(crate) peer: Peer,
     /// The version and cipher suite of its TLS.
     pub(crate) negotiated: Option<(&'static str, String)>,
     pub(crate) link: Arc<Link>,
@@ -83,16 +86,17 @@ pub(crate) async fn accept(
     stop: CancellationToken,
 ) {
     let (lanes, name, stopped) = (node.lanes.clone(), node.name.clone(), stop.clone());
-    let serve = move |stream, client| {
+    let serve = move |stream, client: SocketAddr| {
         let (node, counters, stop) = (node.clone(), counters.clone(), stopped.clone());
         async move {
             counters.opened.fetch_add(1, Relaxed);
             counters.active.fetch_add(1, Relaxed);
             let _active = Active(counters.clone());
             if let Some((stream, scheme)) = handshake(&node, key, stream, &stop).await {
+                let peer = Peer::new(client, scheme.as_str(), port);
                 let negotiated = stream.negotiated().map(|(version, suite)| (version, suite.to_owned()));
                 let link = Arc::default();
-                let connection = Connection { node, key, port, client, scheme, negotiated, link };
+                let connection = Connection { node, key, port, client, scheme, peer, negotiated, link };
                 serve(connection, stream, counters, stop).await;
             }
         }
@@ -210,7 +214,9 @@ async fn answer(
     if let Some(status) = connection.link.refusal(request.uri().path()) {
         return Err(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST));
     }
-    let to = {
+    let to = if let Some(to) = port.forwards_all() {
+        to
+    } else {
         let uri = request.uri();
         let host = match uri.authority() {
             Some(authority) => authority.as_str(),

@@ -3,6 +3,7 @@
 use crate::{
     TargetState,
     counters::{HistogramCounters, OutcomeCounters, TargetCount},
+    direct::Wire,
     pool::Pool,
     sender::Sender,
     spec::Transport,
@@ -38,8 +39,15 @@ pub(crate) struct Target {
     idle: Notify,
     /// Cancelled when the drain delay is over: cuts the remaining requests.
     pub(crate) cut: CancellationToken,
-    pub(crate) pool: Pool,
+    pool: Pools,
     pub(crate) counters: TargetCounters,
+}
+
+/// The idle connections of both request paths.
+#[derive(Default)]
+struct Pools {
+    clients: Pool<Sender>,
+    wires: Pool<Wire>,
 }
 
 #[derive(Default)]
@@ -64,7 +72,7 @@ impl Target {
             failed: Notify::new(),
             idle: Notify::new(),
             cut: CancellationToken::new(),
-            pool: Pool::default(),
+            pool: Pools::default(),
             counters: TargetCounters::default(),
         })
     }
@@ -127,14 +135,38 @@ impl Target {
         // After the delay the remaining requests are cut below.
         let _ = tokio::time::timeout(delay, all_done).await;
         self.cut.cancel();
-        self.pool.clear();
+        self.pool.clients.clear();
+        self.pool.wires.clear();
+    }
+
+    /// An idle connection of this lane.
+    pub(crate) fn client(&self) -> Option<Sender> {
+        self.pool.clients.take()
+    }
+
+    /// As [`Target::client`].
+    pub(crate) fn wire(&self) -> Option<Wire> {
+        self.pool.wires.take()
     }
 
     /// Keeps a connection for the next request of this lane.
-    pub(crate) fn keep(&self, sender: Sender) {
+    pub(crate) fn keep_client(&self, client: Sender) {
         if !self.is_draining() {
-            self.pool.put(sender);
+            self.pool.clients.put(client);
         }
+    }
+
+    /// As [`Target::keep_client`].
+    pub(crate) fn keep_wire(&self, wire: Wire) {
+        if !self.is_draining() {
+            self.pool.wires.put(wire);
+        }
+    }
+
+    /// Closes connections that have been idle for too long or were closed by the other end.
+    pub(crate) fn sweep(&self) {
+        self.pool.clients.sweep();
+        self.pool.wires.sweep();
     }
 
     pub(crate) fn count(&self) -> TargetCount {

@@ -9,6 +9,7 @@ mod contract {
     pub(crate) mod rules;
 
     mod downgrade;
+    mod paths;
     mod relay;
     mod sticky;
     mod tls;

@@ -15,6 +15,15 @@ use escale_tables::cloudfront::{
 };
 use escale_tables::s3::{Bucket, ObjectOwnership};
 
+/// CloudFront accepts a leading slash, and asks the origin for a path with two then.
+///
+/// <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html>
+const ROOT_OBJECT_BYTES: usize = 255;
+
+fn is_of_root_object(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_-.*$/~\"'&".contains(c)
+}
+
 pub(crate) fn config(
     cx: &Cx<'_>,
     id: Option<&DistributionId>,
@@ -40,7 +49,7 @@ pub(crate) fn config(
         }
     }
     let root = config.default_root_object.as_deref().unwrap_or("");
-    if root.starts_with('/') {
+    if root.len() > ROOT_OBJECT_BYTES || !root.chars().all(is_of_root_object) {
         return Err(Error::DefaultRootObject);
     }
     for alias in config.aliases.iter().flat_map(|a| &a.0) {

@@ -66,7 +66,7 @@ pub enum Error {
     TooLongCsp,
     #[error("{0}")]
     InvalidArgument(String),
-    #[error("The default root object must not begin with '/'")]
+    #[error("The default root object file name is too big or contains an invalid character")]
     DefaultRootObject,
     #[error("A CustomErrorResponse has an invalid response code")]
     ResponseCode,

@@ -120,7 +120,7 @@ pub(crate) fn entry(parameters: Parameters) -> Result<AclEntry, Error> {
     }
     // AWS ignores the ports of all other protocols: such an entry covers all ports.
     let ports = match protocol.as_str() {
-        TCP | UDP => Some(ports(port_range.ok_or(Error::Missing("portRange"))?)?),
+        protocol if has_ports(protocol) => Some(ports(port_range.ok_or(Error::Missing("portRange"))?)?),
         _ => None,
     };
     let icmp = match (protocol.as_str(), cidr) {
@@ -138,6 +138,16 @@ pub(crate) fn entry(parameters: Parameters) -> Result<AclEntry, Error> {
         ports,
         icmp,
     })
+}
+
+/// Whether entries of the protocol have ports.
+pub(crate) fn has_ports(protocol: &str) -> bool {
+    matches!(protocol, TCP | UDP)
+}
+
+/// Whether entries of the protocol have an ICMP type.
+pub(crate) fn is_icmp(protocol: &str) -> bool {
+    matches!(protocol, ICMP | ICMP_V6)
 }
 
 /// The place of an entry in its ACL.

@@ -119,9 +119,10 @@ impl Guard {
     fn caller(&self, headers: &HeaderMap, operation: Option<&str>) -> Result<Caller, Denied> {
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
         let host = header("host").unwrap_or(&self.api.cloud.config.endpoint);
+        let scheme = self.arrival.scheme();
         let unknown = |message: &str| Denied {
             status: StatusCode::UNAUTHORIZED,
-            challenge: Some(format!("Basic realm=\"http://{host}/\",service=\"ecr.amazonaws.com\"")),
+            challenge: Some(format!("Basic realm=\"{scheme}://{host}/\",service=\"ecr.amazonaws.com\"")),
             code: "UNAUTHORIZED".into(),
             message: message.to_owned(),
         };

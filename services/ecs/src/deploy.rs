@@ -3,13 +3,13 @@
 use crate::{
     Error,
     choices::{AvailabilityZoneRebalancing, DeploymentControllerType, DeploymentStrategy},
-    shapes::{BreakerShape, ControllerShape},
+    shapes::{BreakerShape, ControllerShape, MonitoringShape},
 };
 use escale_base::{AwsError, Timestamp, Wire, ids};
 use escale_service::Cx;
 use escale_tables::ecs::{
-    AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, Outcome, PlatformVersion, Service, ServiceEvents,
-    ServiceRegistry, TaskDefinition,
+    AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, MetricConfiguration, Outcome, PlatformVersion,
+    Service, ServiceEvents, ServiceRegistry, TaskDefinition,
 };
 use std::collections::BTreeMap;
 
@@ -91,6 +91,22 @@ pub(crate) fn grace(given: Option<i64>, balancers: &[LoadBalancer]) -> Result<Op
         Some(secs) => Ok(Some(secs)),
         None => Ok((!balancers.is_empty()).then_some(0)),
     }
+}
+
+/// The configured resolutions. AWS has them for these metrics only, and each metric at most once.
+pub(crate) fn monitoring(given: Option<MonitoringShape>) -> Result<Option<Vec<MetricConfiguration>>, Error> {
+    let Some(given) = given else { return Ok(None) };
+    let configurations = given.metric_configurations;
+    if let Some(other) = configurations.iter().find(|c| !matches!(c.resolution_seconds, 20 | 60)) {
+        let secs = other.resolution_seconds;
+        return Err(Error::Invalid(format!("resolutionSeconds must be 20 or 60; it is {secs}.")));
+    }
+    let names: Vec<_> = configurations.iter().flat_map(|c| &c.metric_names).collect();
+    let is_repeated = |(i, name)| names[..i].contains(name);
+    if let Some((_, twice)) = names.iter().enumerate().find(|named| is_repeated((named.0, named.1))) {
+        return Err(Error::Invalid(format!("The metric {twice} has more than one configuration.")));
+    }
+    Ok(Some(configurations))
 }
 
 pub(crate) fn check_controller(given: Option<&ControllerShape>) -> Result<(), Error> {

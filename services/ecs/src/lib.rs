@@ -84,7 +84,7 @@ impl Service for Ecs {
             "RunTask" => resources.iter().map(task).collect(),
             _ => resources.to_vec(),
         };
-        tagged.then(|| Also::tagging("ecs:TagResource", &resources).with("ecs:create-action", operation))
+        tagged.then(|| Also::tagging("ecs:TagResource", &resources).with("ecs:createaction", operation))
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

@@ -17,8 +17,9 @@ use escale_tables::ec2::ZoneName;
 use escale_tables::ecs::{
     AwsVpc, CapacityProvider, Cluster, ClusterName, ClusterSetting, Compatibility, ContainerDefinition,
     ContainerName, ContainerState, Deployment, DeploymentId, EphemeralStorage, Family, KeyValue, Launch,
-    LoadBalancer, Outcome, Overrides, Platform, PlatformVersion, PropagateTags, RoleReference, Service,
-    ServiceEvents, ServiceName, ServiceRegistry, StrategyItem, Task, TaskDefinition, VolumeName,
+    LoadBalancer, MetricConfiguration, Outcome, Overrides, Platform, PlatformVersion, PropagateTags,
+    RoleReference, Service, ServiceEvents, ServiceName, ServiceRegistry, StrategyItem, Task, TaskDefinition,
+    VolumeName,
 };
 use std::sync::Arc;
 
@@ -373,6 +374,12 @@ pub(crate) struct ServiceShape {
     pub propagate_tags: PropagateTags,
     pub enable_execute_command: bool,
     pub availability_zone_rebalancing: AvailabilityZoneRebalancing,
+}
+
+#[derive(Clone, Debug, Wire)]
+#[wire(camelCase)]
+pub(crate) struct MonitoringShape {
+    pub metric_configurations: Vec<MetricConfiguration>,
 }
 
 #[derive(Debug, Wire)]

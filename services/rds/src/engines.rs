@@ -10,7 +10,7 @@ use escale_tables::rds::EngineSeen;
 const NEWEST_MINOR: &[(u32, u32)] = &[(13, 22), (14, 19), (15, 14), (16, 10), (17, 6), (18, 1)];
 
 /// Stores which versions are installed.
-pub(crate) fn store_installed(store: &Store, majors: &[u32]) -> Result<(), StoreError> {
+pub fn store_installed(store: &Store, majors: &[u32]) -> Result<(), StoreError> {
     store.write(|tx| {
         let removed: Vec<_> = tx.scan::<EngineSeen>().filter(|e| !majors.contains(&e.major)).collect();
         for engine in removed {

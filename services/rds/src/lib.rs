@@ -72,6 +72,9 @@ pub struct Planes {
     pub majors: Vec<u32>,
 }
 
+/// Stores which major versions of PostgreSQL are installed; [`start`] does it for a daemon.
+pub use engines::store_installed;
+
 /// Starts the reconcilers and the observer.
 pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Planes) {
     let (plane, events) = match planes.postgres {

@@ -5,7 +5,8 @@ use crate::{
     events,
     reconcile::{Executor, plane_name},
 };
-use escale_postgres::Event;
+use escale_base::Timestamp;
+use escale_postgres::{Event, Reason};
 use escale_store::{Image, StoreError};
 use escale_tables::rds::{Instance, InstanceSeen};
 use std::{sync::Arc, time::Duration};
@@ -52,8 +53,12 @@ async fn record(executor: &Executor, event: &Event) {
         executor.store.read().get::<InstanceSeen>(&instance.id).is_some_and(|s| s.enacted.is_some());
     let now = executor.cloud.clock.now();
     let written = executor.store.write(|tx| {
-        for (category, message) in messages(&instance, is_created, event) {
-            events::instance(tx, &executor.cloud.config, now, &instance.id, category, &message);
+        for (at, category, message) in messages(&instance, is_created, event, now) {
+            events::instance(tx, &executor.cloud.config, at, &instance.id, category, &message);
+        }
+        if let Event::FailedOver { to, .. } = event {
+            // The plane has seen the new primary accept writes. The observation below asks all servers and takes longer.
+            executor.point_to(tx, &instance, to);
         }
         Ok::<(), StoreError>(())
     });
@@ -74,35 +79,65 @@ fn of_database(image: &Image, database: &str) -> Option<Arc<Instance>> {
     image.scan::<Instance>().find(|i| plane_name(i) == database)
 }
 
-/// RDS events for a plane's event, as category and message.
-fn messages(instance: &Instance, is_created: bool, event: &Event) -> Vec<(&'static str, String)> {
+/// RDS events for a plane's event: time, category and message. Those of a failover are AWS's.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html>
+fn messages(
+    instance: &Instance,
+    is_created: bool,
+    event: &Event,
+    now: Timestamp,
+) -> Vec<(Timestamp, &'static str, String)> {
     let zone = |node: &str| {
         let found = instance.nodes.iter().find(|n| n.name == node);
         found.map_or_else(|| node.to_owned(), |n| n.zone.clone())
     };
+    let one = |category, message: String| vec![(now, category, message)];
     match event {
-        Event::FailedOver { from, to, .. } => vec![
-            ("failover", "Multi-AZ instance failover started.".to_owned()),
-            (
-                "failover",
-                format!("Multi-AZ instance failover completed: from {} to {}", zone(from), zone(to)),
-            ),
-        ],
-        Event::Degraded { standby, .. } => {
-            let what = format!("The standby in {} failed; commits no longer wait for it", zone(standby));
-            vec![("availability", what)]
+        Event::FailedOver { from, reason, started, finished, resumed, .. } => {
+            let failover = |at: Timestamp, message: &str| (at, "failover", message.to_owned());
+            let why = reason_of(*reason)
+                .map(|why| (*started, "availability", format!("{why} It was in {}.", zone(from))));
+            let resumed = resumed.then(|| failover(now, "Recovered from partial failover."));
+            let story = [
+                failover(*started, "Multi-AZ instance failover started."),
+                failover(
+                    *finished,
+                    "Multi-AZ failover to standby complete - DNS propagation may take a few minutes.",
+                ),
+                failover(now, "Multi-AZ instance failover completed."),
+            ];
+            why.into_iter().chain(story).chain(resumed).collect()
         }
+        Event::Degraded { standby, .. } => one(
+            "availability",
+            format!("The standby in {} failed; commits no longer wait for it", zone(standby)),
+        ),
         Event::Protected { standby, .. } => {
-            vec![("availability", format!("The standby in {} has every commit", zone(standby)))]
+            one("availability", format!("The standby in {} has every commit", zone(standby)))
         }
         // During creation, servers start and stop several times.
         _ if !is_created => vec![],
         Event::NodeDied { node, .. } if instance.running && instance.deletion.is_none() => {
-            vec![("availability", format!("The server in {} has stopped", zone(node)))]
+            one("availability", format!("The server in {} has stopped", zone(node)))
         }
         Event::NodeUnresponsive { node, .. } => {
-            vec![("availability", format!("The server in {} does not answer", zone(node)))]
+            one("availability", format!("The server in {} does not answer", zone(node)))
         }
         Event::NodeDied { .. } | Event::NodeStarted { .. } => vec![],
+    }
+}
+
+/// AWS's words for the reason of a failover.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.MultiAZ.Failover.html>
+fn reason_of(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::Requested => None,
+        Reason::Unhealthy => Some("The primary host of the RDS Multi-AZ instance is unhealthy."),
+        Reason::Unreachable => Some(
+            "The primary host of the RDS Multi-AZ instance is unreachable due to loss of network connectivity.",
+        ),
+        Reason::Unresponsive => Some("The RDS Multi-AZ primary instance is busy and unresponsive."),
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
     };
     let current = reconcile::fingerprint(image, wish).ok();
     let enacted = seen.enacted.is_some() && seen.enacted == current;
-    let rebooted = wish.reboot.as_ref().is_none_or(|r| seen.rebooted.is_some_and(|at| at >= r.asked));
+    let rebooted = has_rebooted(wish, seen);
     // The first match wins: a deletion hides all other states, and a stop hides changes.
     match &seen.enacted {
         _ if wish.deletion.is_some() => Status::Deleting,
@@ -57,6 +57,11 @@ pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
         Some(_) if pending_snapshot(image, wish) => Status::BackingUp,
         Some(_) => Status::Available,
     }
+}
+
+/// Whether the last requested reboot is done.
+pub(crate) fn has_rebooted(wish: &Instance, seen: &InstanceSeen) -> bool {
+    wish.reboot.as_ref().is_none_or(|r| seen.rebooted.is_some_and(|at| at >= r.asked))
 }
 
 /// Whether the current wish failed. An older wish that failed does not count: its correction is still to be enacted.
@@ -142,6 +147,7 @@ mod tests {
             rebooted: None,
             error: None,
             failed: None,
+            watched: true,
             at: Timestamp(0),
         };
         assert_eq!(status_of(&wish, None), "creating");

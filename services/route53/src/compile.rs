@@ -23,9 +23,8 @@ pub(crate) fn spec(image: &Image, config: &Config, endpoints: &[Endpoint]) -> Sp
         let associated = || zones.iter().filter(|(_, row)| row.private && row.vpcs.contains(&vpc.id));
         own.extend(associated().map(|(zone, _)| Arc::clone(zone)));
         // As on AWS, a private zone of the user replaces the public names within it.
-        let is_replaced = |zone: &Zone| {
-            associated().any(|(_, row)| names::within(&format!("{}.", zone.name), &row.name))
-        };
+        let is_replaced =
+            |zone: &Zone| associated().any(|(_, row)| names::within(&format!("{}.", zone.name), &row.name));
         own.extend(of_aws.iter().filter(|zone| !is_replaced(zone)).cloned());
         Resolver {
             zones: own,

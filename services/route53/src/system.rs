@@ -72,7 +72,10 @@ pub(crate) fn endpoints(endpoints: &[Endpoint]) -> Vec<Arc<Zone>> {
     let zone_of = |endpoint: &Endpoint| {
         let below = endpoint.has_names_below.then(|| format!("*.{}", endpoint.name));
         let names = std::iter::once(endpoint.name.clone()).chain(below);
-        zone(&endpoint.name, names.map(|name| SystemName::new(name, vec![endpoint.address], TTL_SECS)).collect())
+        zone(
+            &endpoint.name,
+            names.map(|name| SystemName::new(name, vec![endpoint.address], TTL_SECS)).collect(),
+        )
     };
     endpoints.iter().map(zone_of).collect()
 }

@@ -148,7 +148,7 @@ async fn answers_queries_in_vpc_internet_and_host() {
         &store,
         Vpc { id: VPC.into(), cidr, dns_support: true, dns_hostnames: false, tags: vec![], created: at },
     );
-    put(&store, VpcSeen { id: VPC.into(), applied: String::new().into(), at });
+    put(&store, VpcSeen { id: VPC.into(), applied: String::new().into(), router: None, at });
 
     let mut engine = Engine::new(store.clone(), Clock::machine());
     let web = Arc::new(LoopbackWeb::new(namespaces, Arc::new(NoNames)));

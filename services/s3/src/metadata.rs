@@ -35,6 +35,13 @@ macro_rules! with_metadata {
             tagging: Option<String>,
         }
         impl $name {
+            /// The condition keys of an upload, from its headers.
+            fn condition_keys(&self) -> ::std::vec::Vec<(&'static str, ::std::string::String)> {
+                let acl = self.acl.map(|acl| ("s3:x-amz-acl", acl.to_string()));
+                let encryption = self.server_side_encryption.map(|e| ("s3:x-amz-server-side-encryption", e.to_string()));
+                acl.into_iter().chain(encryption).collect()
+            }
+
             /// Moves the fields that describe the object out of the input.
             fn meta(&mut self) -> Result<::escale_objects::Meta, $crate::Error> {
                 $crate::metadata::refuse(self.storage_class, self.server_side_encryption, self.acl)?;

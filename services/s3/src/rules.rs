@@ -17,6 +17,20 @@ pub(crate) fn bucket_arn(bucket: &BucketName) -> String {
     format!("arn:aws:s3:::{bucket}")
 }
 
+/// The condition keys of a listing: its parameters.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html>
+pub(crate) fn listing_keys(
+    prefix: Option<&str>,
+    delimiter: Option<&str>,
+    max_keys: Option<i64>,
+) -> Vec<(&'static str, String)> {
+    let prefix = prefix.map(|prefix| ("s3:prefix", prefix.to_owned()));
+    let delimiter = delimiter.map(|delimiter| ("s3:delimiter", delimiter.to_owned()));
+    let max_keys = max_keys.map(|max| ("s3:max-keys", max.to_string()));
+    prefix.into_iter().chain(delimiter).chain(max_keys).collect()
+}
+
 pub(crate) fn object_arn(bucket: &BucketName, key: &str) -> String {
     format!("arn:aws:s3:::{bucket}/{key}")
 }

@@ -10,6 +10,7 @@
 pub mod acm;
 pub mod cloudformation;
 pub mod cloudfront;
+pub mod cloudwatch;
 pub mod ec2;
 pub mod ecr;
 pub mod ecs;
@@ -21,6 +22,7 @@ pub mod route53;
 pub mod s3;
 pub mod secretsmanager;
 pub mod servicediscovery;
+pub mod sns;
 pub mod ssm;
 
 use escale_store::TableDef;
@@ -40,6 +42,7 @@ pub fn all() -> Vec<TableDef> {
         acm::TABLES,
         cloudformation::TABLES,
         cloudfront::TABLES,
+        cloudwatch::TABLES,
         ec2::TABLES,
         ecr::TABLES,
         ecs::TABLES,
@@ -51,6 +54,7 @@ pub fn all() -> Vec<TableDef> {
         s3::TABLES,
         secretsmanager::TABLES,
         servicediscovery::TABLES,
+        sns::TABLES,
         ssm::TABLES,
     ]
     .concat()

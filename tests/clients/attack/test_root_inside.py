@@ -21,13 +21,17 @@ from tasks import EXECUTION, Cluster, policy
 pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
 
 API, S3 = "http://api.escale.internal", "http://s3.escale.internal"
+STS_OF_AWS, S3_OF_AWS = (f"https://{service}.{REGION}.amazonaws.com" for service in ("sts", "s3"))
 
-# Only the network namespace is the task's; /etc/resolv.conf is the host's. So the program maps the two names itself, to the
+# Only the network namespace is the task's; /etc/resolv.conf is the host's. So the program maps the names itself, to the
 # addresses that the VPC's resolver returns.
 SDK = """
 import json, socket, sys
 import boto3, botocore.config, botocore.exceptions
-addresses = {"api.escale.internal": "198.18.0.2", "s3.escale.internal": "198.18.0.3"}
+addresses = {
+    "api.escale.internal": "198.18.0.2", "s3.escale.internal": "198.18.0.3",
+    "sts.eu-west-3.amazonaws.com": "198.18.0.2", "s3.eu-west-3.amazonaws.com": "198.18.0.3",
+}
 real = socket.getaddrinfo
 socket.getaddrinfo = lambda host, *rest, **more: real(addresses.get(host, host), *rest, **more)
 config = botocore.config.Config(retries={"max_attempts": 1, "mode": "standard"}, s3={"addressing_style": "path"})
@@ -60,6 +64,8 @@ CALLS = [
     (API, "route53", "list_hosted_zones", {}),
     (API, "s3", "list_buckets", {}),
     (S3, "s3", "list_buckets", {}),
+    (STS_OF_AWS, "sts", "get_caller_identity", {}),
+    (S3_OF_AWS, "s3", "list_buckets", {}),
 ]
 DENIED = ("AccessDenied:", "AccessDeniedException:", "UnauthorizedOperation:")
 
@@ -84,7 +90,8 @@ class TaskNetwork:
         return json.loads(done.stdout)
 
     def calls(self, calls=CALLS, **credentials):
-        fixed = {"AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}
+        trust = f"{self.cloud.home}/trust/ca-bundle.pem"
+        fixed = {"AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "AWS_CA_BUNDLE": trust}
         return self.run(SDK, calls, **fixed, **credentials)
 
     def get(self, *requests_made):

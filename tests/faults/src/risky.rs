@@ -264,12 +264,6 @@ impl<P: Postgres + ?Sized> Postgres for Risky<P> {
     async fn delete(&self, name: &str, final_snapshot: Option<&str>) -> Result<()> {
         call(&*self.fate, "postgres delete", Kind::Unknown, self.plane.delete(name, final_snapshot)).await
     }
-    async fn power_off(&self, zone: &str) -> Result<()> {
-        self.plane.power_off(zone).await
-    }
-    async fn power_on(&self, zone: &str) -> Result<()> {
-        self.plane.power_on(zone).await
-    }
     async fn wipe(&self) -> Result<()> {
         self.plane.wipe().await
     }

@@ -8,17 +8,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by it")]
 
-mod changes;
 mod fake_ec2;
 mod property_table;
 mod resource;
-mod updates;
 
-pub use changes::Changes;
 pub use fake_ec2::FakeEc2;
-pub use property_table::PropertyTable;
+pub use property_table::{PropertyTable, Removal};
 pub use resource::Resource;
-pub use updates::{Case, Removal};
 
 use escale_base::{AwsError, Clock, Timestamp, wire::Value};
 use escale_service::{

@@ -1,7 +1,10 @@
 //! Events at random times. Accidents: a task's process or a database server dies, a target becomes unhealthy. Actions of users:
 //! a task is stopped, a service redeployed, a database failed over.
 
-use crate::simulation::{Daemon, Simulation};
+use crate::{
+    rows,
+    simulation::{Daemon, Simulation},
+};
 use anyhow::Result;
 use escale_postgres::Postgres;
 use escale_proxy::{Proxies, Reason, TargetState};
@@ -30,9 +33,11 @@ pub(crate) async fn happen(simulation: &Simulation, daemon: &Daemon) -> Result<I
         if !simulation.hazard.take_accident() {
             continue;
         }
-        match simulation.hazard.random(|r| r.random_range(0..3)) {
+        rows::write_and_check(simulation).await?;
+        match simulation.hazard.random(|r| r.random_range(0..4)) {
             0 => kill_a_container(simulation, daemon),
             1 => kill_a_server(simulation).await?,
+            2 => rows::break_servers(simulation).await?,
             _ => fail_a_target(simulation, daemon).await,
         }
     }

@@ -30,6 +30,7 @@ pub(crate) async fn deployed(simulation: &Simulation, daemon: &Daemon) -> Result
     let image = daemon.store.read();
     services(daemon, &image).await?;
     databases(simulation, daemon, &image).await?;
+    crate::rows::write_and_check(simulation).await?;
     targets(daemon, &image).await
 }
 

@@ -1,6 +1,6 @@
 //! The simulated machine: the state file and the planes, which outlive the daemon; and the daemon itself.
 
-use crate::{accidents, client::Client, hazard::Hazard};
+use crate::{accidents, client::Client, hazard::Hazard, rows::Acknowledged};
 use anyhow::{Context, Result, bail};
 use escale_authority::FakeAuthorities;
 use escale_base::{Clock, Secret, Timestamp};
@@ -31,6 +31,7 @@ pub(crate) struct Simulation {
     pub(crate) network: Arc<FakeNetwork>,
     pub(crate) containers: escale_containers::Fake,
     pub(crate) postgres: Arc<FakePostgres>,
+    pub(crate) acknowledged: Acknowledged,
     pub(crate) logs: Arc<escale_logstore::Fake>,
     pub(crate) objects: Arc<escale_objects::Fake>,
     pub(crate) registry: Arc<escale_registry::Fake>,
@@ -79,6 +80,7 @@ impl Simulation {
             network: Arc::default(),
             containers: escale_containers::Fake::new(),
             postgres: Arc::new(FakePostgres::new(clock.clone())),
+            acknowledged: Acknowledged::default(),
             logs: Arc::default(),
             objects: Arc::new(escale_objects::Fake::new(clock.clone(), escale_objects::Limits::default())),
             registry: Arc::new(escale_registry::Fake::new(clock)),
@@ -141,6 +143,7 @@ impl Simulation {
         let services = Services::new(DataPlanes {
             dns: self.risky(&dns),
             logs: self.risky(&self.logs),
+            metrics: Arc::new(escale_metrics::Fake::default()),
             objects: Arc::clone(&self.objects) as _,
             registry: Arc::clone(&self.registry) as _,
             calls: Arc::new(escale_journal::Fake::default()),

@@ -25,7 +25,7 @@ pub(crate) fn measure_up() -> Result<()> {
     let cleaned = cloud.escale(&["reset", "--yes"]);
     let _ = fs::remove_dir_all(&cloud.home);
     cleaned?;
-    report::write(&measured?)
+    report::write("up", "The wishes are those of one developer on one machine.", &measured?)
 }
 
 fn measure(cloud: &Cloud) -> Result<report::Rows> {
@@ -46,8 +46,9 @@ fn measure(cloud: &Cloud) -> Result<report::Rows> {
     let by_hand = database_by_hand(&cloud.home.join("by-hand"))?;
     let here = describe::median(&format!("http://{}/", cloud.endpoint))?;
     let moto = describe::median(&describe::Moto::start()?.endpoint)?;
-    let mut rows = report::Rows::default();
-    let mut row = |what: &str, value: String, wish: &str| rows.add(what, value, wish);
+    let mut rows = report::Rows::new(&["what", "measured", "wish"]);
+    let mut row =
+        |what: &str, value: String, wish: &str| rows.add(&[what.to_owned(), value, wish.to_owned()]);
     row("`escale start` to the first answer of the API", format!("{} ms", start.as_millis()), "< 100 ms");
     row("memory of the idle daemon (RSS)", format!("{:.1} MiB", idle_kib as f64 / 1024.0), "< 40 MiB");
     for (phase, seconds) in up["seconds"].as_object().context("the output of `escale up` has no phases")? {

@@ -11,7 +11,10 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
-    rustls::{ClientConfig, RootCertStore, pki_types::ServerName},
+    rustls::{
+        ClientConfig, RootCertStore,
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
+    },
 };
 
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -48,10 +51,18 @@ async fn exchange(mut request: Request<Full<Bytes>>) -> Result<Bytes, Error> {
     if !secure {
         return over(stream, request).await;
     }
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let config = ClientConfig::builder().with_root_certificates(roots()?).with_no_client_auth();
     let stream = TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(host)?, stream).await?;
     over(stream, request).await
+}
+
+/// Mozilla's authorities, and those of the file that `SSL_CERT_FILE` names, as in other programs.
+fn roots() -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(file) = std::env::var_os("SSL_CERT_FILE") {
+        roots.add_parsable_certificates(CertificateDer::pem_file_iter(file)?.filter_map(Result::ok));
+    }
+    Ok(roots)
 }
 
 async fn over<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Bytes, Error>

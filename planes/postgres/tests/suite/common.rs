@@ -40,6 +40,7 @@ pub(crate) fn pair(tag: &str, name: &str) -> DatabaseSpec {
         parameters: Default::default(),
         tls: None,
         restore_from: None,
+        witness: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use escale_base::Clock;
+use escale_lanes::Lanes;
 use escale_proxy::{Balancers, Proxies, Sockets, TargetState, spec::*};
 use std::{
     net::SocketAddr,
@@ -82,18 +83,34 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Applies the spec. Connections are served on lanes, as in the data plane's process.
+    pub(crate) async fn start_unchecked(spec: BalancerSpec) -> Running {
+        Running::apply(spec, Lanes::start(2).unwrap()).await
+    }
+
     /// Applies the spec and waits for the first health checks of its targets.
     pub(crate) async fn start(spec: BalancerSpec) -> Running {
-        let plane = Balancers::new(Arc::new(Loopback), Clock::machine());
+        Running::start_unchecked(spec).await.checked().await
+    }
+
+    /// As [`Running::start`], on the runtime of the test alone, so that the test can stop its clock.
+    pub(crate) async fn start_here(spec: BalancerSpec) -> Running {
+        Running::apply(spec, Lanes::none()).await.checked().await
+    }
+
+    async fn apply(spec: BalancerSpec, lanes: Lanes) -> Running {
+        let plane = Balancers::new(Arc::new(Loopback), Clock::machine()).on(lanes);
         plane.apply(spec).await.unwrap();
-        let mut seen = plane.seen("web").unwrap();
-        let seen = seen
-            .wait_for(|s| s.targets.iter().all(|t| !matches!(t.state, TargetState::Initial(_))))
-            .await
-            .unwrap()
-            .clone();
+        let seen = plane.seen("web").unwrap().borrow().clone();
         let addr = *seen.listeners[0].state.as_ref().unwrap();
         Running { plane, addr }
+    }
+
+    async fn checked(self) -> Running {
+        let mut seen = self.plane.seen("web").unwrap();
+        let seen = seen.wait_for(|s| s.targets.iter().all(|t| !matches!(t.state, TargetState::Initial(_))));
+        drop(seen.await.unwrap());
+        self
     }
 
     pub(crate) async fn to(behaviour: Behaviour) -> (Running, Server) {

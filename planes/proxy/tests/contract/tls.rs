@@ -239,7 +239,7 @@ async fn refuses_tls_that_cannot_work() {
 #[tokio::test]
 async fn closes_connections_that_do_not_complete_a_handshake() {
     let own = [certificate(&["a.test"])];
-    let running = Running::start(with_tls(Vec::new(), tls(&own))).await;
+    let running = Running::start_here(with_tls(Vec::new(), tls(&own))).await;
     let mut silent = TcpStream::connect(running.addr).await.unwrap();
     let mut slow = TcpStream::connect(running.addr).await.unwrap();
     slow.write_all(&[22, 3, 1, 2, 0, 1]).await.unwrap();

@@ -2,7 +2,7 @@
 
 use crate::CloudFront;
 use escale_base::wire::Value;
-use escale_harness::{Changes, Harness};
+use escale_harness::{Harness, PropertyTable};
 use serde_json::json;
 
 /// Of 2048 bits.
@@ -112,10 +112,12 @@ fn updates_change_every_property() {
     let mut new_control = access_control("other");
     new_control["OriginAccessControlConfig"]["SigningBehavior"] = "never".into();
     for case in [
-        Changes {
-            type_name: "AWS::CloudFront::Distribution",
-            before: json!({"DistributionConfig": before, "Tags": tags}),
-            changes: vec![
+        PropertyTable::on(
+            "AWS::CloudFront::Distribution",
+            &cloud,
+            json!({"DistributionConfig": before, "Tags": tags}),
+        )
+        .changes(vec![
                 changed("Enabled", json!(false)),
                 changed("IPV6Enabled", json!(false)),
                 changed("Comment", json!("c")),
@@ -152,31 +154,23 @@ fn updates_change_every_property() {
                 ),
                 json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
                 json!({"Tags": null}),
-            ],
-            write_only: &[],
-        },
-        Changes {
-            type_name: "AWS::CloudFront::OriginAccessControl",
-            before: access_control("one"),
-            changes: vec![json!({"OriginAccessControlConfig": new_control["OriginAccessControlConfig"]})],
-            write_only: &[],
-        },
-        Changes {
-            type_name: "AWS::CloudFront::PublicKey",
-            before: json!({"PublicKeyConfig": public_key("third", "c")}),
-            changes: vec![json!({"PublicKeyConfig": public_key("third", "other")})],
-            write_only: &[],
-        },
-        Changes {
-            type_name: "AWS::CloudFront::KeyGroup",
-            before: json!({"KeyGroupConfig": group("one", &[&first])}),
-            changes: vec![json!({"KeyGroupConfig": group("two", &[&first, &second])})],
-            write_only: &[],
-        },
+            ]),
+        PropertyTable::on("AWS::CloudFront::OriginAccessControl", &cloud, access_control("one"))
+            .changes(vec![json!({"OriginAccessControlConfig": new_control["OriginAccessControlConfig"]})]),
+        PropertyTable::on(
+            "AWS::CloudFront::PublicKey",
+            &cloud,
+            json!({"PublicKeyConfig": public_key("third", "c")}),
+        )
+        .changes(vec![json!({"PublicKeyConfig": public_key("third", "other")})]),
+        PropertyTable::on(
+            "AWS::CloudFront::KeyGroup",
+            &cloud,
+            json!({"KeyGroupConfig": group("one", &[&first])}),
+        )
+        .changes(vec![json!({"KeyGroupConfig": group("two", &[&first, &second])})]),
     ] {
-        let resource = cloud.check_changes(&case);
-        cloud.delete_resource(&resource).unwrap();
-        assert_eq!(cloud.read_resource(&resource), Value::Null);
+        case.check();
     }
 }
 
@@ -184,34 +178,32 @@ fn updates_change_every_property() {
 fn updates_change_every_property_of_policies_and_identities() {
     let cloud = Harness::of(CloudFront);
     for case in [
-        Changes {
-            type_name: "AWS::CloudFront::CloudFrontOriginAccessIdentity",
-            before: json!({"CloudFrontOriginAccessIdentityConfig": {"Comment": "c"}}),
-            changes: vec![json!({"CloudFrontOriginAccessIdentityConfig": {"Comment": "other"}})],
-            write_only: &[],
-        },
-        Changes {
-            type_name: "AWS::CloudFront::CachePolicy",
-            before: json!({"CachePolicyConfig": cache_policy("one", 60)}),
-            changes: vec![json!({"CachePolicyConfig": cache_policy("two", 90)})],
-            write_only: &[],
-        },
-        Changes {
-            type_name: "AWS::CloudFront::OriginRequestPolicy",
-            before: json!({"OriginRequestPolicyConfig": request_policy("one", "all")}),
-            changes: vec![json!({"OriginRequestPolicyConfig": request_policy("one", "none")})],
-            write_only: &[],
-        },
-        Changes {
-            type_name: "AWS::CloudFront::ResponseHeadersPolicy",
-            before: json!({"ResponseHeadersPolicyConfig": response_policy("one", "DENY")}),
-            changes: vec![json!({"ResponseHeadersPolicyConfig": response_policy("one", "SAMEORIGIN")})],
-            write_only: &[],
-        },
+        PropertyTable::on(
+            "AWS::CloudFront::CloudFrontOriginAccessIdentity",
+            &cloud,
+            json!({"CloudFrontOriginAccessIdentityConfig": {"Comment": "c"}}),
+        )
+        .changes(vec![json!({"CloudFrontOriginAccessIdentityConfig": {"Comment": "other"}})]),
+        PropertyTable::on(
+            "AWS::CloudFront::CachePolicy",
+            &cloud,
+            json!({"CachePolicyConfig": cache_policy("one", 60)}),
+        )
+        .changes(vec![json!({"CachePolicyConfig": cache_policy("two", 90)})]),
+        PropertyTable::on(
+            "AWS::CloudFront::OriginRequestPolicy",
+            &cloud,
+            json!({"OriginRequestPolicyConfig": request_policy("one", "all")}),
+        )
+        .changes(vec![json!({"OriginRequestPolicyConfig": request_policy("one", "none")})]),
+        PropertyTable::on(
+            "AWS::CloudFront::ResponseHeadersPolicy",
+            &cloud,
+            json!({"ResponseHeadersPolicyConfig": response_policy("one", "DENY")}),
+        )
+        .changes(vec![json!({"ResponseHeadersPolicyConfig": response_policy("one", "SAMEORIGIN")})]),
     ] {
-        let resource = cloud.check_changes(&case);
-        cloud.delete_resource(&resource).unwrap();
-        assert_eq!(cloud.read_resource(&resource), Value::Null);
+        case.check();
     }
 }
 

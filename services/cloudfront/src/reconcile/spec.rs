@@ -111,7 +111,9 @@ fn origin(image: &Image, row: &rows::Origin) -> Origin {
     Origin {
         id: row.id.to_string(),
         host,
-        protocol: custom.map_or(OriginProtocol::Http, |c| match c.origin_protocol_policy {
+        // As on AWS, buckets are reached by the viewer's protocol.
+        // Source: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-https-cloudfront-to-s3-origin.html>
+        protocol: custom.map_or(OriginProtocol::Viewer, |c| match c.origin_protocol_policy {
             OriginProtocolPolicy::HttpOnly => OriginProtocol::Http,
             OriginProtocolPolicy::HttpsOnly => OriginProtocol::Https,
             OriginProtocolPolicy::MatchViewer => OriginProtocol::Viewer,

@@ -41,7 +41,10 @@ pub(super) const TYPES: &[ResourceType] = &[
         let acl = answer.and_then(|a| a.network_acls.into_iter().next());
         Ok(acl.map(|acl| shown("AWS::EC2::NetworkAcl", &acl, &acl.tags)))
     }),
-    ResourceType::new(ENTRY, ENTRY_PROPERTIES, entry, delete_entry).update(update_entry).read(read_entry),
+    ResourceType::new(ENTRY, ENTRY_PROPERTIES, entry, delete_entry)
+        .update(update_entry)
+        .read(read_entry)
+        .normalize(normalize_entry),
     ResourceType::new(ASSOCIATION, &["NetworkAclId", "SubnetId"], associate, disassociate)
         .read(read_association),
 ];
@@ -60,6 +63,21 @@ const ENTRY_PROPERTIES: &[&str] = &[
 
 /// The property and the member of the API.
 const RENAMED: &[(&str, &str)] = &[("Icmp", "IcmpTypeCode")];
+
+/// EC2 ignores the ports of protocols without ports, and the ICMP type of all but ICMP, and does not return them.
+fn normalize_entry(entry: &mut Map<String, Value>) {
+    let protocol = match entry.get("Protocol") {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => return,
+    };
+    if !acls::has_ports(&protocol) {
+        entry.remove("PortRange");
+    }
+    if !acls::is_icmp(&protocol) {
+        entry.remove("Icmp");
+    }
+}
 
 /// The input of the two operations that write an entry.
 fn entry_input<O: Named>(props: &Props<'_>) -> InputDraft<O> {

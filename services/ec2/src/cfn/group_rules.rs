@@ -15,9 +15,9 @@ use crate::{
     rules,
     shapes::group::{self, GroupPair, IpPermission, IpRange, Ipv6Range, PrefixListPeer, RuleShape},
 };
-use escale_base::{AwsError, Wire};
+use escale_base::{AwsError, ErrorKind, Wire};
 use escale_service::{Cx, InputDraft, Named, Props};
-use escale_tables::ec2::{Group, GroupId, RuleId};
+use escale_tables::ec2::{Group, GroupId, GroupRule, RuleId};
 use serde_json::json;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -160,6 +160,34 @@ pub(super) fn existing(cx: &mut Cx<'_>, group: &GroupId) -> Result<Vec<RuleShape
     let filter = json!([{"Name": "group-id", "Values": [group.as_str()]}]);
     let input = InputDraft::<DescribeSecurityGroupRules>::new().with("Filters", &filter);
     Ok(input.call(cx)?.security_group_rules)
+}
+
+/// Adds the rule of a resource of its own and returns its id. If the group has the rule already, the resource becomes another
+/// owner of it, as on AWS: CloudFormation ignores the error of EC2, and the deletion of either owner removes the rule.
+///
+/// <https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/612>
+pub(super) fn authorize_shared(
+    cx: &mut Cx<'_>,
+    id: &GroupId,
+    direction: Direction,
+    rule: Rule,
+) -> Result<String, AwsError> {
+    match authorize(cx, id, direction, rule.clone()) {
+        Err(error) if error.kind == ErrorKind::AlreadyExists => {
+            let group = rules::find::<Group>(cx, id.as_str())?;
+            let requested = requested(cx, &group, rule)?;
+            let mut existing = group::rules(cx, id).into_iter();
+            let same = existing.find(|r| r.egress == direction.is_egress() && requested.matches(r));
+            Ok(same.ok_or(error)?.id.to_string())
+        }
+        done => done,
+    }
+}
+
+/// Whether the list of a group's template has this rule.
+pub(super) fn lists(cx: &Cx<'_>, group: &Group, listed: &[Rule], rule: &GroupRule) -> bool {
+    let is_same = |listed: &Rule| requested(cx, group, listed.clone()).is_ok_and(|r| r.matches(rule));
+    listed.iter().any(is_same)
 }
 
 /// Adds one rule and returns its id.

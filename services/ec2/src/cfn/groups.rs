@@ -20,6 +20,7 @@ use escale_base::{
     wire::{Map, Value, Wire},
 };
 use escale_service::{Created, Cx, Props, ResourceType, Update};
+use escale_store::Image;
 use escale_tables::{
     cloudformation::StackResource,
     ec2::{Group, GroupId, GroupRule, RuleId},
@@ -149,24 +150,50 @@ fn read_group(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, V
     let Some(group) = answer.security_groups.into_iter().next() else { return Ok(None) };
     let mut properties = shown(GROUP, &group, &group.tags);
     properties.insert("GroupDescription".into(), group.description.into());
+    let row = rules::find::<Group>(cx, group.group_id.as_str())?;
     for direction in Direction::BOTH {
         let rules = group_rules::existing(cx, &group.group_id)?;
-        // A rule that is a resource of its own does not belong to the list.
-        let standalone = |id: &RuleId| {
-            cx.tx.scan::<StackResource>().any(|r| r.physical_id.as_deref() == Some(id.as_str()))
+        let listed = listed(cx.tx, id, direction);
+        // A rule that is a resource of its own does not belong to the list, unless the template has it twice.
+        let is_inline = |id: &RuleId| {
+            let rule = cx.tx.scan::<GroupRule>().find(|rule| rule.id == *id);
+            let is_listed = rule.is_some_and(|rule| group_rules::lists(cx, &row, &listed, &rule));
+            let mut resources = cx.tx.scan::<StackResource>();
+            is_listed || !resources.any(|r| r.physical_id.as_deref() == Some(id.as_str()))
         };
         let inline = rules.iter().filter(|rule| rule.is_egress == direction.is_egress());
-        let inline = inline.filter(|rule| !standalone(&rule.security_group_rule_id));
+        let inline = inline.filter(|rule| is_inline(&rule.security_group_rule_id));
         let inline = inline.map(|rule| Rule::shown(rule, direction).write()).collect::<Value>();
         properties.insert(direction.property().into(), inline);
     }
     Ok(Some(properties))
 }
 
+/// The rules that the group has in its stack's template.
+fn listed(image: &Image, group: &str, direction: Direction) -> Vec<Rule> {
+    let row = image.scan::<StackResource>().find(|row| row.physical_id.as_deref() == Some(group));
+    let list = row.and_then(|row| row.properties.get(direction.property())?.as_array().cloned());
+    list.into_iter().flatten().filter_map(|rule| Rule::read(&typed(rule)).ok()).collect()
+}
+
+/// A rule that is stored as the template writes it, with the types of its members.
+fn typed(mut rule: Value) -> Value {
+    for port in ["FromPort", "ToPort"] {
+        let number = rule.get(port).and_then(Value::as_str).and_then(|text| text.parse::<i32>().ok());
+        if let Some(number) = number {
+            rule[port] = number.into();
+        }
+    }
+    if let Some(number) = rule.get("IpProtocol").and_then(Value::as_i64) {
+        rule["IpProtocol"] = number.to_string().into();
+    }
+    rule
+}
+
 fn standalone_rule(cx: &mut Cx<'_>, props: &Props<'_>, direction: Direction) -> Result<Created, AwsError> {
     let group = GroupId::from(props.text("GroupId")?);
     let rule = Rule::read(&props.values.clone().into()).map_err(|error| props.invalid(error))?;
-    let id = group_rules::authorize(cx, &group, direction, rule)?;
+    let id = group_rules::authorize_shared(cx, &group, direction, rule)?;
     Ok(Created::new(id.as_str()).with("Id", id))
 }
 

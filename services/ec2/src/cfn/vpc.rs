@@ -61,7 +61,13 @@ pub(super) const TYPES: &[ResourceType] = &[
     .normalize(|properties| normalize_block(properties, "CidrBlock"))
     .current(|image, c, attribute| {
         let block = || ipv6::of_subnet(image, &c.physical_id.as_str().into());
-        (attribute == "Ipv6CidrBlocks").then(|| block().iter().map(|b| json!(b.cidr.to_string())).collect())
+        match attribute {
+            "Ipv6CidrBlocks" => Some(block().iter().map(|b| json!(b.cidr.to_string())).collect()),
+            // AWS has every property of a subnet as an attribute, although its documentation lists only the others.
+            // Source: cfn-lint's `_getatts.py`
+            "Ipv6CidrBlock" => block().map(|b| b.cidr.to_string().into()),
+            _ => None,
+        }
     }),
     ResourceType::new(
         "AWS::EC2::NetworkInterface",

@@ -79,7 +79,8 @@ fn adopt(tx: &mut Tx, up: &BTreeMap<String, BTreeSet<String>>, at: Timestamp) ->
     // The empty fingerprint matches no specification, so the reconciler applies every network once. The new plane thereby adopts
     // what exists and repairs the rest.
     for name in up.keys() {
-        tx.put(VpcSeen { id: VpcId(name.clone()), applied: String::new().into(), at });
+        let router = tx.get::<VpcSeen>(name).and_then(|v| v.router.clone());
+        tx.put(VpcSeen { id: VpcId(name.clone()), applied: String::new().into(), router, at });
     }
     let is_up = |i: &InterfaceSeen| up.get(i.vpc.as_str()).is_some_and(|s| s.contains(i.id.as_str()));
     let stale: Vec<String> =

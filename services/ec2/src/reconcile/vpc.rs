@@ -144,7 +144,8 @@ impl Vpcs {
         for (id, (namespace, public_ip)) in seen {
             tx.put(InterfaceSeen { id, vpc: VpcId(vpc.to_owned()), public_ip, namespace, at });
         }
-        tx.put(VpcSeen { id: VpcId(vpc.to_owned()), applied: applied.into(), at });
+        let router = Some(self.network.namespace_path(&Place::Router(vpc.to_owned())));
+        tx.put(VpcSeen { id: VpcId(vpc.to_owned()), applied: applied.into(), router, at });
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::Ecr;
 use escale_base::{Clock, Timestamp};
-use escale_harness::{Changes, Harness};
+use escale_harness::{Harness, PropertyTable};
 use escale_registry::Fake;
 use escale_tables::ecr::{Deletion, Repository};
 use serde_json::{Value, json};
@@ -22,32 +22,32 @@ fn lifecycle(days: u32) -> String {
 #[test]
 fn updates_change_every_property() {
     let cloud = Harness::of(Ecr::new(Arc::new(Fake::new(Clock::by_hand(Timestamp(0))))));
-    let resource = cloud.check_changes(&Changes {
-        type_name: "AWS::ECR::Repository",
-        before: json!({
+    PropertyTable::on(
+        "AWS::ECR::Repository",
+        &cloud,
+        json!({
             "RepositoryName": "shop", "EncryptionConfiguration": {"EncryptionType": "AES256"}, "ImageTagMutability": "IMMUTABLE",
             "RepositoryPolicyText": policy("ecr:BatchGetImage"), "EmptyOnDelete": true,
             "ImageScanningConfiguration": {"ScanOnPush": true},
             "LifecyclePolicy": {"LifecyclePolicyText": lifecycle(5), "RegistryId": "000000000000"},
             "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}],
         }),
-        changes: vec![
-            json!({"ImageTagMutability": "MUTABLE"}),
-            json!({"ImageTagMutability": null}),
-            json!({"ImageScanningConfiguration": {"ScanOnPush": false}}),
-            json!({"ImageScanningConfiguration": null}),
-            json!({"RepositoryPolicyText": policy("ecr:ListImages")}),
-            json!({"RepositoryPolicyText": null}),
-            json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
-            json!({"Tags": null}),
-            json!({"LifecyclePolicy": {"LifecyclePolicyText": lifecycle(7)}}),
-            json!({"LifecyclePolicy": null}),
-            json!({"EmptyOnDelete": false}),
-        ],
-        write_only: &["EmptyOnDelete"],
-    });
-    cloud.write(|tx| tx.delete::<Repository>("shop"));
-    assert_eq!(cloud.read_resource(&resource), Value::Null);
+    )
+    .changes(vec![
+        json!({"ImageTagMutability": "MUTABLE"}),
+        json!({"ImageTagMutability": null}),
+        json!({"ImageScanningConfiguration": {"ScanOnPush": false}}),
+        json!({"ImageScanningConfiguration": null}),
+        json!({"RepositoryPolicyText": policy("ecr:ListImages")}),
+        json!({"RepositoryPolicyText": null}),
+        json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
+        json!({"Tags": null}),
+        json!({"LifecyclePolicy": {"LifecyclePolicyText": lifecycle(7)}}),
+        json!({"LifecyclePolicy": null}),
+        json!({"EmptyOnDelete": false}),
+    ])
+    .write_only(&["EmptyOnDelete"])
+    .check();
 }
 
 #[test]

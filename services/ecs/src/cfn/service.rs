@@ -20,8 +20,8 @@ use escale_service::{
 };
 use escale_store::{Image, Row};
 use escale_tables::ecs::{
-    Deployment, DeploymentId, LoadBalancer, Outcome, PropagateTags, Service, ServiceRegistry, StrategyItem,
-    Task,
+    Deployment, DeploymentId, LoadBalancer, MetricConfiguration, Outcome, PropagateTags, Service,
+    ServiceRegistry, StrategyItem, Task,
 };
 use std::sync::Arc;
 
@@ -50,6 +50,7 @@ pub(super) fn service_type() -> ResourceType {
             "AvailabilityZoneRebalancing",
             "EnableECSManagedTags",
             "EnableExecuteCommand",
+            "Monitoring",
             "PropagateTags",
             "Tags",
         ],
@@ -149,6 +150,10 @@ fn with_defaults(input: InputDraft<UpdateService>, update: &Update<'_>) -> Input
         .with("availabilityZoneRebalancing", &removed("AvailabilityZoneRebalancing").then_some(rebalancing))
         .with("enableECSManagedTags", &removed("EnableECSManagedTags").then_some(false))
         .with("enableExecuteCommand", &removed("EnableExecuteCommand").then_some(false))
+        .with(
+            "monitoring",
+            &removed("Monitoring").then(|| shapes::MonitoringShape { metric_configurations: Vec::new() }),
+        )
         .with("propagateTags", &removed("PropagateTags").then_some(PropagateTags::None))
 }
 
@@ -241,8 +246,24 @@ fn read_service(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String,
     Ok(service.map(|service| {
         let mut properties = properties_of(SERVICE, &service, &[]);
         properties.insert("Cluster".into(), row.cluster.as_str().into());
+        if !row.monitoring.is_empty() {
+            // DescribeServices does not return it.
+            let monitoring = shapes::MonitoringShape { metric_configurations: row.monitoring.clone() };
+            properties.insert("Monitoring".into(), properties_of_monitoring(&monitoring));
+        }
         properties
     }))
+}
+
+/// The configuration in the letters of the template.
+fn properties_of_monitoring(monitoring: &shapes::MonitoringShape) -> Value {
+    let configuration = |c: &MetricConfiguration| {
+        let names: Value = c.metric_names.iter().map(Wire::write).collect();
+        let resolution = ("ResolutionSeconds".to_owned(), c.resolution_seconds.into());
+        Value::Object(Map::from_iter([("MetricNames".to_owned(), names), resolution]))
+    };
+    let all: Value = monitoring.metric_configurations.iter().map(configuration).collect();
+    Value::Object(Map::from_iter([("MetricConfigurations".to_owned(), all)]))
 }
 
 fn delete_service(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{Ecs, deploy};
 use escale_base::Timestamp;
-use escale_harness::{FakeEc2, Harness, Removal, Resource};
+use escale_harness::{FakeEc2, Harness, PropertyTable, Removal, Resource};
 use escale_service::Readiness;
 use escale_tables::{
     ec2::{GroupId, SubnetId},
@@ -170,11 +170,11 @@ fn cluster_changes_every_property() {
         ("DefaultCapacityProviderStrategy", strategy(1), strategy(2), Removal::Default),
         ("Tags", tags("a"), tags("b"), Removal::Default),
     ];
-    shop.harness.check_updates(CLUSTER, base, &cases, &["CapacityProviders"]);
+    PropertyTable::on(CLUSTER, &shop.harness, base).rows(cases).untested(&["CapacityProviders"]).check();
     let cases =
         [("CapacityProviders", json!(["FARGATE"]), json!(["FARGATE_SPOT", "FARGATE"]), Removal::Default)];
     let others = ["ClusterSettings", "DefaultCapacityProviderStrategy", "Tags"];
-    shop.harness.check_updates(CLUSTER, json!({}), &cases, &others);
+    PropertyTable::on(CLUSTER, &shop.harness, json!({})).rows(cases).untested(&others).check();
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn associations_change_every_property() {
         ("CapacityProviders", json!(["FARGATE"]), both, Removal::Refused),
         ("DefaultCapacityProviderStrategy", strategy(1), strategy(2), Removal::Refused),
     ];
-    shop.harness.check_updates(ASSOCIATIONS, base, &cases, &[]);
+    PropertyTable::on(ASSOCIATIONS, &shop.harness, base).rows(cases).check();
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn task_definition_changes_its_tags_and_reads_the_rest() {
         "Volumes": [{"Name": "scratch"}], "EphemeralStorage": {"SizeInGiB": 30},
     });
     let cases = [("Tags", tags("a"), tags("b"), Removal::Default)];
-    shop.harness.check_updates(DEFINITION, base.clone(), &cases, &[]);
+    PropertyTable::on(DEFINITION, &shop.harness, base.clone()).rows(cases).check();
     let definition = shop.harness.create_resource(DEFINITION, base.clone()).unwrap();
     let read = shop.harness.read_resource(&definition);
     for (property, value) in
@@ -227,6 +227,7 @@ fn service_changes_every_property() {
     let configuration =
         |most: u32, least: u32| json!({"MaximumPercent": most, "MinimumHealthyPercent": least});
     let breaker = |on: bool| json!({"DeploymentCircuitBreaker": {"Enable": true, "Rollback": on}});
+    let monitoring = |secs: u32| json!({"MetricConfigurations": [{"MetricNames": ["CPUUtilization"], "ResolutionSeconds": secs}]});
     let cases = [
         ("TaskDefinition", json!(shop.definitions[0]), json!(shop.definitions[1]), Removal::Refused),
         ("NetworkConfiguration", shop.network(0), shop.network(1), Removal::Refused),
@@ -240,17 +241,21 @@ fn service_changes_every_property() {
         ("AvailabilityZoneRebalancing", json!("ENABLED"), json!("DISABLED"), Removal::Default),
         ("EnableECSManagedTags", json!(true), json!(false), Removal::Default),
         ("EnableExecuteCommand", json!(true), json!(false), Removal::Default),
+        ("Monitoring", monitoring(20), monitoring(60), Removal::Default),
         ("PropagateTags", json!("SERVICE"), json!("TASK_DEFINITION"), Removal::Default),
         ("Tags", tags("a"), tags("b"), Removal::Default),
     ];
     // ServiceRegistries need services of Cloud Map: `tests/sim/tests/discovery` and the client tests have them.
     let others = ["HealthCheckGracePeriodSeconds", "LaunchType", "ServiceRegistries"];
     let all: Vec<&str> = cases.iter().map(|(name, ..)| *name).chain(others).collect();
-    shop.harness.check_updates("AWS::ECS::Service", shop.service(), &cases, &others);
+    PropertyTable::on("AWS::ECS::Service", &shop.harness, shop.service())
+        .rows(cases)
+        .untested(&others)
+        .check();
     let mut base = shop.service();
     base["LoadBalancers"] = balancer(80);
     let cases = [("HealthCheckGracePeriodSeconds", json!(30), json!(60), Removal::Default)];
-    shop.harness.check_updates("AWS::ECS::Service", base, &cases, &all);
+    PropertyTable::on("AWS::ECS::Service", &shop.harness, base).rows(cases).untested(&all).check();
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub(crate) struct Input {
     managed_tags: Option<bool>,
     propagate_tags: Option<PropagateTags>,
     enable_execute_command: Option<bool>,
+    monitoring: Option<shapes::MonitoringShape>,
 }
 
 #[derive(Wire)]
@@ -111,6 +112,7 @@ impl Operation for CreateService {
             managed_tags: input.managed_tags.unwrap_or(false),
             execute_command: input.enable_execute_command.unwrap_or(false),
             propagate_tags: input.propagate_tags.unwrap_or(PropagateTags::None),
+            monitoring: deploy::monitoring(input.monitoring)?.unwrap_or_default(),
             deployments: vec![deploy::deployment(cx.now, new)],
             deleted: None,
             created_by: rules::caller_arn(cx),

@@ -35,6 +35,7 @@ pub(crate) struct Input {
     #[wire("enableECSManagedTags")]
     managed_tags: Option<bool>,
     propagate_tags: Option<PropagateTags>,
+    monitoring: Option<shapes::MonitoringShape>,
 }
 
 #[derive(Wire)]
@@ -136,6 +137,9 @@ fn configure(row: &mut Service, input: Input, balancers: &[LoadBalancer]) -> Res
     // Running tasks keep theirs, as on AWS.
     row.execute_command = input.enable_execute_command.unwrap_or(row.execute_command);
     row.propagate_tags = input.propagate_tags.unwrap_or(row.propagate_tags);
+    if let Some(monitoring) = deploy::monitoring(input.monitoring)? {
+        row.monitoring = monitoring;
+    }
     row.desired = input.desired_count.unwrap_or(row.desired);
     Ok(())
 }

@@ -28,7 +28,8 @@ const START_TIMEOUT_SECS: i32 = 180;
 const CA_BUNDLE: &str = "/etc/escale/ca-bundle.pem";
 /// The variables by which clients find it: AWS's SDKs, OpenSSL and Go, Node.js, Python's requests. They are set unless the task
 /// definition sets them. The image's own values give way, because images set them to the system's certificates.
-const CA_VARIABLES: [&str; 4] = ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"];
+const CA_VARIABLES: [&str; 4] =
+    ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"];
 
 /// The address that serves metadata and credentials to a task.
 pub(crate) const ENDPOINT: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);

@@ -81,12 +81,7 @@ fn read_listener(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String
     let arns = vec![created.physical_id.clone()];
     let answer = found(InputDraft::<DescribeListeners>::new().with("ListenerArns", &arns).call(cx))?;
     let Some(answer) = answer else { return Ok(None) };
-    let mut properties = properties_of(LISTENER_NAME, &only(answer.listeners)?, &[]);
-    if properties.get(POLICY).and_then(Value::as_str) == Some(ssl_policies::DEFAULT) {
-        // As of a listener that was created without the property.
-        properties.remove(POLICY);
-    }
-    Ok(Some(properties))
+    Ok(Some(properties_of(LISTENER_NAME, &only(answer.listeners)?, &[])))
 }
 
 fn create_rule(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::Iam;
 use escale_base::{Clock, Secret, Timestamp};
-use escale_harness::{Changes, Harness};
+use escale_harness::{Harness, PropertyTable};
 use escale_service::Config;
 use escale_tables::iam::{Policy, Role, User};
 use serde_json::json;
@@ -127,15 +127,6 @@ fn made(cloud: &Harness, kind: &str, properties: Value) -> String {
     cloud.create_resource(kind, properties).unwrap().created.physical_id
 }
 
-/// Makes the changes of each case, then deletes the resource.
-fn check_all(cloud: &Harness, cases: &[Changes<'_>]) {
-    for case in cases {
-        let resource = cloud.check_changes(case);
-        cloud.delete_resource(&resource).unwrap();
-        assert_eq!(cloud.read_resource(&resource), Value::Null);
-    }
-}
-
 #[test]
 fn updates_change_every_property_of_roles_and_users() {
     let cloud = FakeCloud::new().0;
@@ -151,39 +142,39 @@ fn updates_change_every_property_of_roles_and_users() {
     let tags = json!([{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]);
     let new_tags = json!([{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]);
     let cases = [
-        Changes {
-            type_name: "AWS::IAM::Role",
-            before: json!({
+        PropertyTable::on(
+            "AWS::IAM::Role",
+            &cloud,
+            json!({
                 "RoleName": "r", "AssumeRolePolicyDocument": trust(), "Description": "d", "MaxSessionDuration": 7200,
                 "Policies": policies, "ManagedPolicyArns": [first], "Tags": tags, "Path": "/app/",
             }),
-            changes: vec![
-                json!({"AssumeRolePolicyDocument": ec2}),
-                json!({"Description": "other"}),
-                json!({"Description": null}),
-                json!({"MaxSessionDuration": null}),
-                json!({"Policies": new_policies}),
-                json!({"Policies": null}),
-                json!({"ManagedPolicyArns": [second]}),
-                json!({"ManagedPolicyArns": null}),
-                json!({"Tags": new_tags}),
-                json!({"Tags": null}),
-            ],
-            write_only: &[],
-        },
-        Changes {
-            type_name: "AWS::IAM::User",
-            before: json!({"UserName": "u", "Policies": policies, "ManagedPolicyArns": [first], "Tags": tags}),
-            changes: vec![
+        )
+        .changes(vec![
+            json!({"AssumeRolePolicyDocument": ec2}),
+            json!({"Description": "other"}),
+            json!({"Description": null}),
+            json!({"MaxSessionDuration": null}),
+            json!({"Policies": new_policies}),
+            json!({"Policies": null}),
+            json!({"ManagedPolicyArns": [second]}),
+            json!({"ManagedPolicyArns": null}),
+            json!({"Tags": new_tags}),
+            json!({"Tags": null}),
+        ]),
+        PropertyTable::on(
+            "AWS::IAM::User",
+            &cloud,
+            json!({"UserName": "u", "Policies": policies, "ManagedPolicyArns": [first], "Tags": tags}),
+        )
+        .changes(vec![
                 json!({"Path": "/team/"}),
                 json!({"Policies": new_policies}),
                 json!({"ManagedPolicyArns": [second]}),
                 json!({"Tags": new_tags}),
-            ],
-            write_only: &[],
-        },
+            ]),
     ];
-    check_all(&cloud, &cases);
+    cases.iter().for_each(PropertyTable::check);
 }
 
 #[test]
@@ -196,40 +187,40 @@ fn updates_change_every_property_of_policies_and_keys() {
     let user = |id: &str| made(&cloud, "AWS::IAM::User", json!({"UserName": id}));
     let (user_a, user_b) = (user("ada"), user("bob"));
     let cases = [
-        Changes {
-            type_name: "AWS::IAM::Policy",
-            before: json!({"PolicyName": "p", "PolicyDocument": allow("s3:*"), "Roles": [role_a], "Users": [user_a]}),
-            changes: vec![
+        PropertyTable::on(
+            "AWS::IAM::Policy",
+            &cloud,
+            json!({"PolicyName": "p", "PolicyDocument": allow("s3:*"), "Roles": [role_a], "Users": [user_a]}),
+        )
+        .changes(vec![
                 json!({"PolicyName": "q"}),
                 json!({"PolicyDocument": other()}),
                 json!({"Roles": [role_b]}),
                 json!({"Users": [user_a, user_b]}),
                 json!({"Users": null}),
-            ],
-            write_only: &[],
-        },
-        Changes {
-            type_name: "AWS::IAM::ManagedPolicy",
-            before: json!({
+            ]),
+        PropertyTable::on(
+            "AWS::IAM::ManagedPolicy",
+            &cloud,
+            json!({
                 "ManagedPolicyName": "m", "Description": "d", "Path": "/", "PolicyDocument": allow("s3:*"), "Roles": [role_a],
                 "Users": [user_a],
             }),
-            changes: vec![
-                json!({"PolicyDocument": other()}),
-                json!({"Roles": [role_b]}),
-                json!({"Roles": null}),
-                json!({"Users": [user_a, user_b]}),
-            ],
-            write_only: &[],
-        },
-        Changes {
-            type_name: "AWS::IAM::AccessKey",
-            before: json!({"UserName": user_a, "Serial": 1}),
-            changes: vec![json!({"Status": "Inactive"})],
-            write_only: &[],
-        },
+        )
+        .changes(vec![
+            json!({"PolicyDocument": other()}),
+            json!({"Roles": [role_b]}),
+            json!({"Roles": null}),
+            json!({"Users": [user_a, user_b]}),
+        ]),
+        PropertyTable::on(
+            "AWS::IAM::AccessKey",
+            &cloud,
+            json!({"UserName": user_a, "Serial": 1}),
+        )
+        .changes(vec![json!({"Status": "Inactive"})]),
     ];
-    check_all(&cloud, &cases);
+    cases.iter().for_each(PropertyTable::check);
 }
 
 #[test]
@@ -248,7 +239,8 @@ fn single_policies_change_their_document() {
     for (type_name, holder) in [("AWS::IAM::RolePolicy", "RoleName"), ("AWS::IAM::UserPolicy", "UserName")] {
         let before = json!({holder: "app", "PolicyName": "own", "PolicyDocument": allow("s3:GetObject")});
         let changes = vec![json!({"PolicyDocument": allow("s3:PutObject")})];
-        let resource = cloud.0.check_changes(&Changes { type_name, before, changes, write_only: &[] });
+        PropertyTable::on(type_name, &cloud.0, before.clone()).changes(changes).check();
+        let resource = cloud.0.create_resource(type_name, before).unwrap();
         assert_eq!(resource.created.physical_id, "own|app");
         cloud.0.delete_resource(&resource).unwrap();
         cloud.0.delete_resource(&resource).unwrap();

@@ -6,7 +6,7 @@ use crate::{
     testing::FakeCloud,
 };
 use escale_base::ErrorKind;
-use escale_harness::{FakeEc2, Removal, Resource};
+use escale_harness::{FakeEc2, PropertyTable, Removal, Resource};
 use escale_service::Readiness;
 use escale_tables::{
     ec2::{Group, GroupId},
@@ -105,7 +105,7 @@ fn instance_changes_every_property() {
         ("VPCSecurityGroups", changes(json!([groups[0]]), json!([groups[1], groups[0]]))),
     ];
     let cases = cases.map(|(property, (first, second, removal))| (property, first, second, removal));
-    cloud.check_updates(INSTANCE, instance(), &cases, OF_OTHER_TESTS);
+    PropertyTable::on(INSTANCE, &cloud, instance()).rows(cases).untested(OF_OTHER_TESTS).check();
 }
 
 #[test]
@@ -304,14 +304,14 @@ fn groups_change_every_property() {
         ("SubnetIds", pairs.0, pairs.1, Removal::Refused),
         ("Tags", tags("a"), tags("b"), Removal::Default),
     ];
-    cloud.check_updates(SUBNET_GROUP, base, &cases, &[]);
+    PropertyTable::on(SUBNET_GROUP, &cloud, base).rows(cases).check();
     let base = json!({"Family": "postgres15", "Description": "d"});
     let parameters = (json!({"work_mem": "4096", "max_connections": "42"}), json!({"work_mem": "8192"}));
     let cases = [
         ("Parameters", parameters.0, parameters.1, Removal::Default),
         ("Tags", tags("a"), tags("b"), Removal::Default),
     ];
-    cloud.check_updates(PARAMETER_GROUP, base, &cases, &[]);
+    PropertyTable::on(PARAMETER_GROUP, &cloud, base).rows(cases).check();
     // A parameter that is removed from the template has its default again.
     let base =
         |parameters: Value| json!({"Family": "postgres15", "Description": "d", "Parameters": parameters});

@@ -30,13 +30,21 @@ impl Operation for RebootDBInstance {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<InstanceAnswer, Error> {
         let mut row = Instance::clone(&*rules::instance(cx.tx, &input.id)?);
         let status = status::instance(cx.tx, &row);
-        if !matches!(status, Status::Available | Status::BackingUp | Status::IncompatibleParameters) {
+        let seen = cx.tx.get::<InstanceSeen>(&row.id);
+        let forced = input.force_failover == Some(true);
+        // A primary that is down is no reason to refuse its replacement.
+        let takes_over = forced && seen.as_deref().is_some_and(|s| status::standby(&row, s).is_some());
+        let fits = matches!(status, Status::Available | Status::BackingUp | Status::IncompatibleParameters);
+        if !fits
+            && !(takes_over
+                && status == Status::Rebooting
+                && seen.as_deref().is_some_and(|s| status::has_rebooted(&row, s)))
+        {
             let what =
                 format!("Instance {} is {status}. Only an available instance can be rebooted.", row.id);
             return Err(Error::InstanceState(what));
         }
-        let seen = cx.tx.get::<InstanceSeen>(&row.id);
-        let failover_from = match seen.as_deref().filter(|_| input.force_failover == Some(true)) {
+        let failover_from = match seen.as_deref().filter(|_| forced) {
             None => None,
             Some(_) if !row.multi_az => {
                 let what = "Cannot force failover since the instance is not configured for Multi-AZ.";

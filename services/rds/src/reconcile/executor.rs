@@ -60,6 +60,21 @@ impl Executor {
         Ok(())
     }
 
+    /// Records the new primary of a failover: it accepts writes, and nothing is known of the other node.
+    pub(crate) fn point_to(&self, tx: &mut Tx, instance: &Instance, primary: &str) {
+        let Some(old) = tx.get::<InstanceSeen>(&instance.id) else { return };
+        let seen = InstanceSeen {
+            primary: primary.to_owned(),
+            writable: true,
+            replication: Replication::Degraded,
+            nodes: vec![NodeSeen { name: primary.to_owned(), role: Role::Primary }],
+            at: self.cloud.clock.now(),
+            ..(*old).clone()
+        };
+        point_endpoint(tx, &self.cloud, instance, &seen);
+        tx.put(seen);
+    }
+
     /// Records why the wish with this fingerprint cannot be enacted. This becomes its status, beside the engine's pending reason.
     pub(crate) fn record_failure(&self, id: &str, wish: &str, why: &str) -> Result<(), StepError> {
         let now = self.cloud.clock.now();
@@ -101,6 +116,7 @@ fn unobserved(instance: &Instance) -> InstanceSeen {
         rebooted: None,
         error: None,
         failed: None,
+        watched: false,
         at: instance.created,
     }
 }
@@ -114,6 +130,7 @@ fn fill(seen: &mut InstanceSeen, observed: &Observed) {
     };
     seen.primary.clone_from(&observed.primary);
     seen.writable = observed.writable().is_some();
+    seen.watched = observed.watched;
     seen.nodes =
         observed.nodes.iter().map(|n| NodeSeen { name: n.name.clone(), role: role(n.role) }).collect();
     let standby = observed.nodes.iter().find(|n| n.name != observed.primary);

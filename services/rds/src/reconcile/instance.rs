@@ -96,8 +96,6 @@ fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
     };
     let enact = Plan::Step(Step::Enact { spec, fingerprint: fingerprint.clone() });
     let Some(seen) = created else { return enact };
-    // A failover that RDS itself decides on, from its observation, would belong here: before `Enact` restarts the old
-    // primary.
     if let Some(reboot) = instance.reboot.as_ref().filter(|r| seen.rebooted.is_none_or(|at| at < r.asked)) {
         let asked = reboot.asked;
         let enacted = seen.enacted.as_ref() == Some(&fingerprint);
@@ -119,7 +117,8 @@ fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
 
 /// Whether all servers of the instance are up: the primary accepts writes, and a standby has every commit.
 fn is_complete(instance: &Instance, seen: &InstanceSeen) -> bool {
-    !instance.running || (seen.writable && (!instance.multi_az || seen.replication == Replication::Protected))
+    let has_standby = seen.watched && seen.replication == Replication::Protected;
+    !instance.running || (seen.writable && (!instance.multi_az || has_standby))
 }
 
 /// Whether the standby failed after the failover was requested. The plane would refuse the failover until it is rebuilt.
@@ -177,12 +176,8 @@ impl Instances {
             })
             .await?;
         self.release_leaving(id, spec)?;
-        // The plane does not start a standby in a zone without power. A server may also have stopped since.
-        if complete {
-            Ok(())
-        } else {
-            Err(StepError::new("a server of the instance does not run, or its zone has no power"))
-        }
+        // A server may have stopped since.
+        if complete { Ok(()) } else { Err(StepError::new("a server of the instance does not run")) }
     }
 
     /// Deletes the interfaces of nodes that the plane no longer has.

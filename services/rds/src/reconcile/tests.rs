@@ -9,7 +9,7 @@ use escale_faults::{
     Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat,
     survives_withdrawal_at_each_step,
 };
-use escale_postgres::{FakePostgres, Postgres as _};
+use escale_postgres::{FakePostgres, Fault, Postgres as _};
 use escale_service::Config;
 use escale_store::Store;
 use escale_tables::rds::{Instance, InstanceSeen, RdsEndpoint, Role, Snapshot};
@@ -90,6 +90,12 @@ impl Fixture {
             .collect();
         let (primary, standby) = (zone("AvailabilityZone"), zone("SecondaryAvailabilityZone"));
         format!("{}/{primary}/{standby}/{infos:?}", db["DBInstanceStatus"].as_str().unwrap())
+    }
+
+    /// The names of an instance's database and of one of its nodes in the plane.
+    fn node(&self, id: &str, index: usize) -> (String, String) {
+        let wish = self.cloud.store.read().get::<Instance>(id).unwrap();
+        (super::plane_name(&wish), wish.nodes[index].name.clone())
     }
 
     /// The next step of an instance.
@@ -246,12 +252,13 @@ async fn multi_az_instance_is_available_when_its_standby_streams() {
 #[tokio::test]
 async fn multi_az_instance_stays_creating_while_a_zone_has_no_power() {
     let fixture = Fixture::new();
-    fixture.fake.power_off("eu-west-3b").await.unwrap();
     fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
+    let (database, standby) = fixture.node("shop", 1);
+    fixture.fake.break_node(&database, &standby, Fault::ZoneLost);
     let error = Instances(fixture.executor.clone()).act("shop", fixture.next("shop")).await.unwrap_err();
-    assert!(error.what.contains("no power"), "{}", error.what);
+    assert!(error.what.contains("ZoneLost"), "{}", error.what);
     assert_eq!(fixture.summary("shop"), "creating/a/none/[false]");
-    fixture.fake.power_on("eu-west-3b").await.unwrap();
+    fixture.fake.heal(&database, &standby);
     fixture.settle().await;
     assert_eq!(fixture.summary("shop"), "available/a/b/[true]");
 }
@@ -267,20 +274,19 @@ async fn added_standby_counts_when_it_streams() {
         let messages = answer["Events"].as_array().unwrap().iter().filter_map(|e| e["Message"].as_str());
         messages.filter(|m| m.starts_with("Finished applying modification")).count()
     };
-    fixture.fake.power_off("eu-west-3b").await.unwrap();
     let pair = json!({"DBInstanceIdentifier": "shop", "MultiAZ": true});
     fixture.cloud.ok("ModifyDBInstance", pair);
+    let (database, standby) = fixture.node("shop", 1);
+    fixture.fake.break_node(&database, &standby, Fault::ZoneLost);
     let error = Instances(fixture.executor.clone()).act("shop", fixture.next("shop")).await.unwrap_err();
-    assert!(error.what.contains("no power"), "{}", error.what);
+    assert!(error.what.contains("ZoneLost"), "{}", error.what);
     assert_eq!((fixture.summary("shop").as_str(), finished()), ("modifying/a/none/[false]", 0));
-    fixture.fake.power_on("eu-west-3b").await.unwrap();
+    fixture.fake.heal(&database, &standby);
     fixture.settle().await;
     assert_eq!((fixture.summary("shop").as_str(), finished()), ("available/a/b/[true]", 1));
 
     // A change that adds no standby does not wait for the rebuild of the existing one.
-    let wish = fixture.cloud.store.read().get::<Instance>("shop").unwrap();
-    fixture.fake.kill(&super::plane_name(&wish), &wish.nodes[1].name);
-    fixture.fake.power_off("eu-west-3b").await.unwrap();
+    fixture.fake.break_node(&database, &standby, Fault::CannotStart);
     let password = json!({"DBInstanceIdentifier": "shop", "MasterUserPassword": "another-one"});
     fixture.cloud.ok("ModifyDBInstance", password);
     Instances(fixture.executor.clone()).act("shop", fixture.next("shop")).await.unwrap_err();

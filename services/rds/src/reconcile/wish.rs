@@ -1,13 +1,13 @@
 //! Builds the spec of a database for the plane from the rows of an instance.
 
 use crate::parameters;
-use escale_postgres::{AdminRole, DatabaseSpec, NodeSpec};
+use escale_postgres::{AdminRole, DatabaseSpec, NodeSpec, Witness};
 use escale_store::Image;
 use escale_tables::{
-    ec2::InterfaceSeen,
+    ec2::{InterfaceSeen, Subnet, VpcSeen},
     rds::{Instance, ParameterGroup},
 };
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, net::Ipv4Addr, path::PathBuf, sync::Arc};
 
 /// The name of an instance's database: its resource id, which is never used twice.
 pub(crate) fn plane_name(instance: &Instance) -> String {
@@ -52,6 +52,14 @@ fn namespaces(image: &Image, instance: &Instance) -> Result<Vec<(String, PathBuf
     instance.nodes.iter().map(one).collect()
 }
 
+/// The router of the VPC, under its address in the first node's subnet: every packet of another zone passes it.
+fn witness(image: &Image, instance: &Instance) -> Option<Witness> {
+    let namespace = image.get::<VpcSeen>(instance.vpc.as_str())?.router.clone()?;
+    let subnet = image.get::<Subnet>(instance.nodes.first()?.subnet.as_str())?;
+    let gateway = u32::from(subnet.cidr.network()) + 1;
+    Some(Witness { namespace, address: Ipv4Addr::from(gateway).into() })
+}
+
 pub(crate) fn spec(image: &Image, instance: &Instance) -> Result<DatabaseSpec, String> {
     let namespaces: BTreeMap<String, PathBuf> = namespaces(image, instance)?.into_iter().collect();
     let nodes = instance.nodes.iter().map(|node| NodeSpec {
@@ -80,5 +88,6 @@ pub(crate) fn spec(image: &Image, instance: &Instance) -> Result<DatabaseSpec, S
         parameters: set.map(|(name, value)| (name.clone(), value.clone())).collect(),
         tls: None,
         restore_from: instance.restore_from.clone(),
+        witness: witness(image, instance),
     })
 }

@@ -3,7 +3,7 @@
 use crate::Route53;
 use escale_base::wire::Value;
 use escale_dns::DnsPlane;
-use escale_harness::{Changes, FakeEc2, Harness};
+use escale_harness::{FakeEc2, Harness, PropertyTable};
 use escale_service::PropertyChange;
 use serde_json::json;
 use std::sync::Arc;
@@ -47,56 +47,56 @@ fn updates_change_every_property() {
         |name: &str, value: &str| json!({"Name": name, "Type": "A", "TTL": "60", "ResourceRecords": [value]});
     let tags = json!([{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]);
     for case in [
-        Changes {
-            type_name: "AWS::Route53::HostedZone",
-            before: json!({
+        PropertyTable::on(
+            "AWS::Route53::HostedZone",
+            &cloud,
+            json!({
                 "Name": "Private.example", "HostedZoneConfig": {"Comment": "c"}, "VPCs": [vpc(0)], "HostedZoneTags": tags,
             }),
-            changes: vec![
-                json!({"HostedZoneConfig": {"Comment": "other"}}),
-                json!({"HostedZoneConfig": null}),
-                json!({"VPCs": [vpc(1)]}),
-                json!({"VPCs": [vpc(0), vpc(1)]}),
-                json!({"HostedZoneTags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
-                json!({"HostedZoneTags": null}),
-            ],
-            write_only: &[],
-        },
-        Changes {
-            type_name: "AWS::Route53::RecordSet",
-            before: json!({
+        )
+        .changes(vec![
+            json!({"HostedZoneConfig": {"Comment": "other"}}),
+            json!({"HostedZoneConfig": null}),
+            json!({"VPCs": [vpc(1)]}),
+            json!({"VPCs": [vpc(0), vpc(1)]}),
+            json!({"HostedZoneTags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
+            json!({"HostedZoneTags": null}),
+        ]),
+        PropertyTable::on(
+            "AWS::Route53::RecordSet",
+            &cloud,
+            json!({
                 "HostedZoneName": "example.com", "Name": "www.example.com", "Type": "A", "TTL": "300", "Comment": "c",
                 "ResourceRecords": ["192.0.2.1"], "SetIdentifier": "one", "Weight": 10,
             }),
-            changes: vec![
-                json!({"Type": "AAAA", "ResourceRecords": ["2001:db8::1"]}),
-                json!({"AliasTarget": alias, "TTL": null, "ResourceRecords": null}),
-                json!({"MultiValueAnswer": true, "Weight": null}),
-                json!({"TTL": "60"}),
-                json!({"ResourceRecords": ["192.0.2.2", "192.0.2.3"]}),
-                json!({"Weight": 20}),
-                json!({"SetIdentifier": "two"}),
-                json!({"Comment": "other"}),
-                json!({"Comment": null}),
-            ],
-            write_only: &["Comment"],
-        },
-        Changes {
-            type_name: "AWS::Route53::RecordSetGroup",
-            before: json!({
+        )
+        .changes(vec![
+            json!({"Type": "AAAA", "ResourceRecords": ["2001:db8::1"]}),
+            json!({"AliasTarget": alias, "TTL": null, "ResourceRecords": null}),
+            json!({"MultiValueAnswer": true, "Weight": null}),
+            json!({"TTL": "60"}),
+            json!({"ResourceRecords": ["192.0.2.2", "192.0.2.3"]}),
+            json!({"Weight": 20}),
+            json!({"SetIdentifier": "two"}),
+            json!({"Comment": "other"}),
+            json!({"Comment": null}),
+        ])
+        .write_only(&["Comment"]),
+        PropertyTable::on(
+            "AWS::Route53::RecordSetGroup",
+            &cloud,
+            json!({
                 "HostedZoneId": zone, "Comment": "c", "RecordSets": [simple("a.example.com", "192.0.2.1"), simple("b.example.com", "192.0.2.1")],
             }),
-            changes: vec![
-                json!({"RecordSets": [simple("b.example.com", "192.0.2.2"), simple("c.example.com", "192.0.2.1")]}),
-                json!({"RecordSets": [{"Name": "a.example.com", "Type": "A", "AliasTarget": alias}]}),
-                json!({"Comment": "other"}),
-            ],
-            write_only: &["Comment"],
-        },
+        )
+        .changes(vec![
+            json!({"RecordSets": [simple("b.example.com", "192.0.2.2"), simple("c.example.com", "192.0.2.1")]}),
+            json!({"RecordSets": [{"Name": "a.example.com", "Type": "A", "AliasTarget": alias}]}),
+            json!({"Comment": "other"}),
+        ])
+        .write_only(&["Comment"]),
     ] {
-        let resource = cloud.check_changes(&case);
-        cloud.delete_resource(&resource).unwrap();
-        assert_eq!(cloud.read_resource(&resource), Value::Null);
+        case.check();
     }
 }
 

@@ -198,7 +198,8 @@ async fn names_of_aws_are_the_clouds_unless_a_private_zone_has_them() {
         let address = Ipv4Addr::new(198, 18, 0, last);
         Endpoint { name: format!("{name}.amazonaws.com"), has_names_below, address }
     };
-    let endpoints = [endpoint("sts", false, 2), endpoint("ec2.eu-west-3", false, 2), endpoint("s3.eu-west-3", true, 3)];
+    let endpoints =
+        [endpoint("sts", false, 2), endpoint("ec2.eu-west-3", false, 2), endpoint("s3.eu-west-3", true, 3)];
     let parts = Parts { endpoints: endpoints.into(), ..parts(&dir, "first") };
     put(&parts, vpc("vpc-a"));
     put(&parts, vpc("vpc-b"));
@@ -221,7 +222,11 @@ async fn names_of_aws_are_the_clouds_unless_a_private_zone_has_them() {
         (&View::Public, "sts", None),
     ] {
         let (code, addresses) = answer(&parts, view, &format!("{name}.amazonaws.com"));
-        assert_eq!(addresses, expected.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{view} {name} {code:?}");
+        assert_eq!(
+            addresses,
+            expected.map(str::to_owned).into_iter().collect::<Vec<_>>(),
+            "{view} {name} {code:?}"
+        );
     }
 }
 
@@ -247,7 +252,10 @@ async fn runs_a_server_while_its_vpc_exists() {
     assert_eq!(plan("vpc-a"), Plan::Done);
     put(&parts, vpc("vpc-a"));
     assert_eq!(plan("vpc-a"), Plan::Done);
-    put(&parts, VpcSeen { id: "vpc-a".into(), applied: String::new().into(), at: Timestamp(0) });
+    put(
+        &parts,
+        VpcSeen { id: "vpc-a".into(), applied: String::new().into(), router: None, at: Timestamp(0) },
+    );
     assert!(matches!(plan("vpc-a"), Plan::Wait { .. }));
     apply(&Zones(parts.clone())).await;
     let serve = Step::Serve {
@@ -319,7 +327,10 @@ async fn with_private_zone(fate: Arc<dyn Fate>) -> Harness {
     let dir = tempfile::tempdir().unwrap();
     let plain = parts(&dir, "one");
     put(&plain, vpc("vpc-a"));
-    put(&plain, VpcSeen { id: "vpc-a".into(), applied: String::new().into(), at: Timestamp(0) });
+    put(
+        &plain,
+        VpcSeen { id: "vpc-a".into(), applied: String::new().into(), router: None, at: Timestamp(0) },
+    );
     zone(&plain, "Z1", "inner.test.", &["vpc-a"]);
     record(&plain, "Z1", "x.inner.test.", RecordType::A, values(&["10.0.0.9"]));
     let parts = Parts { dns: Risky::new(&plain.dns, &fate), ..plain };

@@ -2,7 +2,7 @@
 
 use crate::S3;
 use escale_base::{Clock, Timestamp};
-use escale_harness::{Changes, Harness};
+use escale_harness::{Harness, PropertyTable};
 use escale_objects::{Fake, Limits};
 use escale_tables::s3::{Bucket, Versioning};
 use serde_json::{Value, json};
@@ -54,15 +54,17 @@ fn website() -> Value {
 #[test]
 fn updates_change_every_property() {
     let cloud = cloud();
+    cloud.create_resource("AWS::S3::Bucket", json!({"BucketName": "policies"})).unwrap();
     let encryption = |algorithm: &str, key: bool| {
         json!({"ServerSideEncryptionConfiguration": [
             {"ServerSideEncryptionByDefault": {"SSEAlgorithm": algorithm}, "BucketKeyEnabled": key},
         ]})
     };
     for case in [
-        Changes {
-            type_name: "AWS::S3::Bucket",
-            before: json!({
+        PropertyTable::on(
+            "AWS::S3::Bucket",
+            &cloud,
+            json!({
                 "BucketName": "files", "PublicAccessBlockConfiguration": block(false),
                 "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
                 "VersioningConfiguration": {"Status": "Enabled"}, "BucketEncryption": encryption("aws:kms", true),
@@ -72,50 +74,47 @@ fn updates_change_every_property() {
                 "LoggingConfiguration": {"LogFilePrefix": "a/"},
                 "LifecycleConfiguration": {"Rules": [{"Id": "logs", "Status": "Enabled", "Prefix": "logs/", "ExpirationInDays": 30}]},
             }),
-            changes: vec![
-                json!({"PublicAccessBlockConfiguration": block(true)}),
-                json!({"PublicAccessBlockConfiguration": null}),
-                json!({"VersioningConfiguration": {"Status": "Suspended"}}),
-                json!({"VersioningConfiguration": null}),
-                json!({"BucketEncryption": encryption("AES256", false)}),
-                json!({"BucketEncryption": null}),
-                json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
-                json!({"Tags": null}),
-                json!({"LifecycleConfiguration": lifecycle()}),
-                json!({"LifecycleConfiguration": null}),
-                json!({"CorsConfiguration": {"CorsRules": [{
-                    "AllowedMethods": ["PUT", "GET"], "AllowedOrigins": ["http://a.example"], "AllowedHeaders": ["*"],
-                    "ExposedHeaders": ["ETag"], "MaxAge": 60,
-                }]}}),
-                json!({"CorsConfiguration": null}),
-                json!({"WebsiteConfiguration": website()}),
-                json!({"WebsiteConfiguration": {"RedirectAllRequestsTo": {"HostName": "a.example", "Protocol": "https"}}}),
-                json!({"WebsiteConfiguration": null}),
-                json!({"AccessControl": "Private"}),
-                json!({"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}),
-                json!({"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}, "AccessControl": "LogDeliveryWrite"}),
-                json!({"LoggingConfiguration": {"DestinationBucketName": "files", "LogFilePrefix": "b/"}}),
-                json!({"LoggingConfiguration": null}),
-            ],
-            write_only: &["AccessControl"],
-        },
-        Changes {
-            type_name: "AWS::S3::BucketPolicy",
-            before: json!({"Bucket": "files", "PolicyDocument": policy("s3:GetObject")}),
-            changes: vec![json!({"PolicyDocument": policy("s3:ListBucket")})],
-            write_only: &[],
-        },
+        )
+        .changes(vec![
+            json!({"PublicAccessBlockConfiguration": block(true)}),
+            json!({"PublicAccessBlockConfiguration": null}),
+            json!({"VersioningConfiguration": {"Status": "Suspended"}}),
+            json!({"VersioningConfiguration": null}),
+            json!({"BucketEncryption": encryption("AES256", false)}),
+            json!({"BucketEncryption": {"ServerSideEncryptionConfiguration": [{
+                "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/aws/s3"},
+                "BucketKeyEnabled": true,
+            }]}}),
+            json!({"BucketEncryption": null}),
+            json!({"Tags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
+            json!({"Tags": null}),
+            json!({"LifecycleConfiguration": lifecycle()}),
+            json!({"LifecycleConfiguration": null}),
+            json!({"CorsConfiguration": {"CorsRules": [{
+                "AllowedMethods": ["PUT", "GET"], "AllowedOrigins": ["http://a.example"], "AllowedHeaders": ["*"],
+                "ExposedHeaders": ["ETag"], "MaxAge": 60,
+            }]}}),
+            json!({"CorsConfiguration": null}),
+            json!({"WebsiteConfiguration": website()}),
+            json!({"WebsiteConfiguration": {"RedirectAllRequestsTo": {"HostName": "a.example", "Protocol": "https"}}}),
+            json!({"WebsiteConfiguration": null}),
+            json!({"AccessControl": "Private"}),
+            json!({"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}),
+            json!({"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}, "AccessControl": "LogDeliveryWrite"}),
+            json!({"LoggingConfiguration": {"DestinationBucketName": "files", "LogFilePrefix": "b/"}}),
+            json!({"LoggingConfiguration": null}),
+        ])
+        .write_only(&["AccessControl"]),
+        PropertyTable::on(
+            "AWS::S3::BucketPolicy",
+            &cloud,
+            json!({"Bucket": "policies", "PolicyDocument": policy("s3:GetObject")}),
+        )
+        .changes(vec![json!({"PolicyDocument": policy("s3:ListBucket")})]),
     ] {
-        let resource = cloud.check_changes(&case);
-        if case.type_name == "AWS::S3::Bucket" {
-            assert_eq!(cloud.read_resource(&resource)["OwnershipControls"], case.before["OwnershipControls"]);
-        }
-        if case.type_name == "AWS::S3::BucketPolicy" {
-            cloud.delete_resource(&resource).unwrap();
-            assert_eq!(cloud.read_resource(&resource), Value::Null);
-        }
+        case.check();
     }
-    assert_eq!(cloud.store.read().get::<Bucket>("files").unwrap().policy, None);
+    assert_eq!(cloud.store.read().get::<Bucket>("policies").unwrap().policy, None);
 }
 
 #[test]

@@ -39,6 +39,10 @@ impl Operation for CreateBucket {
         vec![rules::bucket_arn(&input.bucket)]
     }
 
+    fn keys(input: &Input) -> Vec<(&'static str, String)> {
+        input.acl.map(|acl| ("s3:x-amz-acl", acl.to_string())).into_iter().collect()
+    }
+
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         rules::bucket_name(&input.bucket)?;
         let ownership = input.object_ownership.unwrap_or_default();

@@ -26,7 +26,7 @@ impl Operation for DeleteBucketEncryption {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| {
-            (b.encryption, b.bucket_key) = (DefaultEncryption::Aes256, false);
+            (b.encryption, b.kms_key, b.bucket_key) = (DefaultEncryption::Aes256, None, false);
         })
     }
 }

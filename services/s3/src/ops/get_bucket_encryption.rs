@@ -33,6 +33,8 @@ struct Rule {
 struct ByDefault {
     #[wire("SSEAlgorithm")]
     sse_algorithm: DefaultEncryption,
+    #[wire("KMSMasterKeyID")]
+    kms_master_key_id: Option<String>,
 }
 
 impl Operation for GetBucketEncryption {
@@ -46,7 +48,8 @@ impl Operation for GetBucketEncryption {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let bucket = rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        let by_default = ByDefault { sse_algorithm: bucket.encryption };
+        let by_default =
+            ByDefault { sse_algorithm: bucket.encryption, kms_master_key_id: bucket.kms_key.clone() };
         let rule = Rule {
             apply_server_side_encryption_by_default: by_default,
             bucket_key_enabled: Some(bucket.bucket_key),

@@ -37,6 +37,10 @@ impl Operation for PutBucketAcl {
         vec![rules::bucket_arn(&input.bucket)]
     }
 
+    fn keys(input: &Input) -> Vec<(&'static str, String)> {
+        input.acl.map(|acl| ("s3:x-amz-acl", acl.to_string())).into_iter().collect()
+    }
+
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let row = rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         let owner = shapes::owner(&cx.config.account).id;

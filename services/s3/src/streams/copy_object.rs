@@ -68,6 +68,10 @@ impl StreamOperation<Buckets> for CopyObject {
         vec![rules::object_arn(&input.bucket, &input.key)]
     }
 
+    fn keys(input: &Input) -> Vec<(&'static str, String)> {
+        input.condition_keys()
+    }
+
     fn also(input: &Input, cx: &StreamCx) -> Vec<Also> {
         input.tagging.iter().map(|_| Also::new("s3:PutObjectTagging", Self::resources(input, cx))).collect()
     }

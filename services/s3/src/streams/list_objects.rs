@@ -48,6 +48,10 @@ impl StreamOperation<Buckets> for ListObjects {
         vec![rules::bucket_arn(&input.bucket)]
     }
 
+    fn keys(input: &Input) -> Vec<(&'static str, String)> {
+        rules::listing_keys(input.prefix.as_deref(), input.delimiter.as_deref(), input.max_keys)
+    }
+
     async fn run(
         service: Arc<Buckets>,
         cx: StreamCx,

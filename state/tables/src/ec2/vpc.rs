@@ -4,6 +4,7 @@ use crate::{Fingerprint, row};
 use escale_base::{Tag, Timestamp};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 escale_base::id! { VpcId = "vpc-"; }
 
@@ -25,6 +26,9 @@ pub struct VpcSeen {
     pub id: VpcId,
     /// The fingerprint of the specification that the plane has applied; empty until a new daemon has adopted the network.
     pub applied: Fingerprint,
+    /// The network namespace of its router.
+    #[serde(default)]
+    pub router: Option<PathBuf>,
     pub at: Timestamp,
 }
 row!(VpcSeen, "ec2_vpc_seen", |r| r.id.to_string());

@@ -14,8 +14,9 @@ pub use definition::{
     RoleReference, SecretRef, TaskDefinition, TaskFamily, Ulimit, VolumeFrom, VolumeName,
 };
 pub use service::{
-    AccountSetting, AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, Outcome, RegistryArn, Service,
-    ServiceEvent, ServiceEvents, ServiceKey, ServiceName, ServiceRegistry,
+    AccountSetting, AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, MetricConfiguration, Outcome,
+    RegistryArn, Service, ServiceEvent, ServiceEvents, ServiceKey, ServiceMetric, ServiceName,
+    ServiceRegistry,
 };
 pub use task::{
     ContainerOverride, ContainerSeen, ContainerState, CredentialsId, Health, LogCursor, Overrides, Phase,

@@ -44,6 +44,9 @@ pub struct Service {
     pub execute_command: bool,
     /// The resource whose tags the tasks get.
     pub propagate_tags: PropagateTags,
+    /// Metrics with a resolution of their own.
+    #[serde(default)]
+    pub monitoring: Vec<MetricConfiguration>,
     /// The newest first. It is the PRIMARY one.
     pub deployments: Vec<Deployment>,
     /// Set when the service is deleted. Its tasks stop, then it is INACTIVE.
@@ -71,6 +74,18 @@ impl Service {
         let of = self.deployments.iter().find(|d| d.id == *deployment);
         of.map_or_else(|| self.load_balancers(), |d| &d.load_balancers)
     }
+}
+
+/// The resolution of metrics of a service: 60 seconds unless configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct MetricConfiguration {
+    pub metric_names: Vec<ServiceMetric>,
+    pub resolution_seconds: u32,
+}
+
+escale_base::choice! {
+    pub enum ServiceMetric { Cpu = "CPUUtilization", Memory = "MemoryUtilization" }
 }
 
 /// One version of a service's tasks.

@@ -150,6 +150,9 @@ pub struct InstanceSeen {
     /// The wish that it failed for, if that wish was complete. A newer wish may succeed.
     #[serde(default)]
     pub failed: Option<Fingerprint>,
+    /// Whether the plane probes both nodes, so that the instance fails over by itself. False for instances of earlier versions.
+    #[serde(default)]
+    pub watched: bool,
     /// When this row last changed.
     pub at: Timestamp,
 }

@@ -58,6 +58,7 @@ impl Harness {
         let services = Services::new(DataPlanes {
             dns: Arc::new(FakeDns::new()),
             logs: Arc::new(escale_logstore::Fake::default()),
+            metrics: Arc::new(escale_metrics::Fake::default()),
             objects: Arc::new(escale_objects::Fake::new(clock.clone(), escale_objects::Limits::default())),
             registry: Arc::new(escale_registry::Fake::new(clock.clone())),
             calls: Arc::new(escale_journal::Fake::default()),

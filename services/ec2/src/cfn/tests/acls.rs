@@ -56,6 +56,16 @@ fn acls_update_every_property() {
     .check();
 }
 
+/// Many templates give the entry for all protocols a range of ports, which has no effect.
+#[test]
+fn ports_of_an_entry_for_all_protocols_are_no_drift() {
+    let (cloud, base) = entry_with(json!({
+        "CidrBlock": "0.0.0.0/0", "PortRange": {"From": 0, "To": 65535}, "Icmp": {"Type": -1, "Code": -1},
+    }));
+    let entry = cloud.create_resource("AWS::EC2::NetworkAclEntry", base).unwrap();
+    cloud.check_no_drift(&entry);
+}
+
 #[test]
 fn rollback_of_a_replaced_association_restores_it() {
     let (cloud, vpc) = cloud();

@@ -86,6 +86,8 @@ fn block_of_a_vpc_is_an_attribute_of_the_vpc_and_its_subnets() {
     let base = json!({"VpcId": id, "CidrBlock": "10.1.1.0/24", "Ipv6CidrBlock": "2001:db8:1000:10ff::/64"});
     let subnet = cloud.create_resource("AWS::EC2::Subnet", base).unwrap();
     assert_eq!(attribute("AWS::EC2::Subnet", &subnet), Some(json!(["2001:db8:1000:10ff::/64"])));
+    let current = (kind("AWS::EC2::Subnet").current)(&cloud.store.read(), &subnet.created, "Ipv6CidrBlock");
+    assert_eq!(current, Some(json!("2001:db8:1000:10ff::/64")));
     assert_eq!((kind("AWS::EC2::VPC").current)(&cloud.store.read(), &vpc.created, "VpcId"), None);
 
     let error = cloud.delete_resource(&block).err().unwrap();

@@ -1,0 +1,201 @@
+//! Metrics in AWS's shapes, and their statistics.
+
+use crate::{Error, choices::StandardUnit};
+use escale_base::AwsError;
+use escale_metrics::{Listed, Metrics, Point, Series, Summary, Window};
+use escale_tables::cloudwatch::{Dimension, Metric};
+use std::collections::BTreeMap;
+
+/// Dimensions as labels, sorted. A repeated name is an error.
+pub(crate) fn labels(dimensions: &[Dimension]) -> Result<Vec<(String, String)>, Error> {
+    let mut labels: Vec<_> = dimensions.iter().map(|d| (d.name.clone(), d.value.clone())).collect();
+    labels.sort();
+    match labels.windows(2).find(|w| w[0].0 == w[1].0) {
+        Some(twice) => Err(Error::InvalidValue(format!(
+            "The parameter Dimensions has the dimension {} more than once.",
+            twice[0].0
+        ))),
+        None => Ok(labels),
+    }
+}
+
+/// A statistic of a period's values.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html>
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Stat {
+    SampleCount,
+    Average,
+    Sum,
+    Minimum,
+    Maximum,
+    /// With its percentage.
+    Percentile(f64),
+}
+
+/// AWS's other statistics, which need more of the distribution than the plane keeps.
+const OTHERS: [&str; 6] = ["TM", "WM", "PR", "TC", "TS", "IQM"];
+
+impl Stat {
+    pub(crate) fn parse(text: &str) -> Result<Stat, Error> {
+        Ok(match text {
+            "SampleCount" => Stat::SampleCount,
+            "Average" => Stat::Average,
+            "Sum" => Stat::Sum,
+            "Minimum" => Stat::Minimum,
+            "Maximum" => Stat::Maximum,
+            _ => {
+                let percentage = text.strip_prefix('p').and_then(|p| p.parse::<f64>().ok());
+                if let Some(p) = percentage.filter(|p| (0.0..=100.0).contains(p)) {
+                    return Ok(Stat::Percentile(p));
+                }
+                let other = text.to_ascii_uppercase();
+                if OTHERS.iter().any(|o| {
+                    other
+                        .strip_prefix(o)
+                        .is_some_and(|rest| rest.is_empty() || !rest.starts_with(char::is_alphabetic))
+                }) {
+                    return Err(AwsError::not_supported(format_args!("The statistic {text}"))
+                        .hint("Use Average, Sum, Minimum, Maximum, SampleCount or a percentile such as p99.")
+                        .into());
+                }
+                return Err(Error::InvalidValue(format!(
+                    "The value {text} for parameter Stat is not supported."
+                )));
+            }
+        })
+    }
+
+    /// `None` if the values were reported without what the statistic needs.
+    pub(crate) fn of(self, summary: &Summary) -> Option<f64> {
+        match self {
+            Stat::SampleCount => Some(summary.count),
+            Stat::Average => Some(summary.sum / summary.count),
+            Stat::Sum => Some(summary.sum),
+            Stat::Minimum => Some(summary.min),
+            Stat::Maximum => Some(summary.max),
+            Stat::Percentile(p) => {
+                let value = summary.distribution.as_ref()?.quantile(p / 100.0)?;
+                Some(value.clamp(summary.min, summary.max))
+            }
+        }
+    }
+}
+
+/// The periods that AWS allows: 1, 5, 10, 20, 30 and multiples of 60.
+pub(crate) fn check_period(name: &str, period: i64) -> Result<i64, Error> {
+    if [1, 5, 10, 20, 30].contains(&period) || (period > 0 && period % 60 == 0) {
+        return Ok(period);
+    }
+    Err(Error::InvalidValue(format!(
+        "The parameter {name} must be 1, 5, 10, 20, 30, or a multiple of 60; it is {period}."
+    )))
+}
+
+/// The series of the plane, for the lookups of one request.
+pub(crate) struct Catalog(BTreeMap<(String, String, Vec<(String, String)>), Vec<String>>);
+
+impl Catalog {
+    pub(crate) async fn read(plane: &dyn Metrics) -> Result<Catalog, Error> {
+        let mut all = BTreeMap::new();
+        for Listed { series, .. } in plane.list().await? {
+            let units: &mut Vec<String> = all.entry((series.space, series.name, series.labels)).or_default();
+            units.push(series.unit);
+        }
+        Ok(Catalog(all))
+    }
+
+    /// The series of a metric, one for each unit, or that of one unit.
+    pub(crate) fn series(&self, metric: &Metric, unit: Option<StandardUnit>) -> Result<Vec<Series>, Error> {
+        let missing = |what: &str| Error::Missing(format!("The parameter {what} is required."));
+        let space = metric.namespace.clone().ok_or_else(|| missing("Namespace"))?;
+        let name = metric.metric_name.clone().ok_or_else(|| missing("MetricName"))?;
+        let key = (space, name, labels(&metric.dimensions)?);
+        let units = self.0.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let (space, name, labels) = key;
+        let chosen = units.iter().filter(|u| unit.is_none_or(|unit| unit.as_str() == *u));
+        let series = |unit: &String| Series {
+            space: space.clone(),
+            name: name.clone(),
+            labels: labels.clone(),
+            unit: unit.clone(),
+        };
+        Ok(chosen.map(series).collect())
+    }
+}
+
+/// The points of some series as if they were one.
+pub(crate) async fn read_merged(
+    plane: &dyn Metrics,
+    series: &[Series],
+    window: Window,
+) -> Result<Vec<Point>, Error> {
+    let mut all: BTreeMap<i64, Summary> = BTreeMap::new();
+    for one in series {
+        for point in plane.read(one, window).await? {
+            match all.get_mut(&point.at) {
+                Some(summary) => summary.add(&point.summary),
+                None => drop(all.insert(point.at, point.summary)),
+            }
+        }
+    }
+    Ok(all.into_iter().map(|(at, summary)| Point { at, summary }).collect())
+}
+
+/// The start of a request as AWS rounds it: to the period if that is less than a minute, else to a minute, to five minutes for
+/// data older than 15 days, and to an hour for data older than 63 days.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>
+pub(crate) fn aligned_start(start: i64, now: i64, period: i64) -> i64 {
+    const DAY: i64 = 86_400;
+    let step = match now - start {
+        _ if period < 60 => period,
+        age if age > 63 * DAY => 3600,
+        age if age > 15 * DAY => 300,
+        _ => 60,
+    };
+    start.div_euclid(step) * step
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_of_a_period() {
+        let mut summary = Summary::of(2.0);
+        summary.add(&Summary::of(4.0));
+        let of = |stat: &str| Stat::parse(stat).unwrap().of(&summary);
+        assert_eq!((of("Average"), of("Sum"), of("SampleCount")), (Some(3.0), Some(6.0), Some(2.0)));
+        assert_eq!(
+            (of("Minimum"), of("Maximum"), of("p100"), of("p50")),
+            (Some(2.0), Some(4.0), Some(4.0), Some(2.0))
+        );
+        summary.distribution = None;
+        assert_eq!(Stat::Percentile(99.0).of(&summary), None);
+    }
+
+    #[test]
+    fn refuses_other_statistics_by_name() {
+        for (text, code) in [
+            ("tm90", "NotImplemented"),
+            ("IQM", "NotImplemented"),
+            ("TC(0.1:)", "NotImplemented"),
+            ("p101", "InvalidParameterValue"),
+            ("Mean", "InvalidParameterValue"),
+        ] {
+            let error = AwsError::from(Stat::parse(text).unwrap_err());
+            assert_eq!(error.code, code, "{text}");
+            assert!(error.message.contains(text), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn start_is_rounded_down() {
+        const NOW: i64 = 1_700_000_000;
+        assert_eq!(aligned_start(NOW - 61, NOW, 60) % 60, 0);
+        assert_eq!(aligned_start(NOW - 7, NOW, 10) % 10, 0);
+        assert_eq!(aligned_start(NOW - 16 * 86_400, NOW, 300) % 300, 0);
+        assert_eq!(aligned_start(NOW - 64 * 86_400, NOW, 3600) % 3600, 0);
+    }
+}

@@ -1,0 +1,31 @@
+//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DisableAlarmActions.html>
+
+use crate::{Error, alarms::arn};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::cloudwatch::{Alarm, AlarmName};
+
+pub(crate) struct DisableAlarmActions;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    alarm_names: Vec<AlarmName>,
+}
+
+impl Operation for DisableAlarmActions {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        input.alarm_names.iter().map(|name| arn(cx.config, name)).collect()
+    }
+
+    /// A name without an alarm is ignored, as on AWS.
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        for name in &input.alarm_names {
+            cx.tx.update(name, |alarm: &mut Alarm| alarm.actions_enabled = false);
+        }
+        Ok(())
+    }
+}

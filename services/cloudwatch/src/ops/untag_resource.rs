@@ -1,0 +1,31 @@
+//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_UntagResource.html>
+
+use crate::{Error, alarms::name_of_arn};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::cloudwatch::Alarm;
+
+pub(crate) struct UntagResource;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    #[wire("ResourceARN")]
+    resource_arn: String,
+    tag_keys: Vec<String>,
+}
+
+impl Operation for UntagResource {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
+        vec![input.resource_arn.clone()]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        let name = name_of_arn(&input.resource_arn)?;
+        let remove = |alarm: &mut Alarm| alarm.tags.retain(|tag| !input.tag_keys.contains(&tag.key));
+        cx.tx.update(&name, remove).ok_or(Error::NoResource(input.resource_arn))
+    }
+}

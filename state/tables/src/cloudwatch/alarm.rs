@@ -1,0 +1,142 @@
+//! Alarms: wishes, and the states in which they were last observed.
+
+use super::{Metric, MetricDataQuery, StandardUnit, Statistic};
+use crate::row;
+use escale_base::{Tag, Timestamp};
+use serde::{Deserialize, Serialize};
+
+escale_base::name! {
+    /// An alarm's name, unique in the account.
+    AlarmName;
+}
+
+escale_base::choice! {
+    pub enum StateValue { Ok = "OK", Alarm = "ALARM", InsufficientData = "INSUFFICIENT_DATA" }
+}
+
+escale_base::choice! {
+    pub enum ComparisonOperator {
+        GreaterOrEqual = "GreaterThanOrEqualToThreshold",
+        Greater = "GreaterThanThreshold",
+        Less = "LessThanThreshold",
+        LessOrEqual = "LessThanOrEqualToThreshold",
+    }
+}
+
+escale_base::choice! {
+    /// How an alarm treats periods without a value.
+    pub enum MissingData { Breaching = "breaching", NotBreaching = "notBreaching", Ignore = "ignore", Missing = "missing" }
+}
+
+escale_base::choice! {
+    /// Whether a percentile of too few values changes the state.
+    pub enum LowSampleCount { Evaluate = "evaluate", Ignore = "ignore" }
+}
+
+escale_base::choice! {
+    pub enum AlarmType { Composite = "CompositeAlarm", Metric = "MetricAlarm", Log = "LogAlarm" }
+}
+
+escale_base::choice! {
+    pub enum HistoryItemType {
+        ConfigurationUpdate = "ConfigurationUpdate",
+        StateUpdate = "StateUpdate",
+        Action = "Action",
+        ContributorStateUpdate = "AlarmContributorStateUpdate",
+        ContributorAction = "AlarmContributorAction",
+    }
+}
+
+/// The wish for an alarm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alarm {
+    pub name: AlarmName,
+    pub description: Option<String>,
+    pub actions_enabled: bool,
+    pub actions: Actions,
+    pub watch: Watch,
+    pub rule: Rule,
+    pub tags: Vec<Tag>,
+    pub created: Timestamp,
+    /// When its configuration was last changed.
+    pub updated: Timestamp,
+}
+row!(Alarm, "cloudwatch_alarm", |r| r.name.to_string());
+
+/// ARNs of what happens when the alarm enters a state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Actions {
+    pub ok: Vec<String>,
+    pub alarm: Vec<String>,
+    pub insufficient_data: Vec<String>,
+}
+
+impl Actions {
+    pub fn of(&self, state: StateValue) -> &[String] {
+        match state {
+            StateValue::Ok => &self.ok,
+            StateValue::Alarm => &self.alarm,
+            StateValue::InsufficientData => &self.insufficient_data,
+        }
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        self.ok.iter().chain(&self.alarm).chain(&self.insufficient_data)
+    }
+}
+
+/// The values that an alarm compares.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Watch {
+    Metric {
+        metric: Metric,
+        statistic: Option<Statistic>,
+        /// A percentile, if there is no `statistic`.
+        extended: Option<String>,
+        unit: Option<StandardUnit>,
+        period_secs: i64,
+    },
+    /// One of them returns its data.
+    Queries(Vec<MetricDataQuery>),
+}
+
+/// When values mean an alarm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    pub comparison: ComparisonOperator,
+    pub threshold: f64,
+    pub evaluation_periods: u32,
+    /// `None` means all of them.
+    pub datapoints_to_alarm: Option<u32>,
+    pub missing: Option<MissingData>,
+    pub low_samples: Option<LowSampleCount>,
+}
+
+/// The last state of an alarm. Without a row it has not been evaluated: its state is INSUFFICIENT_DATA.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlarmSeen {
+    pub name: AlarmName,
+    pub state: StateValue,
+    pub reason: String,
+    /// A JSON document for programs.
+    pub reason_data: Option<String>,
+    /// When state or reason last changed.
+    pub updated: Timestamp,
+    /// When the state last changed.
+    pub transitioned: Timestamp,
+}
+row!(AlarmSeen, "cloudwatch_alarm_seen", |r| r.name.to_string());
+
+/// What happened to an alarm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlarmHistory {
+    pub name: AlarmName,
+    /// Counts an alarm's items.
+    pub number: u64,
+    pub at: Timestamp,
+    pub kind: HistoryItemType,
+    pub summary: String,
+    /// A JSON document.
+    pub data: String,
+}
+row!(AlarmHistory, "cloudwatch_alarm_history", |r| format!("{}/{:020}", r.name, r.number));
