@@ -29,8 +29,8 @@ fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     fields.iter().flat_map(|(name, value)| [vec![0], text(name), text(value)].concat()).collect()
 }
 
-/// The kind of the frame that answers the request: that of a stream, or of the end of the connection. `HEADERS` with the rest
-/// of the bytes that arrived.
+/// The kind of the frame that answers the request, and the bytes from there on: `HEADERS`, once the body has begun, or the end
+/// of the stream or connection.
 async fn send(to: SocketAddr, head: &[(&str, &str)], body: Option<&str>) -> (u8, Vec<u8>) {
     let mut stream = TcpStream::connect(to).await.unwrap();
     let end = if body.is_some() { 0 } else { END_STREAM };
@@ -46,8 +46,9 @@ async fn send(to: SocketAddr, head: &[(&str, &str)], body: Option<&str>) -> (u8,
                 break;
             }
             let kind = got[3];
-            if matches!(kind, HEADERS | RESET | GOAWAY) {
-                return (kind, got);
+            let is_whole = kind == HEADERS && got[4] & END_STREAM != 0;
+            if is_whole || matches!(kind, DATA | RESET | GOAWAY) {
+                return (if kind == DATA { HEADERS } else { kind }, got);
             }
             got.drain(..9 + length);
         }
