@@ -16,12 +16,24 @@ use tokio::net::TcpStream;
 /// The port of public names.
 const HTTP: u16 = 80;
 
+/// How many CNAME records lead from zone to zone: more than anyone needs, and an end for a circle.
+const LINKS: usize = 8;
+
 /// The public addresses of a name. Names of internal load balancers have private addresses, which only their network reaches.
 fn public(dns: &DnsPlane, name: &str) -> Vec<Ipv4Addr> {
-    let Ok(answer) = dns.ask(&View::Public, name, Kind::A) else { return Vec::new() };
-    let records = answer.records.iter().filter(|_| answer.code == Code::NoError);
-    let addresses = records.filter_map(|record| record.value.parse::<Ipv4Addr>().ok());
-    addresses.filter(|address| PUBLIC.contains(address)).collect()
+    let mut name = name.to_owned();
+    for _ in 0..LINKS {
+        let Ok(answer) = dns.ask(&View::Public, &name, Kind::A) else { return Vec::new() };
+        let records = if answer.code == Code::NoError { answer.records } else { Vec::new() };
+        let addresses = records.iter().filter_map(|record| record.value.parse::<Ipv4Addr>().ok());
+        let addresses: Vec<Ipv4Addr> = addresses.filter(|address| PUBLIC.contains(address)).collect();
+        // An authoritative answer ends with the CNAME that leads to another zone: following it is the client's part.
+        match records.last() {
+            Some(last) if addresses.is_empty() && last.kind == "CNAME" => name = last.value.clone(),
+            _ => return addresses,
+        }
+    }
+    Vec::new()
 }
 
 /// The public names, for the host's forwarders.

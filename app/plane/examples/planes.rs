@@ -129,7 +129,10 @@ fn balancer(
     tls: Option<TlsSpec>,
     target: u16,
 ) -> BalancerSpec {
-    let forward = || Action::Forward(vec![Weighted { group: "g".into(), weight: 1 }]);
+    let forward = || {
+        let groups = vec![Weighted { group: "g".into(), weight: 1 }];
+        Action::Forward(Forward { groups, sticky_s: None })
+    };
     let listener = |(port, tls)| ListenerSpec { port, rules: Vec::new(), default: forward(), tls };
     BalancerSpec {
         name: "bench".into(),
@@ -149,6 +152,8 @@ fn balancer(
             },
             cross_zone: true,
             drain_delay_ms: 1000,
+            transport: Transport::default(),
+            sticky: None,
         }],
         // As the ALB is configured.
         attributes: Attributes { trace_header: Some("X-Amzn-Trace-Id".into()), ..Attributes::default() },
@@ -165,8 +170,14 @@ fn edge(directory: std::path::PathBuf) -> Edge {
         server: "CloudFront".into(),
         user_agent: "Amazon CloudFront".into(),
     };
-    let settings =
-        Settings { directory, memory_bytes: 64 << 20, disk_bytes: 256 << 20, identity, https_port: None };
+    let settings = Settings {
+        directory,
+        memory_bytes: 64 << 20,
+        disk_bytes: 256 << 20,
+        identity,
+        https_port: None,
+        trust: escale_tls::client::Trust::default(),
+    };
     Edge::open(settings, Arc::new(Loopback), Arc::new(Unsigned), Clock::machine()).unwrap()
 }
 
@@ -185,6 +196,7 @@ fn distribution(target: u16) -> DistributionSpec {
             ttl: Ttl { min_s: 0, default_s: 86400, max_s: 86400 },
             key: none.clone(),
             forward: none,
+            encodings: Encodings::default(),
             compress: false,
             trusted_keys: Vec::new(),
             response_headers: ResponseHeaders::default(),
@@ -192,13 +204,18 @@ fn distribution(target: u16) -> DistributionSpec {
         origins: vec![Origin {
             id: "o".into(),
             host: "127.0.0.1".into(),
-            port: target,
+            protocol: OriginProtocol::Http,
+            http_port: target,
+            https_port: target,
             path: String::new(),
             headers: BTreeMap::new(),
             signed: false,
+            connect_attempts: 1,
             connect_timeout_ms: 1000,
             read_timeout_ms: 5000,
+            keepalive_ms: 5000,
         }],
+        groups: Vec::new(),
         errors: Vec::new(),
         log: false,
         tls: None,

@@ -2,13 +2,14 @@
 
 use crate::{
     direct::Arriving,
+    sender::Sender,
     target::{Lease, Target},
 };
 use bytes::Bytes;
 use escale_httpguard::IdleTimer;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::Full;
-use hyper::{body::Incoming, client::conn::http1::SendRequest};
+use hyper::body::Incoming;
 use std::{
     future::Future,
     pin::Pin,
@@ -42,12 +43,12 @@ impl Body {
 
 /// Where the body of an answer comes from, and the connection.
 pub(crate) enum Source {
-    Client { body: Incoming, sender: SendRequest<Upload>, ended: bool },
+    Client { body: Incoming, sender: Sender, ended: bool },
     Wire(Arriving),
 }
 
 impl Source {
-    pub(crate) fn of_client(body: Incoming, sender: SendRequest<Upload>) -> Source {
+    pub(crate) fn of_client(body: Incoming, sender: Sender) -> Source {
         let ended = body.is_end_stream();
         Source::Client { body, sender, ended }
     }
@@ -82,6 +83,8 @@ impl Source {
         match self {
             Source::Wire(arriving) => drop(arriving.into_wire().map(|wire| target.keep_wire(wire))),
             Source::Client { ended: false, .. } => {}
+            // It was kept when the request began.
+            Source::Client { sender, .. } if sender.shared().is_some() => {}
             Source::Client { sender, .. } if sender.is_ready() => target.keep_client(sender),
             Source::Client { mut sender, .. } => {
                 // Its task has not noticed the end yet. Waits with the target only, not with the lease: the end of the request
@@ -168,6 +171,8 @@ impl Drop for Streamed {
 /// The body of a request in transit to a target.
 pub(crate) struct Upload {
     inner: Option<Incoming>,
+    /// Instead of it: the whole body.
+    own: Option<Bytes>,
     progress: Arc<Progress>,
 }
 
@@ -203,13 +208,18 @@ impl Upload {
     pub(crate) fn new(inner: Incoming) -> (Upload, Arc<Progress>) {
         let state = if inner.is_end_stream() { UploadState::Ended } else { UploadState::Flowing };
         let progress = Arc::new(Progress(Mutex::new((Instant::now(), state))));
-        (Upload { inner: Some(inner), progress: progress.clone() }, progress)
+        (Upload { inner: Some(inner), own: None, progress: progress.clone() }, progress)
     }
 
     /// No body; for health checks and retries.
     pub(crate) fn empty() -> Upload {
+        Upload::of(Bytes::new())
+    }
+
+    /// A body of the balancer itself; for health checks.
+    pub(crate) fn of(bytes: Bytes) -> Upload {
         let progress = Arc::new(Progress(Mutex::new((Instant::now(), UploadState::Ended))));
-        Upload { inner: None, progress }
+        Upload { inner: None, own: Some(bytes).filter(|b| !b.is_empty()), progress }
     }
 }
 
@@ -222,7 +232,9 @@ impl HttpBody for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        let Some(inner) = &mut this.inner else {
+            return Poll::Ready(this.own.take().map(|bytes| Ok(Frame::data(bytes))));
+        };
         let polled = Pin::new(&mut *inner).poll_frame(cx);
         let (state, moved) = match &polled {
             // Only a poll shows this: as long as the target does not read, the silence is not the client's.
@@ -237,10 +249,11 @@ impl HttpBody for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.own.is_none() && self.inner.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or(SizeHint::with_exact(0), HttpBody::size_hint)
+        let own = self.own.as_ref().map_or(0, Bytes::len) as u64;
+        self.inner.as_ref().map_or(SizeHint::with_exact(own), HttpBody::size_hint)
     }
 }

@@ -1,6 +1,8 @@
 //! Validates a spec before anything is changed.
 
-use crate::spec::{Action, BalancerSpec, Condition, GroupSpec, HealthCheck, ListenerSpec, Probe};
+use crate::spec::{
+    Action, BalancerSpec, Condition, Forward, GroupSpec, HealthCheck, ListenerSpec, Probe, Sticky, Version,
+};
 use escale_base::PlaneError;
 use escale_tls::Terminator;
 use http::{HeaderName, HeaderValue};
@@ -19,7 +21,9 @@ pub fn check(spec: &BalancerSpec) -> Result<(), PlaneError> {
     if HeaderValue::from_str(&attributes.server_name).is_err() {
         return wrong(&at, "the server name has characters that are not allowed in a header");
     }
-    if let Some(name) = attributes.trace_header.as_ref().filter(|n| HeaderName::try_from(*n).is_err()) {
+    let of_tls = attributes.tls_headers.iter().flat_map(|(version, suite)| [version, suite]);
+    let named = attributes.trace_header.iter().chain(of_tls);
+    if let Some(name) = named.into_iter().find(|n| HeaderName::try_from(*n).is_err()) {
         return wrong(&at, &format!("'{name}' is not a valid header name"));
     }
     for group in &spec.groups {
@@ -38,8 +42,13 @@ fn check_group(at: &str, group: &GroupSpec) -> Result<(), PlaneError> {
     if interval_ms == 0 || timeout_ms == 0 || healthy_threshold == 0 || unhealthy_threshold == 0 {
         return wrong(at, "interval, timeout and thresholds of the health check must be at least 1");
     }
-    if let Probe::Http { path, matcher, headers } = &group.health.protocol {
-        Matcher::parse(matcher).map_err(|e| PlaneError::asked(format!("{at}: {e}")))?;
+    if let Some(Sticky::Application { cookie, .. }) = &group.sticky
+        && HeaderName::try_from(cookie).is_err()
+    {
+        return wrong(at, &format!("'{cookie}' is not a valid name of a cookie"));
+    }
+    if let Probe::Http { path, matcher, headers, transport } = &group.health.protocol {
+        Matcher::parse(matcher, transport.version).map_err(|e| PlaneError::asked(format!("{at}: {e}")))?;
         if !path.starts_with('/') || http::uri::PathAndQuery::try_from(path.as_str()).is_err() {
             return wrong(
                 at,
@@ -95,7 +104,7 @@ fn check_listener(at: &str, listener: &ListenerSpec, groups: &BTreeSet<&str>) ->
 
 fn check_action(at: &str, action: &Action, groups: &BTreeSet<&str>) -> Result<(), PlaneError> {
     match action {
-        Action::Forward(weighted) => {
+        Action::Forward(Forward { groups: weighted, .. }) => {
             if weighted.is_empty() {
                 return wrong(at, "it forwards to no group");
             }
@@ -156,8 +165,9 @@ fn unique<T: Eq + Hash + std::fmt::Display>(
 pub(crate) struct Matcher(Vec<(u16, u16)>);
 
 impl Matcher {
-    pub(crate) fn parse(text: &str) -> Result<Matcher, String> {
-        let status = |s: &str| s.trim().parse::<u16>().ok().filter(|s| (100..600).contains(s));
+    pub(crate) fn parse(text: &str, version: Version) -> Result<Matcher, String> {
+        let all = if version == Version::Grpc { 0..100 } else { 100..600 };
+        let status = |s: &str| s.trim().parse::<u16>().ok().filter(|s| all.contains(s));
         let part = |part: &str| match part.split_once('-') {
             Some((low, high)) => Some((status(low)?, status(high)?)).filter(|(low, high)| low <= high),
             None => status(part).map(|s| (s, s)),
@@ -179,13 +189,16 @@ mod tests {
 
     #[test]
     fn parses_expected_statuses_of_health_checks() {
-        let takes = |text: &str, status| Matcher::parse(text).map(|m| m.takes(status));
+        let takes = |text: &str, status| Matcher::parse(text, Version::Http1).map(|m| m.takes(status));
         assert_eq!(takes("200", 200), Ok(true));
         assert_eq!(takes("200", 201), Ok(false));
         assert_eq!(takes("200-299", 299), Ok(true));
         assert_eq!(takes("200, 301", 301), Ok(true));
+        let grpc = |text: &str, status| Matcher::parse(text, Version::Grpc).map(|m| m.takes(status));
+        assert_eq!((grpc("0-5", 0), grpc("12", 0)), (Ok(true), Ok(false)));
+        assert!(grpc("100", 0).is_err());
         for bad in ["", "2xx", "299-200", "99", "200,"] {
-            assert!(Matcher::parse(bad).is_err(), "{bad}");
+            assert!(Matcher::parse(bad, Version::Http1).is_err(), "{bad}");
         }
     }
 }

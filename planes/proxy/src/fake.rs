@@ -108,7 +108,7 @@ fn see(spec: &BalancerSpec, states: &BTreeMap<SocketAddr, TargetState>) -> Seen 
         let used = spec.listeners.iter().any(|l| {
             let mut actions = l.rules.iter().map(|r| &r.action).chain([&l.default]);
             actions.any(|action| match action {
-                Action::Forward(to) => to.iter().any(|w| w.group == group.name),
+                Action::Forward(to) => to.groups.iter().any(|w| w.group == group.name),
                 Action::Relay(relay) => relay.group == group.name,
                 Action::Redirect(_) | Action::Fixed(_) => false,
             })

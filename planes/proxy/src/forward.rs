@@ -5,8 +5,10 @@ use crate::{
     direct::{self, Failed, Wire},
     headers,
     pool::{self, ConnectError},
+    sender,
     serve::Connection,
-    table::{Group, Table},
+    spec,
+    table::Table,
     target::Lease,
     upgrade,
 };
@@ -15,24 +17,30 @@ use hyper::body::{Body as _, Incoming};
 use std::{future::Future, sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::time::Instant;
 
-/// Sends `request` to a target of `group`. The error is the status of the page to answer with.
+/// Sends `request` to the target of `lease`. The error is the status of the page to answer with.
 pub(crate) async fn forward(
     connection: &Connection,
     table: &Table,
-    group: &Group,
+    lease: Lease,
     mut request: Request<Incoming>,
     upgrade: Option<HeaderValue>,
 ) -> Result<Response<Body>, StatusCode> {
-    let lease = group.choose().ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
     // Before the request is taken apart: hyper keeps the pending upgrade in its extensions.
     let client = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
     let (mut parts, body) = request.into_parts();
+    let transport = lease.transport;
+    sender::suits(transport.version, &parts)?;
+    let trailers = sender::accepts_trailers(&parts);
     prepare(&mut parts, connection, table, upgrade.as_ref());
+    if transport.version != spec::Version::Http1 {
+        sender::to_http2(&mut parts, transport.tls, trailers)?;
+    }
     lease.counters.requests.fetch_add(1, Relaxed);
     let _awaiting = connection.link.await_answer();
     let sent = Instant::now();
     let exchange = Exchange { connection, lease: &lease, idle: table.idle };
-    let mut answer = if upgrade.is_none() && direct::fits(&parts, !body.is_end_stream()) {
+    let is_plain = transport == spec::Transport::default() && upgrade.is_none();
+    let mut answer = if is_plain && direct::fits(&parts, !body.is_end_stream()) {
         exchange.directly(&parts, sent).await?
     } else {
         let (upload, progress) = Upload::new(body);
@@ -84,6 +92,7 @@ fn prepare(parts: &mut Parts, connection: &Connection, table: &Table, upgrade: O
     }
     let Connection { scheme, port, .. } = connection;
     headers::add_forwarded(&mut parts.headers, attributes, &connection.peer);
+    headers::add_tls(&mut parts.headers, attributes, connection.negotiated.as_ref());
     if let Some(name) = &table.trace_header {
         headers::add_trace(&mut parts.headers, name, connection.node.clock.now());
     }
@@ -183,7 +192,12 @@ impl Exchange<'_> {
             }
         }
         let node = &self.connection.node;
-        let mut sender = self.connected(pool::connect(&*node.sockets, &node.name, self.lease.addr)).await?;
+        let (addr, transport) = (self.lease.addr, self.lease.transport);
+        let connecting = pool::connect(&*node.sockets, &node.name, addr, transport);
+        let mut sender = self.connected(connecting).await?;
+        if let Some(shared) = sender.shared() {
+            self.lease.keep_client(shared);
+        }
         match self.wait(sender.try_send_request(request), || progress.read()).await? {
             Ok(answer) => Ok(answered(answer, sender)),
             Err(failed) => {
@@ -270,5 +284,6 @@ fn head_of(request: &Request<Upload>) -> Request<Upload> {
     *again.method_mut() = request.method().clone();
     *again.uri_mut() = request.uri().clone();
     *again.headers_mut() = request.headers().clone();
+    *again.version_mut() = request.version();
     again
 }

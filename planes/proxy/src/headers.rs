@@ -3,7 +3,7 @@
 use crate::spec::{Attributes, ForwardedFor};
 use escale_base::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -66,16 +66,18 @@ pub(crate) fn drop_invalid(headers: &mut HeaderMap) {
 /// The values that a connection adds to each of its requests.
 pub(crate) struct Peer {
     client: HeaderValue,
+    client_with_port: HeaderValue,
     scheme: HeaderValue,
     port: HeaderValue,
 }
 
 impl Peer {
-    pub(crate) fn new(client: IpAddr, scheme: &'static str, port: u16) -> Peer {
+    pub(crate) fn new(client: SocketAddr, scheme: &'static str, port: u16) -> Peer {
         // An address has only characters that a header may have.
-        let client = HeaderValue::try_from(client.to_string());
+        let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
         Peer {
-            client: client.unwrap_or(HeaderValue::from_static("unknown")),
+            client: value(client.ip().to_string()),
+            client_with_port: value(client.to_string()),
             scheme: HeaderValue::from_static(scheme),
             port: port.into(),
         }
@@ -84,15 +86,16 @@ impl Peer {
 
 /// X-Forwarded-For, -Proto and -Port.
 pub(crate) fn add_forwarded(headers: &mut HeaderMap, attributes: &Attributes, peer: &Peer) {
+    let client = if attributes.forwarded_port { &peer.client_with_port } else { &peer.client };
     match attributes.forwarded_for {
         ForwardedFor::Append if !headers.contains_key(FORWARDED_FOR) => {
-            headers.insert(FORWARDED_FOR, peer.client.clone());
+            headers.insert(FORWARDED_FOR, client.clone());
         }
         ForwardedFor::Append => {
             let mut list = Vec::new();
             let before = headers.get_all(FORWARDED_FOR).iter().filter(|v| v.to_str().is_ok());
             // Last, so that the target can trust this entry, whatever the client sent before it.
-            for (i, value) in before.chain([&peer.client]).enumerate() {
+            for (i, value) in before.chain([client]).enumerate() {
                 list.extend_from_slice(if i > 0 { b", " } else { b"" });
                 list.extend_from_slice(value.as_bytes());
             }
@@ -107,6 +110,23 @@ pub(crate) fn add_forwarded(headers: &mut HeaderMap, attributes: &Attributes, pe
     }
     headers.insert(FORWARDED_PROTO, peer.scheme.clone());
     headers.insert(FORWARDED_PORT, peer.port.clone());
+}
+
+/// Replaces the headers that describe the client's TLS.
+pub(crate) fn add_tls(
+    headers: &mut HeaderMap,
+    attributes: &Attributes,
+    negotiated: Option<&(&'static str, String)>,
+) {
+    let Some((version_name, suite_name)) = &attributes.tls_headers else { return };
+    headers.remove(version_name);
+    headers.remove(suite_name);
+    let Some((version, suite)) = negotiated else { return };
+    for (name, value) in [(version_name, *version), (suite_name, suite.as_str())] {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// Whether X-Forwarded-For has more addresses than any legitimate chain of proxies.
@@ -191,7 +211,11 @@ mod tests {
             for sent in [&[][..], &[("x-forwarded-for", "1.2.3.4")]] {
                 let mut headers = map(sent);
                 let attributes = Attributes { forwarded_for: mode, ..Attributes::default() };
-                add_forwarded(&mut headers, &attributes, &Peer::new([10, 0, 0, 1].into(), "http", 8080));
+                add_forwarded(
+                    &mut headers,
+                    &attributes,
+                    &Peer::new(([10, 0, 0, 1], 4000).into(), "http", 8080),
+                );
                 shown += &format!("{mode:?} {:?}\n", headers.get("x-forwarded-for"));
             }
         }

@@ -4,11 +4,13 @@ use crate::{
     Reason, Sockets, TargetState,
     body::Upload,
     compile::Matcher,
-    spec::{HealthCheck, Probe},
+    sender,
+    spec::{HealthCheck, Probe, Transport, Version},
     target::Target,
 };
+use bytes::Bytes;
 use http::{Request, header};
-use hyper_util::rt::TokioIo;
+use http_body_util::{BodyExt, Limited};
 use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, sync::Notify};
 
@@ -17,6 +19,9 @@ const NEW_TARGET_PAUSE: Duration = Duration::from_millis(50);
 /// For this long a new target that refuses connections is assumed to be starting, its port not open yet. A wrong answer is
 /// reported at once.
 const STARTING: Duration = Duration::from_millis(1500);
+
+/// Largest answer of a gRPC health check.
+const GRPC_ANSWER_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Checker {
     pub(crate) sockets: Arc<dyn Sockets>,
@@ -106,35 +111,63 @@ impl Checker {
         })?;
         match &self.check.protocol {
             Probe::Tcp => Ok(()),
-            Probe::Http { path, matcher, headers } => {
-                let mut request = Request::get(path.as_str())
-                    .header(header::HOST, addr.to_string())
-                    .header(header::CONNECTION, "close");
+            Probe::Http { path, matcher, headers, transport } => {
+                let mut request = head(path, addr, *transport);
                 for (name, value) in headers {
                     request = request.header(name, value);
                 }
+                let body = match transport.version {
+                    Version::Grpc => Bytes::from_static(EMPTY_MESSAGE),
+                    Version::Http1 | Version::Http2 => Bytes::new(),
+                };
+                let matcher = Matcher::parse(matcher, transport.version);
                 // The spec was checked before it was applied, so neither of these can fail.
-                let (Ok(request), Ok(matcher)) = (request.body(Upload::empty()), Matcher::parse(matcher))
-                else {
+                let (Ok(request), Ok(matcher)) = (request.body(body), matcher) else {
                     return Err(Reason::BadAnswer);
                 };
-                let status = status(stream, request).await.map_err(|_| Reason::BadAnswer)?;
+                let status = status(stream, addr, *transport, request).await.ok_or(Reason::BadAnswer)?;
                 if matcher.takes(status) { Ok(()) } else { Err(Reason::FailedCode(status)) }
             }
         }
     }
 }
 
-async fn status(stream: TcpStream, request: Request<Upload>) -> hyper::Result<u16> {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let answer = sender.send_request(request);
-    tokio::pin!(connection);
-    tokio::select! {
-        // Polled first: a server that answers and closes at once would otherwise count as broken.
-        biased;
-        answer = answer => answer.map(|a| a.status().as_u16()),
-        ended = async { connection.as_mut().await?; std::future::pending().await } => ended,
+/// A message of gRPC without a field: not compressed, 0 bytes.
+const EMPTY_MESSAGE: &[u8] = &[0; 5];
+
+fn head(path: &str, addr: SocketAddr, transport: Transport) -> http::request::Builder {
+    let scheme = if transport.tls { "https" } else { "http" };
+    match transport.version {
+        Version::Http1 => {
+            Request::get(path).header(header::HOST, addr.to_string()).header(header::CONNECTION, "close")
+        }
+        Version::Http2 => Request::get(format!("{scheme}://{addr}{path}")).version(http::Version::HTTP_2),
+        Version::Grpc => Request::post(format!("{scheme}://{addr}{path}"))
+            .version(http::Version::HTTP_2)
+            .header(header::CONTENT_TYPE, "application/grpc")
+            .header(header::TE, "trailers"),
     }
+}
+
+/// The status of the answer: with gRPC that of gRPC. `None`: it is not HTTP, or has no such status.
+async fn status(
+    stream: TcpStream,
+    addr: SocketAddr,
+    transport: Transport,
+    request: Request<Bytes>,
+) -> Option<u16> {
+    let mut sender = sender::handshake(stream, addr, transport).await.ok()?;
+    let answer = sender.try_send_request(request.map(Upload::of)).await.ok()?;
+    if transport.version != Version::Grpc {
+        return Some(answer.status().as_u16());
+    }
+    let of = |headers: &http::HeaderMap| headers.get("grpc-status")?.to_str().ok()?.parse().ok();
+    if let Some(status) = of(answer.headers()) {
+        // An answer without a body has its trailers in its head.
+        return Some(status);
+    }
+    let collected = Limited::new(answer.into_body(), GRPC_ANSWER_BYTES).collect().await.ok()?;
+    of(collected.trailers()?)
 }
 
 /// Consecutive successes or failures.

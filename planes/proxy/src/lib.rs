@@ -1,4 +1,4 @@
-//! The proxy plane: a load balancer for HTTP/1.1 and cleartext HTTP/2, and for TCP. A balancer has nodes, one per zone, each
+//! The proxy plane: a load balancer for HTTP/1.1, HTTP/2 and gRPC, and for TCP. A balancer has nodes, one per zone, each
 //! serving in its own network (for example a network namespace); listeners with ordered rules; groups of
 //! targets with health checks, draining and counters.
 //!
@@ -22,8 +22,10 @@ mod plane;
 mod pool;
 mod relay;
 mod rules;
+mod sender;
 mod serve;
 pub mod spec;
+mod sticky;
 mod table;
 mod target;
 mod upgrade;

@@ -7,8 +7,9 @@ use crate::{
     health::Checker,
     relay,
     serve::{self, NodeContext},
-    spec::{Action, BalancerSpec, GroupSpec, HealthCheck, ListenerSpec, NodeSpec, TargetSpec},
-    table::{Group, Port, Step, Table},
+    spec::{Action, BalancerSpec, GroupSpec, HealthCheck, ListenerSpec, NodeSpec, TargetSpec, Weighted},
+    sticky::{Jar, Tag},
+    table::{Forward, Group, Port, Step, Table},
     target::Target,
 };
 use arc_swap::ArcSwap;
@@ -257,7 +258,11 @@ impl Running {
                 sockets: self.sockets.clone(),
                 lanes: self.lanes.clone(),
                 clock: self.clock.clone(),
-                table: ArcSwap::from_pointee(table(spec, HashMap::new())),
+                table: ArcSwap::from_pointee(table(
+                    spec,
+                    Arc::new(Jar::new(&spec.attributes.cookies)),
+                    HashMap::new(),
+                )),
             }),
             listeners: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -269,6 +274,7 @@ impl Running {
     fn change_node(&self, mut node: Node, wanted: &NodeSpec, spec: &BalancerSpec) -> Node {
         node.zone.clone_from(&wanted.zone);
         let used = used_groups(spec);
+        let jar = Arc::new(Jar::new(&spec.attributes.cookies));
         let mut members = BTreeMap::new();
         let mut groups = HashMap::new();
         for group in &spec.groups {
@@ -276,14 +282,23 @@ impl Running {
             for target in group.targets.iter().filter(|t| may_send(spec, group, t, &node.zone)) {
                 let key = (group.name.clone(), target.addr);
                 let old = node.members.remove(&key);
-                let member = self.member(old, &node, group, target, used.contains(group.name.as_str()));
+                let tag = jar.tag_of_target(&group.name, target.addr);
+                let member =
+                    self.member(old, &node, (group, tag), target, used.contains(group.name.as_str()));
                 if !target.draining {
                     targets.push(member.target.clone());
                 }
                 members.insert(key, member);
             }
             let turn = node.turns.entry(group.name.clone()).or_default().clone();
-            groups.insert(group.name.as_str(), Arc::new(Group { algorithm: group.algorithm, targets, turn }));
+            let compiled = Group {
+                algorithm: group.algorithm,
+                sticky: group.sticky.clone(),
+                tag: jar.tag_of_group(&group.name),
+                targets,
+                turn,
+            };
+            groups.insert(group.name.as_str(), Arc::new(compiled));
         }
         node.turns.retain(|name, _| groups.contains_key(name.as_str()));
 
@@ -297,7 +312,7 @@ impl Running {
             let tls = self.terminators.get(&l.port).map(|(_, terminator)| terminator.clone());
             (l.port, port(l, &groups, tls, counters))
         });
-        let table = table(spec, ports.collect());
+        let table = table(spec, jar, ports.collect());
         let is_relay = |port: &Port| matches!(port.default, Step::Relay(..));
         let ports: Vec<_> = table.ports.iter().map(|(p, c)| (*p, is_relay(c), c.counters.clone())).collect();
         node.context.table.store(Arc::new(table));
@@ -313,14 +328,16 @@ impl Running {
         &self,
         old: Option<Member>,
         node: &Node,
-        group: &GroupSpec,
+        (group, tag): (&GroupSpec, Tag),
         spec: &TargetSpec,
         used: bool,
     ) -> Member {
         let drain_delay = Duration::from_millis(group.drain_delay_ms);
         // A draining target does not return; when it is registered again it starts as a new one.
-        let mut member = old.filter(|m| spec.draining || !m.target.is_draining()).unwrap_or_else(|| Member {
-            target: Target::new(&group.name, spec.addr),
+        let is_same = |target: &Target| target.transport == group.transport && target.tag == tag;
+        let old = old.filter(|m| is_same(&m.target) && (spec.draining || !m.target.is_draining()));
+        let mut member = old.unwrap_or_else(|| Member {
+            target: Target::new(&group.name, spec.addr, group.transport, tag),
             drain_delay,
             checker: None,
         });
@@ -414,7 +431,7 @@ fn used_groups(spec: &BalancerSpec) -> BTreeSet<&str> {
     let actions = spec.listeners.iter().flat_map(|l| l.rules.iter().map(|r| &r.action).chain([&l.default]));
     actions
         .flat_map(|action| match action {
-            Action::Forward(groups) => groups.iter().map(|w| w.group.as_str()).collect(),
+            Action::Forward(to) => to.groups.iter().map(|w| w.group.as_str()).collect(),
             Action::Relay(relay) => vec![relay.group.as_str()],
             Action::Redirect(_) | Action::Fixed(_) => Vec::new(),
         })
@@ -430,7 +447,7 @@ fn may_send(spec: &BalancerSpec, group: &GroupSpec, target: &TargetSpec, from_zo
     }
 }
 
-fn table(spec: &BalancerSpec, ports: HashMap<u16, Port>) -> Table {
+fn table(spec: &BalancerSpec, jar: Arc<Jar>, ports: HashMap<u16, Port>) -> Table {
     let attributes = spec.attributes.clone();
     Table {
         idle: Duration::from_millis(attributes.idle_timeout_ms),
@@ -439,6 +456,7 @@ fn table(spec: &BalancerSpec, ports: HashMap<u16, Port>) -> Table {
             .unwrap_or_else(|_| HeaderValue::from_static("balancer")),
         trace_header: attributes.trace_header.as_ref().and_then(|n| HeaderName::try_from(n).ok()),
         attributes,
+        jar,
         ports,
     }
 }
@@ -450,15 +468,19 @@ fn port(
     counters: Arc<ListenerCounters>,
 ) -> Port {
     let step = |action: &Action| match action {
-        Action::Forward(weighted) => Step::Forward(
-            weighted.iter().filter_map(|w| Some((w.weight, groups.get(w.group.as_str())?.clone()))).collect(),
-        ),
+        Action::Forward(to) => {
+            let group = |w: &Weighted| Some((w.weight, groups.get(w.group.as_str())?.clone()));
+            Step::Forward(Forward {
+                groups: to.groups.iter().filter_map(group).collect(),
+                sticky_s: to.sticky_s,
+            })
+        }
         Action::Redirect(redirect) => Step::Redirect(redirect.clone()),
         Action::Fixed(fixed) => Step::Fixed(fixed.clone()),
         Action::Relay(relay) => match groups.get(relay.group.as_str()) {
             Some(group) => Step::Relay(relay.clone(), group.clone()),
             // The spec was checked, so the group exists.
-            None => Step::Forward(Vec::new()),
+            None => Step::Forward(Forward { groups: Vec::new(), sticky_s: None }),
         },
     };
     let mut rules: Vec<_> = listener.rules.iter().collect();

@@ -1,9 +1,11 @@
 //! Idle upstream connections of one (node, target), the most recently used one on top. Each lane has its own: a connection is
 //! used by the lane that opened it, so that no step of a request wakes another thread.
 
-use crate::{Sockets, body::Upload};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use crate::{
+    Sockets,
+    sender::{self, Sender},
+    spec::Transport,
+};
 use std::{
     net::SocketAddr,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -18,8 +20,6 @@ const IDLE_MAX: usize = 64;
 const IDLE_AGE: Duration = Duration::from_secs(30);
 /// A reachable target answers a SYN within milliseconds; this covers three lost ones.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Largest head of an answer.
-const ANSWER_HEAD_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Pool<T>(Box<[Mutex<Vec<Idle<T>>>]>);
 
@@ -31,11 +31,23 @@ struct Idle<T> {
 /// A connection between two exchanges.
 pub(crate) trait Reusable {
     fn is_reusable(&self) -> bool;
+
+    /// Another handle of it, if exchanges can share it.
+    fn shared(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
-impl Reusable for SendRequest<Upload> {
+impl Reusable for Sender {
     fn is_reusable(&self) -> bool {
         self.is_ready()
+    }
+
+    fn shared(&self) -> Option<Sender> {
+        Sender::shared(self)
     }
 }
 
@@ -51,6 +63,10 @@ impl<T: Reusable> Pool<T> {
         while let Some(one) = idle.pop() {
             // Others are dropped here, which closes them.
             if one.is_kept() {
+                // A connection that exchanges share stays for the next one.
+                if let Some(connection) = one.connection.shared() {
+                    idle.push(Idle { connection, since: Instant::now() });
+                }
                 return Some(one.connection);
             }
         }
@@ -112,22 +128,18 @@ pub(crate) async fn open(
     Ok(stream)
 }
 
-/// hyper's client of a new connection. Its driver task ends when the sender is dropped or the target closes.
+/// A client of a new connection.
 pub(crate) async fn connect(
     sockets: &dyn Sockets,
     node: &str,
     to: SocketAddr,
-) -> Result<SendRequest<Upload>, ConnectError> {
+    transport: Transport,
+) -> Result<Sender, ConnectError> {
     let stream = open(sockets, node, to).await?;
-    let (sender, connection) = http1::Builder::new()
-        .max_buf_size(ANSWER_HEAD_BYTES)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|e| ConnectError::Refused(std::io::Error::other(e)))?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(target = %to, %error, "upstream connection ended");
-        }
-    });
-    Ok(sender)
+    let handshake = sender::handshake(stream, to, transport);
+    let done = tokio::time::timeout(CONNECT_TIMEOUT, handshake).await.map_err(|_| ConnectError::Timeout)?;
+    done.map_err(|e| match e.kind() {
+        std::io::ErrorKind::TimedOut => ConnectError::Timeout,
+        _ => ConnectError::Refused(e),
+    })
 }

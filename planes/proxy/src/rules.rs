@@ -2,14 +2,14 @@
 
 use crate::{
     spec::{Condition, QueryPattern, Redirect},
-    table::{Group, Port, Step},
+    table::{Forward, Port, Step},
 };
 use escale_base::{
     glob::{Glob, One},
     path::{MatchPath, RawPath},
 };
 use http::{HeaderMap, Method};
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 /// How path patterns are matched.
 const CASED: Glob = Glob { one: One::Character, ignore_case: false, escape: true };
@@ -34,9 +34,9 @@ pub(crate) struct Facts<'a> {
 
 impl Port {
     /// The groups of a listener that only forwards: then nothing about a request has to be known.
-    pub(crate) fn forwards_all(&self) -> Option<&[(u32, Arc<Group>)]> {
+    pub(crate) fn forwards_all(&self) -> Option<&Forward> {
         match &self.default {
-            Step::Forward(groups) if self.rules.is_empty() => Some(groups),
+            Step::Forward(forward) if self.rules.is_empty() => Some(forward),
             _ => None,
         }
     }

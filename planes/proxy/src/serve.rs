@@ -10,7 +10,8 @@ use crate::{
     pages,
     rules::Facts,
     spec::{Fixed, Redirect},
-    table::{Port, Step, Table, by_weight},
+    sticky,
+    table::{Port, Step, Table},
 };
 use arc_swap::ArcSwap;
 use escale_base::{Clock, path::RawPath};
@@ -23,6 +24,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
 };
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +50,8 @@ pub(crate) struct Connection {
     pub(crate) scheme: Scheme,
     /// The same for the headers of requests to targets.
     pub(crate) peer: Peer,
+    /// The version and cipher suite of its TLS.
+    pub(crate) negotiated: Option<(&'static str, String)>,
     pub(crate) link: Arc<Link>,
 }
 
@@ -89,8 +93,10 @@ pub(crate) async fn accept(
             counters.active.fetch_add(1, Relaxed);
             let _active = Active(counters.clone());
             if let Some((stream, scheme)) = handshake(&node, key, stream, &stop).await {
-                let peer = Peer::new(client.ip(), scheme.as_str(), port);
-                let connection = Connection { node, key, port, client, scheme, peer, link: Arc::default() };
+                let peer = Peer::new(client, scheme.as_str(), port);
+                let negotiated = stream.negotiated().map(|(version, suite)| (version, suite.to_owned()));
+                let link = Arc::default();
+                let connection = Connection { node, key, port, client, scheme, peer, negotiated, link };
                 serve(connection, stream, counters, stop).await;
             }
         }
@@ -134,7 +140,10 @@ async fn serve(
     counters: Arc<ListenerCounters>,
     stop: CancellationToken,
 ) {
-    let idle = connection.node.table.load().idle;
+    let (idle, keepalive) = {
+        let table = connection.node.table.load();
+        (table.idle, Duration::from_millis(table.attributes.keepalive_ms))
+    };
     let guard = Guard::new(stream, connection.link.clone(), counters, Upgrades::Decided, idle);
     let connection = Arc::new(connection);
     let service = service_fn(move |request| {
@@ -142,7 +151,17 @@ async fn serve(
         async move { Ok::<_, Infallible>(handle(&connection, request).await) }
     });
     // No separate limit for heads: the idle timeout covers them.
-    escale_httpguard::serve(guard, Limits::default(), service, stop).await;
+    let stop = stop.child_token();
+    let serving = escale_httpguard::serve(guard, Limits::default(), service, stop.clone());
+    tokio::pin!(serving);
+    tokio::select! {
+        () = &mut serving => {}
+        () = tokio::time::sleep(keepalive) => {
+            // Requests in progress are completed.
+            stop.cancel();
+            serving.await;
+        }
+    }
 }
 
 async fn handle(connection: &Connection, request: Request<Incoming>) -> Response<Body> {
@@ -195,8 +214,8 @@ async fn answer(
     if let Some(status) = connection.link.refusal(request.uri().path()) {
         return Err(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST));
     }
-    let group = if let Some(groups) = port.forwards_all() {
-        by_weight(groups).ok_or(StatusCode::SERVICE_UNAVAILABLE)?
+    let to = if let Some(to) = port.forwards_all() {
+        to
     } else {
         let uri = request.uri();
         let host = match uri.authority() {
@@ -219,7 +238,7 @@ async fn answer(
             Step::Fixed(fixed) => return fixed_answer(fixed, table, port),
             // The listener relays TCP now; this connection is an older one.
             Step::Relay(..) => return Err(StatusCode::SERVICE_UNAVAILABLE),
-            Step::Forward(groups) => by_weight(groups).ok_or(StatusCode::SERVICE_UNAVAILABLE)?,
+            Step::Forward(to) => to,
         }
     };
     // Only forwarding extends the header, so redirects and fixed responses need no limit.
@@ -227,7 +246,14 @@ async fn answer(
         // 463 is the de-facto status for this; no RFC defines it.
         return Err(StatusCode::from_u16(463).unwrap_or(StatusCode::BAD_REQUEST));
     }
-    forward(connection, table, group, request, upgrade).await
+    let now = connection.node.clock.now();
+    let (lease, session) =
+        sticky::choose(&table.jar, to, request.headers(), now).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+    let mut answer = forward(connection, table, lease, request, upgrade).await?;
+    if let Some(session) = session {
+        session.mark(answer.headers_mut(), connection.scheme, now);
+    }
+    Ok(answer)
 }
 
 fn redirect_to(

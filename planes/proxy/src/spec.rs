@@ -1,5 +1,6 @@
 //! The complete interface of the plane, as plain data.
 
+use escale_base::Secret;
 use escale_tls::TlsSpec;
 pub use escale_tls::spec as tls;
 use ipnet::IpNet;
@@ -36,6 +37,42 @@ pub struct Attributes {
     pub trace_header: Option<String>,
     /// The Server header of answers that the balancer itself gives.
     pub server_name: String,
+    /// X-Forwarded-For has the client's port, too.
+    pub forwarded_port: bool,
+    /// Names of request headers with the version and the cipher suite of the client's TLS.
+    pub tls_headers: Option<(String, String)>,
+    /// A client's connection is closed after this time, once the requests in progress are complete.
+    pub keepalive_ms: u64,
+    pub cookies: Cookies,
+}
+
+/// The cookies of sticky sessions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cookies {
+    /// Makes cookies that clients cannot forge. Cookies of another key are ignored.
+    pub key: Secret<String>,
+    /// For a target. The second one has the same value, for requests from pages of other sites.
+    pub target: String,
+    pub target_cors: String,
+    /// For a group of a rule.
+    pub group: String,
+    pub group_cors: String,
+    /// For a target, beside a cookie of the application.
+    pub application: String,
+}
+
+impl Default for Cookies {
+    fn default() -> Cookies {
+        let name = |name: &str| name.to_owned();
+        Cookies {
+            key: Secret::new(String::new()),
+            target: name("TARGET"),
+            target_cors: name("TARGET-CORS"),
+            group: name("GROUP"),
+            group_cors: name("GROUP-CORS"),
+            application: name("APPLICATION"),
+        }
+    }
 }
 
 impl Default for Attributes {
@@ -47,6 +84,10 @@ impl Default for Attributes {
             preserve_host: false,
             trace_header: None,
             server_name: "balancer".into(),
+            forwarded_port: false,
+            tls_headers: None,
+            keepalive_ms: 3_600_000,
+            cookies: Cookies::default(),
         }
     }
 }
@@ -103,13 +144,20 @@ pub struct QueryPattern {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Action {
-    /// Chooses one group by weight for each request.
-    Forward(Vec<Weighted>),
+    Forward(Forward),
     Redirect(Redirect),
     Fixed(Fixed),
     /// The default action of a listener without rules: such a listener speaks no HTTP. Each TCP connection goes to one target,
     /// and its bytes pass unread.
     Relay(Relay),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Forward {
+    /// One is chosen by weight for each request.
+    pub groups: Vec<Weighted>,
+    /// A client stays with its group for so many seconds after each request.
+    pub sticky_s: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,6 +205,40 @@ pub struct GroupSpec {
     pub cross_zone: bool,
     /// How long requests in progress may continue once a target drains.
     pub drain_delay_ms: u64,
+    pub transport: Transport,
+    pub sticky: Option<Sticky>,
+}
+
+/// How requests get to targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transport {
+    /// The target's certificate is not verified.
+    pub tls: bool,
+    pub version: Version,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Version {
+    /// For clients of any version, but not for gRPC.
+    #[default]
+    Http1,
+    /// For clients of HTTP/2.
+    Http2,
+    /// HTTP/2, for POST requests.
+    Grpc,
+}
+
+/// How long a client stays with its target after each request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Sticky {
+    Own {
+        seconds: u64,
+    },
+    /// As long as the client has this cookie of the application.
+    Application {
+        cookie: String,
+        seconds: u64,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -197,5 +279,7 @@ pub enum Probe {
         matcher: String,
         /// Headers of the request, for instance User-Agent.
         headers: BTreeMap<String, String>,
+        /// With gRPC the matcher has statuses of gRPC: 0 to 99.
+        transport: Transport,
     },
 }

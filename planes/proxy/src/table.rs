@@ -2,7 +2,8 @@
 
 use crate::{
     counters::ListenerCounters,
-    spec::{Algorithm, Attributes, Condition, Fixed, Redirect, Relay},
+    spec::{Algorithm, Attributes, Condition, Fixed, Redirect, Relay, Sticky},
+    sticky::{Jar, Tag},
     target::{Lease, Target},
 };
 use escale_tls::Terminator;
@@ -21,6 +22,7 @@ pub(crate) struct Table {
     pub(crate) idle: Duration,
     pub(crate) server: HeaderValue,
     pub(crate) trace_header: Option<http::HeaderName>,
+    pub(crate) jar: Arc<Jar>,
     /// By the port of the spec (which may be 0), not by the actual port.
     pub(crate) ports: HashMap<u16, Port>,
 }
@@ -33,15 +35,24 @@ pub(crate) struct Port {
 }
 
 pub(crate) enum Step {
-    Forward(Vec<(u32, Arc<Group>)>),
+    Forward(Forward),
     Redirect(Redirect),
     Fixed(Fixed),
     Relay(Relay, Arc<Group>),
 }
 
+/// The groups of a rule, with their weights.
+pub(crate) struct Forward {
+    pub(crate) groups: Vec<(u32, Arc<Group>)>,
+    pub(crate) sticky_s: Option<u64>,
+}
+
 /// The targets of a group that this node may send to and that do not drain.
 pub(crate) struct Group {
     pub(crate) algorithm: Algorithm,
+    pub(crate) sticky: Option<Sticky>,
+    /// In cookies.
+    pub(crate) tag: Tag,
     pub(crate) targets: Vec<Arc<Target>>,
     /// Kept over changes of the table, so that a change does not restart the round-robin.
     pub(crate) turn: Arc<AtomicUsize>,
@@ -99,11 +110,17 @@ pub(crate) fn by_weight(groups: &[(u32, Arc<Group>)]) -> Option<&Arc<Group>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TargetState;
+    use crate::{TargetState, spec::Transport};
 
     fn group(algorithm: Algorithm, n: u16) -> Group {
-        let targets = (0..n).map(|i| Target::new("g", ([127, 0, 0, 1], i).into())).collect();
-        Group { algorithm, targets, turn: Arc::default() }
+        let target = |i| Target::new("g", ([127, 0, 0, 1], i).into(), Transport::default(), [0; 8]);
+        Group {
+            algorithm,
+            sticky: None,
+            tag: [0; 8],
+            targets: (0..n).map(target).collect(),
+            turn: Arc::default(),
+        }
     }
 
     fn ports(group: &Group, n: usize) -> Vec<u16> {

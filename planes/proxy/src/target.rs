@@ -2,12 +2,13 @@
 
 use crate::{
     TargetState,
-    body::Upload,
     counters::{HistogramCounters, OutcomeCounters, TargetCount},
     direct::Wire,
     pool::Pool,
+    sender::Sender,
+    spec::Transport,
+    sticky::Tag,
 };
-use hyper::client::conn::http1::SendRequest;
 use std::{
     net::SocketAddr,
     sync::{
@@ -24,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Target {
     pub(crate) group: String,
     pub(crate) addr: SocketAddr,
+    pub(crate) transport: Transport,
+    /// In cookies.
+    pub(crate) tag: Tag,
     state: Mutex<TargetState>,
     /// Copy of `state` for the choice of a target, which must not lock.
     healthy: AtomicBool,
@@ -42,7 +46,7 @@ pub(crate) struct Target {
 /// The idle connections of both request paths.
 #[derive(Default)]
 struct Pools {
-    clients: Pool<SendRequest<Upload>>,
+    clients: Pool<Sender>,
     wires: Pool<Wire>,
 }
 
@@ -55,10 +59,12 @@ pub(crate) struct TargetCounters {
 }
 
 impl Target {
-    pub(crate) fn new(group: &str, addr: SocketAddr) -> Arc<Target> {
+    pub(crate) fn new(group: &str, addr: SocketAddr, transport: Transport, tag: Tag) -> Arc<Target> {
         Arc::new(Target {
             group: group.to_owned(),
             addr,
+            transport,
+            tag,
             state: Mutex::new(TargetState::Unused),
             healthy: AtomicBool::new(false),
             outstanding: AtomicUsize::new(0),
@@ -134,7 +140,7 @@ impl Target {
     }
 
     /// An idle connection of this lane.
-    pub(crate) fn client(&self) -> Option<SendRequest<Upload>> {
+    pub(crate) fn client(&self) -> Option<Sender> {
         self.pool.clients.take()
     }
 
@@ -144,7 +150,7 @@ impl Target {
     }
 
     /// Keeps a connection for the next request of this lane.
-    pub(crate) fn keep_client(&self, client: SendRequest<Upload>) {
+    pub(crate) fn keep_client(&self, client: Sender) {
         if !self.is_draining() {
             self.pool.clients.put(client);
         }

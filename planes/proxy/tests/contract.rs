@@ -8,11 +8,14 @@ mod contract {
     pub(crate) mod parts;
     pub(crate) mod rules;
 
+    mod downgrade;
     mod paths;
     mod relay;
+    mod sticky;
     mod tls;
     mod traffic;
     mod under_strain;
+    mod versions;
 }
 
 use contract::{parts::*, rules::keeps_the_contract};

@@ -3,7 +3,9 @@
 use escale_store::{Image, Row};
 use escale_tables::{
     ecs::{LoadBalancer, Service, TargetSeen, Task},
-    elbv2::{self, TargetGroup, TargetGroupArn, TargetHealth, TargetHealthState, TargetProtocol},
+    elbv2::{
+        self, TargetGroup, TargetGroupArn, TargetHealth, TargetHealthState, TargetProtocol, TargetVersion,
+    },
 };
 
 /// The first of a task's target groups that reports it unhealthy.
@@ -49,7 +51,11 @@ fn balancers<'a>(service: &'a Service, task: &Task) -> &'a [LoadBalancer] {
 fn report(group: &TargetGroup, task: &Task, port: u16, health: &TargetHealth, description: &str) -> String {
     let checked = group.health.port.unwrap_or(port);
     let request = match group.health.protocol {
-        TargetProtocol::Http => format!("GET http://{}:{checked}{}", task.private_ip, group.health.path),
+        protocol @ (TargetProtocol::Http | TargetProtocol::Https) => {
+            let scheme = protocol.as_str().to_ascii_lowercase();
+            let method = if group.version == TargetVersion::Grpc { "POST" } else { "GET" };
+            format!("{method} {scheme}://{}:{checked}{}", task.private_ip, group.health.path)
+        }
         TargetProtocol::Tcp => format!("TCP connection to {}:{checked}", task.private_ip),
     };
     format!("{request}: {}", outcome(group, checked, health, description))
@@ -113,6 +119,7 @@ mod tests {
             vpc: "vpc-0".into(),
             targets: TargetType::Ip,
             protocol: TargetProtocol::Http,
+            version: TargetVersion::Http1,
             port: 80,
             health,
             attributes: Default::default(),

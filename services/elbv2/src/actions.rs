@@ -86,11 +86,7 @@ fn forward(shape: ActionShape) -> Result<Action, Error> {
         let missing = || invalid("A target group ARN must be specified for an action of type 'forward'");
         return Ok(Action::Forward(vec![(shape.target_group_arn.ok_or_else(missing)?, 1)]));
     };
-    if config.target_group_stickiness_config.is_some_and(|s| s.enabled == Some(true)) {
-        return Err(AwsError::not_supported("TargetGroupStickinessConfig.Enabled=true")
-            .hint("Use false.")
-            .into());
-    }
+    let sticky = sticky(config.target_group_stickiness_config)?;
     if !(1..=5).contains(&config.target_groups.len()) {
         return Err(invalid("ForwardConfig must have 1 to 5 target groups"));
     }
@@ -108,8 +104,24 @@ fn forward(shape: ActionShape) -> Result<Action, Error> {
         Some(arn) if groups.len() != 1 || groups[0].0 != arn => Err(invalid(
             "TargetGroupArn and ForwardConfig name different target groups. Specify only one of the two",
         )),
-        _ => Ok(Action::Forward(groups)),
+        _ => Ok(match sticky {
+            Some(secs) => Action::StickyForward { groups, secs },
+            None => Action::Forward(groups),
+        }),
     }
+}
+
+/// For how many seconds clients stay with a group.
+fn sticky(config: Option<StickinessShape>) -> Result<Option<u32>, Error> {
+    let Some(config) = config.filter(|config| config.enabled == Some(true)) else { return Ok(None) };
+    let seconds = config.duration_seconds.and_then(|secs| u32::try_from(secs).ok());
+    let seconds = seconds.filter(|secs| (1..=604_800).contains(secs));
+    let missing = || {
+        invalid(
+            "TargetGroupStickinessConfig must have a DurationSeconds of 1 to 604800 seconds when it is enabled",
+        )
+    };
+    Ok(Some(seconds.ok_or_else(missing)?))
 }
 
 fn redirect(config: Option<RedirectShape>) -> Result<Action, Error> {
@@ -130,6 +142,26 @@ fn redirect(config: Option<RedirectShape>) -> Result<Action, Error> {
         query: part(config.query, "#{query}"),
         permanent,
     };
+    let length = |name: &str, part: &str| match part.len() {
+        0..=128 => Ok(()),
+        _ => Err(Error::InvalidAction(format!("The redirect {name} must have at most 128 characters"))),
+    };
+    length("host", &redirect.host)?;
+    length("path", &redirect.path)?;
+    length("query", &redirect.query)?;
+    if !["HTTP", "HTTPS", "#{protocol}"].contains(&redirect.protocol.as_str()) {
+        let message =
+            format!("The redirect protocol '{}' must be HTTP, HTTPS or #{{protocol}}", redirect.protocol);
+        return Err(Error::InvalidAction(message));
+    }
+    let is_port = redirect.port == "#{port}" || redirect.port.parse::<u16>().is_ok_and(|port| port > 0);
+    if !is_port || redirect.host.is_empty() {
+        let message = format!(
+            "The redirect port '{}' must be 1 to 65535 or #{{port}}, and the host must not be empty",
+            redirect.port
+        );
+        return Err(Error::InvalidAction(message));
+    }
     // A redirect to the same URL would loop.
     let same = Redirect { permanent, ..unchanged() } == redirect;
     if same || !redirect.path.starts_with('/') {
@@ -180,7 +212,8 @@ pub(crate) fn show(action: &Action) -> Vec<ActionShape> {
         forward_config: None,
     };
     match action {
-        Action::Forward(groups) => {
+        Action::Forward(groups) | Action::StickyForward { groups, .. } => {
+            let sticky = if let Action::StickyForward { secs, .. } = action { Some(*secs) } else { None };
             shape.order = None;
             shape.target_group_arn =
                 if let [(arn, _)] = groups.as_slice() { Some(arn.clone()) } else { None };
@@ -191,8 +224,8 @@ pub(crate) fn show(action: &Action) -> Vec<ActionShape> {
             shape.forward_config = Some(ForwardShape {
                 target_groups: groups.iter().map(tuple).collect(),
                 target_group_stickiness_config: Some(StickinessShape {
-                    enabled: Some(false),
-                    duration_seconds: None,
+                    enabled: Some(sticky.is_some()),
+                    duration_seconds: sticky.and_then(|secs| i32::try_from(secs).ok()),
                 }),
             });
         }

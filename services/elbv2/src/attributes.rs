@@ -21,6 +21,8 @@ enum Allowed {
     Bool,
     Between(u32, u32),
     OneOf(&'static [&'static str]),
+    /// The name of a cookie of an application.
+    CookieName,
     /// AWS has other values, which are not enacted.
     DefaultOnly,
 }
@@ -29,7 +31,7 @@ const fn known(key: &'static str, default: &'static str, allowed: Allowed) -> Kn
     Known { key, default, allowed }
 }
 
-use Allowed::{Between, Bool, DefaultOnly, OneOf};
+use Allowed::{Between, Bool, CookieName, DefaultOnly, OneOf};
 
 pub(crate) fn of_balancer(kind: BalancerKind) -> &'static [Known] {
     match kind {
@@ -40,7 +42,7 @@ pub(crate) fn of_balancer(kind: BalancerKind) -> &'static [Known] {
 
 pub(crate) fn of_group(protocol: TargetProtocol) -> &'static [Known] {
     match protocol {
-        TargetProtocol::Http => GROUP,
+        TargetProtocol::Http | TargetProtocol::Https => GROUP,
         TargetProtocol::Tcp => TCP_GROUP,
     }
 }
@@ -50,6 +52,7 @@ const BALANCER: &[Known] = &[
     known("access_logs.s3.enabled", "false", DefaultOnly),
     known("access_logs.s3.bucket", "", DefaultOnly),
     known("access_logs.s3.prefix", "", DefaultOnly),
+    known("client_keep_alive.seconds", "3600", Between(60, 604_800)),
     known("connection_logs.s3.enabled", "false", DefaultOnly),
     known("connection_logs.s3.bucket", "", DefaultOnly),
     known("connection_logs.s3.prefix", "", DefaultOnly),
@@ -59,8 +62,8 @@ const BALANCER: &[Known] = &[
     known("routing.http.desync_mitigation_mode", "defensive", DefaultOnly),
     known("routing.http.drop_invalid_header_fields.enabled", "false", Bool),
     known("routing.http.preserve_host_header.enabled", "false", Bool),
-    known("routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "false", DefaultOnly),
-    known("routing.http.xff_client_port.enabled", "false", DefaultOnly),
+    known("routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "false", Bool),
+    known("routing.http.xff_client_port.enabled", "false", Bool),
     known("routing.http.xff_header_processing.mode", "append", OneOf(&["append", "preserve", "remove"])),
     known("routing.http2.enabled", "true", Bool),
     known("waf.fail_open.enabled", "false", DefaultOnly),
@@ -103,11 +106,11 @@ const TCP_GROUP: &[Known] = &[
 /// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html>
 const GROUP: &[Known] = &[
     known("deregistration_delay.timeout_seconds", "300", Between(0, 3600)),
-    known("stickiness.enabled", "false", DefaultOnly),
-    known("stickiness.type", "lb_cookie", DefaultOnly),
-    known("stickiness.lb_cookie.duration_seconds", "86400", DefaultOnly),
-    known("stickiness.app_cookie.cookie_name", "", DefaultOnly),
-    known("stickiness.app_cookie.duration_seconds", "86400", DefaultOnly),
+    known("stickiness.enabled", "false", Bool),
+    known("stickiness.type", "lb_cookie", OneOf(&["lb_cookie", "app_cookie"])),
+    known("stickiness.lb_cookie.duration_seconds", "86400", Between(1, 604_800)),
+    known("stickiness.app_cookie.cookie_name", "", CookieName),
+    known("stickiness.app_cookie.duration_seconds", "86400", Between(1, 604_800)),
     known("load_balancing.cross_zone.enabled", "use_load_balancer_configuration", OneOf(CROSS_ZONE)),
     known(
         "load_balancing.algorithm.type",
@@ -143,6 +146,7 @@ pub(crate) fn set(
             Allowed::Bool => value == "true" || value == "false",
             Allowed::Between(low, high) => value.parse::<u32>().is_ok_and(|n| (*low..=*high).contains(&n)),
             Allowed::OneOf(words) => words.contains(&value.as_str()),
+            Allowed::CookieName => is_cookie_name(&value),
             Allowed::DefaultOnly if value == known.default => true,
             Allowed::DefaultOnly => {
                 return Err(AwsError::not_supported(format_args!(
@@ -157,7 +161,21 @@ pub(crate) fn set(
         }
         attributes.insert(key, value);
     }
+    let is = |key, value| get(all, attributes, key) == value;
+    let needs_name = is("stickiness.enabled", "true") && is("stickiness.type", "app_cookie");
+    if needs_name && is("stickiness.app_cookie.cookie_name", "") {
+        return Err(invalid(
+            "The attribute 'stickiness.app_cookie.cookie_name' is required for the type 'app_cookie'",
+        ));
+    }
     Ok(())
+}
+
+/// AWS refuses names that begin like those of its own cookies. RFC 6265 allows the characters of a token.
+fn is_cookie_name(name: &str) -> bool {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    let own = ["AWSALB", "AWSALBAPP", "AWSALBTG"].iter().any(|own| name.starts_with(own));
+    name.len() <= 64 && name.chars().all(is_token) && !own
 }
 
 /// All attributes; those that were never set have their defaults.
@@ -198,7 +216,21 @@ mod tests {
         ] {
             assert_eq!(code(BALANCER, key, value), expected, "{key}={value}");
         }
-        assert_eq!(code(GROUP, "stickiness.enabled", "true"), "NotImplemented");
+        for (key, value, expected) in [
+            ("stickiness.enabled", "true", "ok"),
+            ("stickiness.type", "app_cookie", "ok"),
+            ("stickiness.type", "source_ip", "ValidationError"),
+            ("stickiness.lb_cookie.duration_seconds", "604800", "ok"),
+            ("stickiness.lb_cookie.duration_seconds", "0", "ValidationError"),
+            ("stickiness.app_cookie.cookie_name", "JSESSIONID", "ok"),
+            ("stickiness.app_cookie.cookie_name", "AWSALBX", "ValidationError"),
+            ("stickiness.app_cookie.cookie_name", "a;b", "ValidationError"),
+        ] {
+            assert_eq!(code(GROUP, key, value), expected, "{key}={value}");
+        }
+        let both = [("stickiness.enabled", "true"), ("stickiness.type", "app_cookie")]
+            .map(|(key, value)| Attribute { key: key.into(), value: Some(value.into()) });
+        assert!(set(GROUP, &mut BTreeMap::new(), both.to_vec()).is_err(), "without a name");
         for (key, value, expected) in [
             ("deregistration_delay.connection_termination.enabled", "true", "ok"),
             ("target_health_state.unhealthy.connection_termination.enabled", "false", "ok"),

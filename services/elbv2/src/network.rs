@@ -7,7 +7,7 @@ use escale_base::AwsError;
 use escale_store::Image;
 use escale_tables::elbv2::{
     Action, BalancerKind, HealthCheck, LoadBalancer, Node, Target, TargetGroup, TargetGroupArn, TargetHealth,
-    TargetProtocol, TargetSeen,
+    TargetProtocol, TargetSeen, TargetVersion,
 };
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ pub(crate) fn check_action(kind: BalancerKind, action: &Action) -> Result<(), Er
     match (kind, action) {
         (BalancerKind::Application, _) => Ok(()),
         (BalancerKind::Network, Action::Forward(groups)) if groups.len() == 1 => Ok(()),
-        (BalancerKind::Network, Action::Forward(_)) => {
+        (BalancerKind::Network, Action::Forward(_) | Action::StickyForward { .. }) => {
             Err(AwsError::not_supported("A listener of a network load balancer with several target groups")
                 .hint("Use one target group.")
                 .into())
@@ -58,16 +58,13 @@ pub(crate) fn check_action(kind: BalancerKind, action: &Action) -> Result<(), Er
     }
 }
 
-/// The protocol of the target groups that listeners of this kind forward to.
-pub(crate) fn target_protocol(kind: BalancerKind) -> TargetProtocol {
-    match kind {
-        BalancerKind::Application => TargetProtocol::Http,
-        BalancerKind::Network => TargetProtocol::Tcp,
-    }
+/// Whether listeners of this kind forward to target groups of the protocol.
+pub(crate) fn forwards_to(kind: BalancerKind, protocol: TargetProtocol) -> bool {
+    protocol.is_http() == (kind == BalancerKind::Application)
 }
 
 /// AWS's defaults for target groups of the protocol.
-pub(crate) fn default_check(protocol: TargetProtocol) -> HealthCheck {
+pub(crate) fn default_check(protocol: TargetProtocol, version: TargetVersion) -> HealthCheck {
     let http = HealthCheck {
         protocol,
         path: "/".into(),
@@ -79,7 +76,10 @@ pub(crate) fn default_check(protocol: TargetProtocol) -> HealthCheck {
         matcher: "200".into(),
     };
     match protocol {
-        TargetProtocol::Http => http,
+        TargetProtocol::Http | TargetProtocol::Https if version == TargetVersion::Grpc => {
+            HealthCheck { path: "/AWS.ALB/healthcheck".into(), matcher: "12".into(), ..http }
+        }
+        TargetProtocol::Http | TargetProtocol::Https => http,
         TargetProtocol::Tcp => HealthCheck { timeout_secs: 10, matcher: "200-399".into(), ..http },
     }
 }

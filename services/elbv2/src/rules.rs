@@ -1,13 +1,14 @@
 //! Checks and lookups that operations share.
 
 use crate::{Error, error::invalid, network};
-use escale_base::Tag;
+use escale_base::{Secret, Tag, ids};
 use escale_service::Cx;
 use escale_store::{Image, Tx};
 use escale_tables::{
     ec2::{Group, GroupId, VpcId},
     elbv2::{
         Action, Listener, ListenerTls, LoadBalancer, Rule, Target, TargetGroup, TargetGroupArn, TargetSeen,
+        TargetVersion,
     },
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -99,7 +100,7 @@ pub(crate) fn rules_of(image: &Image, listener: &str) -> Vec<Arc<Rule>> {
 }
 
 fn targets_group(action: &Action, group: &str) -> bool {
-    matches!(action, Action::Forward(to) if to.iter().any(|(arn, _)| arn == group))
+    action.groups().iter().any(|(arn, _)| arn == group)
 }
 
 /// The ARNs of the load balancers that forward to the group: none or one.
@@ -116,19 +117,22 @@ pub(crate) fn groups_of(image: &Image, balancer: &LoadBalancer) -> BTreeSet<Targ
     for listener in listeners_of(image, &balancer.arn) {
         let rules = rules_of(image, &listener.arn);
         for action in rules.iter().map(|rule| &rule.action).chain([&listener.default]) {
-            if let Action::Forward(groups) = action {
-                all.extend(groups.iter().map(|(arn, _)| arn.clone()));
-            }
+            all.extend(action.groups().iter().map(|(arn, _)| arn.clone()));
         }
     }
     all
 }
 
-/// Checks that the target groups exist, belong to the balancer's VPC and are not used by another balancer.
-pub(crate) fn check_forward(cx: &Cx<'_>, balancer: &LoadBalancer, action: &Action) -> Result<(), Error> {
+/// Checks that the target groups exist, belong to the balancer's VPC and are not used by another balancer. `tls`: of the listener.
+pub(crate) fn check_forward(
+    cx: &Cx<'_>,
+    balancer: &LoadBalancer,
+    action: &Action,
+    tls: bool,
+) -> Result<(), Error> {
     network::check_action(balancer.kind, action)?;
-    let Action::Forward(groups) = action else { return Ok(()) };
-    for (arn, _) in groups {
+    check_versions(cx, action, tls)?;
+    for (arn, _) in action.groups() {
         let group = target_group(cx, arn)?;
         if group.vpc != balancer.vpc {
             return Err(Error::InvalidConfiguration(format!(
@@ -136,7 +140,7 @@ pub(crate) fn check_forward(cx: &Cx<'_>, balancer: &LoadBalancer, action: &Actio
                 group.vpc, balancer.vpc
             )));
         }
-        if group.protocol != network::target_protocol(balancer.kind) {
+        if !network::forwards_to(balancer.kind, group.protocol) {
             return Err(Error::InvalidConfiguration(format!(
                 "The target group '{arn}' has the protocol {}, which {} load balancers do not forward to",
                 group.protocol, balancer.kind
@@ -145,6 +149,20 @@ pub(crate) fn check_forward(cx: &Cx<'_>, balancer: &LoadBalancer, action: &Actio
         // As on AWS, a target group belongs to one load balancer.
         if balancers_of(cx.tx, arn).iter().any(|other| *other != balancer.arn) {
             return Err(Error::AssociationLimit(arn.to_string()));
+        }
+    }
+    Ok(())
+}
+
+/// Clients speak HTTP/2 over TLS only, so targets of HTTP/2 and gRPC need an HTTPS listener.
+pub(crate) fn check_versions(cx: &Cx<'_>, action: &Action, tls: bool) -> Result<(), Error> {
+    for (arn, _) in action.groups().iter().filter(|_| !tls) {
+        let group = target_group(cx, arn)?;
+        if group.protocol.is_http() && group.version != TargetVersion::Http1 {
+            return Err(Error::InvalidConfiguration(format!(
+                "Listener protocol 'HTTP' is not supported with a target group with the protocol-version '{}'",
+                group.version
+            )));
         }
     }
     Ok(())
@@ -178,4 +196,9 @@ pub(crate) fn page_size(given: Option<usize>) -> Result<usize, Error> {
         Some(n @ 1..=400) => Ok(n),
         Some(n) => Err(invalid(format!("PageSize {n} must be between 1 and 400"))),
     }
+}
+
+/// 256 bits.
+pub(crate) fn new_cookie_key() -> Secret<String> {
+    Secret::new(ids::random_hex(64))
 }

@@ -14,7 +14,7 @@ use escale_tables::{
     ec2::{GroupId, SubnetId, VpcId},
     elbv2::{
         BalancerKind, Listener, ListenerTls, LoadBalancer, Rule, Scheme, SslPolicyName, TargetGroup,
-        TargetProtocol, TargetType,
+        TargetProtocol, TargetType, TargetVersion,
     },
 };
 
@@ -154,18 +154,21 @@ pub(crate) struct GroupShape {
     pub matcher: Option<MatcherShape>,
     pub load_balancer_arns: Vec<String>,
     pub target_type: TargetType,
-    pub protocol_version: Option<&'static str>,
+    pub protocol_version: Option<TargetVersion>,
     pub ip_address_type: TargetGroupIpAddressType,
 }
 
 #[derive(Clone, Debug, Wire)]
 pub(crate) struct MatcherShape {
     pub http_code: Option<String>,
+    pub grpc_code: Option<String>,
 }
 
 pub(crate) fn group(image: &Image, row: &TargetGroup) -> GroupShape {
     let health = &row.health;
-    let is_http = health.protocol == TargetProtocol::Http;
+    let is_http = health.protocol.is_http();
+    let code =
+        |is_grpc: bool| (is_grpc == (row.version == TargetVersion::Grpc)).then(|| health.matcher.clone());
     GroupShape {
         target_group_arn: row.arn.to_string(),
         target_group_name: row.name.clone(),
@@ -180,10 +183,10 @@ pub(crate) fn group(image: &Image, row: &TargetGroup) -> GroupShape {
         healthy_threshold_count: health.healthy_threshold,
         unhealthy_threshold_count: health.unhealthy_threshold,
         health_check_path: is_http.then(|| health.path.clone()),
-        matcher: is_http.then(|| MatcherShape { http_code: Some(health.matcher.clone()) }),
+        matcher: is_http.then(|| MatcherShape { http_code: code(false), grpc_code: code(true) }),
         load_balancer_arns: rules::balancers_of(image, &row.arn).into_iter().collect(),
         target_type: row.targets,
-        protocol_version: (row.protocol == TargetProtocol::Http).then_some("HTTP1"),
+        protocol_version: row.protocol.is_http().then_some(row.version),
         ip_address_type: TargetGroupIpAddressType::Ipv4,
     }
 }
@@ -191,6 +194,7 @@ pub(crate) fn group(image: &Image, row: &TargetGroup) -> GroupShape {
 fn protocol(stored: TargetProtocol) -> Protocol {
     match stored {
         TargetProtocol::Http => Protocol::Http,
+        TargetProtocol::Https => Protocol::Https,
         TargetProtocol::Tcp => Protocol::Tcp,
     }
 }
@@ -220,7 +224,10 @@ pub(crate) fn listener(image: &Image, row: &Listener) -> ListenerShape {
         protocol: if tls.is_some() {
             Protocol::Https
         } else {
-            protocol(network::target_protocol(network::kind_of_listener(&row.arn)))
+            match network::kind_of_listener(&row.arn) {
+                BalancerKind::Application => Protocol::Http,
+                BalancerKind::Network => Protocol::Tcp,
+            }
         },
         ssl_policy: tls.as_ref().map(|tls| tls.policy.clone()),
         certificates: tls.as_deref().map(default),

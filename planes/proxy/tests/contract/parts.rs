@@ -53,6 +53,7 @@ pub(crate) fn group(name: &str, targets: &[SocketAddr]) -> GroupSpec {
                 path: "/health".into(),
                 matcher: "200".into(),
                 headers: [("User-Agent".to_owned(), "checker/1".to_owned())].into(),
+                transport: Transport::default(),
             },
             port: None,
             interval_ms: 20,
@@ -62,11 +63,13 @@ pub(crate) fn group(name: &str, targets: &[SocketAddr]) -> GroupSpec {
         },
         cross_zone: true,
         drain_delay_ms: 30_000,
+        transport: Transport::default(),
+        sticky: None,
     }
 }
 
 pub(crate) fn forward_to(group: &str) -> Action {
-    Action::Forward(vec![Weighted { group: group.into(), weight: 1 }])
+    Action::Forward(Forward { groups: vec![Weighted { group: group.into(), weight: 1 }], sticky_s: None })
 }
 
 pub(crate) fn fixed(status: u16, body: &str) -> Action {
@@ -172,6 +175,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 pub(crate) enum Behaviour {
     /// Answers with the request's head and the length of its body.
     Echo,
+    /// Answers with this name; sets the cookie `SESSION` at `/login`.
+    Named(String),
     /// As `Echo`, then closes without announcing it.
     EchoOnce,
     /// Closes as soon as it has read a request.
@@ -253,6 +258,12 @@ async fn serve(mut stream: TcpStream, behaviour: Behaviour, count: Arc<AtomicUsi
                 if matches!(behaviour, Behaviour::EchoOnce) {
                     return Some(());
                 }
+            }
+            Behaviour::Named(name) => {
+                let cookie = if head.starts_with("GET /login ") { "Set-Cookie: SESSION=1\r\n" } else { "" };
+                let length = name.len();
+                let answer = format!("HTTP/1.1 200 OK\r\n{cookie}Content-Length: {length}\r\n\r\n{name}");
+                stream.write_all(answer.as_bytes()).await.ok()?;
             }
             Behaviour::Close => return Some(()),
             Behaviour::Silent => std::future::pending().await,

@@ -21,7 +21,7 @@ use escale_base::{
     wire::{Map, Value, Wire},
 };
 use escale_service::{Created, Cx, InputDraft, Props, ResourceType, Update, properties_of};
-use escale_tables::elbv2::{TargetHealthState, TargetProtocol};
+use escale_tables::elbv2::{TargetHealthState, TargetProtocol, TargetVersion};
 use serde_json::json;
 
 const NAME: &str = "AWS::ElasticLoadBalancingV2::TargetGroup";
@@ -113,13 +113,14 @@ fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
 
 /// Sets all health check settings at once: single ones may contradict the old values of others.
 fn health(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<(), AwsError> {
-    let group = rules::target_group(cx, &update.created.physical_id)?.protocol;
+    let row = rules::target_group(cx, &update.created.physical_id)?;
+    let group = row.protocol;
     let is_tcp_check = match update.after.str("HealthCheckProtocol") {
         Some(protocol) => protocol == TargetProtocol::Tcp.as_str(),
         None => group == TargetProtocol::Tcp,
     };
     let mut input = update.after.input::<ModifyTargetGroup>(HEALTH);
-    for (name, default) in defaults(group) {
+    for (name, default) in defaults(group, row.version) {
         // A TCP check has neither.
         let is_of_http = matches!(name.as_str(), "HealthCheckPath" | "Matcher");
         if !(is_tcp_check && is_of_http) && update.after.get(&name).is_none() {
@@ -131,8 +132,9 @@ fn health(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<(), AwsError> {
 }
 
 /// The settings of a target group whose template has none of the properties.
-fn defaults(protocol: TargetProtocol) -> Map<String, Value> {
-    let health = network::default_check(protocol);
+fn defaults(protocol: TargetProtocol, version: TargetVersion) -> Map<String, Value> {
+    let health = network::default_check(protocol, version);
+    let code = if version == TargetVersion::Grpc { "GrpcCode" } else { "HttpCode" };
     let members = [
         ("HealthCheckEnabled", true.into()),
         ("HealthCheckIntervalSeconds", health.interval_secs.into()),
@@ -141,7 +143,7 @@ fn defaults(protocol: TargetProtocol) -> Map<String, Value> {
         ("HealthCheckProtocol", health.protocol.write()),
         ("HealthCheckTimeoutSeconds", health.timeout_secs.into()),
         ("HealthyThresholdCount", health.healthy_threshold.into()),
-        ("Matcher", json!({"HttpCode": health.matcher})),
+        ("Matcher", json!({code: health.matcher})),
         ("UnhealthyThresholdCount", health.unhealthy_threshold.into()),
     ];
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()

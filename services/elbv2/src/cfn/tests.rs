@@ -133,6 +133,12 @@ fn group() -> (Harness, Value) {
     (harness, base)
 }
 
+fn grpc_group() -> (Harness, Value) {
+    let (harness, mut base) = group();
+    base["ProtocolVersion"] = "GRPC".into();
+    (harness, base)
+}
+
 #[test]
 fn group_updates_every_property() {
     let target = |last: u8, port: u16| json!({"Id": Ipv4Addr::new(10, 0, 0, last), "Port": port});
@@ -159,9 +165,29 @@ fn group_updates_every_property() {
         )
         .row("Targets", json!([target(9, 80), target(9, 81)]), json!([target(9, 80), target(10, 82)]))
         .row("Targets", json!([target(9, 80)]), json!(null))
+        .row("HealthCheckProtocol", json!("HTTPS"), json!("HTTP"))
+        .row(
+            "TargetGroupAttributes",
+            attributes(&[("stickiness.enabled", "true"), ("stickiness.lb_cookie.duration_seconds", "60")]),
+            attributes(&[("stickiness.enabled", "false")]),
+        )
+        .exempt(&[("HealthCheckEnabled", "it must be true in groups of addresses")])
+        .check();
+    PropertyTable::new(GROUP, grpc_group)
+        .row("Matcher", json!({"GrpcCode": "0-5"}), json!({"GrpcCode": "12"}))
+        .row("Matcher", json!({"GrpcCode": "0"}), json!(null))
+        .row("HealthCheckPath", json!("/one"), json!(null))
         .exempt(&[
-            ("HealthCheckEnabled", "it must be true in groups of addresses"),
-            ("HealthCheckProtocol", "only HTTP is supported"),
+            ("HealthCheckEnabled", "as above"),
+            ("HealthCheckIntervalSeconds", "as above"),
+            ("HealthCheckPort", "as above"),
+            ("HealthCheckProtocol", "as above"),
+            ("HealthCheckTimeoutSeconds", "as above"),
+            ("HealthyThresholdCount", "as above"),
+            ("Tags", "as above"),
+            ("TargetGroupAttributes", "as above"),
+            ("Targets", "as above"),
+            ("UnhealthyThresholdCount", "as above"),
         ])
         .check();
 }
@@ -379,6 +405,28 @@ fn order_of_a_single_action_is_no_drift() {
     base["Actions"] = fixed("404");
     base["Actions"][0]["Order"] = 1.into();
     harness.check_no_drift(&harness.create_resource(RULE, base).unwrap());
+}
+
+#[test]
+fn rule_changes_the_stickiness_of_its_groups() {
+    let (harness, mut base) = rule();
+    let vpc = harness.store.read().scan::<Vpc>().next().unwrap().id.clone();
+    let arns = ["two", "three"].map(|name| target_group(&harness, &vpc, name));
+    let mut forward = |sticky: Value| {
+        let groups = arns.clone().map(|arn| json!({"TargetGroupArn": arn, "Weight": 1}));
+        let config = json!({"TargetGroups": groups, "TargetGroupStickinessConfig": sticky});
+        base["Actions"] = json!([{"Type": "forward", "ForwardConfig": config}]);
+        base.clone()
+    };
+    let sticky = |secs: u32| json!({"Enabled": true, "DurationSeconds": secs});
+    let mut made = harness.create_resource(RULE, forward(sticky(60))).unwrap();
+    for after in [sticky(90), json!({"Enabled": false}), sticky(60)] {
+        harness.update_resource(&mut made, forward(after.clone())).unwrap();
+        let seen = harness.read_resource(&made);
+        assert_eq!(seen["Actions"][0]["ForwardConfig"]["TargetGroupStickinessConfig"], after);
+    }
+    let error = harness.update_resource(&mut made, forward(sticky(604_801))).unwrap_err();
+    assert_eq!(error.code, "ValidationError");
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Operation for CreateListener {
         let port = input.port.filter(|p| *p > 0).ok_or_else(|| invalid("A port must be specified"))?;
         rules::tags(&input.tags)?;
         let default = actions::read(input.default_actions)?;
-        rules::check_forward(cx, &balancer, &default)?;
+        rules::check_forward(cx, &balancer, &default, has_tls)?;
         let others = rules::listeners_of(cx.tx, &balancer.arn);
         if let Some(same) = others.iter().find(|l| l.port == port) {
             // Creation is idempotent: a repeated request gets the same listener.

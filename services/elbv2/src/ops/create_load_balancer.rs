@@ -82,6 +82,7 @@ impl Operation for CreateLoadBalancer {
             groups,
             nodes: Vec::new(),
             attributes: Default::default(),
+            cookie_key: Some(rules::new_cookie_key()),
             tags: input.tags,
             created: cx.now,
         };

@@ -9,7 +9,7 @@ use crate::{
 };
 use escale_base::{Tag, Wire, ids};
 use escale_service::{Cx, Operation};
-use escale_tables::elbv2::{BalancerKind, Rule};
+use escale_tables::elbv2::{BalancerKind, ListenerTls, Rule};
 
 pub(crate) struct CreateRule;
 
@@ -55,7 +55,8 @@ impl Operation for CreateRule {
         }
         let action = actions::read(input.actions)?;
         let balancer = rules::load_balancer(cx, &listener.load_balancer)?;
-        rules::check_forward(cx, &balancer, &action)?;
+        let has_tls = cx.tx.has::<ListenerTls>(&listener.arn);
+        rules::check_forward(cx, &balancer, &action, has_tls)?;
         let rule = Rule {
             arn: format!(
                 "{}/{}",

@@ -11,7 +11,7 @@ use escale_base::{AwsError, Tag, Wire, ids};
 use escale_service::{Cx, Operation};
 use escale_tables::{
     ec2::{Vpc, VpcId},
-    elbv2::{TargetGroup, TargetProtocol, TargetType},
+    elbv2::{TargetGroup, TargetProtocol, TargetType, TargetVersion},
 };
 
 pub(crate) struct CreateTargetGroup;
@@ -20,7 +20,7 @@ pub(crate) struct CreateTargetGroup;
 pub(crate) struct Input {
     name: String,
     protocol: Option<Protocol>,
-    protocol_version: Option<String>,
+    protocol_version: Option<TargetVersion>,
     port: Option<u16>,
     vpc_id: Option<VpcId>,
     health_check_protocol: Option<Protocol>,
@@ -48,7 +48,7 @@ impl Operation for CreateTargetGroup {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let protocol = protocol(&input)?;
+        let (protocol, version) = protocol(&input)?;
         rules::name("The target group", &input.name)?;
         rules::tags(&input.tags)?;
         let vpc = input.vpc_id.ok_or_else(|| invalid("A VPC ID must be specified"))?;
@@ -68,10 +68,10 @@ impl Operation for CreateTargetGroup {
             unhealthy_threshold: input.unhealthy_threshold_count,
             matcher: input.matcher,
         };
-        let health = health.over(protocol, network::default_check(protocol))?;
+        let health = health.over((protocol, version), network::default_check(protocol, version))?;
         if let Some(found) = cx.tx.scan::<TargetGroup>().find(|g| g.name == input.name) {
             // Creation is idempotent: the same settings return the existing group.
-            if (found.protocol, &found.vpc) == (protocol, &vpc)
+            if (found.protocol, found.version, &found.vpc) == (protocol, version, &vpc)
                 && found.targets == targets
                 && found.port == port
                 && found.health == health
@@ -90,6 +90,7 @@ impl Operation for CreateTargetGroup {
             vpc,
             targets,
             protocol,
+            version,
             port,
             health,
             attributes: Default::default(),
@@ -102,7 +103,7 @@ impl Operation for CreateTargetGroup {
     }
 }
 
-fn protocol(input: &Input) -> Result<TargetProtocol, Error> {
+fn protocol(input: &Input) -> Result<(TargetProtocol, TargetVersion), Error> {
     let only = |what: &str, given: Option<&str>, supported: &str| match given {
         Some(other) if other != supported => {
             let hint = format_args!("Use '{supported}'.");
@@ -113,10 +114,11 @@ fn protocol(input: &Input) -> Result<TargetProtocol, Error> {
     let protocol = input.protocol.ok_or_else(|| invalid("A protocol must be specified"))?;
     let protocol = match protocol {
         Protocol::Http => TargetProtocol::Http,
+        Protocol::Https => TargetProtocol::Https,
         Protocol::Tcp => TargetProtocol::Tcp,
         other => {
             return Err(AwsError::not_supported(format_args!("A target group of the protocol '{other}'"))
-                .hint("Use 'HTTP' or 'TCP'.")
+                .hint("Use 'HTTP', 'HTTPS' or 'TCP'.")
                 .into());
         }
     };
@@ -125,10 +127,9 @@ fn protocol(input: &Input) -> Result<TargetProtocol, Error> {
             "A protocol version cannot be specified for target groups with the protocol TCP",
         ));
     }
-    only("The protocol version", input.protocol_version.as_deref(), "HTTP1")?;
     let addresses = input.ip_address_type.map(TargetGroupIpAddressType::as_str);
     only("The IP address type", addresses, TargetGroupIpAddressType::Ipv4.as_str())?;
-    Ok(protocol)
+    Ok((protocol, input.protocol_version.unwrap_or_default()))
 }
 
 /// AWS's default is `instance`.
@@ -155,15 +156,17 @@ mod tests {
         for (change, code) in [
             (json!({"TargetType": "lambda"}), "NotImplemented"),
             (json!({"TargetType": "alb"}), "NotImplemented"),
-            (json!({"Protocol": "HTTPS"}), "NotImplemented"),
-            (json!({"ProtocolVersion": "GRPC"}), "NotImplemented"),
+            (json!({"Protocol": "TLS"}), "NotImplemented"),
+            (json!({"ProtocolVersion": "HTTP3"}), "ValidationError"),
+            (json!({"ProtocolVersion": "GRPC", "Matcher": {"HttpCode": "200"}}), "ValidationError"),
+            (json!({"ProtocolVersion": "GRPC", "Matcher": {"GrpcCode": "100"}}), "ValidationError"),
             (json!({"VpcId": "vpc-0"}), "ValidationError"),
             (json!({"HealthCheckTimeoutSeconds": 30}), "ValidationError"),
             (json!({"HealthCheckIntervalSeconds": 4}), "ValidationError"),
             (json!({"HealthCheckPath": "health"}), "ValidationError"),
             (json!({"HealthCheckEnabled": false}), "ValidationError"),
             (json!({"Matcher": {"HttpCode": "600"}}), "ValidationError"),
-            (json!({"Matcher": {"GrpcCode": "0"}}), "NotImplemented"),
+            (json!({"Matcher": {"GrpcCode": "0"}}), "ValidationError"),
         ] {
             let mut input = json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": cloud.vpc, "TargetType": "ip"});
             input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());

@@ -50,16 +50,22 @@ impl Operation for ModifyListener {
             }
             listener.port = port;
         }
+        let before = cx.tx.get::<ListenerTls>(&listener.arn);
+        let kind = network::kind_of_listener(&listener.arn);
+        let has_tls = |protocol| network::has_tls(kind, protocol);
+        let has_tls = input.protocol.map_or(Ok(before.is_some()), has_tls)?;
         if !input.default_actions.is_empty() {
             listener.default = actions::read(input.default_actions)?;
             let balancer = rules::load_balancer(cx, &listener.load_balancer)?;
-            rules::check_forward(cx, &balancer, &listener.default)?;
+            rules::check_forward(cx, &balancer, &listener.default, has_tls)?;
         }
-        let before = cx.tx.get::<ListenerTls>(&listener.arn);
+        for action in
+            rules::rules_of(cx.tx, &listener.arn).iter().map(|rule| &rule.action).chain([&listener.default])
+        {
+            rules::check_versions(cx, action, has_tls)?;
+        }
         let asked = Asked { certificates: input.certificates, policy: input.ssl_policy };
-        let kind = network::kind_of_listener(&listener.arn);
-        let has_tls = |protocol| network::has_tls(kind, protocol);
-        if input.protocol.map_or(Ok(before.is_some()), has_tls)? {
+        if has_tls {
             let tls = certificates::tls(cx, &listener, before.as_deref(), asked)?;
             certificates::check_count(cx, &tls)?;
             cx.tx.put(tls);

@@ -8,6 +8,7 @@ use crate::{
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::elbv2::ListenerTls;
 
 pub(crate) struct ModifyRule;
 
@@ -41,7 +42,8 @@ impl Operation for ModifyRule {
             rule.action = actions::read(input.actions)?;
             let listener = rules::listener(cx, &rule.listener)?;
             let balancer = rules::load_balancer(cx, &listener.load_balancer)?;
-            rules::check_forward(cx, &balancer, &rule.action)?;
+            let has_tls = cx.tx.has::<ListenerTls>(&listener.arn);
+            rules::check_forward(cx, &balancer, &rule.action, has_tls)?;
         }
         let shape = shapes::rule(&rule);
         cx.tx.put(rule);

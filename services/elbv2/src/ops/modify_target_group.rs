@@ -1,9 +1,10 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyTargetGroup.html>
 
 use crate::{Error, choices::Protocol, error::invalid, rules, shapes};
-use escale_base::{AwsError, Wire};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::elbv2::{HealthCheck, TargetProtocol};
+use escale_tables::elbv2::{HealthCheck, TargetProtocol, TargetVersion};
+use std::ops::Range;
 
 pub(crate) struct ModifyTargetGroup;
 
@@ -48,7 +49,7 @@ impl Operation for ModifyTargetGroup {
             unhealthy_threshold: input.unhealthy_threshold_count,
             matcher: input.matcher,
         };
-        group.health = health.over(group.protocol, group.health)?;
+        group.health = health.over((group.protocol, group.version), group.health)?;
         let shape = shapes::group(cx.tx, &group);
         cx.tx.put(group);
         Ok(Output { target_groups: vec![shape] })
@@ -70,16 +71,16 @@ pub(super) struct Health {
 
 impl Health {
     /// Applies the settings to `old`, which is of a group with this protocol, and checks the result.
-    pub(super) fn over(self, group: TargetProtocol, old: HealthCheck) -> Result<HealthCheck, Error> {
+    pub(super) fn over(
+        self,
+        (group, version): (TargetProtocol, TargetVersion),
+        old: HealthCheck,
+    ) -> Result<HealthCheck, Error> {
         let protocol = match self.protocol {
             None => old.protocol,
             Some(Protocol::Http) => TargetProtocol::Http,
+            Some(Protocol::Https) => TargetProtocol::Https,
             Some(Protocol::Tcp) if group == TargetProtocol::Tcp => TargetProtocol::Tcp,
-            Some(other @ Protocol::Https) => {
-                return Err(AwsError::not_supported(format_args!("The health check protocol '{other}'"))
-                    .hint("Use 'HTTP'.")
-                    .into());
-            }
             Some(other) => {
                 return Err(invalid(format!(
                     "Health check protocol '{other}' is not supported for target groups with the protocol '{group}'"
@@ -119,19 +120,13 @@ impl Health {
                 2,
                 10,
             )?,
-            matcher: self.matcher.and_then(|m| m.http_code).unwrap_or(old.matcher),
+            matcher: matcher(self.matcher, version, old.matcher)?,
         };
         if new.timeout_secs >= new.interval_secs {
             return Err(invalid("Health check timeout must be smaller than the interval"));
         }
         if !new.path.starts_with('/') || new.path.len() > 1024 {
             return Err(invalid(format!("Health check path '{}' must begin with a '/'", new.path)));
-        }
-        if !matches_statuses(&new.matcher) {
-            let matcher = &new.matcher;
-            return Err(invalid(format!(
-                "Health check matcher HTTP code '{matcher}' must be within 200-499"
-            )));
         }
         Ok(new)
     }
@@ -144,9 +139,36 @@ fn between(what: &str, value: u32, low: u32, high: u32) -> Result<u32, Error> {
     Err(invalid(format!("Health check {what} '{value}' must be between {low} and {high}")))
 }
 
+/// The codes of a successful check: of HTTP, or of gRPC.
+fn matcher(
+    asked: Option<shapes::MatcherShape>,
+    version: TargetVersion,
+    old: String,
+) -> Result<String, Error> {
+    let Some(asked) = asked else { return Ok(old) };
+    let (kind, other, code, all) = match version {
+        TargetVersion::Grpc => ("GRPC", asked.http_code, asked.grpc_code, 0..100),
+        TargetVersion::Http1 | TargetVersion::Http2 => ("HTTP", asked.grpc_code, asked.http_code, 200..500),
+    };
+    if other.is_some() {
+        return Err(invalid(format!(
+            "The health check matcher of a target group with the protocol version '{version}' must have {kind} codes only"
+        )));
+    }
+    let code = code.unwrap_or(old);
+    if !is_matcher(&code, &all) {
+        return Err(invalid(format!(
+            "Health check matcher {kind} code '{code}' must be within {}-{}",
+            all.start,
+            all.end - 1
+        )));
+    }
+    Ok(code)
+}
+
 /// `200`, `200-299`, `200,301`
-fn matches_statuses(text: &str) -> bool {
-    let status = |s: &str| s.parse::<u16>().ok().filter(|s| (200..500).contains(s));
+fn is_matcher(text: &str, all: &Range<u16>) -> bool {
+    let status = |s: &str| s.parse::<u16>().ok().filter(|s| all.contains(s));
     text.split(',').all(|part| match part.split_once('-') {
         Some((low, high)) => status(low).zip(status(high)).is_some_and(|(low, high)| low <= high),
         None => status(part).is_some(),

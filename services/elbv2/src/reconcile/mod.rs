@@ -8,6 +8,7 @@ pub(crate) use balancer::Balancers;
 #[cfg(test)]
 pub(crate) use spec::of as spec_of;
 
+use crate::rules;
 use escale_base::Timestamp;
 use escale_store::{Image, Store, StoreError};
 use escale_tables::elbv2::{BalancerSeen, LoadBalancer, TargetSeen};
@@ -34,6 +35,10 @@ pub(crate) fn begin_observations(
         let targets: Vec<String> = tx.scan::<TargetSeen>().map(|r| escale_store::Row::key(&*r)).collect();
         for key in targets {
             tx.delete::<TargetSeen>(&key);
+        }
+        let without_key: Vec<_> = tx.scan::<LoadBalancer>().filter(|row| row.cookie_key.is_none()).collect();
+        for row in without_key {
+            tx.put(LoadBalancer { cookie_key: Some(rules::new_cookie_key()), ..(*row).clone() });
         }
         for arn in served {
             tx.put(BalancerSeen { arn: arn.into(), applied: None, fault: None, at });

@@ -1,13 +1,14 @@
 //! Converts a load balancer's rows to one specification for the proxy plane.
 
 use crate::{attributes, network, rules, ssl_policies};
+use escale_base::Secret;
 use escale_proxy::spec;
 use escale_store::Image;
 use escale_tables::{
     acm::{self, CertificateArn},
     elbv2::{
-        Action, BalancerKind, Condition, HealthCheck, Listener, ListenerTls, LoadBalancer, Node, QueryPair,
-        Redirect, Rule, Target, TargetGroup, TargetGroupArn, TargetProtocol,
+        Action, BalancerKind, Condition, Listener, ListenerTls, LoadBalancer, Node, QueryPair, Redirect,
+        Rule, Target, TargetGroup, TargetGroupArn, TargetProtocol, TargetVersion,
     },
 };
 use std::{
@@ -61,10 +62,7 @@ pub(super) fn fingerprint(spec: &spec::BalancerSpec) -> String {
 }
 
 fn groups_of(action: &Action) -> Vec<&TargetGroupArn> {
-    match action {
-        Action::Forward(to) => to.iter().map(|(arn, _)| arn).collect(),
-        Action::Redirect(_) | Action::Fixed(_) => Vec::new(),
-    }
+    action.groups().iter().map(|(arn, _)| arn).collect()
 }
 
 fn node(balancer: &LoadBalancer, node: &Node) -> spec::NodeSpec {
@@ -78,6 +76,7 @@ pub(super) fn node_name(balancer: &LoadBalancer, node: &Node) -> String {
 
 fn general(balancer: &LoadBalancer) -> spec::Attributes {
     let get = |key| attributes::get(attributes::of_balancer(balancer.kind), &balancer.attributes, key);
+    let is_on = |key| get(key) == "true";
     let idle_secs = match balancer.kind {
         BalancerKind::Application => get("idle_timeout.timeout_seconds").parse::<u64>().unwrap_or(60),
         BalancerKind::Network => TCP_IDLE_SECS,
@@ -93,6 +92,24 @@ fn general(balancer: &LoadBalancer) -> spec::Attributes {
         preserve_host: get("routing.http.preserve_host_header.enabled") == "true",
         trace_header: Some("X-Amzn-Trace-Id".into()),
         server_name: "awselb/2.0".into(),
+        forwarded_port: is_on("routing.http.xff_client_port.enabled"),
+        tls_headers: is_on("routing.http.x_amzn_tls_version_and_cipher_suite.enabled")
+            .then(|| ("x-amzn-tls-version".to_owned(), "x-amzn-tls-cipher-suite".to_owned())),
+        keepalive_ms: get("client_keep_alive.seconds").parse().unwrap_or(3600) * 1000,
+        cookies: cookies(balancer),
+    }
+}
+
+/// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#sticky-sessions>
+fn cookies(balancer: &LoadBalancer) -> spec::Cookies {
+    let name = |name: &str| name.to_owned();
+    spec::Cookies {
+        key: balancer.cookie_key.clone().unwrap_or_else(|| Secret::new(String::new())),
+        target: name("AWSALB"),
+        target_cors: name("AWSALBCORS"),
+        group: name("AWSALBTG"),
+        group_cors: name("AWSALBTGCORS"),
+        application: name("AWSALBAPP-0"),
     }
 }
 
@@ -136,12 +153,16 @@ fn tls(image: &Image, balancer: &LoadBalancer, listener: &Listener) -> Option<sp
 
 fn action(action: &Action) -> spec::Action {
     match action {
-        Action::Forward(groups) => {
+        Action::Forward(groups) | Action::StickyForward { groups, .. } => {
             let weighted = |(group, weight): &(TargetGroupArn, u32)| spec::Weighted {
                 group: group.to_string(),
                 weight: *weight,
             };
-            spec::Action::Forward(groups.iter().map(weighted).collect())
+            let sticky_s = match action {
+                Action::StickyForward { secs, .. } => Some(u64::from(*secs)),
+                _ => None,
+            };
+            spec::Action::Forward(spec::Forward { groups: groups.iter().map(weighted).collect(), sticky_s })
         }
         Action::Redirect(Redirect { protocol, host, port, path, query, permanent }) => {
             spec::Action::Redirect(spec::Redirect {
@@ -192,19 +213,51 @@ fn group(image: &Image, balancer: &LoadBalancer, row: &TargetGroup) -> spec::Gro
             "least_outstanding_requests" => spec::Algorithm::LeastOutstanding,
             _ => spec::Algorithm::RoundRobin,
         },
-        health: health(&row.health),
+        health: health(row),
         cross_zone: network::is_cross_zone(balancer, row),
         drain_delay_ms: delay * 1000,
+        transport: transport(row.protocol, row.version),
+        sticky: sticky(row),
     }
 }
 
-fn health(check: &HealthCheck) -> spec::HealthCheck {
+fn transport(protocol: TargetProtocol, version: TargetVersion) -> spec::Transport {
+    spec::Transport {
+        tls: protocol == TargetProtocol::Https,
+        version: match version {
+            TargetVersion::Http1 => spec::Version::Http1,
+            TargetVersion::Http2 => spec::Version::Http2,
+            TargetVersion::Grpc => spec::Version::Grpc,
+        },
+    }
+}
+
+fn sticky(row: &TargetGroup) -> Option<spec::Sticky> {
+    let get = |key| attributes::get(attributes::of_group(row.protocol), &row.attributes, key);
+    if get("stickiness.enabled") != "true" {
+        return None;
+    }
+    // The values were checked when they were set.
+    let seconds = |key| get(key).parse().unwrap_or(86_400);
+    match get("stickiness.type") {
+        "lb_cookie" => Some(spec::Sticky::Own { seconds: seconds("stickiness.lb_cookie.duration_seconds") }),
+        "app_cookie" => Some(spec::Sticky::Application {
+            cookie: get("stickiness.app_cookie.cookie_name").to_owned(),
+            seconds: seconds("stickiness.app_cookie.duration_seconds"),
+        }),
+        _ => None,
+    }
+}
+
+fn health(row: &TargetGroup) -> spec::HealthCheck {
+    let check = &row.health;
     spec::HealthCheck {
         protocol: match check.protocol {
-            TargetProtocol::Http => spec::Probe::Http {
+            TargetProtocol::Http | TargetProtocol::Https => spec::Probe::Http {
                 path: check.path.clone(),
                 matcher: check.matcher.clone(),
                 headers: BTreeMap::from([("User-Agent".to_owned(), CHECKER.to_owned())]),
+                transport: transport(check.protocol, row.version),
             },
             TargetProtocol::Tcp => spec::Probe::Tcp,
         },

@@ -55,8 +55,23 @@ row!(Rule, "elbv2_rule", |r| r.arn.to_string());
 pub enum Action {
     /// Target groups with their weights.
     Forward(Vec<(TargetGroupArn, u32)>),
+    /// As `Forward`. A client stays with its group for so many seconds.
+    StickyForward {
+        groups: Vec<(TargetGroupArn, u32)>,
+        secs: u32,
+    },
     Redirect(Redirect),
     Fixed(FixedResponse),
+}
+
+impl Action {
+    /// The target groups of a forward action, with their weights.
+    pub fn groups(&self) -> &[(TargetGroupArn, u32)] {
+        match self {
+            Action::Forward(groups) | Action::StickyForward { groups, .. } => groups,
+            Action::Redirect(_) | Action::Fixed(_) => &[],
+        }
+    }
 }
 
 /// Parts may contain `#{protocol}`, `#{host}`, `#{port}`, `#{path}`, `#{query}`.

@@ -5,7 +5,7 @@ use crate::{
     ec2::{AllocationId, AssociationId, GroupId, InterfaceId, SubnetId, VpcId, ZoneName},
     row,
 };
-use escale_base::{Tag, Timestamp};
+use escale_base::{Secret, Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
@@ -47,6 +47,9 @@ pub struct LoadBalancer {
     pub nodes: Vec<Node>,
     /// The attributes that were set; the others have AWS's defaults.
     pub attributes: BTreeMap<String, String>,
+    /// Makes the cookies of sticky sessions. Rows of older versions get one when the daemon starts.
+    #[serde(default)]
+    pub cookie_key: Option<Secret<String>>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }

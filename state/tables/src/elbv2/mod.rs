@@ -17,7 +17,7 @@ pub use load_balancer::{
 pub use name::LoadBalancerName;
 pub use target::{
     HealthCheck, Target, TargetGroup, TargetGroupArn, TargetHealth, TargetHealthState, TargetProtocol,
-    TargetSeen, TargetType,
+    TargetSeen, TargetType, TargetVersion,
 };
 
 use escale_store::TableDef;

@@ -23,6 +23,9 @@ pub struct TargetGroup {
     pub targets: TargetType,
     #[serde(default)]
     pub protocol: TargetProtocol,
+    /// Without effect on TCP.
+    #[serde(default)]
+    pub version: TargetVersion,
     /// The port of targets that are registered without one.
     pub port: u16,
     pub health: HealthCheck,
@@ -52,7 +55,27 @@ escale_base::choice! {
         /// The default, because rows of older versions have no protocol.
         #[default]
         Http = "HTTP",
+        Https = "HTTPS",
         Tcp = "TCP",
+    }
+}
+
+impl TargetProtocol {
+    /// HTTP, with or without TLS.
+    pub fn is_http(self) -> bool {
+        matches!(self, TargetProtocol::Http | TargetProtocol::Https)
+    }
+}
+
+escale_base::choice! {
+    /// The version of HTTP that targets speak.
+    #[derive(Default)]
+    pub enum TargetVersion {
+        /// The default, because rows of older versions have no version.
+        #[default]
+        Http1 = "HTTP1",
+        Http2 = "HTTP2",
+        Grpc = "GRPC",
     }
 }
 
@@ -68,7 +91,7 @@ pub struct HealthCheck {
     pub timeout_secs: u32,
     pub healthy_threshold: u32,
     pub unhealthy_threshold: u32,
-    /// `200`, `200-299`, `200,301`
+    /// `200`, `200-299`, `200,301`; of a group with gRPC `12`, `0-99`, `0,1`.
     pub matcher: String,
 }
 

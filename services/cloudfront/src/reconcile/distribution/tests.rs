@@ -176,6 +176,15 @@ async fn invalidation_waits_for_the_plane_and_completes() {
     assert_eq!(got["Invalidation"]["Status"], "Completed");
 }
 
+/// A list of one origin group.
+fn group(origins: &[&str], status: u16) -> Value {
+    let members: Value = origins.iter().map(|id| json!({"OriginId": id})).collect();
+    json!({"Quantity": 1, "Items": [{
+        "Id": "g", "FailoverCriteria": {"StatusCodes": {"Quantity": 1, "Items": [status]}},
+        "Members": {"Quantity": origins.len(), "Items": members},
+    }]})
+}
+
 #[test]
 fn refuses_invalid_and_unsupported_configurations() {
     let fixture = Fixture::new();
@@ -193,7 +202,10 @@ fn refuses_invalid_and_unsupported_configurations() {
         ("/OriginGroups", group(&["o", "p"], 501), "NoSuchOrigin"),
     ] {
         let mut config = config(bucket(""));
-        *config.pointer_mut(pointer).unwrap() = value;
+        match config.pointer_mut(pointer) {
+            Some(member) => *member = value,
+            None => config[&pointer[1..]] = value,
+        }
         let refused = fixture.cloud.error("CreateDistribution", json!({"DistributionConfig": config}));
         assert_eq!(refused.code, code, "{pointer}");
     }
