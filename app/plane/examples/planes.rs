@@ -9,7 +9,8 @@ use escale_base::{Clock, PlaneError, Secret};
 use escale_cdn::{
     Cdn, Connector, Edge, OriginSigner, Settings,
     spec::{
-        Behaviour, DistributionSpec, Identity, Origin, Pick, ResponseHeaders, Selection, Ttl, ViewerProtocol,
+        Behaviour, DistributionSpec, Encodings, Identity, Origin, OriginProtocol, Pick, ResponseHeaders,
+        Selection, Ttl, ViewerProtocol,
     },
 };
 use escale_dns::{Dns, DnsPlane, Kind, Record, ServerSpec, Spec, View, Zone};
@@ -17,8 +18,8 @@ use escale_lanes::Lanes;
 use escale_proxy::{
     Balancers, Proxies, Sockets,
     spec::{
-        Action, Algorithm, Attributes, BalancerSpec, GroupSpec, HealthCheck, ListenerSpec, NodeSpec, Probe,
-        TargetSpec, Weighted,
+        Action, Algorithm, Attributes, BalancerSpec, Forward, GroupSpec, HealthCheck, ListenerSpec, NodeSpec,
+        Probe, TargetSpec, Transport, Weighted,
         tls::{CertificateSpec, Policy, TlsSpec},
     },
 };

@@ -274,9 +274,11 @@ impl Inner {
 
     /// The reports of all nodes. A node that will be rebuilt is not asked: its answer is of no use, and it may be stuck.
     async fn ask_all(&self, database: &str, record: &Record) -> Vec<Option<Answer>> {
-        let ask = async |node: &NodeRecord| match record.rebuild.contains(&node.name) {
-            true => None,
-            false => self.ask(database, &node.name, record.port).await,
+        let ask = async |node: &NodeRecord| {
+            if record.rebuild.contains(&node.name) {
+                return None;
+            }
+            self.ask(database, &node.name, record.port).await
         };
         futures_util::future::join_all(record.nodes.iter().map(ask)).await
     }

@@ -40,7 +40,7 @@ pub(crate) enum Silence {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
     pub(crate) primary: Heard,
-    /// Whether the standby answered the same observer: the control that tells a lost primary from a blind observer.
+    /// Whether the standby answered the same observer: the control that distinguishes a lost primary from a blind observer.
     pub(crate) standby: bool,
 }
 

@@ -44,7 +44,8 @@ pub(crate) async fn forward(
         exchange.directly(&parts, sent).await?
     } else {
         let (upload, progress) = Upload::new(body);
-        exchange.by_client(parts, upload, &progress).await?
+        // Boxed, so that the future of a request without a body stays small.
+        Box::pin(exchange.by_client(parts, upload, &progress)).await?
     };
     lease.counters.latency.add(sent.elapsed());
     lease.counters.outcomes.add(answer.status());

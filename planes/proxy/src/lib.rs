@@ -21,6 +21,7 @@ mod pages;
 mod plane;
 mod pool;
 mod relay;
+mod routes;
 mod rules;
 mod sender;
 mod serve;

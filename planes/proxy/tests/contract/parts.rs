@@ -260,9 +260,7 @@ async fn serve(mut stream: TcpStream, behaviour: Behaviour, count: Arc<AtomicUsi
                 }
             }
             Behaviour::Named(name) => {
-                let cookie = if head.starts_with("GET /login ") { "Set-Cookie: SESSION=1\r\n" } else { "" };
-                let length = name.len();
-                let answer = format!("HTTP/1.1 200 OK\r\n{cookie}Content-Length: {length}\r\n\r\n{name}");
+                let answer = named(name, &head);
                 stream.write_all(answer.as_bytes()).await.ok()?;
             }
             Behaviour::Close => return Some(()),
@@ -296,6 +294,12 @@ async fn serve(mut stream: TcpStream, behaviour: Behaviour, count: Arc<AtomicUsi
             }
         }
     }
+}
+
+/// An answer with the target's name, and with a session of its own for a login.
+fn named(name: &str, head: &str) -> String {
+    let cookie = if head.starts_with("GET /login ") { "Set-Cookie: SESSION=1\r\n" } else { "" };
+    format!("HTTP/1.1 200 OK\r\n{cookie}Content-Length: {}\r\n\r\n{name}", name.len())
 }
 
 /// Reads a sized or chunked body; returns its length.

@@ -273,6 +273,7 @@ mod tests {
             groups: vec![],
             nodes: vec![],
             attributes: BTreeMap::new(),
+            cookie_key: None,
             tags: vec![],
             created: Timestamp(500),
         };

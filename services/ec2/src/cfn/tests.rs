@@ -13,6 +13,7 @@ use serde_json::json;
 mod acls;
 mod dhcp;
 mod ipv6;
+mod shared_rules;
 
 fn tags(pairs: &[(&str, &str)]) -> Value {
     pairs.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
@@ -380,32 +381,6 @@ fn rule_ids(cloud: &Harness, group: &str, egress: bool) -> Vec<String> {
 }
 
 /// Templates of AWS have a rule both in the list of its group and as a resource of its own.
-#[test]
-fn rule_that_exists_already_is_shared_by_its_resources() {
-    let (cloud, mut base) = group();
-    let rule = tcp(80, "10.0.0.0/8");
-    base["SecurityGroupIngress"] = json!([rule]);
-    let group = cloud.create_resource("AWS::EC2::SecurityGroup", base.clone()).unwrap();
-    let id = group.created.physical_id.clone();
-    let mut own = rule.clone();
-    own["GroupId"] = id.as_str().into();
-    let create = || cloud.create_resource("AWS::EC2::SecurityGroupIngress", own.clone()).unwrap();
-    let (one, two) = (create(), create());
-    assert_eq!(rule_ids(&cloud, &id, false), [one.created.physical_id.as_str()]);
-    assert_eq!(one.created.physical_id, two.created.physical_id);
-    // A stack keeps the properties as the template writes them.
-    base["SecurityGroupIngress"][0]["FromPort"] = "80".into();
-    put_stack_row(&cloud, 0, Role::Kept, &id, base.clone());
-    put_stack_row(&cloud, 1, Role::Kept, &one.created.physical_id, own.clone());
-    for resource in [&group, &one, &two] {
-        cloud.check_no_drift(resource);
-    }
-    for resource in [&one, &two] {
-        cloud.delete_resource(resource).unwrap();
-    }
-    assert_eq!(rule_ids(&cloud, &id, false), [""; 0]);
-}
-
 #[test]
 fn group_keeps_the_rules_of_both_templates_and_of_others() {
     let (cloud, base) = group();

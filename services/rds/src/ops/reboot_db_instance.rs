@@ -35,11 +35,9 @@ impl Operation for RebootDBInstance {
         // A primary that is down is no reason to refuse its replacement.
         let takes_over = forced && seen.as_deref().is_some_and(|s| status::standby(&row, s).is_some());
         let fits = matches!(status, Status::Available | Status::BackingUp | Status::IncompatibleParameters);
-        if !fits
-            && !(takes_over
-                && status == Status::Rebooting
-                && seen.as_deref().is_some_and(|s| status::has_rebooted(&row, s)))
-        {
+        let is_waiting =
+            status == Status::Rebooting && seen.as_deref().is_some_and(|s| status::has_rebooted(&row, s));
+        if !(fits || takes_over && is_waiting) {
             let what =
                 format!("Instance {} is {status}. Only an available instance can be rebooted.", row.id);
             return Err(Error::InstanceState(what));

@@ -71,7 +71,7 @@ impl Harness {
         let cloud = Arc::new(services.cloud(config, root, clock.clone()));
         let mounts = services.mounts(&store, &cloud);
         let gate = Arc::new(Gate::new(Arc::clone(&cloud), store.clone(), mounts).unwrap());
-        tokio::spawn(escale_gate::serve(gate, listener, Entrance::HostLoopback, None));
+        tokio::spawn(escale_gate::serve(gate, listener, Entrance::HostLoopback, escale_gate::Tls::Never));
         Harness { cloud, store, clock, address, _dir: dir }
     }
 

@@ -52,7 +52,9 @@ fn stack_that_waits_is_planned_again_only_after_a_change_of_its_own_resources() 
         assert_eq!(plans_after(&|tx| tx.put(other("of-nobody"))).await, 0, "a row that is not in the stack");
         let stream = LogStream { group: "g".into(), name: "s".into(), id: "1".into(), created: Timestamp(0) };
         assert_eq!(plans_after(&|tx| tx.put(stream.clone())).await, 0, "a table that no resource has");
-        let ready = |tx: &mut escale_store::Tx| drop(tx.update::<Thing, _>("thing-A", |t| t.ready = true));
+        let ready = |tx: &mut escale_store::Tx| {
+            tx.update::<Thing, _>("thing-A", |t| t.ready = true);
+        };
         assert_ne!(plans_after(&ready).await, 0, "its own resource");
     });
     assert_eq!(env.status("shop"), "CREATE_COMPLETE");
