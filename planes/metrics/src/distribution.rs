@@ -3,7 +3,7 @@
 /// Groups that a distribution keeps. Up to so many different values it is exact.
 pub(crate) const GROUPS: usize = 32;
 
-/// Values with how often each occurs, sorted. When there are more than [`GROUPS`], the two neighbours whose union loses least
+/// Values with how often each occurs, sorted. When there are more than `GROUPS`, the two neighbours whose union loses least
 /// become one, with the mean of their values: groups of many values stay apart, and the greatest values keep a group of their
 /// own.
 #[derive(Clone, Debug, PartialEq)]

@@ -239,8 +239,7 @@ async fn serve(mut stream: TcpStream, behaviour: Behaviour, count: Arc<AtomicUsi
         buf.drain(..head_end);
         if head.starts_with("GET /health ") {
             let status = if let Behaviour::Status(status) = behaviour { status } else { 200 };
-            let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n");
-            stream.write_all(answer.as_bytes()).await.ok()?;
+            stream.write_all(empty(status).as_bytes()).await.ok()?;
             continue;
         }
         if std::mem::take(&mut first) {
@@ -265,10 +264,7 @@ async fn serve(mut stream: TcpStream, behaviour: Behaviour, count: Arc<AtomicUsi
             }
             Behaviour::Close => return Some(()),
             Behaviour::Silent => std::future::pending().await,
-            Behaviour::Status(status) => {
-                let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n");
-                stream.write_all(answer.as_bytes()).await.ok()?;
-            }
+            Behaviour::Status(status) => stream.write_all(empty(*status).as_bytes()).await.ok()?,
             Behaviour::Held(gate) => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab").await.ok()?;
                 gate.clone().wait_for(|open| *open).await.ok()?;
@@ -294,6 +290,10 @@ async fn serve(mut stream: TcpStream, behaviour: Behaviour, count: Arc<AtomicUsi
             }
         }
     }
+}
+
+fn empty(status: u16) -> String {
+    format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n")
 }
 
 /// An answer with the target's name, and with a session of its own for a login.
