@@ -228,6 +228,10 @@ fn updates_every_property() {
             ("Tags", tags(&[("a", "1")]), tags(&[("a", "2"), ("b", "1")]), Removal::Default),
         ])
         .untested(&["ValidationMethod"])
+        .exempt(&[(
+            "DomainValidationOptions",
+            "the zones are not stored: ACM only reads the records in them",
+        )])
         .check();
     let made = cloud.create_resource(TYPE, base.clone()).unwrap();
     let read = cloud.read_resource(&made);

@@ -249,12 +249,14 @@ mod tests {
         assert!(name.starts_with("net-") && name.ends_with(".elb.escale.internal"), "{name}");
         for (change, code) in [
             (json!({"HealthCheckPath": "/x"}), "ValidationError"),
-            (json!({"HealthCheckProtocol": "HTTPS"}), "NotImplemented"),
             (json!({"HealthCheckProtocol": "UDP"}), "ValidationError"),
         ] {
             let mut input = json!({"TargetGroupArn": net.group});
             input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
             assert_eq!(net.cloud.error("ModifyTargetGroup", input).code, code, "{change}");
         }
+        let https = json!({"TargetGroupArn": net.group, "HealthCheckProtocol": "HTTPS"});
+        let group = net.cloud.ok("ModifyTargetGroup", https)["TargetGroups"][0].clone();
+        assert_eq!(group["HealthCheckProtocol"], "HTTPS");
     }
 }

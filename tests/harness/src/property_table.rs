@@ -160,7 +160,7 @@ impl<'a> PropertyTable<'a> {
         let with = |value: &Value| with(base, &Map::from_iter([(row.property.to_owned(), value.clone())]));
         let mut resource = self.create(harness, with(&row.one));
         let first = self.read(harness, &resource);
-        self.shows_base(&first, base, &[row.property]);
+        self.shows_base(&first, &with(&row.one), &[row.property]);
         shows(&at, &first, row.property, &row.one, &row.other);
         self.update_twice(harness, &mut resource, with(&row.one), &with(&row.other));
         shows(&at, &self.read(harness, &resource), row.property, &row.other, &row.one);

@@ -20,7 +20,8 @@ pub(crate) struct CreateTargetGroup;
 pub(crate) struct Input {
     name: String,
     protocol: Option<Protocol>,
-    protocol_version: Option<TargetVersion>,
+    /// A string in AWS's model, so its values are checked here.
+    protocol_version: Option<String>,
     port: Option<u16>,
     vpc_id: Option<VpcId>,
     health_check_protocol: Option<Protocol>,
@@ -129,7 +130,13 @@ fn protocol(input: &Input) -> Result<(TargetProtocol, TargetVersion), Error> {
     }
     let addresses = input.ip_address_type.map(TargetGroupIpAddressType::as_str);
     only("The IP address type", addresses, TargetGroupIpAddressType::Ipv4.as_str())?;
-    Ok((protocol, input.protocol_version.unwrap_or_default()))
+    Ok((protocol, version(input.protocol_version.as_deref())?))
+}
+
+fn version(given: Option<&str>) -> Result<TargetVersion, Error> {
+    let Some(text) = given else { return Ok(TargetVersion::default()) };
+    text.parse()
+        .map_err(|_| invalid(format!("Protocol version '{text}' must be one of '[GRPC, HTTP1, HTTP2]'")))
 }
 
 /// AWS's default is `instance`.

@@ -21,7 +21,7 @@ fn block(policy: bool) -> Value {
 fn policy(action: &str) -> Value {
     json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": "cloudfront.amazonaws.com"}, "Action": action,
-        "Resource": "arn:aws:s3:::files/*", "Condition": {"StringEquals": {"AWS:SourceAccount": "000000000000"}},
+        "Resource": "arn:aws:s3:::policies/*", "Condition": {"StringEquals": {"AWS:SourceAccount": "000000000000"}},
     }]})
 }
 

@@ -39,6 +39,9 @@ const WITHOUT_RESOURCES: &[(&str, &str)] = &[
     ("cloudfront", "GetPublicKeyConfig"),
     ("cloudfront", "UpdateKeyGroup"),
     ("cloudfront", "UpdatePublicKey"),
+    ("cloudwatch", "GetMetricData"),
+    ("cloudwatch", "GetMetricStatistics"),
+    ("cloudwatch", "PutMetricData"),
     ("ecr", "GetAuthorizationToken"),
     ("ecs", "DeregisterTaskDefinition"),
     ("ecs", "PutAccountSetting"),
@@ -53,6 +56,7 @@ const WITHOUT_RESOURCES: &[(&str, &str)] = &[
     ("servicediscovery", "DiscoverInstancesRevision"),
     ("servicediscovery", "GetOperation"),
     ("sts", "GetAccessKeyInfo"),
+    ("sns", "Publish"), // here without the topic, which the model does not require
 ];
 
 #[tokio::test]
