@@ -48,6 +48,7 @@ class Cloud:
         self.home = home
         self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.https = False
         self.env = {
             **os.environ,
             "ESCALE_HOME": str(home),
@@ -78,7 +79,13 @@ class Cloud:
 
     def root(self):
         """The variables of `escale env`, with this installation's root key. Read each time, because a reset changes the key."""
-        return json.loads(self.escale("env", "--json").stdout)
+        return json.loads(self.escale("env", *(["--https"] if self.https else []), "--json").stdout)
+
+    def use_https(self):
+        """From now on, clients use TLS, as policies with `aws:SecureTransport` require."""
+        self.https = True
+        self.endpoint = f"https://127.0.0.1:{self.port}"
+        self.env["AWS_ENDPOINT_URL"] = self.endpoint
 
     def aws_cli(self, *args, check=True):
         """The aws CLI of the venv that runs the tests."""
@@ -97,6 +104,7 @@ class Cloud:
         return boto3.client(
             service,
             endpoint_url=self.endpoint,
+            verify=f"{self.home}/authority/browsers.pem" if self.https else None,
             region_name=REGION,
             aws_access_key_id=key or root["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=secret or root["AWS_SECRET_ACCESS_KEY"],

@@ -68,6 +68,8 @@ def refused(call, **arguments):
 @pytest.fixture(scope="module")
 def cdk(tmp_path_factory):
     with running_cloud() as cloud:
+        # The bucket of `cdk bootstrap` has a policy that denies everything else.
+        cloud.use_https()
         made = Cdk(cloud, tmp_path_factory.mktemp("cdk"))
         made.run("bootstrap", f"aws://{ACCOUNT}/{REGION}")
         yield made

@@ -148,7 +148,7 @@ def test_failed_creation_rolls_back_with_reason(aws, stack):
     ("Resources: { A: { Type: AWS::EC2::Subnet, Properties: { CidrBlock: [] } } }", "#/CidrBlock: expected type: String, found: JSONArray"),
     ("Resources: { A: { Type: AWS::Logs::LogGroup, Properties: { RetentionInDays: 8 } } }", "keyword [enum]"),
     ("Resources: { A: { Type: AWS::EC2::VPC, Properties: { CidrBlock: !Ref B } } }", "Unresolved resource dependencies [B]"),
-    ("Resources: { A: { Type: AWS::SNS::Topic } }", "[AWS::SNS::Topic]"),
+    ("Resources: { A: { Type: AWS::SQS::Queue } }", "[AWS::SQS::Queue]"),
     ("Resources: {}", "At least one Resources member must be defined."),
     ("Resources: { A: { Type: AWS::EC2::VPC, DeletionPolicy: Snapshot } }", "does not support deletion policy Snapshot"),
     ("Parameters: { P: { Type: String } }\nResources: { A: { Type: AWS::EC2::VPC } }", "Parameters: [P] must have values"),

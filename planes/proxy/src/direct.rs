@@ -91,8 +91,11 @@ pub(crate) struct Wire {
 impl Reusable for Wire {
     /// Open, and without bytes that nobody requested.
     fn is_reusable(&self) -> bool {
-        self.rest.is_empty()
-            && self.stream.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending()
+        let is_pending = || self.stream.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending();
+        // A socket counts as readable until a read finds nothing: also after a read that got exactly the rest of an answer.
+        let is_drained =
+            || matches!(self.stream.try_read(&mut [0]), Err(e) if e.kind() == io::ErrorKind::WouldBlock);
+        self.rest.is_empty() && (is_pending() || is_drained())
     }
 }
 

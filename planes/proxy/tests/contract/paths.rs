@@ -66,6 +66,8 @@ async fn exchange(method: &str, answer: &str, piece: usize, close: bool) -> (Vec
         let is_date = |line: &&str| !line.starts_with("date: ");
         let shown = shown.split("\r\n").filter(is_date).collect::<Vec<_>>().join("\r\n");
         answers.push(in_one_chunk(shown));
+        // Its task ends with it, so that the next one is served on the same lane, which has a pool of its own.
+        drop(client);
         // Until the connection is back in its pool.
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
