@@ -236,7 +236,7 @@ def test_settings_open_addresses_and_names_or_close_everything(around):
         assert network.connect(network.private, a.HOST, 80) == "ECONNREFUSED", "the host has no server there"
         assert network.connect(network.private, a.METADATA, 80) == "EHOSTUNREACH"
         assert network.dig(network.private, "+short", "sqs.eu-west-3.amazonaws.com") == a.FAR
-        assert "NXDOMAIN" in network.dig(network.private, "sqs.eu-west-3.amazonaws.com")
+        assert "NXDOMAIN" in network.dig(network.private, "kinesis.eu-west-3.amazonaws.com")
         doctor = next(f for f in a.conftest.json.loads(cloud.escale("doctor", "--json", check=False).stdout)["findings"] if f["name"] == "internet")
         assert doctor["ok"] is False and "no IPv4 route" in doctor["lack"], doctor
 

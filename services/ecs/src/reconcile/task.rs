@@ -168,11 +168,13 @@ fn plan_stop(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
     }
 }
 
-/// If there is no observation of the targets, assumes that they drain: the deregistration delay limits the wait.
+/// Whether a load balancer may still send requests to the task: until it is observed in none of its groups. An observation from
+/// before the deregistration shows it healthy, and without any observation nothing is known. The deregistration delay limits the
+/// wait.
 fn is_draining(image: &Image, task: &str) -> bool {
     let seen = image.get::<TargetSeen>(task);
     seen.is_none_or(|s| {
-        s.groups.is_empty() || s.groups.values().any(|(state, _)| *state == TargetHealthState::Draining)
+        s.groups.is_empty() || s.groups.values().any(|(state, _)| *state != TargetHealthState::Unused)
     })
 }
 
