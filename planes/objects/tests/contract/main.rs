@@ -16,13 +16,16 @@ pub(crate) fn limits() -> Limits {
 }
 
 pub(crate) fn open(root: &std::path::Path) -> Store {
-    let settings = Settings {
+    Store::open(settings(root)).unwrap()
+}
+
+pub(crate) fn settings(root: &std::path::Path) -> Settings {
+    Settings {
         root: root.to_owned(),
         clock: Clock::by_hand(Timestamp(1_000)),
         durability: Durability::Process,
         limits: limits(),
-    };
-    Store::open(settings).unwrap()
+    }
 }
 
 /// Bytes that depend on `seed`.
