@@ -135,6 +135,8 @@ def remove_cloud(cloud):
     # If the reset fails, the home is kept, because only with it can the leftovers on the machine be found.
     cloud.escale("reset", "--yes")
     os.rmdir(cloud.home)
+    left = all_processes_of(cloud)
+    assert not left, f"reset left processes of {cloud.home}: {left}"
 
 
 @contextlib.contextmanager
@@ -245,16 +247,21 @@ def host_tables():
 
 
 def processes_of(cloud):
-    """The pids of an installation's processes besides its daemon, from /proc: those in its cgroups, and those that have its
-    home in their command line."""
-    daemon, found = cloud.status()["daemon"]["pid"], set()
+    """The pids of an installation's processes besides its daemon."""
+    return all_processes_of(cloud) - {cloud.status()["daemon"]["pid"]}
+
+
+def all_processes_of(cloud):
+    """The pids of an installation's processes, from /proc: those in its cgroups, and those that have its home in their command
+    line."""
+    found = set()
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             text = (folder / "cmdline").read_bytes() + (folder / "cgroup").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
             continue  # the process has ended meanwhile
         is_ours = str(cloud.home).encode() in text or f"/{cloud.tag()}/".encode() in text
-        if is_ours and int(folder.name) not in (daemon, os.getpid()):
+        if is_ours and int(folder.name) != os.getpid():
             found.add(int(folder.name))
     return found
 

@@ -108,7 +108,8 @@ def pair():
                 made.clients.stop()
                 for node in made.database.nodes():
                     node.heal()
-                cloud.client("rds").stop_db_instance(DBInstanceIdentifier="pair")
+                made.rds.stop_db_instance(DBInstanceIdentifier="pair")
+                eventually(lambda: made.describe()["DBInstanceStatus"] == "stopped", within=60)
                 made.database.unmount()
     shutil.rmtree(folder)
 
