@@ -135,6 +135,9 @@ def remove_cloud(cloud):
     # If the reset fails, the home is kept, because only with it can the leftovers on the machine be found.
     cloud.escale("reset", "--yes")
     os.rmdir(cloud.home)
+    # A data plane that was replaced completes its requests for up to 30 s.
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: not all_processes_of(cloud), within=40)
     left = all_processes_of(cloud)
     assert not left, f"reset left processes of {cloud.home}: {left}"
 
