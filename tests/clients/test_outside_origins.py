@@ -7,6 +7,7 @@ import pytest
 import requests
 
 import around as a
+from conftest import eventually
 from test_cloudfront import CACHING_OPTIMIZED, config, wait_until_deployed
 
 # HTTP at 8080, and HTTPS at 8443 (a trusted certificate of the name) and 8444 (one of another authority).
@@ -53,7 +54,11 @@ def around(tmp_path_factory):
     certificate(folder, "untrusted")
     enter = ["nsenter", f"--net=/proc/{made.world.pid}/ns/net"]
     servers = subprocess.Popen(
-        [*enter, sys.executable, "-c", SERVERS, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*enter, sys.executable, "-c", SERVERS, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # the edge ends a handshake, which the server reports
+        text=True,
     )
     assert servers.stdout.readline() == "ready\n"
     yield made
@@ -73,8 +78,13 @@ def fetch(cloud, name, protocol, port):
     )["Distribution"]
     wait_until_deployed(client, made["Id"])
     url = f"http://127.0.0.1:{cloud.env['ESCALE_WEB_PORT']}/"
-    answer = requests.get(url, headers={"Host": made["DomainName"]}, timeout=30)
-    return answer.status_code, answer.text
+
+    def known():
+        answer = requests.get(url, headers={"Host": made["DomainName"]}, timeout=30)
+        # The host's forwarder does not know the name yet.
+        return None if answer.status_code == 404 else (answer.status_code, answer.text)
+
+    return eventually(known)
 
 
 def test_origins_outside_are_reached_as_tasks_reach_them(around):

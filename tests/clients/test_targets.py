@@ -84,7 +84,7 @@ def echo(connection):
             connection.close(4001, "as asked")
         else:
             connection.send(message)
-with serve(echo, sys.argv[1], 8000, process_request=health, subprotocols=["chat"]) as server:
+with serve(echo, sys.argv[1], 8000, process_request=health, subprotocols=["chat"], max_size=None) as server:
     print("ready", flush=True)
     server.serve_forever()
 """
@@ -329,17 +329,21 @@ def test_websockets_pass_an_https_listener(cloud, aws, vpc, zone, public, interf
     name = f"ws.{parent}"
     alias(aws("route53"), id, name, public)
     certificate = issue(aws("acm"), aws("route53"), id, name)
-    server = interfaces[0].start(ECHO)
-    with target_group(aws, vpc[0], "ws", interfaces[:1], HealthCheckPath="/health") as group:
+    with contextlib.ExitStack() as end:
+        server = interfaces[0].start(ECHO)
+        end.callback(server.wait)
+        end.callback(server.kill)
+        group = end.enter_context(target_group(aws, vpc[0], "ws", interfaces[:1], HealthCheckPath="/health"))
         listener = listen(
             aws, public, group, Protocol="HTTPS", Port=443, Certificates=[{"CertificateArn": certificate}]
         )
+        end.callback(elb.delete_listener, ListenerArn=listener["ListenerArn"])
         healthy(elb, group, 1)
         tls = ssl.create_default_context(cafile=pathlib.Path(cloud.home) / ROOT_CERTIFICATE)
         url = f"wss://{name}:{cloud.env['ESCALE_HTTPS_PORT']}"
 
         def connect(path="/"):
-            return websockets.sync.client.connect(url + path, ssl=tls, subprotocols=["chat"], proxy=None)
+            return websockets.sync.client.connect(url + path, ssl=tls, subprotocols=["chat"], max_size=None, proxy=None)
 
         with eventually(connect) as first, connect() as second:
             assert (first.response.status_code, first.subprotocol) == (101, "chat")
@@ -362,6 +366,3 @@ def test_websockets_pass_an_https_listener(cloud, aws, vpc, zone, public, interf
         with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
             connect("/health")
         assert refused.value.response.status_code == 200
-        elb.delete_listener(ListenerArn=listener["ListenerArn"])
-    server.kill()
-    server.wait()
