@@ -4,6 +4,7 @@ use crate::{
     body::{Body, Progress, Source, Upload, UploadState},
     direct::{self, Failed, Wire},
     headers,
+    log::Trail,
     pool::{self, ConnectError},
     sender,
     serve::Connection,
@@ -22,8 +23,8 @@ pub(crate) async fn forward(
     connection: &Connection,
     table: &Table,
     lease: Lease,
-    mut request: Request<Incoming>,
-    upgrade: Option<HeaderValue>,
+    (mut request, upgrade): (Request<Incoming>, Option<HeaderValue>),
+    trail: &mut Trail,
 ) -> Result<Response<Body>, StatusCode> {
     // Before the request is taken apart: hyper keeps the pending upgrade in its extensions.
     let client = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
@@ -37,6 +38,9 @@ pub(crate) async fn forward(
     }
     lease.counters.requests.fetch_add(1, Relaxed);
     let _awaiting = connection.link.await_answer();
+    if let Some(noted) = trail {
+        noted.sent(&lease, &parts.headers);
+    }
     let sent = Instant::now();
     let exchange = Exchange { connection, lease: &lease, idle: table.idle };
     let is_plain = transport == spec::Transport::default() && upgrade.is_none();
@@ -44,11 +48,17 @@ pub(crate) async fn forward(
         exchange.directly(&parts, sent).await?
     } else {
         let (upload, progress) = Upload::new(body);
+        if let Some(noted) = trail {
+            noted.uploads(&progress);
+        }
         // Boxed, so that the future of a request without a body stays small.
         Box::pin(exchange.by_client(parts, upload, &progress)).await?
     };
     lease.counters.latency.add(sent.elapsed());
     lease.counters.outcomes.add(answer.status());
+    if let Some(noted) = trail {
+        noted.answered(answer.status());
+    }
 
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // The target switches protocols without being requested to; its bytes would be read as HTTP.
@@ -63,7 +73,10 @@ pub(crate) async fn forward(
             head.headers.insert(header::UPGRADE, protocol);
         }
         head.version = Version::HTTP_11;
-        tokio::spawn(upgrade::tunnel(client, target, lease));
+        if let Some(noted) = trail {
+            noted.upgraded(&head.headers);
+        }
+        tokio::spawn(upgrade::tunnel(client, target, lease, trail.take()));
         return Ok(Response::from_parts(head, Body::full("")));
     }
     let (mut head, body) = answer.into_parts();

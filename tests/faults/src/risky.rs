@@ -286,6 +286,9 @@ impl<P: Proxies + ?Sized> Proxies for Risky<P> {
     async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>> {
         self.plane.counts(name).await
     }
+    async fn take_log(&self, most: usize) -> Result<Vec<escale_proxy::Visit>> {
+        call(&*self.fate, "proxies take_log", Kind::Nothing, self.plane.take_log(most)).await
+    }
 }
 
 #[async_trait]
