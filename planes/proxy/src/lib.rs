@@ -41,6 +41,7 @@ pub use spec::BalancerSpec;
 
 use async_trait::async_trait;
 use escale_base::PlaneError;
+use escale_sockets::Kept;
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{
@@ -71,7 +72,8 @@ pub trait Proxies: Send + Sync {
 /// A node's access to the network. The caller decides where a node is.
 #[async_trait]
 pub trait Sockets: Send + Sync + 'static {
-    fn listen(&self, node: &str, port: u16) -> std::io::Result<TcpListener>;
+    /// The plane does not know who keeps the socket.
+    fn listen(&self, node: &str, port: u16) -> std::io::Result<Kept<TcpListener>>;
     async fn connect(&self, node: &str, to: SocketAddr) -> std::io::Result<TcpStream>;
 }
 

@@ -17,6 +17,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use escale_base::{Clock, PlaneError};
+use escale_httpguard::Stop;
 use escale_lanes::{Acceptor, Lanes};
 use escale_tls::{Terminator, TlsSpec};
 use std::{
@@ -26,7 +27,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{Notify, watch};
-use tokio_util::{sync::CancellationToken, sync::DropGuard, task::AbortOnDropHandle};
+use tokio_util::task::AbortOnDropHandle;
 
 /// Interval at which idle upstream connections are checked.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -58,6 +59,15 @@ impl Balancers {
     /// As [`Proxies::counts`], which waits for nothing here.
     pub fn counts(&self, name: &str) -> Option<Vec<NodeCounts>> {
         self.get(name).map(|b| lock(&b.running).counts())
+    }
+
+    /// Closes all listeners, because another process accepts from now on. Open connections are served as before, and their clients
+    /// asked to end them ([`Stop::drain`]).
+    pub fn drain(&self) {
+        for balancer in lock(&self.balancers).values() {
+            let running = lock(&balancer.running);
+            running.nodes.values().flat_map(|node| node.listeners.values()).for_each(|l| l.stop.drain());
+        }
     }
 
     fn get(&self, name: &str) -> Option<Arc<Balancer>> {
@@ -209,7 +219,13 @@ struct Listening {
     state: Result<SocketAddr, String>,
     is_relay: bool,
     counters: Arc<ListenerCounters>,
-    _stop: Option<DropGuard>,
+    stop: Stop,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.stop.now();
+    }
 }
 
 /// A target of a group, on one node.
@@ -446,18 +462,18 @@ fn open(context: &Arc<NodeContext>, port: u16, is_relay: bool, counters: Arc<Lis
         .listen(&context.name, port)
         .and_then(|listener| Ok((listener.local_addr()?, Acceptor::new(listener))))
         .map_err(|e| e.to_string());
-    let (state, stop) = match opened {
-        Err(why) => (Err(why), None),
+    let stop = Stop::default();
+    let state = match opened {
+        Err(why) => Err(why),
         Ok((addr, acceptor)) => {
-            let stop = CancellationToken::new();
             let (context, counters, stopped) = (context.clone(), counters.clone(), stop.clone());
             if is_relay {
                 tokio::spawn(relay::accept(context, port, acceptor, counters, stopped));
             } else {
                 tokio::spawn(serve::accept(context, port, (acceptor, addr.port()), counters, stopped));
             }
-            (Ok(addr), Some(stop.drop_guard()))
+            Ok(addr)
         }
     };
-    Listening { state, is_relay, counters, _stop: stop }
+    Listening { state, is_relay, counters, stop }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use escale_base::{Clock, path::RawPath};
-use escale_httpguard::{Guard, Limits, Link, Upgrades};
+use escale_httpguard::{Guard, Limits, Link, Stop, Upgrades};
 use escale_lanes::{Acceptor, Lanes};
 use escale_tls::Stream;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -28,7 +28,6 @@ use std::{
     time::Duration,
 };
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 
 /// Shared by all connections of a node.
 pub(crate) struct NodeContext {
@@ -88,7 +87,7 @@ pub(crate) async fn accept(
     key: u16,
     (acceptor, port): (Acceptor, u16),
     counters: Arc<ListenerCounters>,
-    stop: CancellationToken,
+    stop: Stop,
 ) {
     let (lanes, name, stopped) = (node.lanes.clone(), node.name.clone(), stop.clone());
     let serve = move |stream, client: SocketAddr| {
@@ -107,7 +106,7 @@ pub(crate) async fn accept(
             }
         }
     };
-    acceptor.serve(&lanes, &name, &stop, serve).await;
+    acceptor.serve(&lanes, &name, stop.accepts_no_more(), serve).await;
 }
 
 struct Active(Arc<ListenerCounters>);
@@ -119,17 +118,12 @@ impl Drop for Active {
 }
 
 /// The stream for HTTP: that of the handshake if the listener has TLS now. `None`: there is no client to answer.
-async fn handshake(
-    node: &NodeContext,
-    key: u16,
-    stream: TcpStream,
-    stop: &CancellationToken,
-) -> Option<(Stream, Scheme)> {
+async fn handshake(node: &NodeContext, key: u16, stream: TcpStream, stop: &Stop) -> Option<(Stream, Scheme)> {
     let tls = node.table.load().ports.get(&key).and_then(|port| port.tls.clone());
     let Some(tls) = tls else { return Some((Stream::Plain(stream), Scheme::Http)) };
     let shaken = tokio::select! {
         shaken = tls.accept(stream) => shaken,
-        () = stop.cancelled() => return None,
+        () = stop.is_now() => return None,
     };
     match shaken {
         Ok(stream) => Some((stream, Scheme::Https)),
@@ -140,12 +134,7 @@ async fn handshake(
     }
 }
 
-async fn serve(
-    connection: Connection,
-    stream: Stream,
-    counters: Arc<ListenerCounters>,
-    stop: CancellationToken,
-) {
+async fn serve(connection: Connection, stream: Stream, counters: Arc<ListenerCounters>, stop: Stop) {
     let (idle, keepalive) = {
         let table = connection.node.table.load();
         (table.idle, Duration::from_millis(table.attributes.keepalive_ms))
@@ -157,14 +146,14 @@ async fn serve(
         async move { Ok::<_, Infallible>(handle(&connection, request).await) }
     });
     // No separate limit for heads: the idle timeout covers them.
-    let stop = stop.child_token();
+    let stop = stop.child();
     let serving = escale_httpguard::serve(guard, Limits::default(), service, stop.clone());
     tokio::pin!(serving);
     tokio::select! {
         () = &mut serving => {}
         () = tokio::time::sleep(keepalive) => {
             // Requests in progress are completed.
-            stop.cancel();
+            stop.now();
             serving.await;
         }
     }
