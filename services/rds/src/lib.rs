@@ -12,7 +12,9 @@ mod cfn;
 mod engines;
 mod error;
 mod events;
+mod export;
 mod filters;
+mod maintenance;
 mod network;
 mod observe;
 mod ops;
@@ -24,6 +26,7 @@ mod rules;
 mod shapes;
 mod status;
 mod tags;
+mod windows;
 #[cfg(test)]
 mod testing;
 
@@ -92,6 +95,7 @@ pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Pla
     engine.add(reconcile::Snapshots(executor.clone()));
     engine.add(reconcile::Backups(executor.clone()));
     if let Some(events) = events {
-        engine.run(observe::run(executor, events));
+        engine.run(observe::run(Arc::clone(&executor), events));
+        engine.run(export::run(executor));
     }
 }

@@ -32,6 +32,7 @@ pub(crate) struct InstanceShape {
     pub endpoint: Option<EndpointShape>,
     pub allocated_storage: i32,
     pub instance_create_time: Timestamp,
+    pub latest_restorable_time: Option<Timestamp>,
     pub preferred_backup_window: String,
     pub backup_retention_period: i32,
     pub vpc_security_groups: Vec<GroupShape>,
@@ -141,6 +142,7 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
         }),
         allocated_storage: kept.allocated_storage_gb,
         instance_create_time: row.created,
+        latest_restorable_time: seen.and_then(|s| s.restorable),
         preferred_backup_window: kept.backup_window,
         backup_retention_period: row.backup_retention_days,
         vpc_security_groups: row
@@ -326,7 +328,10 @@ pub(crate) fn snapshot(cx: &Cx<'_>, row: &Snapshot) -> SnapshotShape {
         id: row.id.clone(),
         instance: row.instance.clone(),
         snapshot_create_time: seen.as_ref().map(|s| s.at),
-        original_snapshot_create_time: seen.as_ref().map(|s| s.at),
+        original_snapshot_create_time: match &row.copy_of {
+            Some(source) => Some(source.taken),
+            None => seen.as_ref().map(|s| s.at),
+        },
         engine: "postgres",
         allocated_storage: row.allocated_storage_gb,
         status: status::snapshot(cx.tx, row),

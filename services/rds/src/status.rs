@@ -17,6 +17,7 @@ escale_base::choice! {
         Starting = "starting",
         Stopped = "stopped",
         Stopping = "stopping",
+        Upgrading = "upgrading",
     }
 }
 
@@ -52,6 +53,7 @@ pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
         Some(_) if !rebooted => Status::Rebooting,
         Some(_) if !enacted && has_failed(seen, current.as_deref()) => Status::IncompatibleParameters,
         Some(_) if !enacted => Status::Modifying,
+        Some(_) if seen.upgrading.is_some() => Status::Upgrading,
         // The server is down or restarts.
         Some(_) if !seen.writable => Status::Rebooting,
         Some(_) if pending_snapshot(image, wish) => Status::BackingUp,
@@ -73,7 +75,8 @@ fn has_failed(seen: &InstanceSeen, current: Option<&str>) -> bool {
 pub(crate) fn pending_snapshot(image: &Image, wish: &Instance) -> bool {
     image
         .scan::<Snapshot>()
-        .any(|s| s.resource_id == wish.resource_id && !s.deleted && !image.has::<SnapshotSeen>(&s.id))
+        .filter(|s| s.resource_id == wish.resource_id && s.copy_of.is_none())
+        .any(|s| !s.deleted && !image.has::<SnapshotSeen>(&s.id))
 }
 
 pub(crate) fn snapshot(image: &Image, row: &Snapshot) -> &'static str {
@@ -149,6 +152,10 @@ mod tests {
             failed: None,
             watched: true,
             epoch: 0,
+            restorable: None,
+            archive_fails: None,
+        outdated: None,
+        upgrading: None,
             at: Timestamp(0),
         };
         assert_eq!(status_of(&wish, None), "creating");

@@ -36,7 +36,13 @@ pub struct Instance {
     pub running: bool,
     /// The plane's name of the snapshot with the initial data.
     pub restore_from: Option<String>,
+    /// What is replayed on that snapshot.
+    #[serde(default)]
+    pub recover: Option<Recover>,
     pub reboot: Option<Reboot>,
+    /// When the user wants a pending minor upgrade.
+    #[serde(default)]
+    pub upgrade: Option<OptIn>,
     pub deletion: Option<Deletion>,
     pub deletion_protection: bool,
     /// How many days automated snapshots are kept. With 0 there are none.
@@ -49,6 +55,14 @@ pub struct Instance {
     pub created: Timestamp,
 }
 row!(Instance, "rds_instance", |r| r.id.clone());
+
+/// A restoration to a point in time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recover {
+    /// The plane's name of the database whose WAL is replayed.
+    pub database: String,
+    pub until: Timestamp,
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Credentials {
@@ -66,6 +80,18 @@ pub struct Node {
     pub subnet: SubnetId,
     pub interface: InterfaceId,
     pub address: Ipv4Addr,
+}
+
+escale_base::choice! {
+    /// When a pending maintenance action is applied.
+    pub enum OptIn { Immediate = "immediate", NextMaintenance = "next-maintenance", Undo = "undo-opt-in" }
+}
+
+/// A release that a server runs although a newer one is installed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outdated {
+    pub runs: String,
+    pub installed: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,6 +182,17 @@ pub struct InstanceSeen {
     /// The plane's count of failovers. An observation of an earlier epoch is outdated.
     #[serde(default)]
     pub epoch: u64,
+    /// Every commit up to this time can be restored.
+    #[serde(default)]
+    pub restorable: Option<Timestamp>,
+    /// When the primary last failed to archive its WAL, if it still fails.
+    #[serde(default)]
+    pub archive_fails: Option<Timestamp>,
+    #[serde(default)]
+    pub outdated: Option<Outdated>,
+    /// The release that an upgrade under way leads to.
+    #[serde(default)]
+    pub upgrading: Option<String>,
     /// When this row last changed.
     pub at: Timestamp,
 }
