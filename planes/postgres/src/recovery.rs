@@ -9,13 +9,18 @@ use crate::{
     spec::*,
     wal::{Archived, frozen_name, restore_command},
 };
-use escale_base::{PlaneError, error::Context};
+use escale_base::{PlaneError, Timestamp, error::Context};
 use std::{path::Path, time::Duration};
 
 /// Pause between two looks at the file in which a server writes its state.
 const LOOK: Duration = Duration::from_millis(50);
 /// PostgreSQL's words for a target after the last commit of the WAL.
 const TOO_FEW: &str = "recovery ended before configured recovery target was reached";
+
+/// The server reads it before it knows the names of time zones, `Z` among them.
+fn target(until: Timestamp) -> String {
+    until.iso8601().replace('T', " ").replace('Z', "+00")
+}
 
 impl Inner {
     /// Replays the archive on the copy of the snapshot in `fresh`.
@@ -48,7 +53,7 @@ impl Inner {
         }
         // The target is after every commit of the archive if nothing was committed since. Then all of it is replayed, of the
         // same frozen files.
-        let until = format!("recovery_target_time={}", recovery.until.iso8601());
+        let until = format!("recovery_target_time={}", target(recovery.until));
         if !self.replay(spec, node, fresh, Some(&until)).await? {
             self.replay(spec, node, fresh, None).await?;
         }

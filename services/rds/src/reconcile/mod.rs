@@ -13,4 +13,6 @@ pub(crate) use snapshot::Snapshots;
 pub(crate) use wish::{fingerprint, is_stopped, plane_name};
 
 #[cfg(test)]
+mod backup_tests;
+#[cfg(test)]
 pub(crate) mod tests;
