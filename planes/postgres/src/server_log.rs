@@ -34,7 +34,8 @@ fn read(dir: &Path, after: Option<LogPlace>, most_bytes: usize) -> Result<LogChu
     let folder = Folder::open(dir).machine(what)?;
     let mut files: Vec<(SystemTime, String)> = Vec::new();
     for name in folder.names("").machine(what)?.into_iter().filter(|n| n.ends_with(".log")) {
-        let changed = folder.file(&name).machine(what)?.metadata().and_then(|m| m.modified()).machine(what)?;
+        let changed =
+            folder.file(&name).machine(what)?.metadata().and_then(|m| m.modified()).machine(what)?;
         files.push((changed, name));
     }
     files.sort();

@@ -76,7 +76,12 @@ async fn export(executor: &Executor, instance: &Instance) -> Result<(), StepErro
             executor.store.write(|tx| {
                 if tx.has::<Instance>(&instance.id) {
                     let (resource_id, node) = (instance.resource_id.clone(), node.name.clone());
-                    tx.put(RdsLogCursor { resource_id, node, file: chunk.next.file, offset: chunk.next.offset });
+                    tx.put(RdsLogCursor {
+                        resource_id,
+                        node,
+                        file: chunk.next.file,
+                        offset: chunk.next.offset,
+                    });
                 }
                 Ok::<(), StoreError>(())
             })?;

@@ -26,9 +26,9 @@ mod rules;
 mod shapes;
 mod status;
 mod tags;
-mod windows;
 #[cfg(test)]
 mod testing;
+mod windows;
 
 use escale_base::{PlaneError, wire::Value};
 use escale_engine::Engine;

@@ -20,7 +20,8 @@ pub(crate) fn due(instance: &Instance, seen: &InstanceSeen, now: Timestamp) -> O
     if instance.upgrade == Some(OptIn::Immediate) || seen.upgrading.is_some() {
         return Some(now);
     }
-    let wanted = instance.upgrade == Some(OptIn::NextMaintenance) || instance.recorded.auto_minor_version_upgrade;
+    let wanted =
+        instance.upgrade == Some(OptIn::NextMaintenance) || instance.recorded.auto_minor_version_upgrade;
     let (begin, end) = windows::maintenance(&instance.recorded.maintenance_window, now);
     wanted.then(|| if now < end { now } else { begin.plus_ms(windows::WEEK_MS) })
 }
@@ -41,7 +42,13 @@ pub(crate) fn begin(store: &Store, cloud: &Cloud, id: &str) -> Result<(), StepEr
 }
 
 /// Records the end of an upgrade, once all servers are up again, and a newly found one.
-pub(crate) fn settle(tx: &mut Tx, config: &Config, now: Timestamp, instance: &Instance, seen: &mut InstanceSeen) {
+pub(crate) fn settle(
+    tx: &mut Tx,
+    config: &Config,
+    now: Timestamp,
+    instance: &Instance,
+    seen: &mut InstanceSeen,
+) {
     let before = tx.get::<InstanceSeen>(&instance.id);
     if let Some(outdated) = &seen.outdated
         && seen.upgrading.is_none()
@@ -57,7 +64,8 @@ pub(crate) fn settle(tx: &mut Tx, config: &Config, now: Timestamp, instance: &In
         return;
     }
     if let Some(release) = seen.upgrading.take() {
-        let message = format!("Finished applying off-line patches to DB instance. It runs PostgreSQL {release}.");
+        let message =
+            format!("Finished applying off-line patches to DB instance. It runs PostgreSQL {release}.");
         events::instance(tx, config, now, &instance.id, "maintenance", &message);
         tx.update(&instance.id, |i: &mut Instance| i.upgrade = None);
     }
@@ -89,7 +97,10 @@ pub(crate) fn pending(cx: &Cx<'_>, image: &Image, instance: &Instance) -> Option
         auto_applied_after_date: at.filter(|_| is_automatic),
         opt_in_status: instance.upgrade,
         current_apply_date: at,
-        description: format!("Minor version upgrade from PostgreSQL {} to {}", outdated.runs, outdated.installed),
+        description: format!(
+            "Minor version upgrade from PostgreSQL {} to {}",
+            outdated.runs, outdated.installed
+        ),
     };
     Some(ResourceActions {
         resource_identifier: rules::arn(cx, "db", &instance.id),

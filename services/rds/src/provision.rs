@@ -14,7 +14,9 @@ use escale_service::Cx;
 use escale_store::Image;
 use escale_tables::{
     ec2::{DefaultSubnet, DefaultVpc, GroupId, Subnet, VpcId},
-    rds::{Credentials, Instance, InstanceSeen, Node, Recorded, Recover, Snapshot, SnapshotKind, SubnetGroup},
+    rds::{
+        Credentials, Instance, InstanceSeen, Node, Recorded, Recover, Snapshot, SnapshotKind, SubnetGroup,
+    },
 };
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};

@@ -8,7 +8,8 @@ const ENCRYPTION: &str =
     "Encrypt the host's disk instead (LUKS): a key that is stored on the same disk protects nothing";
 const MINOR: &str = "The installed package determines the minor version";
 const INSIGHTS: &str = "Performance Insights is a view in AWS's console; the database is the same without it";
-const LOGS: &str = "These logs never have a line here: a minor upgrade writes none, and there is no IAM authentication";
+const LOGS: &str =
+    "These logs never have a line here: a minor upgrade writes none, and there is no IAM authentication";
 const LIFECYCLE: &str = "It selects AWS's paid support for old versions";
 const CA: &str = "Connections are not encrypted: they never leave the machine";
 
@@ -26,7 +27,10 @@ pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "CreateDBInstance.EngineVersion (after the dot)", reason: MINOR },
     Recorded { name: "CreateDBInstance.CACertificateIdentifier", reason: CA },
     Recorded { name: "CreateDBInstance.EnablePerformanceInsights", reason: INSIGHTS },
-    Recorded { name: "CreateDBInstance.EnableCloudwatchLogsExports (upgrade, iam-db-auth-error)", reason: LOGS },
+    Recorded {
+        name: "CreateDBInstance.EnableCloudwatchLogsExports (upgrade, iam-db-auth-error)",
+        reason: LOGS,
+    },
     Recorded {
         name: "CreateDBInstance.LicenseModel",
         reason: "PostgreSQL has only one license; other values are refused",
@@ -43,7 +47,10 @@ pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "ModifyDBInstance.EngineVersion (after the dot)", reason: MINOR },
     Recorded { name: "ModifyDBInstance.CACertificateIdentifier", reason: CA },
     Recorded { name: "ModifyDBInstance.EnablePerformanceInsights", reason: INSIGHTS },
-    Recorded { name: "ModifyDBInstance.CloudwatchLogsExportConfiguration (upgrade, iam-db-auth-error)", reason: LOGS },
+    Recorded {
+        name: "ModifyDBInstance.CloudwatchLogsExportConfiguration (upgrade, iam-db-auth-error)",
+        reason: LOGS,
+    },
     Recorded { name: "ModifyDBInstance.EngineLifecycleSupport", reason: LIFECYCLE },
     Recorded {
         name: "DeleteDBInstance.DeleteAutomatedBackups",

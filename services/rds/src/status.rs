@@ -154,8 +154,8 @@ mod tests {
             epoch: 0,
             restorable: None,
             archive_fails: None,
-        outdated: None,
-        upgrading: None,
+            outdated: None,
+            upgrading: None,
             at: Timestamp(0),
         };
         assert_eq!(status_of(&wish, None), "creating");

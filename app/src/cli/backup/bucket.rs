@@ -36,7 +36,8 @@ pub(super) async fn of_stack(client: &Client, stack: &str) -> Result<BTreeMap<St
 pub(super) async fn keys(client: &Client, bucket: &str) -> Result<Vec<String>> {
     let (mut all, mut token) = (Vec::new(), String::new());
     loop {
-        let next = if token.is_empty() { token } else { format!("&continuation-token={}", percent_encode(&token)) };
+        let next =
+            if token.is_empty() { token } else { format!("&continuation-token={}", percent_encode(&token)) };
         // Some keys cannot be in XML as they are.
         let path = format!("/{bucket}?encoding-type=url&list-type=2{next}");
         let page = Element::parse(&client.rest("s3", Method::GET, &path, &[], Bytes::new()).await?.body)?;
@@ -67,12 +68,7 @@ pub(super) struct Source {
 
 impl Source {
     /// `None` if it no longer exists.
-    pub(super) async fn open(
-        client: &Client,
-        id: &str,
-        bucket: &str,
-        key: String,
-    ) -> Result<Option<Source>> {
+    pub(super) async fn open(client: &Client, id: &str, bucket: &str, key: String) -> Result<Option<Source>> {
         let path = path(bucket, &key);
         let head = match client.rest("s3", Method::HEAD, &path, &[], Bytes::new()).await {
             Ok(head) => head,
@@ -97,9 +93,15 @@ impl Source {
         let range = format!("bytes={}-{last}", self.read);
         let headers = [("range", range.as_str()), ("if-match", self.etag.as_str())];
         let part = client.rest("s3", Method::GET, &self.path, &headers, Bytes::new()).await;
-        let part = part.with_context(|| format!("{} changed while it was read. Run the command again", self.path))?;
+        let part =
+            part.with_context(|| format!("{} changed while it was read. Run the command again", self.path))?;
         if part.body.len() as u64 != last + 1 - self.read {
-            anyhow::bail!("{} was read with {} of {} bytes", self.path, part.body.len(), last + 1 - self.read);
+            anyhow::bail!(
+                "{} was read with {} of {} bytes",
+                self.path,
+                part.body.len(),
+                last + 1 - self.read
+            );
         }
         self.read = last + 1;
         Ok(Some(part.body))

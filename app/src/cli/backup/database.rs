@@ -41,7 +41,9 @@ impl Reached {
         let id = database.text_of("DBInstanceIdentifier").to_owned();
         let name = database.text_of("DBName").to_owned();
         if name.is_empty() {
-            bail!("the database {id} was created without DBName. Back it up with pg_dump through `escale tunnel`");
+            bail!(
+                "the database {id} was created without DBName. Back it up with pg_dump through `escale tunnel`"
+            );
         }
         let major = database.text_of("EngineVersion").split('.').next().unwrap_or_default().parse();
         let major = major.with_context(|| format!("the engine version of {id} is unknown"))?;
@@ -87,7 +89,8 @@ impl Reached {
     async fn sql(&self, sql: &str) -> Result<()> {
         let mut command = self.command("psql", "postgres")?;
         command.args(["--no-psqlrc", "--quiet", "--no-password", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null"]);
-        let done = command.args(["-c", sql]).stderr(Stdio::piped()).output().await.context("cannot run psql")?;
+        let done =
+            command.args(["-c", sql]).stderr(Stdio::piped()).output().await.context("cannot run psql")?;
         if !done.status.success() {
             bail!("{}", String::from_utf8_lossy(&done.stderr).trim());
         }
@@ -125,7 +128,10 @@ impl Reached {
         let (old, new) = (self.beside(REPLACED), self.beside(RESTORING));
         let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let rename = |from: &str, to: &str| {
-            format!("execute {};", literal(&format!("alter database {} rename to {}", quoted(from), quoted(to))))
+            format!(
+                "execute {};",
+                literal(&format!("alter database {} rename to {}", quoted(from), quoted(to)))
+            )
         };
         // A rename waits five seconds for the sessions of the database, and keeps new ones out meanwhile.
         let sql = format!(
@@ -159,7 +165,11 @@ impl Dump {
     /// The next bytes; `None` when all were written.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<u8>>> {
         let mut chunk = Vec::new();
-        (&mut self.out).take(CHUNK_BYTES as u64).read_to_end(&mut chunk).await.context("cannot read pg_dump")?;
+        (&mut self.out)
+            .take(CHUNK_BYTES as u64)
+            .read_to_end(&mut chunk)
+            .await
+            .context("cannot read pg_dump")?;
         if !chunk.is_empty() {
             return Ok(Some(chunk));
         }

@@ -106,7 +106,9 @@ async fn list(client: &Client, out: &Output, database: &Element) -> Result<()> {
         lines.push(format!("{name}  {}  {}  {taken}", s.text_of("SnapshotType"), s.text_of("Status")));
     }
     lines.push(match latest {
-        "" => format!("{id} cannot be restored to a time: it keeps no backups, or the first is not complete."),
+        "" => {
+            format!("{id} cannot be restored to a time: it keeps no backups, or the first is not complete.")
+        }
         latest => format!("{id} can be restored to every second until {latest}."),
     });
     let all: Vec<_> = found
@@ -277,7 +279,10 @@ async fn from_file(
         "Restored {} as of {}: {count} database(s), {objects} object(s).",
         application.app, header.created
     );
-    out.say(&text, &json!({"app": application.app, "as_of": header.created, "databases": count, "objects": objects}));
+    out.say(
+        &text,
+        &json!({"app": application.app, "as_of": header.created, "databases": count, "objects": objects}),
+    );
     Ok(())
 }
 
@@ -313,7 +318,8 @@ async fn read(
             (Kind::Object, content) => {
                 let object: Object = reader.json(&content)?;
                 let bucket = buckets.get(&object.bucket);
-                let bucket = bucket.with_context(|| format!("the application has no bucket {}", object.bucket))?;
+                let bucket =
+                    bucket.with_context(|| format!("the application has no bucket {}", object.bucket))?;
                 let mut sink = bucket::Sink::new(bucket, &object);
                 while let Some(chunk) = reader.chunk()? {
                     sink.put(client, chunk).await?;
@@ -339,13 +345,18 @@ async fn from_backups(
     let id = database.text_of("DBInstanceIdentifier").to_owned();
     let time = args.time.as_deref().map(|text| {
         let at = Timestamp::parse_iso8601(text);
-        at.with_context(|| format!("'{text}' is no time. Write it as 2026-11-30T20:15:00Z, or with another offset"))
+        at.with_context(|| {
+            format!("'{text}' is no time. Write it as 2026-11-30T20:15:00Z, or with another offset")
+        })
     });
     let time = time.transpose()?;
     agreed(out, args, application, &[format!("the database {id}")])?;
     let beside = format!("{:.40}-restored-{}", id, ids::random_hex(6));
     let mut asked = vec![
-        pair("DBSubnetGroupName", database.child("DBSubnetGroup").map_or("", |g| g.text_of("DBSubnetGroupName"))),
+        pair(
+            "DBSubnetGroupName",
+            database.child("DBSubnetGroup").map_or("", |g| g.text_of("DBSubnetGroupName")),
+        ),
         pair("DBInstanceClass", database.text_of("DBInstanceClass")),
         pair("BackupRetentionPeriod", "0"),
         pair("ManageMasterUserPassword", "true"),
@@ -361,7 +372,10 @@ async fn from_backups(
             "RestoreDBInstanceFromDBSnapshot"
         }
         None => {
-            asked.extend([pair("SourceDBInstanceIdentifier", &id), pair("TargetDBInstanceIdentifier", &beside)]);
+            asked.extend([
+                pair("SourceDBInstanceIdentifier", &id),
+                pair("TargetDBInstanceIdentifier", &beside),
+            ]);
             asked.push(match time {
                 Some(at) => pair("RestoreTime", &at.iso8601()),
                 None => pair("UseLatestRestorableTime", "true"),
@@ -378,7 +392,8 @@ async fn from_backups(
     let removed = client.query("rds", "DeleteDBInstance", &gone).await;
     copied?;
     removed?;
-    let from = args.snapshot.clone().or(time.map(Timestamp::iso8601)).unwrap_or_else(|| "its latest backup".into());
+    let from =
+        args.snapshot.clone().or(time.map(Timestamp::iso8601)).unwrap_or_else(|| "its latest backup".into());
     out.say(&format!("Restored {id} from {from}."), &json!({"database": id, "from": from}));
     Ok(())
 }
@@ -391,7 +406,8 @@ async fn copy_over(
     beside: &str,
 ) -> Result<()> {
     let restored = loop {
-        let found = client.query("rds", "DescribeDBInstances", &[pair("DBInstanceIdentifier", beside)]).await?;
+        let found =
+            client.query("rds", "DescribeDBInstances", &[pair("DBInstanceIdentifier", beside)]).await?;
         let found = found.list("DBInstances").first().cloned().context("the restored database is gone")?;
         match found.text_of("DBInstanceStatus") {
             "available" => break found,

@@ -14,7 +14,14 @@ fn settings(spec: &DatabaseSpec, record: &Record, node: &str) -> Settings {
 impl Database {
     pub(super) fn new(spec: &DatabaseSpec) -> Database {
         let record = Record::new(spec, Secret::default());
-        Database { record, password: None, nodes: BTreeMap::new(), written: 0, archived: None, installed: FIRST }
+        Database {
+            record,
+            password: None,
+            nodes: BTreeMap::new(),
+            written: 0,
+            archived: None,
+            installed: FIRST,
+        }
     }
 
     pub(super) fn fault(&self, name: &str) -> Option<Fault> {

@@ -57,10 +57,18 @@ async fn instance_is_restored_to_a_time_within_its_backups() {
     assert!(!until.is_null());
     for (given, code, word) in [
         (json!({}), "InvalidParameterCombination", "must be specified"),
-        (json!({"RestoreTime": until, "UseLatestRestorableTime": true}), "InvalidParameterCombination", "together"),
+        (
+            json!({"RestoreTime": until, "UseLatestRestorableTime": true}),
+            "InvalidParameterCombination",
+            "together",
+        ),
         (json!({"RestoreTime": "2099-01-01T00:00:00Z"}), "InvalidParameterValue", "later than"),
         (json!({"RestoreTime": "1970-01-01T00:00:00Z"}), "InvalidParameterValue", "earlier than"),
-        (json!({"SourceDBInstanceIdentifier": "none", "UseLatestRestorableTime": true}), "DBInstanceNotFound", "none"),
+        (
+            json!({"SourceDBInstanceIdentifier": "none", "UseLatestRestorableTime": true}),
+            "DBInstanceNotFound",
+            "none",
+        ),
     ] {
         let error = cloud.error("RestoreDBInstanceToPointInTime", to_time("shop", "x", given));
         assert!(error.code == code && error.message.contains(word), "{error}");
@@ -71,7 +79,10 @@ async fn instance_is_restored_to_a_time_within_its_backups() {
     let plan = Instances(fixture.executor.clone()).plan(&cloud.store.read(), "shop", cloud.clock.now());
     assert!(matches!(&plan, Plan::Wait { .. }), "{plan:?}");
     fixture.settle().await;
-    assert_eq!((fixture.status("copy"), fixture.status("shop")), ("available".into(), "DBInstanceNotFound".into()));
+    assert_eq!(
+        (fixture.status("copy"), fixture.status("shop")),
+        ("available".into(), "DBInstanceNotFound".into())
+    );
     assert!(fixture.messages("copy").contains(&"Restored to a point in time".to_owned()));
     assert!(fixture.of("copy")["LatestRestorableTime"].is_null(), "it keeps no backups");
 }
@@ -110,7 +121,10 @@ async fn copy_is_made_before_its_source_is_removed() {
     cloud.ok("DeleteDBSnapshot", json!({"DBSnapshotIdentifier": "one"}));
     fixture.settle().await;
     let all = cloud.ok("DescribeDBSnapshots", json!({}));
-    assert_eq!((all["DBSnapshots"].as_array().unwrap().len(), &all["DBSnapshots"][0]["Status"]), (1, &json!("available")));
+    assert_eq!(
+        (all["DBSnapshots"].as_array().unwrap().len(), &all["DBSnapshots"][0]["Status"]),
+        (1, &json!("available"))
+    );
 }
 
 #[tokio::test]
@@ -122,8 +136,12 @@ async fn newer_release_waits_for_the_window_or_for_the_user() {
     let auto = json!({"PreferredMaintenanceWindow": "sun:04:30-sun:05:30"});
     cloud.create("auto", auto).unwrap();
     fixture.settle().await;
-    let apply = |kind: &str| json!({"ResourceIdentifier": arn, "ApplyAction": "db-upgrade", "OptInType": kind});
-    assert_eq!(cloud.error("ApplyPendingMaintenanceAction", apply("immediate")).code, "ResourceNotFoundFault");
+    let apply =
+        |kind: &str| json!({"ResourceIdentifier": arn, "ApplyAction": "db-upgrade", "OptInType": kind});
+    assert_eq!(
+        cloud.error("ApplyPendingMaintenanceAction", apply("immediate")).code,
+        "ResourceNotFoundFault"
+    );
     fixture.fake().install(Release(15, 2));
     fixture.observe("shop").await;
     fixture.observe("auto").await;
@@ -140,7 +158,10 @@ async fn newer_release_waits_for_the_window_or_for_the_user() {
     fixture.settle().await;
     let seen = fixture.seen("shop");
     assert_ne!(seen.primary, before);
-    assert_eq!((seen.outdated, seen.upgrading, fixture.summary("shop").as_str()), (None, None, "available/b/a/[true]"));
+    assert_eq!(
+        (seen.outdated, seen.upgrading, fixture.summary("shop").as_str()),
+        (None, None, "available/b/a/[true]")
+    );
     let database = plane_name(&cloud.store.read().get::<Instance>("shop").unwrap());
     let observed = fixture.fake().observe(&database).await.unwrap().unwrap();
     assert!(observed.nodes.iter().all(|n| n.release == Some(Release(15, 2))));
@@ -151,7 +172,8 @@ async fn newer_release_waits_for_the_window_or_for_the_user() {
     // The other one upgrades by itself, within its window.
     let asked = json!({"ResourceIdentifier": fixture.of("auto")["DBInstanceArn"]});
     let when = |fixture: &Fixture| {
-        fixture.cloud.ok("DescribePendingMaintenanceActions", asked.clone())["PendingMaintenanceActions"].clone()
+        fixture.cloud.ok("DescribePendingMaintenanceActions", asked.clone())["PendingMaintenanceActions"]
+            .clone()
     };
     if !when(&fixture).as_array().unwrap().is_empty() {
         fixture.cloud.clock.advance_ms(7 * 24 * HOUR_MS);

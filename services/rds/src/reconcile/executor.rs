@@ -153,11 +153,11 @@ fn fill(seen: &mut InstanceSeen, observed: &Observed) {
             if streams { Replication::CatchingUp } else { Replication::Degraded }
         }
     };
-    let runs = observed.nodes.iter().filter_map(|n| n.release.filter(|_| observed.is_outdated(&n.name))).min();
-    seen.outdated = runs.zip(observed.installed).map(|(runs, installed)| Outdated {
-        runs: runs.to_string(),
-        installed: installed.to_string(),
-    });
+    let runs =
+        observed.nodes.iter().filter_map(|n| n.release.filter(|_| observed.is_outdated(&n.name))).min();
+    seen.outdated = runs
+        .zip(observed.installed)
+        .map(|(runs, installed)| Outdated { runs: runs.to_string(), installed: installed.to_string() });
     let mut pending: Vec<String> = observed.nodes.iter().flat_map(|n| n.pending_restart.clone()).collect();
     pending.sort();
     pending.dedup();

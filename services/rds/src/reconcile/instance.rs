@@ -10,8 +10,8 @@ use escale_store::{Change, Image, Row};
 use escale_tables::{
     ec2::InterfaceSeen,
     rds::{
-        Instance, InstanceSeen, Node, ParameterGroup, RdsEndpoint, RdsLogCursor, Replication, Role, Snapshot, SnapshotKind,
-        SnapshotSeen,
+        Instance, InstanceSeen, Node, ParameterGroup, RdsEndpoint, RdsLogCursor, Replication, Role, Snapshot,
+        SnapshotKind, SnapshotSeen,
     },
 };
 use std::{collections::BTreeSet, sync::Arc};

@@ -12,18 +12,9 @@ pub(crate) struct Snapshots(pub(crate) Arc<Executor>);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    Take {
-        database: String,
-        copy: String,
-    },
-    Copy {
-        from: String,
-        copy: String,
-    },
-    Remove {
-        copy: String,
-        trim: Option<Trim>,
-    },
+    Take { database: String, copy: String },
+    Copy { from: String, copy: String },
+    Remove { copy: String, trim: Option<Trim> },
 }
 
 /// What the archive of a database keeps once a snapshot is removed: the WAL from this one on.

@@ -95,10 +95,7 @@ pub(crate) fn spec(image: &Image, instance: &Instance) -> Result<DatabaseSpec, S
         parameters: set.map(|(name, value)| (name.clone(), value.clone())).collect(),
         tls: None,
         restore_from: instance.restore_from.clone(),
-        recover: instance
-            .recover
-            .as_ref()
-            .map(|r| Recovery { database: r.database.clone(), until: r.until }),
+        recover: instance.recover.as_ref().map(|r| Recovery { database: r.database.clone(), until: r.until }),
         archive: (instance.backup_retention_days > 0).then_some(Archive { timeout_secs: ARCHIVE_SECS }),
         witness: witness(image, instance),
     })
