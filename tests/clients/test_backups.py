@@ -226,3 +226,91 @@ def test_log_is_exported(cloud, rds, network):
     found = eventually(events, within=30)
     assert found[0]["logStreamName"] == "logged.0" and abs(found[0]["timestamp"] / 1000 - time.time()) < 60
     delete(rds, "logged")
+
+
+def items(shop):
+    return {item["name"] for item in shop.get("/api/items").json()}
+
+
+def media(shop):
+    return next(b["Name"] for b in shop.cloud.client("s3").list_buckets()["Buckets"] if "media" in b["Name"])
+
+
+def put(shop, key, body, **more):
+    shop.cloud.client("s3").put_object(Bucket=media(shop), Key=key, Body=body, **more)
+
+
+def content(shop, key):
+    return shop.cloud.client("s3").get_object(Bucket=media(shop), Key=key)
+
+
+def restored_databases(shop):
+    found = shop.cloud.client("rds").describe_db_instances()["DBInstances"]
+    return [d["DBInstanceIdentifier"] for d in found if "-restored-" in d["DBInstanceIdentifier"]]
+
+
+@ROOT
+def test_application_returns_to_a_file(shop, tmp_path):
+    shop.add("in the backup")
+    large, odd = os.urandom(20 << 20), "backups/a +ü&?.txt"
+    put(shop, "backups/large", large)
+    put(shop, odd, b"odd", ContentType="text/x-odd", Metadata={"of": "me"})
+    put(shop, "backups/empty", b"")
+    file = tmp_path / "shop.backup"
+    done = json.loads(shop.cloud.escale("--json", "backup", file, "--app", "shop").stdout)
+    assert done["databases"] == 1 and done["objects"] >= 3 and file.stat().st_size == done["bytes"]
+    assert file.stat().st_mode & 0o777 == 0o600 and os.listdir(tmp_path) == ["shop.backup"]
+    again = shop.cloud.escale("backup", file, "--app", "shop", check=False)
+    assert again.returncode != 0 and "exists already" in again.stderr
+
+    shop.add("after the backup")
+    put(shop, "backups/large", b"other")
+    put(shop, "backups/new", b"new")
+    shop.cloud.client("s3").delete_object(Bucket=media(shop), Key=odd)
+    # A damaged file changes nothing.
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(file.read_bytes())
+    with damaged.open("r+b") as f:
+        f.seek(file.stat().st_size // 2)
+        f.write(b"\0damage\0")
+    refused = shop.cloud.escale("restore", damaged, "--app", "shop", "--yes", check=False)
+    assert refused.returncode != 0 and "checksum" in refused.stderr
+    asked = shop.cloud.escale("restore", file, "--app", "shop", check=False)
+    assert asked.returncode != 0 and "--yes" in asked.stderr
+    assert "after the backup" in items(shop) and content(shop, "backups/large")["Body"].read() == b"other"
+
+    shop.cloud.escale("restore", file, "--app", "shop", "--yes")
+    names = eventually(lambda: shop.get("/api/items").status_code == 200 and items(shop))
+    assert "in the backup" in names and "after the backup" not in names
+    assert content(shop, "backups/large")["Body"].read() == large
+    back = content(shop, odd)
+    assert (back["Body"].read(), back["ContentType"], back["Metadata"]) == (b"odd", "text/x-odd", {"of": "me"})
+    assert content(shop, "backups/empty")["ContentLength"] == 0
+    listed = shop.cloud.client("s3").list_objects_v2(Bucket=media(shop), Prefix="backups/")["Contents"]
+    assert sorted(o["Key"] for o in listed) == sorted(["backups/large", "backups/empty", odd])
+
+
+@ROOT
+def test_database_returns_to_a_snapshot_and_to_the_latest_time(shop):
+    shop.add("in the snapshot")
+    made = json.loads(shop.cloud.escale("--json", "snapshot", "--app", "shop").stdout)
+    shop.add("after the snapshot")
+    listed = json.loads(shop.cloud.escale("--json", "snapshot", "--list", "--app", "shop").stdout)
+    assert made["snapshot"] in [s["name"] for s in listed["snapshots"]]
+    shop.cloud.escale("restore", "--snapshot", made["snapshot"], "--app", "shop", "--yes")
+    names = eventually(lambda: shop.get("/api/items").status_code == 200 and items(shop))
+    assert "in the snapshot" in names and "after the snapshot" not in names
+    # The restoration itself is in the archive soon.
+    shop.add("before the mistake")
+    now = time.time() + 1
+    latest = lambda: json.loads(shop.cloud.escale("--json", "snapshot", "--list", "--app", "shop").stdout)["latest_restorable_time"]
+    at = lambda text: datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else 0
+    eventually(lambda: at(latest()) > now, within=150, every=1)
+    shop.add("the mistake")
+    when = datetime.datetime.fromtimestamp(int(now) + 1, datetime.timezone.utc).isoformat()
+    wrong = shop.cloud.escale("restore", "--time", "yesterday", "--app", "shop", "--yes", check=False)
+    assert wrong.returncode != 0 and "'yesterday' is no time" in wrong.stderr
+    shop.cloud.escale("restore", "--time", when, "--app", "shop", "--yes")
+    names = eventually(lambda: shop.get("/api/items").status_code == 200 and items(shop))
+    assert "before the mistake" in names and "the mistake" not in names
+    eventually(lambda: not restored_databases(shop), within=60)

@@ -70,6 +70,7 @@ pub(crate) fn instance(cx: &mut Cx<'_>, new: NewInstance<'_>) -> Result<Instance
         nodes: place.nodes,
         leaving: vec![],
         running: true,
+        stopped: None,
         restore_from: new.restore_from,
         recover: new.recover,
         reboot: None,

@@ -1,6 +1,7 @@
 //! Derives AWS's statuses from wish and observation. They are never stored.
 
 use crate::reconcile;
+use escale_base::Timestamp;
 use escale_store::Image;
 use escale_tables::rds::{Instance, InstanceSeen, Node, Replication, Role, Snapshot, SnapshotSeen};
 
@@ -61,6 +62,15 @@ pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
     }
 }
 
+/// When a stopped instance starts by itself: after seven days, as on AWS.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_StopInstance.html>
+pub(crate) fn restarts(wish: &Instance) -> Option<Timestamp> {
+    wish.stopped.filter(|_| !wish.running).map(|at| at.plus_ms(STOPPED_MS))
+}
+
+const STOPPED_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+
 /// Whether the last requested reboot is done.
 pub(crate) fn has_rebooted(wish: &Instance, seen: &InstanceSeen) -> bool {
     wish.reboot.as_ref().is_none_or(|r| seen.rebooted.is_some_and(|at| at >= r.asked))
@@ -120,7 +130,6 @@ pub(crate) fn replication(seen: &InstanceSeen) -> Option<(bool, &'static str, &'
 mod tests {
     use super::*;
     use crate::testing;
-    use escale_base::Timestamp;
     use escale_tables::rds::{Deletion, NodeSeen, Reboot};
 
     #[test]

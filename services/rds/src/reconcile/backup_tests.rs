@@ -214,3 +214,20 @@ async fn backups_and_upgrades_survive_faults_and_deletion_at_each_step() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn stopped_instance_starts_after_seven_days() {
+    let fixture = Fixture::new();
+    fixture.cloud.create("shop", json!({})).unwrap();
+    fixture.settle().await;
+    fixture.cloud.ok("StopDBInstance", json!({"DBInstanceIdentifier": "shop"}));
+    fixture.settle().await;
+    assert!(!fixture.of("shop")["AutomaticRestartTime"].is_null());
+    fixture.cloud.clock.advance_ms(7 * 24 * HOUR_MS - 1);
+    fixture.settle().await;
+    assert_eq!(fixture.status("shop"), "stopped");
+    fixture.cloud.clock.advance_ms(1);
+    fixture.settle().await;
+    assert_eq!(fixture.status("shop"), "available");
+    assert!(fixture.of("shop")["AutomaticRestartTime"].is_null());
+}

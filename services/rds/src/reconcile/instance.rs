@@ -6,7 +6,7 @@ use escale_base::{Timestamp, error::Fault};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_postgres::DatabaseSpec;
 use escale_service::Caller;
-use escale_store::{Change, Image, Row};
+use escale_store::{Change, Image, Row, StoreError};
 use escale_tables::{
     ec2::InterfaceSeen,
     rds::{
@@ -32,6 +32,8 @@ pub(crate) enum Step {
     Restart {
         asked: Timestamp,
     },
+    /// Start an instance that was stopped for the longest time that AWS allows.
+    StartAgain,
     /// Run the installed minor release on one more server.
     Upgrade,
     Delete,
@@ -77,6 +79,7 @@ impl Reconciler for Instances {
             Step::Enact { spec, fingerprint } => self.enact(key, &spec, fingerprint).await,
             Step::Failover { from, asked } => self.failover(key, &from, asked).await,
             Step::Restart { asked } => self.restart(key, asked).await,
+            Step::StartAgain => self.start_again(key),
             Step::Upgrade => self.upgrade(key).await,
             Step::Delete => self.delete(key).await,
         }
@@ -117,6 +120,10 @@ fn plan(image: &Image, instance: &Instance, now: Timestamp) -> Plan<Step> {
     }
     if seen.enacted.as_ref() != Some(&fingerprint) || !is_complete(instance, seen) {
         return enact;
+    }
+    if let Some(at) = status::restarts(instance) {
+        let waits = Plan::wait_until(at, "it is stopped for at most seven days");
+        return if at > now { waits } else { Plan::Step(Step::StartAgain) };
     }
     match maintenance::due(instance, seen, now) {
         None => Plan::Done,
@@ -248,6 +255,24 @@ impl Instances {
                 events::instance(tx, &config, now, &instance.id, "availability", "DB instance restarted");
             })
             .await
+    }
+
+    fn start_again(&self, id: &str) -> Result<(), StepError> {
+        let executor = &self.0;
+        let (config, now) = (executor.cloud.config.clone(), executor.cloud.clock.now());
+        executor.store.write(|tx| {
+            let is_due = |i: &Instance| status::restarts(i).is_some_and(|at| at <= now);
+            if tx.get::<Instance>(id).is_some_and(|i| is_due(&i)) {
+                tx.update(id, |i: &mut Instance| {
+                    (i.running, i.stopped) = (true, None);
+                    i.revision += 1;
+                });
+                let message = "The DB instance is being started due to it exceeding the maximum allowed time being stopped.";
+                events::instance(tx, &config, now, id, "notification", message);
+            }
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(())
     }
 
     async fn upgrade(&self, id: &str) -> Result<(), StepError> {

@@ -34,6 +34,9 @@ pub struct Instance {
     /// Removed nodes. The plane must stop them before their interfaces can be deleted.
     pub leaving: Vec<Node>,
     pub running: bool,
+    /// When a stopped instance was stopped.
+    #[serde(default)]
+    pub stopped: Option<Timestamp>,
     /// The plane's name of the snapshot with the initial data.
     pub restore_from: Option<String>,
     /// What is replayed on that snapshot.
