@@ -163,6 +163,7 @@ mod tests {
             epoch: 0,
             restorable: None,
             archive_fails: None,
+            wal_bytes: None,
             outdated: None,
             upgrading: None,
             at: Timestamp(0),

@@ -172,3 +172,34 @@ async fn failing_archive_is_reported_until_it_works() {
     next(true).await;
     plane.wipe().await.unwrap();
 }
+
+/// The recovery is cut off at several moments, as by the death of the daemon: its server goes on meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_recovery_begins_again() {
+    let place = Place::new();
+    let (plane, events) = place.open();
+    let spec = archived(single("cut", "src"));
+    plane.ensure(&spec).await.unwrap();
+    let c = client(&spec, "a-1", PASSWORD).await.unwrap();
+    c.batch_execute("create table t (n bigint)").await.unwrap();
+    plane.snapshot(&spec.name, "base").await.unwrap();
+    c.batch_execute("insert into t select generate_series(1, 200000)").await.unwrap();
+    let until = now(&c).await;
+    restorable_at(&plane, &spec.name, until).await;
+    drop((plane, events));
+    let mut copy = single("cut", "copy");
+    copy.restore_from = Some("base".into());
+    copy.recover = Some(Recovery { database: spec.name.clone(), until });
+    for after_ms in [5, 50, 150, 300, 450] {
+        let (plane, _events) = place.open();
+        let _ = tokio::time::timeout(Duration::from_millis(after_ms), plane.ensure(&copy)).await;
+    }
+    let (plane, _events) = place.open();
+    plane.ensure(&copy).await.unwrap();
+    assert_eq!(count(&client(&copy, "a-1", PASSWORD).await.unwrap()).await, 200_000);
+    plane.delete(&copy.name, None).await.unwrap();
+    let left = std::fs::read_dir(place.path().join("state/archives")).unwrap().count();
+    assert_eq!(left, 1, "only the source has an archive");
+    plane.wipe().await.unwrap();
+    place.no_process_soon().await;
+}

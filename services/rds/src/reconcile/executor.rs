@@ -125,6 +125,7 @@ fn unobserved(instance: &Instance) -> InstanceSeen {
         epoch: 0,
         restorable: None,
         archive_fails: None,
+        wal_bytes: None,
         outdated: None,
         upgrading: None,
         at: instance.created,
@@ -167,14 +168,18 @@ fn fill(seen: &mut InstanceSeen, observed: &Observed) {
 /// The restorable time of a quiet database grows all the time; it is stored in steps of this size.
 const RESTORABLE_STEP_MS: i64 = 15_000;
 
+const WAL_STEP_BYTES: u64 = 16 << 20;
+
 fn fill_archive(seen: &mut InstanceSeen, instance: &Instance, archive: Option<ArchiveSeen>) {
     if instance.backup_retention_days == 0 {
-        (seen.restorable, seen.archive_fails) = (None, None);
+        (seen.restorable, seen.archive_fails, seen.wal_bytes) = (None, None, None);
         return;
     }
     // A new daemon does not know it yet, and an archive never loses what it has.
     let Some(archive) = archive else { return };
-    seen.archive_fails = archive.failing_since;
+    // When it last failed changes with each attempt.
+    seen.archive_fails = archive.failing_since.map(|last| seen.archive_fails.unwrap_or(last));
+    seen.wal_bytes = Some(archive.waiting_bytes.next_multiple_of(WAL_STEP_BYTES));
     let is_later = |old: Timestamp, new: Timestamp| new.since_ms(old) >= RESTORABLE_STEP_MS;
     if let Some(latest) = archive.latest.filter(|new| seen.restorable.is_none_or(|old| is_later(old, *new))) {
         seen.restorable = Some(latest);

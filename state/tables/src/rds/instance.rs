@@ -191,6 +191,9 @@ pub struct InstanceSeen {
     /// When the primary last failed to archive its WAL, if it still fails.
     #[serde(default)]
     pub archive_fails: Option<Timestamp>,
+    /// The size of the primary's own WAL, rounded up to 16 MiB.
+    #[serde(default)]
+    pub wal_bytes: Option<u64>,
     #[serde(default)]
     pub outdated: Option<Outdated>,
     /// The release that an upgrade under way leads to.
