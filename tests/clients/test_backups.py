@@ -246,7 +246,7 @@ def content(shop, key):
 
 def restored_databases(shop):
     found = shop.cloud.client("rds").describe_db_instances()["DBInstances"]
-    return [d["DBInstanceIdentifier"] for d in found if "-restored-" in d["DBInstanceIdentifier"]]
+    return [d["DBInstanceIdentifier"] for d in found if d["DBInstanceIdentifier"].startswith("restored-")]
 
 
 @ROOT

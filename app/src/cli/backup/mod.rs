@@ -351,7 +351,8 @@ async fn from_backups(
     });
     let time = time.transpose()?;
     agreed(out, args, application, &[format!("the database {id}")])?;
-    let beside = format!("{:.40}-restored-{}", id, ids::random_hex(6));
+    // Without the stack's prefix: it is none of the application's databases.
+    let beside = format!("restored-{}", ids::random_hex(12));
     let mut asked = vec![
         pair(
             "DBSubnetGroupName",
