@@ -3,6 +3,7 @@
 mod application;
 mod ask;
 mod aws;
+mod backup;
 mod changes;
 mod check;
 mod client;
@@ -80,6 +81,12 @@ enum Verb {
     Tunnel(tunnel::Tunnel),
     /// Run psql on the application's database, as its master user.
     Psql(psql::Psql),
+    /// Take a snapshot of the application's database, or list them.
+    Snapshot(backup::Snapshot),
+    /// Write the databases and buckets of an application into one file.
+    Backup(backup::Backup),
+    /// Return the data of an application to a file of `escale backup`, or its database to a snapshot or a time.
+    Restore(backup::Restore),
     /// Set or list the secrets of a manifest.
     Secret(secret::Secret),
     /// Change how many tasks of a service run, and wait until they do.
@@ -179,6 +186,9 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Run(args) => return run::run(home, &out, &args).await,
         Verb::Tunnel(args) => tunnel::run(home, &out, &args).await?,
         Verb::Psql(args) => return psql::run(home, &args).await,
+        Verb::Snapshot(args) => backup::snapshot(home, &out, &args).await?,
+        Verb::Backup(args) => backup::backup(home, &out, &args).await?,
+        Verb::Restore(args) => backup::restore(home, &out, &args).await?,
         Verb::Secret(args) => secret::run(home, &out, &args).await?,
         Verb::Scale(args) => scale::run(home, &out, &args).await?,
         Verb::Trail(args) => trail::run(home, &out, &args).await?,

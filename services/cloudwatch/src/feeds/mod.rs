@@ -7,6 +7,7 @@
 mod batch;
 mod buckets;
 mod counters;
+mod databases;
 mod distributions;
 mod load_balancers;
 mod tasks;
@@ -68,6 +69,7 @@ pub(crate) async fn run(store: Store, cloud: Arc<Cloud>, planes: Planes) {
         if pass.ends_a_minute() {
             load_balancers::read(&store, &*planes.proxies, &mut counters, &mut batch).await;
             distributions::read(&store, &*planes.cdn, &mut counters, &mut batch).await;
+            databases::read(&store, &mut batch);
             counters.forget_unused();
         }
         if pass.ends_a_day() {
