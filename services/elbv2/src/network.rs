@@ -5,8 +5,9 @@
 use crate::{Error, attributes, choices::Protocol, error::invalid, rules};
 use escale_base::AwsError;
 use escale_store::Image;
+use escale_tables::ec2::InterfaceId;
 use escale_tables::elbv2::{
-    Action, BalancerKind, HealthCheck, LoadBalancer, Node, Target, TargetGroup, TargetGroupArn, TargetHealth,
+    Action, BalancerKind, HealthCheck, LoadBalancer, Node, NodeFault, Target, TargetGroup, TargetGroupArn, TargetHealth,
     TargetProtocol, TargetSeen, TargetVersion,
 };
 use std::collections::BTreeSet;
@@ -95,24 +96,35 @@ pub(crate) fn is_cross_zone(balancer: &LoadBalancer, group: &TargetGroup) -> boo
     }
 }
 
-/// The zones whose nodes DNS returns. A node of a network load balancer without a healthy target in its zone is left out, unless no
-/// node has one.
+/// The nodes that DNS returns. One is left out if its listeners are closed, or if a target group has no healthy target that the node
+/// may send to or that it can reach. If no node is complete, all are returned: an attempt is better than no address.
+///
+/// Source: `target_group_health.dns_failover` in
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health.html>
 pub(crate) fn is_answered(image: &Image, balancer: &LoadBalancer) -> impl Fn(&Node) -> bool + use<> {
-    let healthy: Vec<Zones> = match balancer.kind {
-        BalancerKind::Application => Vec::new(),
-        BalancerKind::Network => {
-            let used = rules::groups_of(image, balancer);
-            used.iter().filter_map(|arn| zones(image, balancer, arn)).collect()
-        }
-    };
-    let has = move |zone: &str| {
-        healthy.iter().all(|zones| match zones {
+    let used = rules::groups_of(image, balancer);
+    let healthy: Vec<Zones> = used.iter().filter_map(|arn| zones(image, balancer, arn)).collect();
+    // A group without any healthy target says nothing about the nodes.
+    let is_known = |zones: &&Zones| !matches!(zones, Zones::Some(some) if some.is_empty());
+    let has_targets = |zone: &str| {
+        healthy.iter().filter(is_known).all(|zones| match zones {
             Zones::All => true,
             Zones::Some(zones) => zones.contains(zone),
         })
     };
-    let is_any = balancer.nodes.iter().any(|node| has(&node.zone));
-    move |node| !is_any || has(&node.zone)
+    let fault_of = |node: &Node| image.get::<NodeFault>(node.interface.as_str());
+    let lacks = |node: &Node, group| fault_of(node).is_some_and(|fault| fault.without_targets.contains(group));
+    let is_broken = |node: &Node| {
+        let is_alone = |group| lacks(node, group) && !balancer.nodes.iter().all(|other| lacks(other, group));
+        fault_of(node).is_some_and(|fault| fault.is_closed) || used.iter().any(is_alone)
+    };
+    let complete: BTreeSet<InterfaceId> = balancer
+        .nodes
+        .iter()
+        .filter(|node| has_targets(&node.zone) && !is_broken(node))
+        .map(|node| node.interface.clone())
+        .collect();
+    move |node| complete.is_empty() || complete.contains(&node.interface)
 }
 
 enum Zones {

@@ -106,6 +106,9 @@ impl Operation for CreateService {
             maximum_percent,
             circuit_breaker: configuration.breaker.as_ref().is_some_and(|b| b.enable),
             rollback: configuration.breaker.as_ref().is_some_and(|b| b.rollback),
+            threshold: configuration.breaker.as_ref().and_then(|b| b.threshold_configuration),
+            alarms: configuration.alarms,
+            last_failed: None,
             grace_secs,
             // AWS's default for a new service is on; an update keeps the service's own value.
             rebalance: rebalance.unwrap_or(maximum_percent > 100),
