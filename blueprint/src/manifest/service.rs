@@ -58,7 +58,10 @@ pub(super) fn service(r: &mut Reader, name: String, mut f: Fields<'_>) -> Servic
     };
     if service.deploy.watches_5xx && service.path.is_none() {
         let place = f.place();
-        r.fault(place, "the alarm `5xx` of `deploy` needs a `path`: it counts the answers that the load balancer gets");
+        r.fault(
+            place,
+            "the alarm `5xx` of `deploy` needs a `path`: it counts the answers that the load balancer gets",
+        );
     }
     f.refuse(r, "scale", "leave it out: `count: N` sets a fixed number of tasks");
     f.refuse(r, "jobs", "leave it out: Escale runs no scheduled tasks");

@@ -256,8 +256,7 @@ impl Exchange<'_> {
         }
         let node = &self.connection.node;
         let (addr, transport) = (self.lease.addr, self.lease.transport);
-        let connecting =
-            pool::connect(&*node.sockets, &node.name, addr, transport, self.connect_within());
+        let connecting = pool::connect(&*node.sockets, &node.name, addr, transport, self.connect_within());
         let mut sender = match self.connected(connecting).await {
             Ok(sender) => sender,
             Err(status) => return Err(NoAnswer::NotSent(status, Outgoing::Request(request, progress))),

@@ -110,8 +110,7 @@ async fn open(node: &NodeContext, group: &Group) -> Option<(Lease, TcpStream)> {
     let mut tried = Vec::new();
     loop {
         lease.counters.requests.fetch_add(1, Relaxed);
-        let within =
-            if group.has_other(lease.addr) { CONNECT_TIMEOUT_OF_SEVERAL } else { CONNECT_TIMEOUT };
+        let within = if group.has_other(lease.addr) { CONNECT_TIMEOUT_OF_SEVERAL } else { CONNECT_TIMEOUT };
         let connecting = node.sockets.connect(&node.name, lease.addr);
         if let Ok(Ok(stream)) = tokio::time::timeout(within, connecting).await {
             return Some((lease, stream));

@@ -8,8 +8,8 @@ use crate::{
 use escale_base::{AwsError, Timestamp, Wire, ids};
 use escale_service::Cx;
 use escale_tables::ecs::{
-    AwsVpc, Deployment, DeploymentAlarms, DeploymentId, FailedDeployment, Launch, LoadBalancer, MetricConfiguration, Outcome, PlatformVersion,
-    Service, ServiceEvents, ServiceRegistry, TaskDefinition,
+    AwsVpc, Deployment, DeploymentAlarms, DeploymentId, FailedDeployment, Launch, LoadBalancer,
+    MetricConfiguration, Outcome, PlatformVersion, Service, ServiceEvents, ServiceRegistry, TaskDefinition,
 };
 use std::collections::BTreeMap;
 

@@ -16,10 +16,10 @@ use escale_tables::PrincipalArn;
 use escale_tables::ec2::ZoneName;
 use escale_tables::ecs::{
     AwsVpc, CapacityProvider, Cluster, ClusterName, ClusterSetting, Compatibility, ContainerDefinition,
-    ContainerName, ContainerState, Deployment, DeploymentAlarms, DeploymentId, EphemeralStorage, Family, KeyValue, Launch,
-    LoadBalancer, MetricConfiguration, Outcome, Overrides, Platform, PlatformVersion, PropagateTags,
-    RoleReference, Service, ServiceEvents, ServiceName, ServiceRegistry, StrategyItem, Task, TaskDefinition, Threshold,
-    VolumeName,
+    ContainerName, ContainerState, Deployment, DeploymentAlarms, DeploymentId, EphemeralStorage, Family,
+    KeyValue, Launch, LoadBalancer, MetricConfiguration, Outcome, Overrides, Platform, PlatformVersion,
+    PropagateTags, RoleReference, Service, ServiceEvents, ServiceName, ServiceRegistry, StrategyItem, Task,
+    TaskDefinition, Threshold, VolumeName,
 };
 use std::sync::Arc;
 

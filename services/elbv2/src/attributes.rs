@@ -168,7 +168,8 @@ pub(crate) fn set(
     }
     let is = |key, value| get(all, attributes, key) == value;
     let needs_name = is("stickiness.enabled", "true") && is("stickiness.type", "app_cookie");
-    if is("load_balancing.algorithm.type", "least_outstanding_requests") && !is("slow_start.duration_seconds", "0")
+    if is("load_balancing.algorithm.type", "least_outstanding_requests")
+        && !is("slow_start.duration_seconds", "0")
     {
         return Err(invalid(
             "The attribute 'slow_start.duration_seconds' must be 0 for the algorithm 'least_outstanding_requests'",

@@ -7,8 +7,8 @@ use escale_base::AwsError;
 use escale_store::Image;
 use escale_tables::ec2::InterfaceId;
 use escale_tables::elbv2::{
-    Action, BalancerKind, HealthCheck, LoadBalancer, Node, NodeFault, Target, TargetGroup, TargetGroupArn, TargetHealth,
-    TargetProtocol, TargetSeen, TargetVersion,
+    Action, BalancerKind, HealthCheck, LoadBalancer, Node, NodeFault, Target, TargetGroup, TargetGroupArn,
+    TargetHealth, TargetProtocol, TargetSeen, TargetVersion,
 };
 use std::collections::BTreeSet;
 
@@ -113,7 +113,8 @@ pub(crate) fn is_answered(image: &Image, balancer: &LoadBalancer) -> impl Fn(&No
         })
     };
     let fault_of = |node: &Node| image.get::<NodeFault>(node.interface.as_str());
-    let lacks = |node: &Node, group| fault_of(node).is_some_and(|fault| fault.without_targets.contains(group));
+    let lacks =
+        |node: &Node, group| fault_of(node).is_some_and(|fault| fault.without_targets.contains(group));
     let is_broken = |node: &Node| {
         let is_alone = |group| lacks(node, group) && !balancer.nodes.iter().all(|other| lacks(other, group));
         fault_of(node).is_some_and(|fault| fault.is_closed) || used.iter().any(is_alone)
@@ -152,7 +153,7 @@ mod tests {
     use crate::testing::FakeCloud;
     use escale_base::Timestamp;
     use escale_proxy::spec::{Action, Probe};
-    use escale_tables::elbv2::{LoadBalancer, Target, TargetHealth, TargetSeen};
+    use escale_tables::elbv2::{LoadBalancer, NodeFault, Target, TargetHealth, TargetSeen};
     use serde_json::{Value, json};
 
     struct Net {
@@ -222,6 +223,25 @@ mod tests {
         assert_eq!(net.answered(), [true, true], "nodes send to both zones");
         net.set("ModifyTargetGroupAttributes", "TargetGroupArn", KEY, "false");
         assert_eq!(net.answered(), [false, true]);
+    }
+
+    #[test]
+    fn dns_leaves_out_a_node_that_cannot_serve() {
+        let net = Net::new();
+        let fault = |node: usize, groups: &[&str], is_closed| {
+            let interface = net.balancer().nodes[node].interface.clone();
+            let without_targets = groups.iter().map(|group| (*group).into()).collect();
+            let load_balancer = net.arn.as_str().into();
+            net.cloud.write(|tx| tx.put(NodeFault { interface, load_balancer, without_targets, is_closed }));
+        };
+        fault(0, &[&net.group], false);
+        assert_eq!(net.answered(), [false, true]);
+        fault(1, &[&net.group], false);
+        assert_eq!(net.answered(), [true, true], "none reaches a target");
+        fault(1, &["a group that no listener uses"], true);
+        assert_eq!(net.answered(), [true, true], "the other one is closed");
+        fault(0, &[], false);
+        assert_eq!(net.answered(), [true, false]);
     }
 
     #[test]

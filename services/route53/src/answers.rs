@@ -51,7 +51,13 @@ fn is_healthy(image: &Image, set: &RecordSet, links: usize) -> bool {
 }
 
 /// Whether the name has a healthy set of the same type.
-fn any_set_is_healthy(image: &Image, zone: &HostedZone, target: &str, alias: &RecordSet, links: usize) -> bool {
+fn any_set_is_healthy(
+    image: &Image,
+    zone: &HostedZone,
+    target: &str,
+    alias: &RecordSet,
+    links: usize,
+) -> bool {
     let key = format!("{}/{}/{}/", zone.id, RecordSet::reversed(target), alias.kind);
     let mut sets = image.prefix::<RecordSet>(&key).peekable();
     // A wildcard answers a name without sets. It has no health of its own here.

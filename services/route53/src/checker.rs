@@ -81,7 +81,9 @@ impl Checks for Checker {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(format!("Connection failed: {error}")),
             Err(_) => {
-                return Err("The health checker could not establish a connection within the timeout limit".into());
+                return Err(
+                    "The health checker could not establish a connection within the timeout limit".into()
+                );
             }
         };
         match &endpoint.http {
@@ -105,7 +107,8 @@ impl Checker {
             Internet::Host { allowed_names } => allowed_names,
             Internet::None => return Err(failed(&"DNS response error code NXDOMAIN")),
         };
-        let is_allowed = || allowed.iter().any(|allowed| crate::names::within(&dotted(name), &dotted(allowed)));
+        let is_allowed =
+            || allowed.iter().any(|allowed| crate::names::within(&dotted(name), &dotted(allowed)));
         if answer.code == Code::NoError || compile::is_withheld(name) && !is_allowed() {
             return Err(failed(&"the name has no address"));
         }
@@ -148,17 +151,23 @@ async fn exchange(
         return Err(shown);
     }
     let Some(search) = &http.search else { return Ok(shown) };
-    let body = timeout(BODY, start_of(body)).await.map_err(|_| "Response body was not received within the timeout limit")?;
+    let body = timeout(BODY, start_of(body))
+        .await
+        .map_err(|_| "Response body was not received within the timeout limit")?;
     let is_found = body.windows(search.len().max(1)).any(|part| part == search.as_bytes());
     if is_found {
         return Ok(format!("{shown}. Response body contains the search string"));
     }
-    Err(format!("{shown}. Response body does not contain the search string in its first {SEARCHED_BYTES} bytes"))
+    Err(format!(
+        "{shown}. Response body does not contain the search string in its first {SEARCHED_BYTES} bytes"
+    ))
 }
 
 async fn secured(stream: TcpStream, name: &str) -> Result<impl Stream + use<>, String> {
     // AWS does not verify the certificate.
-    escale_tls::client::connect_unverified(stream, name, &[b"http/1.1"]).await.map_err(|e| format!("TLS handshake failed: {e}"))
+    escale_tls::client::connect_unverified(stream, name, &[b"http/1.1"])
+        .await
+        .map_err(|e| format!("TLS handshake failed: {e}"))
 }
 
 /// The status and the body that follows it.

@@ -11,7 +11,9 @@ pub enum Error {
     NoZone(HostedZoneId),
     #[error("No health check exists with the specified ID.")]
     NoHealthCheck,
-    #[error("A health check with a different configuration has already been created with the specified caller reference.")]
+    #[error(
+        "A health check with a different configuration has already been created with the specified caller reference."
+    )]
     HealthCheckExists,
     #[error("The health check {0} is a child of the calculated health check {1}.")]
     HealthCheckInUse(HealthCheckId, HealthCheckId),

@@ -100,12 +100,16 @@ fn calculated(image: &Image, id: &HealthCheckId, config: &HealthCheckConfig) -> 
         return Err(invalid("HealthThreshold is required for a health check of type CALCULATED."));
     }
     if children.len() > CHILDREN {
-        return Err(invalid(format!("A calculated health check has at most {CHILDREN} child health checks.")));
+        return Err(invalid(format!(
+            "A calculated health check has at most {CHILDREN} child health checks."
+        )));
     }
     for child in children {
         find(image, child)?;
         if reaches(image, child, id, 0) {
-            return Err(invalid(format!("The child health check {child} is calculated from this health check.")));
+            return Err(invalid(format!(
+                "The child health check {child} is calculated from this health check."
+            )));
         }
     }
     Ok(())
@@ -115,15 +119,19 @@ fn calculated(image: &Image, id: &HealthCheckId, config: &HealthCheckConfig) -> 
 fn reaches(image: &Image, from: &HealthCheckId, id: &HealthCheckId, depth: usize) -> bool {
     let Some(check) = image.get::<HealthCheck>(from) else { return false };
     // Deeper than the health is evaluated.
-    from == id || depth > 8 || check.config.children().iter().any(|child| reaches(image, child, id, depth + 1))
+    from == id
+        || depth > 8
+        || check.config.children().iter().any(|child| reaches(image, child, id, depth + 1))
 }
 
 fn alarm(cloud: &Config, config: &HealthCheckConfig) -> Result<(), Error> {
     only(config, &of_endpoint(config))?;
     only(config, &of_calculated(config))?;
     let alarm = config.alarm_identifier.as_ref();
-    let alarm = alarm.ok_or_else(|| invalid("AlarmIdentifier is required for a health check of type CLOUDWATCH_METRIC."))?;
-    if alarm.region != cloud.region {
+    let alarm = alarm.ok_or_else(|| {
+        invalid("AlarmIdentifier is required for a health check of type CLOUDWATCH_METRIC.")
+    })?;
+    if alarm.region.as_str() != cloud.region {
         let refused = AwsError::not_supported(format_args!("An alarm of the region {}", alarm.region));
         return Err(refused.hint(format_args!("Use the region {}.", cloud.region)).into());
     }
@@ -137,10 +145,13 @@ fn endpoint_config(config: &mut HealthCheckConfig) -> Result<(), Error> {
     if config.kind == HealthCheckType::Tcp {
         only(config, &[("ResourcePath", config.resource_path.is_some())])?;
     }
-    only(config, &[
-        ("SearchString", config.search_string.is_some() && !search),
-        ("EnableSNI", config.enable_sni.is_some() && !tls),
-    ])?;
+    only(
+        config,
+        &[
+            ("SearchString", config.search_string.is_some() && !search),
+            ("EnableSNI", config.enable_sni.is_some() && !tls),
+        ],
+    )?;
     if search && config.search_string.as_ref().is_none_or(String::is_empty) {
         return Err(invalid(format!("SearchString is required for a health check of type {}.", config.kind)));
     }
@@ -212,7 +223,10 @@ pub(crate) fn endpoint(check: &HealthCheck) -> Option<Endpoint> {
         sni: config.enable_sni.unwrap_or(false),
         path: config.resource_path.clone().unwrap_or_else(|| "/".to_owned()),
         search: config.search_string.clone(),
-        user_agent: format!("Amazon-Route53-Health-Check-Service (ref {}; report http://amzn.to/1vsZADi)", check.id),
+        user_agent: format!(
+            "Amazon-Route53-Health-Check-Service (ref {}; report http://amzn.to/1vsZADi)",
+            check.id
+        ),
     });
     Some(Endpoint {
         address: config.ip_address,
@@ -231,7 +245,9 @@ pub(crate) fn report(image: &Image, check: &HealthCheck) -> Option<String> {
             let (healthy, wanted) = (route53::healthy_children(image, config), config.health_threshold?);
             let of = config.children().len();
             let word = word(healthy >= wanted as usize);
-            Some(format!("{word}: {healthy} of {of} child health checks are healthy, the threshold is {wanted}"))
+            Some(format!(
+                "{word}: {healthy} of {of} child health checks are healthy, the threshold is {wanted}"
+            ))
         }
         HealthCheckType::CloudwatchMetric => {
             let name = &config.alarm_identifier.as_ref()?.name;
@@ -274,16 +290,28 @@ pub(crate) mod tests {
         let alarm = json!({"Region": cloud.region, "Name": "errors"});
         for (config, expected) in [
             (json!({"Type": "HTTP", "IPAddress": "198.18.0.9"}), "ok 80 / 30 3"),
-            (json!({"Type": "HTTPS", "FullyQualifiedDomainName": "x.example", "ResourcePath": "up"}), "ok 443 /up 30 3"),
-            (json!({"Type": "TCP", "IPAddress": "198.18.0.9", "Port": 5, "RequestInterval": 10}), "ok 5 - 10 3"),
+            (
+                json!({"Type": "HTTPS", "FullyQualifiedDomainName": "x.example", "ResourcePath": "up"}),
+                "ok 443 /up 30 3",
+            ),
+            (
+                json!({"Type": "TCP", "IPAddress": "198.18.0.9", "Port": 5, "RequestInterval": 10}),
+                "ok 5 - 10 3",
+            ),
             (json!({"Type": "TCP", "IPAddress": "198.18.0.9"}), "Port is required"),
             (json!({"Type": "HTTP"}), "needs an IPAddress"),
             (json!({"Type": "HTTP", "IPAddress": "10.0.0.1"}), "is private"),
             (json!({"Type": "HTTP", "IPAddress": "198.18.0.9", "RequestInterval": 20}), "must be 10 or 30"),
-            (json!({"Type": "HTTP", "IPAddress": "198.18.0.9", "SearchString": "x"}), "SearchString is not allowed"),
+            (
+                json!({"Type": "HTTP", "IPAddress": "198.18.0.9", "SearchString": "x"}),
+                "SearchString is not allowed",
+            ),
             (json!({"Type": "HTTP_STR_MATCH", "IPAddress": "198.18.0.9"}), "SearchString is required"),
             (json!({"Type": "HTTP", "IPAddress": "198.18.0.9", "MeasureLatency": true}), "MeasureLatency"),
-            (json!({"Type": "CALCULATED", "HealthThreshold": 1, "ChildHealthChecks": ["x"]}), "health check exists"),
+            (
+                json!({"Type": "CALCULATED", "HealthThreshold": 1, "ChildHealthChecks": ["x"]}),
+                "health check exists",
+            ),
             (json!({"Type": "CALCULATED", "HealthThreshold": 0, "Port": 1}), "Port is not allowed"),
             (json!({"Type": "CLOUDWATCH_METRIC"}), "AlarmIdentifier is required"),
             (json!({"Type": "CLOUDWATCH_METRIC", "AlarmIdentifier": alarm}), "ok"),

@@ -20,8 +20,8 @@ use escale_service::{
 };
 use escale_store::{Image, Row};
 use escale_tables::ecs::{
-    Deployment, DeploymentAlarms, DeploymentId, LoadBalancer, MetricConfiguration, Outcome, PropagateTags, Service,
-    ServiceRegistry, StrategyItem, Task,
+    Deployment, DeploymentAlarms, DeploymentId, LoadBalancer, MetricConfiguration, Outcome, PropagateTags,
+    Service, ServiceRegistry, StrategyItem, Task,
 };
 use std::sync::Arc;
 
@@ -199,7 +199,10 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
                 let failed = deploy::failed(&service, &failed);
                 let by = if failed.alarm.is_some() { "Alarms were" } else { "Circuit Breaker was" };
                 let failure = deploy::failure(&failed);
-                Readiness::Failed(format!("ECS Deployment {by} triggered: service {}: {failure}{why}", service.name))
+                Readiness::Failed(format!(
+                    "ECS Deployment {by} triggered: service {}: {failure}{why}",
+                    service.name
+                ))
             }
             // The deployment has failed already. Wait for the end of its tasks, so that the error can name the cause.
             Err(pending) => Readiness::Pending(pending),

@@ -19,8 +19,9 @@ use escale_tables::{
     cloudwatch::{Alarm, AlarmName, AlarmSeen, StateValue, Watch},
     ec2::{Subnet, ZoneName},
     ecs::{
-        Deployment, FailedDeployment, Health, Launch, Outcome, Overrides, PropagateTags, Service, ServiceEvent, ServiceEvents,
-        Stop, StopCause, TargetSeen, Task, TaskDefinition, TaskId, TaskOfService, TaskProgress, TaskSeen,
+        Deployment, FailedDeployment, Health, Launch, Outcome, Overrides, PropagateTags, Service,
+        ServiceEvent, ServiceEvents, Stop, StopCause, TargetSeen, Task, TaskDefinition, TaskId,
+        TaskOfService, TaskProgress, TaskSeen,
     },
     elbv2::TargetHealthState,
 };
@@ -396,7 +397,8 @@ fn trip(cx: &mut Cx<'_>, service: &Service, alarm: Option<AlarmName>) {
 /// The alarm of the service that went into the state ALARM since the newest deployment began. One that was in that state before
 /// does not count, so that a fix can be deployed.
 fn alarm(image: &Image, service: &Service) -> Option<AlarmName> {
-    let newest = service.deployments.first().filter(|d| d.outcome == Outcome::InProgress && !d.is_rollback)?;
+    let newest =
+        service.deployments.first().filter(|d| d.outcome == Outcome::InProgress && !d.is_rollback)?;
     let is_new = |name: &&AlarmName| {
         let seen = image.get::<AlarmSeen>(name.as_str());
         seen.is_some_and(|seen| seen.state == StateValue::Alarm && seen.transitioned >= newest.created)

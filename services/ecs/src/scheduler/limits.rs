@@ -109,7 +109,10 @@ impl Service {
                     let has_room = alive < self.most();
                     let kept = if has_room { self.wish.desired.min(self.least().max(1)) } else { 0 };
                     assert!(self.serving() >= serving.min(kept), "too few serve: {at}");
-                    assert!(has_room || self.serving() + 1 >= serving.min(self.least()), "several at once: {at}");
+                    assert!(
+                        has_room || self.serving() + 1 >= serving.min(self.least()),
+                        "several at once: {at}"
+                    );
                 }
                 Decision::Complete => {
                     self.wish.deployments.truncate(1);
@@ -150,7 +153,14 @@ impl Service {
 }
 
 fn version(id: &str) -> Version {
-    Version { id: id.into(), in_progress: true, has_failed: false, failures: 0, last_failure: None, baking: None }
+    Version {
+        id: id.into(),
+        in_progress: true,
+        has_failed: false,
+        failures: 0,
+        last_failure: None,
+        baking: None,
+    }
 }
 
 #[test]

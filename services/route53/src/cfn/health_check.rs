@@ -63,7 +63,10 @@ pub(super) fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, Aw
                 ResettableElementName::FullyQualifiedDomainName,
                 before.fully_qualified_domain_name.is_some() && config.fully_qualified_domain_name.is_none(),
             ),
-            (ResettableElementName::ResourcePath, before.resource_path.is_some() && config.resource_path.is_none()),
+            (
+                ResettableElementName::ResourcePath,
+                before.resource_path.is_some() && config.resource_path.is_none(),
+            ),
             (
                 ResettableElementName::ChildHealthChecks,
                 !before.children().is_empty() && config.children().is_empty(),

@@ -87,19 +87,6 @@ fn updates_change_every_property() {
         ])
         .write_only(&["Comment"]),
         PropertyTable::on(
-            "AWS::Route53::HealthCheck",
-            &cloud,
-            json!({
-                "HealthCheckConfig": {"Type": "HTTP", "IPAddress": "198.18.0.9", "Port": 80, "ResourcePath": "/up", "RequestInterval": 10, "FailureThreshold": 2, "Inverted": false, "Disabled": false, "MeasureLatency": false},
-                "HealthCheckTags": tags,
-            }),
-        )
-        .changes(vec![
-            json!({"HealthCheckConfig": {"Type": "HTTP", "IPAddress": "198.18.0.8", "Port": 81, "ResourcePath": "/other", "RequestInterval": 10, "FailureThreshold": 5, "Inverted": true, "Disabled": true, "MeasureLatency": false}}),
-            json!({"HealthCheckTags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
-            json!({"HealthCheckTags": null}),
-        ]),
-        PropertyTable::on(
             "AWS::Route53::RecordSetGroup",
             &cloud,
             json!({
@@ -115,6 +102,26 @@ fn updates_change_every_property() {
     ] {
         case.check();
     }
+}
+
+#[test]
+fn updates_change_every_property_of_a_health_check() {
+    let cloud = cloud();
+    let tags = json!([{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]);
+    PropertyTable::on(
+        "AWS::Route53::HealthCheck",
+        &cloud,
+        json!({
+            "HealthCheckConfig": {"Type": "HTTP", "IPAddress": "198.18.0.9", "Port": 80, "ResourcePath": "/up", "RequestInterval": 10, "FailureThreshold": 2, "Inverted": false, "Disabled": false, "MeasureLatency": false},
+            "HealthCheckTags": tags,
+        }),
+    )
+    .changes(vec![
+        json!({"HealthCheckConfig": {"Type": "HTTP", "IPAddress": "198.18.0.8", "Port": 81, "ResourcePath": "/other", "RequestInterval": 10, "FailureThreshold": 5, "Inverted": true, "Disabled": true, "MeasureLatency": false}}),
+        json!({"HealthCheckTags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
+        json!({"HealthCheckTags": null}),
+    ])
+    .check();
 }
 
 #[test]

@@ -78,9 +78,12 @@ impl Reconciler for Checkups {
         let Some(endpoint) = health::endpoint(&check) else { return Plan::Done };
         let interval_ms = i64::from(check.config.request_interval.unwrap_or(30)) * 1000;
         // A new configuration is checked at once.
-        let last = seen.filter(|seen| seen.version == check.version).and_then(|seen| Some(seen.last.as_ref()?.at));
+        let last =
+            seen.filter(|seen| seen.version == check.version).and_then(|seen| Some(seen.last.as_ref()?.at));
         match last.map(|last| last.plus_ms(interval_ms)) {
-            Some(next) if next > now => Plan::wait_until(next, "the interval of the health check has not ended"),
+            Some(next) if next > now => {
+                Plan::wait_until(next, "the interval of the health check has not ended")
+            }
             _ => Plan::Step(Step::Check(endpoint)),
         }
     }
@@ -130,12 +133,9 @@ mod tests {
 
     #[test]
     fn state_changes_after_results_in_a_row() {
-        for (threshold, results, states) in [
-            (1, "-+", "du"),
-            (2, "--", "ud"),
-            (2, "-+--", "uuud"),
-            (3, "---++-+++", "uuddddddu"),
-        ] {
+        for (threshold, results, states) in
+            [(1, "-+", "du"), (2, "--", "ud"), (2, "-+--", "uuud"), (3, "---++-+++", "uuddddddu")]
+        {
             let mut check = health::tests::check("a");
             check.config.failure_threshold = Some(threshold);
             let mut seen = HealthCheckSeen::new("a".into());

@@ -19,8 +19,8 @@ use escale_tables::{
     elbv2::LoadBalancerName,
     rds::RdsEndpoint,
     route53::{
-        ChangeCounter, DnsServer, Failover, HealthCheck, HealthCheckSeen, HostedZone, RecordData, RecordSet, RecordType,
-        Routing,
+        ChangeCounter, DnsServer, Failover, HealthCheck, HealthCheckSeen, HostedZone, RecordData, RecordSet,
+        RecordType, Routing,
     },
 };
 use std::{
@@ -89,7 +89,17 @@ fn alias(target: &str) -> RecordData {
 }
 
 fn record(parts: &Parts, zone: &str, name: &str, kind: RecordType, data: RecordData) {
-    put(parts, RecordSet { zone: zone.into(), name: name.into(), kind, data, routing: Routing::Simple, health_check: None });
+    put(
+        parts,
+        RecordSet {
+            zone: zone.into(),
+            name: name.into(),
+            kind,
+            data,
+            routing: Routing::Simple,
+            health_check: None,
+        },
+    );
 }
 
 async fn apply(zones: &Zones) {
@@ -378,7 +388,9 @@ async fn failed_checks_take_the_primary_out_of_the_answers() {
     let dir = tempfile::tempdir().unwrap();
     let parts = parts(&dir, "one");
     zone(&parts, "Z1", "example.com.", &[]);
-    for (id, failover, value) in [("a", Failover::Primary, "192.0.2.1"), ("b", Failover::Secondary, "192.0.2.2")] {
+    for (id, failover, value) in
+        [("a", Failover::Primary, "192.0.2.1"), ("b", Failover::Secondary, "192.0.2.2")]
+    {
         let (zone, name, data) = ("Z1".into(), "www.example.com.".into(), values(&[value]));
         let routing = Routing::Failover { set_identifier: id.into(), failover };
         let health_check = (id == "a").then(|| "a".into());
@@ -392,9 +404,13 @@ async fn failed_checks_take_the_primary_out_of_the_answers() {
     let checkups = Checkups::new(parts.clone(), Arc::clone(&endpoint) as _);
     let zones = Zones(parts.clone());
     let plan = || checkups.plan(&parts.store.read(), "a", parts.clock.now());
-    for (broken, expected) in
-        [(false, "192.0.2.1"), (true, "192.0.2.1"), (true, "192.0.2.2"), (false, "192.0.2.2"), (false, "192.0.2.1")]
-    {
+    for (broken, expected) in [
+        (false, "192.0.2.1"),
+        (true, "192.0.2.1"),
+        (true, "192.0.2.2"),
+        (false, "192.0.2.2"),
+        (false, "192.0.2.1"),
+    ] {
         endpoint.0.store(broken, Relaxed);
         let Plan::Step(step) = plan() else { panic!("the check is due: {:?}", plan()) };
         checkups.act("a", step).await.unwrap();

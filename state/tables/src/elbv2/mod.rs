@@ -11,8 +11,8 @@ pub use listener::{
     SslPolicyName,
 };
 pub use load_balancer::{
-    BalancerKind, BalancerSeen, DnsName, LoadBalancer, LoadBalancerArn, Node, NodeFault, PublicAddress, Scheme,
-    SeenFault,
+    BalancerKind, BalancerSeen, DnsName, LoadBalancer, LoadBalancerArn, Node, NodeFault, PublicAddress,
+    Scheme, SeenFault,
 };
 pub use name::LoadBalancerName;
 pub use target::{

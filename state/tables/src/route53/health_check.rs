@@ -32,6 +32,26 @@ escale_base::choice! {
     }
 }
 
+escale_base::choice! {
+    /// The regions of alarms.
+    pub enum CloudWatchRegion {
+        UsEast1 = "us-east-1", UsEast2 = "us-east-2", UsWest1 = "us-west-1", UsWest2 = "us-west-2",
+        CaCentral1 = "ca-central-1", EuCentral1 = "eu-central-1", EuCentral2 = "eu-central-2", EuWest1 = "eu-west-1",
+        EuWest2 = "eu-west-2", EuWest3 = "eu-west-3", ApEast1 = "ap-east-1", MeSouth1 = "me-south-1",
+        MeCentral1 = "me-central-1", ApSouth1 = "ap-south-1", ApSouth2 = "ap-south-2",
+        ApSoutheast1 = "ap-southeast-1", ApSoutheast2 = "ap-southeast-2", ApSoutheast3 = "ap-southeast-3",
+        ApNortheast1 = "ap-northeast-1", ApNortheast2 = "ap-northeast-2", ApNortheast3 = "ap-northeast-3",
+        EuNorth1 = "eu-north-1", SaEast1 = "sa-east-1", CnNorthwest1 = "cn-northwest-1", CnNorth1 = "cn-north-1",
+        AfSouth1 = "af-south-1", EuSouth1 = "eu-south-1", EuSouth2 = "eu-south-2", UsGovWest1 = "us-gov-west-1",
+        UsGovEast1 = "us-gov-east-1", UsIsoEast1 = "us-iso-east-1", UsIsoWest1 = "us-iso-west-1",
+        UsIsobEast1 = "us-isob-east-1", ApSoutheast4 = "ap-southeast-4", IlCentral1 = "il-central-1",
+        CaWest1 = "ca-west-1", ApSoutheast5 = "ap-southeast-5", MxCentral1 = "mx-central-1",
+        UsIsofSouth1 = "us-isof-south-1", UsIsofEast1 = "us-isof-east-1", ApSoutheast7 = "ap-southeast-7",
+        ApEast2 = "ap-east-2", EuIsoeWest1 = "eu-isoe-west-1", ApSoutheast6 = "ap-southeast-6",
+        UsIsobWest1 = "us-isob-west-1", EuscDeEast1 = "eusc-de-east-1",
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HealthCheck {
     pub id: HealthCheckId,
@@ -86,7 +106,7 @@ impl HealthCheckConfig {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 pub struct AlarmIdentifier {
-    pub region: String,
+    pub region: CloudWatchRegion,
     pub name: AlarmName,
 }
 

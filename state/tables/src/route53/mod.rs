@@ -8,8 +8,9 @@ mod zone;
 
 pub use change::{Change, ChangeCounter, ChangeId};
 pub use health_check::{
-    AlarmIdentifier, Checked, EndpointName, HealthCheck, HealthCheckConfig, HealthCheckId, HealthCheckSeen, HealthCheckType,
-    InsufficientDataHealthStatus, alarm_is_ok, healthy_children, is_healthy,
+    AlarmIdentifier, Checked, CloudWatchRegion, EndpointName, HealthCheck, HealthCheckConfig, HealthCheckId,
+    HealthCheckSeen, HealthCheckType, InsufficientDataHealthStatus, alarm_is_ok, healthy_children,
+    is_healthy,
 };
 pub use record_set::{Failover, RecordData, RecordSet, RecordType, Routing};
 pub use served::{DnsApplied, DnsPlace, DnsServer, RunId};
