@@ -45,7 +45,7 @@ fn unknown_key_without_a_similar_one_lists_the_known_keys() {
 #[test]
 fn refuses_unsupported_keys_by_name() {
     check(
-        &with("    scale: { min: 2 }\n    jobs: {}\n    deploy: { alarms: [5xx] }\n"),
+        &with("    scale: { min: 2 }\n    jobs: {}\n    deploy: { alarms: [4xx] }\n"),
         expect![[r#"
             `scale` is not supported yet in service `web`
              --> escale.yaml:7:5
@@ -61,12 +61,12 @@ fn refuses_unsupported_keys_by_name() {
               |     ^^^^
               = leave it out: Escale runs no scheduled tasks
 
-            `alarms` is not supported yet in `deploy`
-             --> escale.yaml:9:15
+            an alarm of `deploy` cannot be `4xx`
+             --> escale.yaml:9:24
               |
-            9 |     deploy: { alarms: [5xx] }
-              |               ^^^^^^
-              = leave it out: Escale has no CloudWatch alarms
+            9 |     deploy: { alarms: [4xx] }
+              |                        ^^^
+              = use one of `5xx`
         "#]],
     );
     check(

@@ -178,12 +178,16 @@ impl Noted {
         (self.visit.rule, self.visit.action) = (Some(0), Some(Act::Forward));
     }
 
-    /// The request goes to this target, with these headers.
-    pub(crate) fn sent(&mut self, target: &Target, headers: &HeaderMap) {
-        self.sent = Some(Instant::now());
-        self.visit.target = Some((target.group.clone(), target.addr));
+    /// These headers go to the target.
+    pub(crate) fn prepared(&mut self, headers: &HeaderMap) {
         let trace = self.trace_header.as_ref().and_then(|name| headers.get(name));
         self.visit.trace = trace.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    }
+
+    /// The request goes to this target; another one follows if it cannot be reached.
+    pub(crate) fn sent(&mut self, target: &Target) {
+        self.sent = Some(Instant::now());
+        self.visit.target = Some((target.group.clone(), target.addr));
         if target.transport.version == Version::Grpc && self.visit.protocol == Protocol::Http2 {
             self.visit.protocol = Protocol::Grpc;
         }

@@ -322,6 +322,7 @@ impl Running {
             let turn = node.turns.entry(group.name.clone()).or_default().clone();
             let compiled = Group {
                 algorithm: group.algorithm,
+                slow_start: (group.slow_start_ms > 0).then(|| Duration::from_millis(group.slow_start_ms)),
                 sticky: group.sticky.clone(),
                 tag: jar.tag_of_group(&group.name),
                 targets,

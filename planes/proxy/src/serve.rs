@@ -255,7 +255,7 @@ async fn answer(
     let now = connection.node.clock.now();
     let (lease, session) =
         sticky::choose(&table.jar, to, request.headers(), now).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-    let mut answer = forward(connection, table, lease, (request, upgrade), trail).await?;
+    let mut answer = forward(connection, table, (to, lease), (request, upgrade), trail).await?;
     if let Some(session) = session {
         session.mark(answer.headers_mut(), connection.scheme, now);
     }

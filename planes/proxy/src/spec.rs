@@ -210,6 +210,9 @@ pub struct GroupSpec {
     pub drain_delay_ms: u64,
     pub transport: Transport,
     pub sticky: Option<Sticky>,
+    /// How long the share of requests of a target grows after it became healthy; 0 is not at all. For round-robin only.
+    #[serde(default)]
+    pub slow_start_ms: u64,
 }
 
 /// How requests get to targets.

@@ -20,6 +20,8 @@ pub(crate) struct Known {
 enum Allowed {
     Bool,
     Between(u32, u32),
+    /// 0 switches it off.
+    ZeroOrBetween(u32, u32),
     OneOf(&'static [&'static str]),
     /// The name of a cookie of an application.
     CookieName,
@@ -33,7 +35,7 @@ const fn known(key: &'static str, default: &'static str, allowed: Allowed) -> Kn
     Known { key, default, allowed }
 }
 
-use Allowed::{Between, Bool, CookieName, DefaultOnly, OneOf, Text};
+use Allowed::{Between, Bool, CookieName, DefaultOnly, OneOf, Text, ZeroOrBetween};
 
 pub(crate) fn of_balancer(kind: BalancerKind) -> &'static [Known] {
     match kind {
@@ -120,7 +122,7 @@ const GROUP: &[Known] = &[
         OneOf(&["round_robin", "least_outstanding_requests"]),
     ),
     known("load_balancing.algorithm.anomaly_mitigation", "off", DefaultOnly),
-    known("slow_start.duration_seconds", "0", DefaultOnly),
+    known("slow_start.duration_seconds", "0", ZeroOrBetween(30, 900)),
     known("target_group_health.dns_failover.minimum_healthy_targets.count", "1", DefaultOnly),
     known("target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", DefaultOnly),
     known("target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", "1", DefaultOnly),
@@ -147,6 +149,9 @@ pub(crate) fn set(
         let good = match &known.allowed {
             Allowed::Bool => value == "true" || value == "false",
             Allowed::Between(low, high) => value.parse::<u32>().is_ok_and(|n| (*low..=*high).contains(&n)),
+            Allowed::ZeroOrBetween(low, high) => {
+                value.parse::<u32>().is_ok_and(|n| n == 0 || (*low..=*high).contains(&n))
+            }
             Allowed::OneOf(words) => words.contains(&value.as_str()),
             Allowed::Text => true,
             Allowed::CookieName => is_cookie_name(&value),
@@ -166,6 +171,13 @@ pub(crate) fn set(
     }
     let is = |key, value| get(all, attributes, key) == value;
     let needs_name = is("stickiness.enabled", "true") && is("stickiness.type", "app_cookie");
+    if is("load_balancing.algorithm.type", "least_outstanding_requests")
+        && !is("slow_start.duration_seconds", "0")
+    {
+        return Err(invalid(
+            "The attribute 'slow_start.duration_seconds' must be 0 for the algorithm 'least_outstanding_requests'",
+        ));
+    }
     if needs_name && is("stickiness.app_cookie.cookie_name", "") {
         return Err(invalid(
             "The attribute 'stickiness.app_cookie.cookie_name' is required for the type 'app_cookie'",

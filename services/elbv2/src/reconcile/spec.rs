@@ -219,6 +219,8 @@ fn group(image: &Image, balancer: &LoadBalancer, row: &TargetGroup) -> spec::Gro
         drain_delay_ms: delay * 1000,
         transport: transport(row.protocol, row.version),
         sticky: sticky(row),
+        // Without a meaning for TCP, whose groups lack the attribute.
+        slow_start_ms: get("slow_start.duration_seconds").parse::<u64>().unwrap_or(0) * 1000,
     }
 }
 
