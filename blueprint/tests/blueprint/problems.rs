@@ -45,26 +45,19 @@ fn unknown_key_without_a_similar_one_lists_the_known_keys() {
 #[test]
 fn refuses_unsupported_keys_by_name() {
     check(
-        &with("    scale: { min: 2 }\n    jobs: {}\n    deploy: { alarms: [5xx] }\n"),
+        &with("    jobs: {}\n    deploy: { alarms: [5xx] }\n"),
         expect![[r#"
-            `scale` is not supported yet in service `web`
+            `jobs` is not supported yet in service `web`
              --> escale.yaml:7:5
               |
-            7 |     scale: { min: 2 }
-              |     ^^^^^
-              = leave it out: `count: N` sets a fixed number of tasks
-
-            `jobs` is not supported yet in service `web`
-             --> escale.yaml:8:5
-              |
-            8 |     jobs: {}
+            7 |     jobs: {}
               |     ^^^^
               = leave it out: Escale runs no scheduled tasks
 
             `alarms` is not supported yet in `deploy`
-             --> escale.yaml:9:15
+             --> escale.yaml:8:15
               |
-            9 |     deploy: { alarms: [5xx] }
+            8 |     deploy: { alarms: [5xx] }
               |               ^^^^^^
               = leave it out: Escale has no CloudWatch alarms
         "#]],
