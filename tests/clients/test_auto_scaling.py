@@ -2,6 +2,8 @@
 
 import datetime
 import json
+import shutil
+import subprocess
 import threading
 import time
 import uuid
@@ -12,7 +14,7 @@ import requests
 import tasks as tasks_module
 from tasks import Cluster
 
-from conftest import eventually, make_cloud, remove_cloud
+from conftest import SHOP, eventually, make_cloud, remove_cloud
 
 SPEED = 60
 # Requests of a task in a minute, which here is a second.
@@ -306,3 +308,53 @@ def test_stack_creates_updates_and_deletes(cluster, scaling, metrics):
     assert scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[of["ResourceId"]])["ScalableTargets"] == []
     assert metrics.describe_alarms(AlarmNames=alarms)["MetricAlarms"] == []
     cluster.ecs.delete_service(cluster=cluster.name, service=target.name, force=True)
+
+
+MANIFEST = """
+app: scaled
+services:
+  frontend:
+    build: ./frontend
+    port: 3000
+    path: /
+    health: /healthz
+    env: { LOG_LEVEL: info }
+    scale: { min: 2, max: 6, cpu: 60, requests: 1000 }
+"""
+
+
+def test_manifest_scales_and_an_update_keeps_the_count(cluster, scaling, tmp_path):
+    subprocess.run([SHOP / "build"], check=True)
+    shutil.copytree(SHOP / "frontend", tmp_path / "frontend")
+    (tmp_path / "escale.yaml").write_text(MANIFEST)
+    up = lambda *more: cluster.cloud.escale("up", tmp_path, "--yes", *more, timeout=240)
+    service = lambda: json.loads(cluster.cloud.escale("status", "--json").stdout)["services"][0]
+    up()
+    seen = service()
+    assert (seen["desired"], seen["running"], seen["scaling"]) == (2, 2, {"min": 2, "max": 6})
+    policies = scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
+    assert {p["PolicyName"] for p in policies} == {"frontend-cpu", "frontend-requests"}
+    # The label names a load balancer and a target group that exist.
+    [label] = [
+        p["TargetTrackingScalingPolicyConfiguration"]["PredefinedMetricSpecification"]["ResourceLabel"] for p in policies if p["PolicyName"].endswith("requests")
+    ]
+    groups = cluster.cloud.client("elbv2").describe_target_groups()["TargetGroups"]
+    assert any(label.endswith(g["TargetGroupArn"].rpartition(":")[2]) for g in groups), label
+    # As if a policy had scaled. The lower alarm needs fifteen of its minutes to take it back.
+    said = cluster.cloud.escale("scale", "frontend", "4").stdout
+    assert "Auto scaling continues from there, between 2 and 6 tasks." in said, said
+    scaling.register_scalable_target(
+        ServiceNamespace="ecs", ResourceId=policies[0]["ResourceId"], ScalableDimension="ecs:service:DesiredCount",
+        SuspendedState={"DynamicScalingInSuspended": True},
+    )
+    if service()["desired"] != 4:
+        cluster.cloud.escale("scale", "frontend", "4")
+    text = (tmp_path / "escale.yaml").read_text()
+    (tmp_path / "escale.yaml").write_text(text.replace("LOG_LEVEL: info", "LOG_LEVEL: warn"))
+    up()
+    assert service()["desired"] == 4, "an update of the service keeps its count"
+    up("--set", "services.*.scale.min=5")
+    seen = service()
+    assert (seen["desired"], seen["running"]) == (5, 5), "the update waits for the tasks of the new minimum"
+    cluster.cloud.escale("down", "--yes", "scaled")
+    assert scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"] == []

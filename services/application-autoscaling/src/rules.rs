@@ -148,9 +148,11 @@ pub(crate) fn page<T>(
     if !(1..=PAGE).contains(&size) {
         return Err(Error::Invalid(format!("MaxResults must be between 1 and {PAGE}")));
     }
-    let page = paging::page(all, key, token, size);
+    let mut all: Vec<(String, T)> = all.into_iter().map(|item| (key(&item), item)).collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    let page = paging::page(all, |(key, _)| key.clone(), token, size);
     let page = page.map_err(|_| Error::Token(token.unwrap_or_default().to_owned()))?;
-    Ok((page.items, page.next))
+    Ok((page.items.into_iter().map(|(_, item)| item).collect(), page.next))
 }
 
 /// A filter by resource and dimension. A dimension needs a resource, as on AWS.

@@ -8,10 +8,14 @@ use crate::Error;
 use escale_base::{AwsError, Timestamp, ids};
 use escale_requests::ecs::UpdateService;
 use escale_service::Cx;
-use escale_tables::autoscaling::{
-    Activity, ActivityStatus, LastScaling, NotScaled, ResourceId, ScalableTarget, ScheduledAction,
-    ScheduledActionName, TargetProgress,
+use escale_tables::{
+    autoscaling::{
+        Activity, ActivityStatus, LastScaling, NotScaled, ResourceId, ScalableTarget, ScheduledAction,
+        ScheduledActionName, TargetProgress,
+    },
+    cloudwatch::{Alarm, AlarmName},
 };
+use std::collections::BTreeSet;
 
 /// Activities of a target that are kept. AWS keeps those of six weeks.
 const ACTIVITIES: usize = 200;
@@ -35,7 +39,11 @@ pub(super) fn enact(cx: &mut Cx<'_>, resource: &ResourceId, step: Next) -> Resul
                 Reply::NotScaled { cause, reason } => not_scaled(cx, resource, cause, reason),
                 Reply::Blocked => {}
             }
-            progress(cx, resource, |progress| progress.invoked.extend(invoked));
+            let alarms: BTreeSet<AlarmName> = cx.tx.scan::<Alarm>().map(|alarm| alarm.name.clone()).collect();
+            progress(cx, resource, |progress| {
+                progress.invoked.extend(invoked);
+                progress.invoked.retain(|name, _| alarms.contains(name));
+            });
         }
     }
     Ok(())
@@ -87,7 +95,12 @@ fn schedule(cx: &mut Cx<'_>, resource: &ResourceId, name: ScheduledActionName, i
         let new = activity(cx, resource, description, cause);
         record(cx, Activity { status: ActivityStatus::Successful, ended: Some(now), message, ..new });
     }
-    progress(cx, resource, |progress| progress.scheduled.extend([(name, now)]));
+    let actions = cx.tx.scan::<ScheduledAction>().filter(|action| action.resource == *resource);
+    let names: BTreeSet<ScheduledActionName> = actions.map(|action| action.name.clone()).collect();
+    progress(cx, resource, |progress| {
+        progress.scheduled.extend([(name, now)]);
+        progress.scheduled.retain(|name, _| names.contains(name));
+    });
 }
 
 fn by_policy(

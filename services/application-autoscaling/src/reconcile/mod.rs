@@ -12,7 +12,7 @@ use escale_store::{Change, Image, Row, Store};
 use escale_tables::{
     autoscaling::{Policy, ResourceId, ScalableTarget, ScheduledAction},
     cloudwatch::{Alarm, AlarmInvocation},
-    ecs::{Service, Task, TaskSeen},
+    ecs::{Service, Task, TaskProgress, TaskSeen},
 };
 pub(crate) use next::Next;
 pub(crate) use situation::missing_tasks;
@@ -33,6 +33,7 @@ impl Reconciler for Targets {
         AlarmInvocation::TABLE,
         Service::TABLE,
         Task::TABLE,
+        TaskProgress::TABLE,
         TaskSeen::TABLE,
     ];
 
