@@ -99,8 +99,11 @@ pub struct Bill {
 impl Bill {
     pub fn of(survey: &Survey, arch: &Architecture, usage: Usage) -> Bill {
         let (lines, not_priced) = lines::of(survey, arch, usage);
-        let mut unknown: Vec<String> =
-            lines.iter().filter(|l| l.monthly_usd.is_none()).map(|l| format!("{} ({})", l.what, l.item)).collect();
+        let mut unknown: Vec<String> = lines
+            .iter()
+            .filter(|l| l.monthly_usd.is_none())
+            .map(|l| format!("{} ({})", l.what, l.item))
+            .collect();
         unknown.sort();
         unknown.dedup();
         Bill {

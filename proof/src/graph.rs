@@ -135,5 +135,5 @@ fn targets(value: &Value) -> Vec<String> {
 
 /// The name of an object outside of the template for people.
 pub fn label(id: &str) -> String {
-    id.split_once(' ').map_or_else(|| id.to_owned(), |(_, name)| name.to_owned())
+    ["parameter ", "export "].iter().find_map(|kind| id.strip_prefix(kind)).unwrap_or(id).to_owned()
 }

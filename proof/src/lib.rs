@@ -9,6 +9,7 @@ pub mod cost;
 pub mod diagram;
 pub mod graph;
 pub mod prices;
+pub mod report;
 pub mod review;
 #[cfg(test)]
 mod samples;

@@ -24,7 +24,9 @@ pub struct Price {
 
 pub fn all() -> &'static [Price] {
     static ALL: OnceLock<Vec<Price>> = OnceLock::new();
-    ALL.get_or_init(|| serde_json::from_str(include_str!("../prices.json")).expect("prices.json is checked by a test"))
+    ALL.get_or_init(|| {
+        serde_json::from_str(include_str!("../prices.json")).expect("prices.json is checked by a test")
+    })
 }
 
 /// The price of an item in a region; `None` if the table has no source for it.

@@ -105,7 +105,12 @@ fn spot(resource: &Resource, property: &str, reason: impl Into<String>) -> Spot 
 }
 
 /// The spots of all resources of a type for which a check has a reason.
-fn each(survey: &Survey, kind: &str, property: &str, reason: impl Fn(&Resource) -> Option<String>) -> Vec<Spot> {
+fn each(
+    survey: &Survey,
+    kind: &str,
+    property: &str,
+    reason: impl Fn(&Resource) -> Option<String>,
+) -> Vec<Spot> {
     survey.of_kind(kind).filter_map(|r| reason(r).map(|why| spot(r, property, why))).collect()
 }
 

@@ -18,7 +18,12 @@ pub(crate) const ALL: &[(&str, &str)] = &[
 
 pub(crate) fn setting(region: &str) -> Setting {
     let zones = ["a", "b", "c", "d", "e", "f"].map(|letter| format!("{region}{letter}")).to_vec();
-    Setting { region: region.to_owned(), zones, account: "123456789012".to_owned(), stack: "sample".to_owned() }
+    Setting {
+        region: region.to_owned(),
+        zones,
+        account: "123456789012".to_owned(),
+        stack: "sample".to_owned(),
+    }
 }
 
 pub(crate) fn text(name: &str) -> &'static str {
@@ -26,5 +31,6 @@ pub(crate) fn text(name: &str) -> &'static str {
 }
 
 pub(crate) fn survey(name: &str) -> Survey {
-    Survey::of_template(text(name), &Given::new(), &setting("us-east-1")).unwrap_or_else(|e| panic!("{name}: {e}"))
+    Survey::of_template(text(name), &Given::new(), &setting("us-east-1"))
+        .unwrap_or_else(|e| panic!("{name}: {e}"))
 }

@@ -284,7 +284,7 @@ impl Reading<'_> {
     }
 }
 
-/// Stands for everything that a template reads besides itself.
+/// Represents everything that a template reads besides itself.
 struct Outside<'a> {
     template: Option<&'a Template>,
     parameters: BTreeSet<String>,
@@ -329,6 +329,12 @@ impl Environment for Outside<'_> {
                 Ok(Some(value)) => return Ok(Some(value)),
                 Ok(None) | Err(EvaluateError::NotYet { .. } | EvaluateError::Template(_)) => {}
             }
+        }
+        // The CDK takes such an ARN apart to name an image.
+        if attribute == "Arn" && resource.is_some_and(|r| r.type_name == "AWS::ECR::Repository") {
+            let Pseudo { region, account_id, .. } = self.pseudo;
+            let arn = format!("arn:aws:ecr:{region}:{account_id}:repository/{OPEN}{logical}{CLOSE}");
+            return Ok(Some(arn.into()));
         }
         Ok(Some(reference(&format!("{logical}.{attribute}"))))
     }

@@ -16,12 +16,7 @@ use escale_cloudformation::check::{
 use escale_service::Cloud;
 use escale_store::Store;
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{collections::BTreeSet, fs, path::PathBuf, process::ExitCode};
 
 /// The longest line of the report for a person.
 const WIDTH: usize = 100;

@@ -106,6 +106,12 @@ enum Verb {
     /// Print the monthly price of a template or of a running application: each resource, what redundancy costs and buys, and cheaper
     /// variants. A price without a source is unknown.
     Cost(proof::Cost),
+    /// Review a template or a running application by rules of the Well-Architected Framework, and compute which ports answer from
+    /// the Internet; with --live also probe them, and exit with 1 if both differ.
+    Review(proof::Review),
+    /// Write a document about the architecture: the diagram, each component and why it is there, and the evidence, as one HTML file
+    /// that prints on A4.
+    Report(proof::ReportArgs),
     /// Print the environment variables that point the aws CLI and the SDKs at this cloud, with the root key: eval "$(escale
     /// env)".
     Env(env::Env),
@@ -194,6 +200,8 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
         Verb::Template(args) => template::run(&out, &args)?,
         Verb::Check(args) => return check::run(&out, &args),
+        Verb::Report(args) => proof::report(home, &out, &args).await?,
+        Verb::Review(args) => return proof::review(home, &out, &args).await,
         Verb::Cost(args) => proof::cost(home, &out, &args).await?,
         Verb::Diagram(args) => proof::diagram(home, &out, &args).await?,
         Verb::Env(env) => env::run(home, &out, &env)?,

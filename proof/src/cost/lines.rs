@@ -80,7 +80,8 @@ impl Lines<'_> {
         }
         for balancer in &arch.balancers {
             let at = (balancer.id.as_str(), balancer.line);
-            let (hour, lcu) = if balancer.kind == "network" { ("nlb.hour", "nlb.lcu") } else { ("alb.hour", "alb.lcu") };
+            let (hour, lcu) =
+                if balancer.kind == "network" { ("nlb.hour", "nlb.lcu") } else { ("alb.hour", "alb.lcu") };
             self.add(at, "load balancer", hour, HOURS);
             self.add(at, "load balancer capacity units", lcu, lcu_hours(usage) / arch.balancers.len() as f64);
             if !balancer.is_internal {
@@ -94,7 +95,12 @@ impl Lines<'_> {
                 // Gateway endpoints are free: <https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html>
                 if resource.text("/VpcEndpointType").as_deref() == Some("Interface") {
                     let zones = resource.get("/SubnetIds").as_array().map_or(1, Vec::len);
-                    self.add((id, resource.line), "interface endpoint, one a zone", "endpoint.hour", HOURS * zones as f64);
+                    self.add(
+                        (id, resource.line),
+                        "interface endpoint, one a zone",
+                        "endpoint.hour",
+                        HOURS * zones as f64,
+                    );
                 }
             }
         }
@@ -147,7 +153,9 @@ impl Lines<'_> {
             self.add((id, line), "secret", "secret", 1.0);
         }
         // RDS keeps a managed password in a secret of its own: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html>
-        for database in survey.of_kind("AWS::RDS::DBInstance").filter(|d| d.is_true("/ManageMasterUserPassword")) {
+        for database in
+            survey.of_kind("AWS::RDS::DBInstance").filter(|d| d.is_true("/ManageMasterUserPassword"))
+        {
             self.add((&database.id, database.line), "secret of the master user", "secret", 1.0);
         }
         if survey.of_kind("AWS::Logs::LogGroup").next().is_some() {
@@ -170,7 +178,8 @@ impl Lines<'_> {
             self.add(at, "data to viewers", &format!("cloudfront.{part}.gb"), usage.traffic_gb / share);
             self.add(at, "requests of viewers", &format!("cloudfront.{part}.https"), usage.requests / share);
         }
-        let is_served = arch.balancers.iter().any(|b| !b.is_internal) || arch.services.iter().any(|s| s.has_public_address);
+        let is_served = arch.balancers.iter().any(|b| !b.is_internal)
+            || arch.services.iter().any(|s| s.has_public_address);
         // Data from a region to CloudFront is free: <https://aws.amazon.com/cloudfront/pricing/>
         if arch.distributions.is_empty() && is_served {
             self.add(("", 0), "data to users", "transfer.out", usage.traffic_gb);

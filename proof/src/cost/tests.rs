@@ -22,7 +22,7 @@ fn the_bill_of_the_shop_is_that_of_the_documentation() {
         line(&bill, resource, item).monthly_usd.map(|usd| (usd * 100.0).round() / 100.0)
     };
     assert_eq!(usd("NatGateway1", "nat.hour"), Some(32.85), "730 h x 0.045");
-    assert_eq!(usd("NatGateway1", "nat.gb"), Some(0.23), "5 GB x 0.045");
+    assert_eq!(usd("NatGateway1", "nat.gb"), Some(0.22), "5 GB x 0.045 = 0.225");
     assert_eq!(usd("LoadBalancer", "alb.hour"), Some(16.43), "730 h x 0.0225");
     assert_eq!(usd("LoadBalancer", "alb.lcu"), Some(0.8), "100 GB are 100 LCU-hours x 0.008");
     assert_eq!(usd("LoadBalancer", "ipv4.hour"), Some(7.3), "2 x 730 h x 0.005");
@@ -34,7 +34,11 @@ fn the_bill_of_the_shop_is_that_of_the_documentation() {
     assert_eq!(usd("Zone", "route53.zone"), Some(0.5));
     let sum: f64 = bill.lines.iter().filter_map(|l| l.monthly_usd).sum();
     assert!((bill.total_usd - sum).abs() < 1e-9);
-    assert_eq!(bill.unknown, ["secret (secret)", "secret of the master user (secret)"], "it has no source for us-east-1");
+    assert_eq!(
+        bill.unknown,
+        ["secret (secret)", "secret of the master user (secret)"],
+        "it has no source for us-east-1"
+    );
     assert!(bill.not_priced.is_empty(), "{:?}", bill.not_priced);
 }
 
@@ -56,7 +60,11 @@ fn usage_and_redundancy_change_the_bill() {
     assert!((nat.monthly_usd.unwrap() - HOURS * 0.05).abs() < 1e-9);
     let standby = bill.redundancies.iter().find(|r| r.resource == "DbInstance").unwrap();
     assert!((standby.monthly_usd.unwrap() - (HOURS * 0.032 + 20.0 * 0.115)).abs() < 1e-9);
-    assert!(bill.variants.iter().any(|v| v.what == "one NAT gateway instead of 2" && v.saves_usd == nat.monthly_usd));
+    assert!(
+        bill.variants
+            .iter()
+            .any(|v| v.what == "one NAT gateway instead of 2" && v.saves_usd == nat.monthly_usd)
+    );
     assert!(self::bill("bucket", "us-east-1", Usage::default()).redundancies.is_empty());
 }
 

@@ -125,12 +125,8 @@ pub(super) fn cheaper(arch: &Architecture, lines: &[Line]) -> Vec<Variant> {
     }
     let count: u32 = arch.services.iter().map(|s| s.count.saturating_sub(1)).sum();
     if count > 0 {
-        let saved: Option<f64> = arch
-            .services
-            .iter()
-            .filter(|s| s.count > 1)
-            .map(|s| tasks(arch, s, s.count - 1))
-            .sum();
+        let saved: Option<f64> =
+            arch.services.iter().filter(|s| s.count > 1).map(|s| tasks(arch, s, s.count - 1)).sum();
         all.push(Variant {
             what: "one task for each service".to_owned(),
             saves_usd: saved,

@@ -51,12 +51,18 @@ fn heading(scene: &mut Scene, arch: &Architecture, most: f64) -> f64 {
         y += SIZE * 1.3;
     }
     let state = if arch.is_live { "as it runs now" } else { "as the template creates it" };
-    scene.paragraph(PAGE, (MARGIN, y), most, TITLE, Ink::Muted, &format!("Region {}, {state}", arch.region)) + 12.0
+    scene.paragraph(PAGE, (MARGIN, y), most, TITLE, Ink::Muted, &format!("Region {}, {state}", arch.region))
+        + 12.0
 }
 
 /// The columns of the way in.
 fn edge(arch: &Architecture) -> Vec<Vec<Node>> {
-    let node = |glyph, category, title: &str, subs: Vec<String>| Node { glyph, category, title: title.to_owned(), subs };
+    let node = |glyph, category, title: &str, subs: Vec<String>| Node {
+        glyph,
+        category,
+        title: title.to_owned(),
+        subs,
+    };
     let zones = arch.dns_zones.iter().filter(|zone| !zone.is_private);
     let zones: Vec<Node> = zones
         .map(|zone| node(Glyph::Globe, Category::Edge, "Route 53", vec![format!("zone {}", zone.name)]))
@@ -112,7 +118,8 @@ fn place_side(scene: &mut Scene, arch: &Architecture, nodes: &[Node], area: Rect
     let frame = scene.block(PAGE, area, Style::Frame, "Regional services");
     let (x, mut y) = (area.x + PAD, area.y + PAD);
     scene.text(frame, (x, y + TITLE), TITLE, true, Ink::Strong, "Regional services");
-    y = scene.paragraph(frame, (x, y + 1.5 * TITLE), w, SMALL, Ink::Muted, &format!("in {}", arch.region)) + 6.0;
+    y = scene.paragraph(frame, (x, y + 1.5 * TITLE), w, SMALL, Ink::Muted, &format!("in {}", arch.region))
+        + 6.0;
     for node in nodes {
         let h = node.height(w);
         node.place(scene, frame, Rect::new(x, y, w, h));
@@ -165,7 +172,10 @@ pub(super) fn strip(scene: &mut Scene, parent: usize, area: Rect, chips: &[Chip]
         }
     }
     let mut y = area.y + STRIP_PAD;
-    let heights: Vec<f64> = rows.iter().map(|row| row.iter().map(|(_, lines, _)| chip_height(lines)).fold(0.0, f64::max)).collect();
+    let heights: Vec<f64> = rows
+        .iter()
+        .map(|row| row.iter().map(|(_, lines, _)| chip_height(lines)).fold(0.0, f64::max))
+        .collect();
     let bottom = y + heights.iter().sum::<f64>() + (rows.len() - 1) as f64 * GAP + STRIP_PAD;
     for (n, row) in rows.iter().enumerate() {
         let mut x = area.x;

@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, fmt::Write};
 
 pub fn write(arch: &Architecture) -> String {
     let mut ids = Ids::default();
-    let mut out = format!("# Architecture of {}\n\nRegion {}.\n\n```mermaid\nflowchart TB\n", arch.name, arch.region);
+    let mut out =
+        format!("# Architecture of {}\n\nRegion {}.\n\n```mermaid\nflowchart TB\n", arch.name, arch.region);
     let _ = writeln!(out, "  {}(({}))", ids.of(INTERNET), quoted("Users on the Internet"));
     for zone in &arch.dns_zones {
         let _ = writeln!(out, "  {}[{}]", ids.of(&zone.id), quoted(&format!("Route 53 {}", zone.name)));
@@ -52,11 +53,19 @@ impl Ids {
 }
 
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('&', "&amp;").replace('"', "#quot;").replace('<', "&lt;").replace('>', "&gt;"))
+    format!(
+        "\"{}\"",
+        text.replace('&', "&amp;").replace('"', "#quot;").replace('<', "&lt;").replace('>', "&gt;")
+    )
 }
 
 fn network(out: &mut String, ids: &mut Ids, arch: &Architecture, vpc: &Vpc) {
-    let _ = writeln!(out, "  subgraph {} [{}]", ids.of(&format!("vpc {}", vpc.id)), quoted(&format!("VPC {}", vpc.cidr)));
+    let _ = writeln!(
+        out,
+        "  subgraph {} [{}]",
+        ids.of(&format!("vpc {}", vpc.id)),
+        quoted(&format!("VPC {}", vpc.cidr))
+    );
     for tier in Tier::ALL {
         let subnets: Vec<_> = vpc.subnets.iter().filter(|s| s.tier == tier).collect();
         if subnets.is_empty() {
@@ -64,17 +73,24 @@ fn network(out: &mut String, ids: &mut Ids, arch: &Architecture, vpc: &Vpc) {
         }
         let list: Vec<String> = subnets.iter().map(|s| format!("{} {}", s.zone, s.cidr)).collect();
         let title = format!("{}: {}", tier.name(), list.join(", "));
-        let _ = writeln!(out, "    subgraph {} [{}]", ids.of(&format!("{} {tier:?}", vpc.id)), quoted(&title));
+        let _ =
+            writeln!(out, "    subgraph {} [{}]", ids.of(&format!("{} {tier:?}", vpc.id)), quoted(&title));
         // What is in several tiers is drawn in the first.
         let is_here = |all: &[String]| {
             let tiers = vpc.subnets.iter().filter(|s| all.contains(&s.id)).map(|s| s.tier);
             tiers.min() == Some(tier)
         };
         for balancer in arch.balancers.iter().filter(|b| is_here(&b.subnets)) {
-            let _ = writeln!(out, "      {}[{}]", ids.of(&balancer.id), quoted(&format!("Load balancer {}", balancer.id)));
+            let _ = writeln!(
+                out,
+                "      {}[{}]",
+                ids.of(&balancer.id),
+                quoted(&format!("Load balancer {}", balancer.id))
+            );
         }
         for nat in arch.nats.iter().filter(|n| is_here(std::slice::from_ref(&n.subnet))) {
-            let _ = writeln!(out, "      {}[{}]", ids.of(&nat.id), quoted(&format!("NAT gateway {}", nat.id)));
+            let _ =
+                writeln!(out, "      {}[{}]", ids.of(&nat.id), quoted(&format!("NAT gateway {}", nat.id)));
         }
         for service in arch.services.iter().filter(|s| is_here(&s.subnets)) {
             let text = format!("ECS service {}, {} tasks", service.name, service.count);

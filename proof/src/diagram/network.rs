@@ -28,7 +28,8 @@ pub(super) fn least_width(vpc: &Vpc) -> f64 {
 /// Flows from outside into a VPC.
 pub(super) fn entering(arch: &Architecture) -> Vec<Chip> {
     let is_inside = |id: &str| row_of(arch, id).is_some();
-    let flows = arch.flows.iter().filter(|f| f.means != Means::Dns && is_inside(&f.to) && !is_inside(&f.from));
+    let flows =
+        arch.flows.iter().filter(|f| f.means != Means::Dns && is_inside(&f.to) && !is_inside(&f.from));
     grouped(arch, flows.map(|f| (f.from.as_str(), f.to.as_str(), f.what.as_str())), Glyph::Down)
 }
 
@@ -46,7 +47,7 @@ fn grouped<'a>(
         }
     }
     let text = |(from, to, all): &(&str, &str, Vec<&str>)| {
-        format!("{} → {}  {}", name_of(arch, from), name_of(arch, to), all.join(", "))
+        format!("{} → {} {}", name_of(arch, from), name_of(arch, to), all.join(", "))
     };
     groups.iter().map(|group| Chip { direction, text: text(group) }).collect()
 }
@@ -77,11 +78,11 @@ pub(super) fn place(scene: &mut Scene, arch: &Architecture, vpc: &Vpc, area: Rec
         Tier::ALL.into_iter().filter(|tier| vpc.subnets.iter().any(|s| s.tier == *tier)).collect();
     let strips = strips(arch, vpc, &tiers);
     for (n, tier) in tiers.iter().enumerate() {
-        y = strip(scene, frame, Rect::new(grid.x, y, grid.w, 0.0), &strips[n]);
+        y = strip(scene, frame, grid.strip(y), &strips[n]);
         y = row(scene, arch, vpc, *tier, &grid, y);
     }
     if let Some(last) = strips.last().filter(|chips| !chips.is_empty()) {
-        y = strip(scene, frame, Rect::new(grid.x, y, grid.w, 0.0), last);
+        y = strip(scene, frame, grid.strip(y), last);
     }
     y += PAD;
     scene.blocks[frame].rect.h = y - area.y;
@@ -96,6 +97,11 @@ struct Grid {
 }
 
 impl Grid {
+    /// The space of the chips between two rows: over the columns only.
+    fn strip(&self, y: f64) -> Rect {
+        Rect::new(self.x + LABEL_W, y, self.w - LABEL_W, 0.0)
+    }
+
     fn column(&self, zone: usize) -> f64 {
         self.x + LABEL_W + zone as f64 * (self.zone_w + GAP)
     }
@@ -104,7 +110,7 @@ impl Grid {
 fn header(scene: &mut Scene, vpc: &Vpc, frame: usize, area: Rect) -> f64 {
     let most = area.w - 2.0 * PAD;
     let mut y = area.y + PAD;
-    for line in wrap(&format!("VPC {}  {}", vpc.name, vpc.cidr), 14.0, true, most) {
+    for line in wrap(&format!("VPC {} {}", vpc.name, vpc.cidr), 14.0, true, most) {
         scene.text(frame, (area.x + PAD, y + 12.0), 14.0, true, Ink::Strong, &line);
         y += 20.0;
     }
@@ -140,7 +146,8 @@ fn headings(scene: &mut Scene, vpc: &Vpc, grid: &Grid, y: f64) -> f64 {
     let tallest = lines.iter().map(Vec::len).max().unwrap_or(1) as f64;
     let h = tallest * TITLE * LEADING + 8.0;
     for (n, zone) in vpc.zones.iter().enumerate() {
-        let block = scene.block(grid.frame, Rect::new(grid.column(n), y, grid.zone_w, h), Style::Heading, zone);
+        let block =
+            scene.block(grid.frame, Rect::new(grid.column(n), y, grid.zone_w, h), Style::Heading, zone);
         for (i, line) in lines[n].iter().enumerate() {
             let baseline = y + 4.0 + TITLE + i as f64 * TITLE * LEADING;
             scene.centred(block, baseline, TITLE, true, Ink::Strong, line);
@@ -200,14 +207,13 @@ struct Cell {
 
 impl Cell {
     fn of(arch: &Architecture, vpc: &Vpc, tier: Tier, zone: &str) -> Option<Cell> {
-        let subnets: Vec<&Subnet> =
-            vpc.subnets.iter().filter(|s| s.tier == tier && s.zone == zone).collect();
+        let subnets: Vec<&Subnet> = vpc.subnets.iter().filter(|s| s.tier == tier && s.zone == zone).collect();
         if subnets.is_empty() {
             return None;
         }
-        let captions = subnets.iter().map(|s| {
-            if s.is_outside { s.cidr.clone() } else { format!("{}  {}", s.id, s.cidr) }
-        });
+        let captions = subnets
+            .iter()
+            .map(|s| if s.is_outside { s.cidr.clone() } else { format!("{} {}", s.id, s.cidr) });
         let has = |ids: &[String]| subnets.iter().any(|s| ids.contains(&s.id));
         let mut nodes: Vec<Node> = Vec::new();
         nodes.extend(arch.balancers.iter().filter(|b| has(&b.subnets)).map(balancer));
@@ -218,7 +224,8 @@ impl Cell {
             subs: std::iter::once("NAT gateway".to_owned()).chain(nat.address.clone()).collect(),
         }));
         nodes.extend(arch.services.iter().filter(|s| has(&s.subnets)).map(|s| service(arch, vpc, s, zone)));
-        nodes.extend(arch.databases.iter().filter(|d| has(&d.subnets)).filter_map(|d| database(vpc, d, zone)));
+        nodes
+            .extend(arch.databases.iter().filter(|d| has(&d.subnets)).filter_map(|d| database(vpc, d, zone)));
         Some(Cell { captions: captions.collect(), nodes })
     }
 
@@ -258,7 +265,8 @@ fn balancer(balancer: &crate::graph::Balancer) -> Node {
     let kind = if balancer.kind == "network" { "Network Load Balancer" } else { "Application Load Balancer" };
     let ports: Vec<String> =
         balancer.listeners.iter().map(|l| format!("{} {}", l.protocol, l.port)).collect();
-    let listens = if ports.is_empty() { "no listener".to_owned() } else { format!("listens on {}", ports.join(", ")) };
+    let listens =
+        if ports.is_empty() { "no listener".to_owned() } else { format!("listens on {}", ports.join(", ")) };
     Node {
         glyph: Glyph::Balancer,
         category: Category::Network,
@@ -284,7 +292,11 @@ fn service(arch: &Architecture, vpc: &Vpc, service: &Service, zone: &str) -> Nod
         subs.push(format!("{} of {} tasks here", tasks.len(), service.tasks.len()));
         subs.extend((!tasks.is_empty()).then(|| tasks.join(", ")));
     } else {
-        subs.push(format!("{here} of {} task{} here", service.count, if service.count == 1 { "" } else { "s" }));
+        subs.push(format!(
+            "{here} of {} task{} here",
+            service.count,
+            if service.count == 1 { "" } else { "s" }
+        ));
     }
     if let (Some(vcpu), Some(memory)) = (service.vcpu, service.memory_gb) {
         subs.push(format!("{vcpu} vCPU, {memory} GB each"));
@@ -298,7 +310,7 @@ fn database(vpc: &Vpc, database: &Database, zone: &str) -> Option<Node> {
         .iter()
         .filter(|z| vpc.subnets.iter().any(|s| s.zone == **z && database.subnets.contains(&s.id)))
         .collect();
-    // Without a zone in the template AWS chooses one; the first stands for it.
+    // Without a zone in the template AWS chooses one; the first represents it.
     if let Some(primary) = &database.zone {
         zones.sort_by_key(|z| *z != primary);
     }
@@ -306,7 +318,8 @@ fn database(vpc: &Vpc, database: &Database, zone: &str) -> Option<Node> {
         zones.sort_by_key(|z| (Some(*z) != database.zone.as_ref(), *z != standby));
     }
     let position = zones.iter().position(|z| z.as_str() == zone)?;
-    let what = format!("RDS {}, {}", database.engine, database.class);
+    let port = database.port.map_or_else(String::new, |port| format!(", port {port}"));
+    let what = format!("RDS {}, {}{port}", database.engine, database.class);
     let (glyph, role) = match (position, database.is_multi_az, database.zone.is_some()) {
         (0, _, true) => (Glyph::Database, "primary"),
         (0, true, false) => (Glyph::Database, "primary; AWS chooses its zone"),
@@ -314,11 +327,10 @@ fn database(vpc: &Vpc, database: &Database, zone: &str) -> Option<Node> {
         (1, true, _) => (Glyph::Standby, "standby, synchronous copy"),
         _ => return None,
     };
-    let port = database.port.map_or_else(String::new, |port| format!(", port {port}"));
     Some(Node {
         glyph,
         category: Category::Database,
         title: database.id.clone(),
-        subs: vec![what, format!("{role}{port}")],
+        subs: vec![what, role.to_owned()],
     })
 }

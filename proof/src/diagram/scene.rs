@@ -1,7 +1,7 @@
 //! What a diagram consists of, before it is written down.
 
-use super::text::{width, wrap};
 pub use super::glyph::Glyph;
+use super::text::{width, wrap};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rect {
@@ -159,6 +159,14 @@ impl Scene {
         self.blocks[PAGE].rect
     }
 
+    /// The size of the smallest text in points, if the page is fitted to A4 in the better orientation.
+    pub fn points_on_a4(&self) -> f64 {
+        const PRINTABLE_MM: (f64, f64) = (277.0, 190.0);
+        let (page, (long, short)) = (self.page(), PRINTABLE_MM);
+        let scale = (long / page.w).min(short / page.h).max((short / page.w).min(long / page.h));
+        self.texts.iter().map(|text| text.size).fold(f64::MAX, f64::min) * scale * 72.0 / 25.4
+    }
+
     pub fn block(&mut self, parent: usize, rect: Rect, style: Style, name: &str) -> usize {
         self.blocks.push(Block { rect, style, parent: Some(parent), mark: None, name: name.to_owned() });
         self.blocks.len() - 1
@@ -178,7 +186,15 @@ impl Scene {
     }
 
     /// A paragraph below `y`; returns its lower edge.
-    pub fn paragraph(&mut self, within: usize, at: (f64, f64), most: f64, size: f64, ink: Ink, text: &str) -> f64 {
+    pub fn paragraph(
+        &mut self,
+        within: usize,
+        at: (f64, f64),
+        most: f64,
+        size: f64,
+        ink: Ink,
+        text: &str,
+    ) -> f64 {
         let mut y = at.1;
         for line in wrap(text, size, false, most) {
             self.text(within, (at.0, y + 0.85 * size), size, false, ink, &line);
@@ -190,6 +206,8 @@ impl Scene {
 
 /// The distance of lines, in sizes.
 pub const LEADING: f64 = 1.35;
+/// Smaller text is hard to read: the verb says so.
+pub const LEGIBLE_POINTS: f64 = 5.5;
 pub const TITLE: f64 = 12.5;
 pub const SMALL: f64 = 11.0;
 

@@ -26,7 +26,14 @@ pub(super) fn flows(scene: &mut Scene, arch: &Architecture, area: Rect) -> f64 {
     let mut bottom: f64 = top;
     for (n, half) in rows.chunks(rows.len().div_ceil(halves)).enumerate() {
         let x = area.x + PAD + n as f64 * (w + PAD);
-        let mut y = line(scene, panel, (x, top), w, &["From", "To", "Ports", "Because of"].map(str::to_owned), Ink::Muted);
+        let mut y = line(
+            scene,
+            panel,
+            (x, top),
+            w,
+            &["From", "To", "Ports", "Because of"].map(str::to_owned),
+            Ink::Muted,
+        );
         for row in half {
             y = line(scene, panel, (x, y), w, row, Ink::Strong);
         }

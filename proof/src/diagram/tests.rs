@@ -1,6 +1,6 @@
 //! The geometry of every sample: nothing overlaps, no text is cut, and a page of A4 is legible.
 
-use super::scene::{Rect, Scene};
+use super::scene::{LEGIBLE_POINTS, Rect, Scene};
 use super::{Theme, layout, mermaid, svg};
 use crate::{graph::Architecture, samples};
 
@@ -62,16 +62,14 @@ fn lines_cross_no_text_and_no_block() {
     }
 }
 
-/// 5.5 pt on the printable part of A4, in the better orientation.
+/// A large architecture needs A3, on which each text is larger by the root of two.
 #[test]
-fn a_page_of_a4_is_legible() {
-    const LEAST_MM: f64 = 5.5 * 25.4 / 72.0;
+fn a_page_is_legible_on_paper() {
     for (name, scene) in scenes() {
-        let page = scene.page();
-        let scale = (277.0 / page.w).min(190.0 / page.h).max((190.0 / page.w).min(277.0 / page.h));
-        let smallest = scene.texts.iter().map(|t| t.size).fold(f64::MAX, f64::min) * scale;
-        let is_large = matches!(name, "six-zones" | "cdk" | "long-names");
-        assert!(smallest >= LEAST_MM || is_large, "{name}: {smallest:.2} mm, {} by {}", page.w, page.h);
+        let points = scene.points_on_a4();
+        let is_large = matches!(name, "cdk" | "long-names" | "mesh" | "six-zones");
+        let least = if is_large { LEGIBLE_POINTS / std::f64::consts::SQRT_2 } else { LEGIBLE_POINTS };
+        assert!(points >= least, "{name}: {points:.1} pt, {:?}", scene.page());
     }
 }
 
@@ -81,7 +79,7 @@ fn svg_is_well_formed_and_self_contained() {
         for theme in [Theme::Light, Theme::Dark, Theme::Auto] {
             let text = svg::write(&scene, theme);
             assert!(text.starts_with("<svg ") && text.ends_with("</svg>\n"), "{name}");
-            assert_eq!(text.matches("http").count(), 1, "{name}: only the namespace is a URL");
+            assert_eq!(text.matches("://").count(), 1, "{name}: only the namespace is a URL");
         }
     }
     assert_eq!(svg::escape("a<b & \"c\"\u{1}"), "a&lt;b &amp; &quot;c&quot; ");
@@ -93,7 +91,7 @@ fn shop_shows_what_it_consists_of() {
     let scene = layout(&arch);
     let all: Vec<&str> = scene.texts.iter().map(|t| t.text.as_str()).collect();
     for expected in [
-        "VPC Vpc  10.0.0.0/16",
+        "VPC Vpc 10.0.0.0/16",
         "us-east-1a",
         "us-east-1b",
         "Internet gateway",
@@ -106,14 +104,17 @@ fn shop_shows_what_it_consists_of() {
         "CloudFront",
         "S3 bucket",
         "Image repository",
-        "LoadBalancer → backend  tcp 8000",
-        "backend → DbInstance  tcp 5432",
-        "Public subnets",
+        "LoadBalancer → backend tcp 8000",
+        "backend → DbInstance tcp 5432",
+        "Public",
     ] {
-        assert!(all.contains(&expected), "{expected} is not among {all:#?}");
+        assert!(all.iter().any(|text| text.starts_with(expected)), "{expected} is not among {all:#?}");
     }
     let text = mermaid::write(&arch);
-    assert!(text.contains("flowchart TB") && text.contains("RDS postgres DbInstance, primary and standby"), "{text}");
+    assert!(
+        text.contains("flowchart TB") && text.contains("RDS postgres DbInstance, primary and standby"),
+        "{text}"
+    );
     assert_eq!(text.matches("subgraph").count(), 4);
     assert_eq!(text.lines().filter(|line| line.trim() == "end").count(), 4);
 }

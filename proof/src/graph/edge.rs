@@ -37,8 +37,7 @@ pub struct DnsZone {
 }
 
 pub(super) fn read(survey: &Survey, made: &mut Architecture) {
-    made.distributions =
-        survey.of_kind("AWS::CloudFront::Distribution").map(distribution).collect();
+    made.distributions = survey.of_kind("AWS::CloudFront::Distribution").map(distribution).collect();
     made.dns_zones = zones(survey);
     made.repositories = repositories(survey);
 }
@@ -102,7 +101,8 @@ fn zones(survey: &Survey) -> Vec<DnsZone> {
         let zone = match zones.iter_mut().find(|z| ids.contains(&z.id)) {
             Some(zone) => zone,
             None => {
-                let name = ids.first().map_or_else(|| shown(record.get("/HostedZoneName")), |id| super::label(id));
+                let name =
+                    ids.first().map_or_else(|| shown(record.get("/HostedZoneName")), |id| super::label(id));
                 zones.push(DnsZone {
                     id: name.clone(),
                     line: record.line,
@@ -124,6 +124,10 @@ fn repositories(survey: &Survey) -> Vec<String> {
     let mut found: Vec<String> = survey.of_kind("AWS::ECR::Repository").map(|r| r.id.clone()).collect();
     for task in survey.of_kind("AWS::ECS::TaskDefinition") {
         for container in task.get("/ContainerDefinitions").as_array().into_iter().flatten() {
+            // An image that is not known is among the survey's unknowns already.
+            if container["Image"].is_null() {
+                continue;
+            }
             let own = references(&container["Image"]).iter().any(|r| found.contains(&r.to));
             let name = image_name(&container["Image"]);
             if !own && !found.contains(&name) {

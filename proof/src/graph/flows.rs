@@ -119,14 +119,20 @@ fn without_groups(survey: &Survey, made: &mut Architecture, member: &Member) {
         let what = if is_network {
             format!("{} has no security group: it accepts connections from everywhere", member.id)
         } else {
-            format!("{} has the default security group of its VPC, whose rules are not in the template", member.id)
+            format!(
+                "{} has the default security group of its VPC, whose rules are not in the template",
+                member.id
+            )
         };
         made.note(line, what);
     }
     for group in &member.end.groups {
         if !survey.resources.contains_key(group) {
             let name = super::label(group);
-            made.note(line, format!("{}: the rules of the security group {name} are not in the template", member.id));
+            made.note(
+                line,
+                format!("{}: the rules of the security group {name} are not in the template", member.id),
+            );
         }
     }
 }
@@ -158,7 +164,8 @@ fn inbound(made: &Architecture, groups: &[Group], to: &Member) -> Vec<Flow> {
     if is_network && to.end.groups.is_empty() {
         allowed.push(Ports { protocol: "all".to_owned(), first: 0, last: u16::MAX });
     }
-    let flow = |what| Flow { from: INTERNET.to_owned(), to: to.id.clone(), what, means: Means::SecurityGroups };
+    let flow =
+        |what| Flow { from: INTERNET.to_owned(), to: to.id.clone(), what, means: Means::SecurityGroups };
     on_ports(&allowed, to).into_iter().map(flow).collect()
 }
 
@@ -185,7 +192,12 @@ fn of_edge(made: &Architecture) -> Vec<Flow> {
     let mut flows = Vec::new();
     for zone in &made.dns_zones {
         for (name, target) in &zone.records {
-            flows.push(Flow { from: zone.id.clone(), to: target.clone(), what: name.clone(), means: Means::Dns });
+            flows.push(Flow {
+                from: zone.id.clone(),
+                to: target.clone(),
+                what: format!("dns {name}"),
+                means: Means::Dns,
+            });
         }
     }
     for distribution in &made.distributions {
@@ -203,7 +215,12 @@ fn of_edge(made: &Architecture) -> Vec<Flow> {
             flows.push(Flow {
                 from: distribution.id.clone(),
                 to: origin.target.clone(),
-                what: format!("{} {} {}", origin.protocol.to_lowercase(), origin.port, origin.paths.join(" ")),
+                what: format!(
+                    "{} {} {}",
+                    origin.protocol.to_lowercase(),
+                    origin.port,
+                    origin.paths.join(" ")
+                ),
                 means: Means::Origin,
             });
         }
@@ -226,8 +243,13 @@ fn of_tasks(survey: &Survey, made: &Architecture) -> Vec<Flow> {
         for container in task.get("/ContainerDefinitions").as_array().into_iter().flatten() {
             let image = &container["Image"];
             let own = references(image).into_iter().find(|r| made.repositories.contains(&r.to));
-            add(own.map_or_else(|| edge::image_name(image), |r| r.to));
-            targets(&container["Secrets"]).into_iter().filter(|id| made.secrets.contains(id)).for_each(&mut add);
+            if !image.is_null() {
+                add(own.map_or_else(|| edge::image_name(image), |r| r.to));
+            }
+            targets(&container["Secrets"])
+                .into_iter()
+                .filter(|id| made.secrets.contains(id))
+                .for_each(&mut add);
             let secrets = container["Secrets"].as_array().into_iter().flatten();
             for secret in secrets.flat_map(|s| targets(&s["ValueFrom"])) {
                 if made.secrets.contains(&secret) {
@@ -248,8 +270,12 @@ fn buckets_of_role(survey: &Survey, task: &Resource) -> Vec<String> {
     let separate = survey
         .resources
         .values()
-        .filter(|r| matches!(r.kind.as_str(), "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy" | "AWS::IAM::RolePolicy"))
-        .filter(|r| targets(r.get("/Roles")).contains(&role.id) || targets(r.get("/RoleName")).contains(&role.id))
+        .filter(|r| {
+            matches!(r.kind.as_str(), "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy" | "AWS::IAM::RolePolicy")
+        })
+        .filter(|r| {
+            targets(r.get("/Roles")).contains(&role.id) || targets(r.get("/RoleName")).contains(&role.id)
+        })
         .map(|r| &r.properties);
     let policies = std::iter::once(role.get("/Policies")).chain(separate);
     let mut found: Vec<String> = policies

@@ -91,8 +91,10 @@ pub struct Bucket {
 }
 
 pub(super) fn read(survey: &Survey, made: &mut Architecture) {
-    made.balancers = survey.of_kind("AWS::ElasticLoadBalancingV2::LoadBalancer").map(|r| balancer(survey, r)).collect();
-    let services: Vec<Service> = survey.of_kind("AWS::ECS::Service").map(|r| service(survey, r, made)).collect();
+    made.balancers =
+        survey.of_kind("AWS::ElasticLoadBalancingV2::LoadBalancer").map(|r| balancer(survey, r)).collect();
+    let services: Vec<Service> =
+        survey.of_kind("AWS::ECS::Service").map(|r| service(survey, r, made)).collect();
     made.services = services;
     made.databases = survey.of_kind("AWS::RDS::DBInstance").map(|r| database(survey, r)).collect();
     made.nats = survey
@@ -119,19 +121,20 @@ fn balancer(survey: &Survey, resource: &Resource) -> Balancer {
     let mappings = resource.get("/SubnetMappings").as_array().into_iter().flatten();
     subnets.extend(mappings.flat_map(|mapping| targets(&mapping["SubnetId"])));
     let of_this = |r: &&Resource| targets(r.get("/LoadBalancerArn")).contains(&resource.id);
-    let listeners = survey.of_kind("AWS::ElasticLoadBalancingV2::Listener").filter(of_this).filter_map(|listener| {
-        let mut target_groups = target_groups(survey, listener.get("/DefaultActions"));
-        let rules = survey.of_kind("AWS::ElasticLoadBalancingV2::ListenerRule");
-        for rule in rules.filter(|rule| targets(rule.get("/ListenerArn")).contains(&listener.id)) {
-            target_groups.extend(self::target_groups(survey, rule.get("/Actions")));
-        }
-        Some(Listener {
-            port: port_of(listener.get("/Port"))?,
-            protocol: listener.text("/Protocol").unwrap_or_else(|| "HTTP".to_owned()),
-            line: listener.line,
-            target_groups,
-        })
-    });
+    let listeners =
+        survey.of_kind("AWS::ElasticLoadBalancingV2::Listener").filter(of_this).filter_map(|listener| {
+            let mut target_groups = target_groups(survey, listener.get("/DefaultActions"));
+            let rules = survey.of_kind("AWS::ElasticLoadBalancingV2::ListenerRule");
+            for rule in rules.filter(|rule| targets(rule.get("/ListenerArn")).contains(&listener.id)) {
+                target_groups.extend(self::target_groups(survey, rule.get("/Actions")));
+            }
+            Some(Listener {
+                port: port_of(listener.get("/Port"))?,
+                protocol: listener.text("/Protocol").unwrap_or_else(|| "HTTP".to_owned()),
+                line: listener.line,
+                target_groups,
+            })
+        });
     Balancer {
         id: resource.id.clone(),
         line: resource.line,
@@ -157,7 +160,10 @@ fn service(survey: &Survey, resource: &Resource, made: &mut Architecture) -> Ser
     if task.is_none() {
         made.note(
             resource.line_of("TaskDefinition"),
-            format!("{}: the task definition is not in the template: its size and ports are not known", resource.id),
+            format!(
+                "{}: the task definition is not in the template: its size and ports are not known",
+                resource.id
+            ),
         );
     }
     let containers = task.and_then(|t| t.get("/ContainerDefinitions").as_array()).into_iter().flatten();

@@ -174,7 +174,7 @@ fn default_route<'a>(survey: &'a Survey, subnet: &str) -> Option<&'a Resource> {
 
 fn leads_to_the_internet(survey: &Survey, route: &Resource) -> bool {
     let gateway = route.get("/GatewayId");
-    // A route to a gateway outside of the template may lead to a virtual private gateway; `igw-` tells them apart.
+    // A route to a gateway outside of the template may lead to a virtual private gateway. The ids of Internet gateways begin with `igw-`.
     let is_outside = references(gateway).iter().any(|r| !survey.resources.contains_key(&r.to));
     survey.referred(gateway, "AWS::EC2::InternetGateway").is_some()
         || is_outside
@@ -192,7 +192,9 @@ fn outside(survey: &Survey, made: &mut Architecture, uses: &Uses) {
         let tier = if service.has_public_address { Tier::Public } else { Tier::Application };
         used.extend(service.subnets.iter().map(|id| (id.clone(), tier, service.line)));
     }
-    used.extend(made.databases.iter().flat_map(|d| d.subnets.iter().map(|id| (id.clone(), Tier::Data, d.line))));
+    used.extend(
+        made.databases.iter().flat_map(|d| d.subnets.iter().map(|id| (id.clone(), Tier::Data, d.line))),
+    );
     used.extend(made.nats.iter().map(|n| (n.subnet.clone(), Tier::Public, n.line)));
     let parameters: Vec<String> = survey
         .resources
@@ -207,7 +209,7 @@ fn outside(survey: &Survey, made: &mut Architecture, uses: &Uses) {
         made.note(
             line,
             format!(
-                "the subnets {} are not in the template: their zones and routes are not known, and their tier is that of their use",
+                "the subnets {} are not in the template: their zones, networks and routes are not known, and their tier is that of their use",
                 label(&id)
             ),
         );

@@ -56,10 +56,9 @@ fn group(survey: &Survey, resource: &Resource) -> Group {
     if resource.get("/SecurityGroupEgress").is_null() {
         egress.extend(rules(&json!({"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}), resource.line));
     }
-    for (kind, list) in [
-        ("AWS::EC2::SecurityGroupIngress", &mut ingress),
-        ("AWS::EC2::SecurityGroupEgress", &mut egress),
-    ] {
+    for (kind, list) in
+        [("AWS::EC2::SecurityGroupIngress", &mut ingress), ("AWS::EC2::SecurityGroupEgress", &mut egress)]
+    {
         let own = survey.of_kind(kind).filter(|r| targets(r.get("/GroupId")).contains(&resource.id));
         list.extend(own.flat_map(|r| rules(&r.properties, r.line)));
     }

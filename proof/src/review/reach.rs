@@ -19,17 +19,14 @@ pub struct Computed {
 /// Everything with a public address. Distributions and AWS's own services are not part of it: their addresses belong to all
 /// customers.
 pub fn computed(arch: &Architecture) -> Vec<Computed> {
-    let balancers = arch
-        .balancers
-        .iter()
-        .filter(|b| !b.is_internal)
-        .map(|b| (b.id.clone(), b.line, b.addresses.clone()));
+    let balancers =
+        arch.balancers.iter().filter(|b| !b.is_internal).map(|b| (b.id.clone(), b.line, b.addresses.clone()));
     let nats = arch.nats.iter().map(|n| (n.id.clone(), n.line, n.address.iter().cloned().collect()));
-    let services = arch.services.iter().filter(|s| s.has_public_address).map(|s| {
-        (s.id.clone(), s.line, s.tasks.iter().filter_map(|t| t.public_address.clone()).collect())
-    });
-    let databases =
-        arch.databases.iter().filter(|d| d.is_public).map(|d| (d.id.clone(), d.line, Vec::new()));
+    let services =
+        arch.services.iter().filter(|s| s.has_public_address).map(|s| {
+            (s.id.clone(), s.line, s.tasks.iter().filter_map(|t| t.public_address.clone()).collect())
+        });
+    let databases = arch.databases.iter().filter(|d| d.is_public).map(|d| (d.id.clone(), d.line, Vec::new()));
     let all = balancers.chain(nats).chain(services).chain(databases);
     all.map(|(resource, line, addresses)| {
         let (ports, is_open_ended) = ports(arch, &resource);
@@ -39,7 +36,8 @@ pub fn computed(arch: &Architecture) -> Vec<Computed> {
 }
 
 fn ports(arch: &Architecture, id: &str) -> (BTreeSet<u16>, bool) {
-    let flows = arch.flows.iter().filter(|f| f.from == INTERNET && f.to == id && f.means == Means::SecurityGroups);
+    let flows =
+        arch.flows.iter().filter(|f| f.from == INTERNET && f.to == id && f.means == Means::SecurityGroups);
     let mut found = BTreeSet::new();
     let mut is_open_ended = false;
     for flow in flows {

@@ -27,7 +27,9 @@ pub(super) const RULES: &[Rule] = &[
         Some(Control { id: "CT.RDS.PR.1", page: RDS }),
         |survey, _| {
             each(survey, "AWS::RDS::DBInstance", "MultiAZ", |r| {
-                is_off(r, "/MultiAZ").then(|| "a failure of the server or its zone stops the database until it is restored".to_owned())
+                is_off(r, "/MultiAZ").then(|| {
+                    "a failure of the server or its zone stops the database until it is restored".to_owned()
+                })
             })
         },
     ),
@@ -65,7 +67,8 @@ pub(super) const RULES: &[Rule] = &[
         |survey, _| {
             each(survey, "AWS::RDS::DBInstance", "", |r| {
                 use escale_cloudformation::template::RemovalPolicy::Delete;
-                (r.deletion_policy == Some(Delete)).then(|| "the deletion of the stack deletes the data".to_owned())
+                (r.deletion_policy == Some(Delete))
+                    .then(|| "the deletion of the stack deletes the data".to_owned())
             })
         },
     ),
@@ -164,7 +167,8 @@ fn foreign_nat(_: &Survey, arch: &Architecture) -> Vec<Spot> {
         let nat = subnet.nat.as_ref().and_then(|id| arch.nats.iter().find(|n| n.id == *id));
         let Some(home) = nat.and_then(|nat| arch.subnet(&nat.subnet)) else { continue };
         if home.zone != subnet.zone {
-            let reason = format!("its way to the Internet leads through {}: a failure there cuts it off", home.zone);
+            let reason =
+                format!("its way to the Internet leads through {}: a failure there cuts it off", home.zone);
             spots.push(Spot { resource: subnet.id.clone(), line: subnet.line, reason });
         }
     }

@@ -82,7 +82,8 @@ pub(super) const RULES: &[Rule] = &[
         control: None,
         check: |_, arch| {
             let lacking = arch.vpcs.iter().filter(|vpc| {
-                vpc.subnets.iter().any(|s| s.nat.is_some()) && !vpc.endpoints.iter().any(|(_, service)| service == "s3")
+                vpc.subnets.iter().any(|s| s.nat.is_some())
+                    && !vpc.endpoints.iter().any(|(_, service)| service == "s3")
             });
             let line = |vpc: &crate::graph::Vpc| vpc.subnets.first().map_or(0, |s| s.line);
             let reason = || "images and objects from S3 are billed by the NAT gateway".to_owned();
@@ -120,8 +121,11 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn no_alarm(survey: &Survey, arch: &Architecture) -> Vec<Spot> {
-    let watched: Vec<String> =
-        survey.of_kind("AWS::CloudWatch::Alarm").flat_map(|a| references(&a.properties)).map(|r| r.to).collect();
+    let watched: Vec<String> = survey
+        .of_kind("AWS::CloudWatch::Alarm")
+        .flat_map(|a| references(&a.properties))
+        .map(|r| r.to)
+        .collect();
     let balancers = arch.balancers.iter().map(|b| (&b.id, b.line));
     let databases = arch.databases.iter().map(|d| (&d.id, d.line));
     let silent = balancers.chain(databases).filter(|(id, _)| !watched.contains(id));

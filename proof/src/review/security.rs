@@ -8,7 +8,10 @@ use serde_json::Value;
 /// A rule of AWS Config whose page has been read.
 macro_rules! config {
     ($id:literal, $page:literal) => {
-        Some(Control { id: $id, page: concat!("https://docs.aws.amazon.com/config/latest/developerguide/", $page, ".html") })
+        Some(Control {
+            id: $id,
+            page: concat!("https://docs.aws.amazon.com/config/latest/developerguide/", $page, ".html"),
+        })
     };
 }
 pub(super) use config;
@@ -41,17 +44,25 @@ pub(super) const RULES: &[Rule] = &[
         "Give the DB subnet group private subnets only.",
         None,
         |_, arch| {
-            let is_public = |id: &String| arch.subnet(id).is_some_and(|s| s.tier == Tier::Public && !s.is_outside);
+            let is_public =
+                |id: &String| arch.subnet(id).is_some_and(|s| s.tier == Tier::Public && !s.is_outside);
             let exposed = arch.databases.iter().filter(|d| d.subnets.iter().any(is_public));
             let reason = || "a subnet of the database has a route to an Internet gateway".to_owned();
             exposed.map(|d| Spot { resource: d.id.clone(), line: d.line, reason: reason() }).collect()
         },
     ),
-    rule("SEC03", "Databases are encrypted at rest", "Set StorageEncrypted to true; it replaces the database.", None, |survey, _| {
-        each(survey, "AWS::RDS::DBInstance", "StorageEncrypted", |r| {
-            is_off(r, "/StorageEncrypted").then(|| "the storage and its backups are not encrypted".to_owned())
-        })
-    }),
+    rule(
+        "SEC03",
+        "Databases are encrypted at rest",
+        "Set StorageEncrypted to true; it replaces the database.",
+        None,
+        |survey, _| {
+            each(survey, "AWS::RDS::DBInstance", "StorageEncrypted", |r| {
+                is_off(r, "/StorageEncrypted")
+                    .then(|| "the storage and its backups are not encrypted".to_owned())
+            })
+        },
+    ),
     rule(
         "SEC04",
         "Security groups open only web ports to the Internet",
@@ -65,7 +76,8 @@ pub(super) const RULES: &[Rule] = &[
         "Set all four members of PublicAccessBlockConfiguration to true.",
         config!("S3_BUCKET_LEVEL_PUBLIC_ACCESS_PROHIBITED", "s3-bucket-level-public-access-prohibited"),
         |survey, _| {
-            const ALL: [&str; 4] = ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
+            const ALL: [&str; 4] =
+                ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
             each(survey, "AWS::S3::Bucket", "PublicAccessBlockConfiguration", |r| {
                 // Since 2023 a bucket without this property blocks public access:
                 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/create-bucket-faq.html
@@ -78,11 +90,17 @@ pub(super) const RULES: &[Rule] = &[
             })
         },
     ),
-    rule("SEC06", "Tasks have no public address", "Set AssignPublicIp to DISABLED and use private subnets.", None, |_, arch| {
-        let public = arch.services.iter().filter(|s| s.has_public_address);
-        let reason = || "each task gets a public address".to_owned();
-        public.map(|s| Spot { resource: s.id.clone(), line: s.line, reason: reason() }).collect()
-    }),
+    rule(
+        "SEC06",
+        "Tasks have no public address",
+        "Set AssignPublicIp to DISABLED and use private subnets.",
+        None,
+        |_, arch| {
+            let public = arch.services.iter().filter(|s| s.has_public_address);
+            let reason = || "each task gets a public address".to_owned();
+            public.map(|s| Spot { resource: s.id.clone(), line: s.line, reason: reason() }).collect()
+        },
+    ),
     rule(
         "SEC07",
         "HTTP of load balancers for users is redirected to HTTPS",
@@ -100,7 +118,9 @@ pub(super) const RULES: &[Rule] = &[
                 let config = r.get("/DistributionConfig");
                 let others = config["CacheBehaviors"].as_array().into_iter().flatten();
                 let all = std::iter::once(&config["DefaultCacheBehavior"]).chain(others);
-                let plain = all.filter(|b| text_of(&b["ViewerProtocolPolicy"]).as_deref() == Some("allow-all")).count();
+                let plain = all
+                    .filter(|b| text_of(&b["ViewerProtocolPolicy"]).as_deref() == Some("allow-all"))
+                    .count();
                 (plain > 0).then(|| format!("{plain} behaviour(s) accept plain HTTP"))
             })
         },
@@ -116,7 +136,8 @@ pub(super) const RULES: &[Rule] = &[
                 let open = origins.iter().filter(|o| {
                     o["S3OriginConfig"].is_object()
                         && o["OriginAccessControlId"].is_null()
-                        && text_of(&o["S3OriginConfig"]["OriginAccessIdentity"]).is_none_or(|text| text.is_empty())
+                        && text_of(&o["S3OriginConfig"]["OriginAccessIdentity"])
+                            .is_none_or(|text| text.is_empty())
                         && references(&o["S3OriginConfig"]).is_empty()
                 });
                 let count = open.count();
@@ -131,7 +152,13 @@ pub(super) const RULES: &[Rule] = &[
         config!("ECS_NO_ENVIRONMENT_SECRETS", "ecs-no-environment-secrets"),
         secrets_in_environment,
     ),
-    rule("SEC11", "Policies do not allow all actions on all resources", "List the actions and resources that are needed.", None, admin),
+    rule(
+        "SEC11",
+        "Policies do not allow all actions on all resources",
+        "List the actions and resources that are needed.",
+        None,
+        admin,
+    ),
     rule(
         "SEC12",
         "The password of a database is managed by RDS",
@@ -141,7 +168,8 @@ pub(super) const RULES: &[Rule] = &[
             each(survey, "AWS::RDS::DBInstance", "MasterUserPassword", |r| {
                 let password = r.get("/MasterUserPassword");
                 let is_reference = text_of(password).is_some_and(|text| text.contains("{{resolve:"));
-                (!password.is_null() && !is_reference).then(|| "the template or a parameter has the password".to_owned())
+                (!password.is_null() && !is_reference)
+                    .then(|| "the template or a parameter has the password".to_owned())
             })
         },
     ),
@@ -168,7 +196,9 @@ fn open_ports(survey: &Survey, _: &Architecture) -> Vec<Spot> {
     let mut spots = Vec::new();
     for group in security::groups(survey) {
         for rule in group.ingress.iter().filter(|rule| security::is_open(&rule.peer)) {
-            let is_web = rule.ports.protocol == "tcp" && rule.ports.first == rule.ports.last && matches!(rule.ports.first, 80 | 443);
+            let is_web = rule.ports.protocol == "tcp"
+                && rule.ports.first == rule.ports.last
+                && matches!(rule.ports.first, 80 | 443);
             let is_icmp = rule.ports.protocol.starts_with("icmp");
             if !is_web && !is_icmp {
                 let reason = format!("{} is open to the Internet", rule.ports.shown());
@@ -183,10 +213,13 @@ fn plain_http(survey: &Survey, arch: &Architecture) -> Vec<Spot> {
     let mut spots = Vec::new();
     for balancer in arch.balancers.iter().filter(|b| !b.is_internal && b.kind == "application") {
         let listeners = survey.of_kind("AWS::ElasticLoadBalancingV2::Listener");
-        for listener in listeners.filter(|l| references(l.get("/LoadBalancerArn")).iter().any(|r| r.to == balancer.id)) {
+        for listener in
+            listeners.filter(|l| references(l.get("/LoadBalancerArn")).iter().any(|r| r.to == balancer.id))
+        {
             let actions = listener.get("/DefaultActions").as_array().into_iter().flatten();
             let mut kinds = actions.filter_map(|action| text_of(&action["Type"]));
-            if listener.text("/Protocol").as_deref() == Some("HTTP") && !kinds.any(|kind| kind == "redirect") {
+            if listener.text("/Protocol").as_deref() == Some("HTTP") && !kinds.any(|kind| kind == "redirect")
+            {
                 spots.push(spot(listener, "Protocol", "the listener serves plain HTTP"));
             }
         }

@@ -131,7 +131,10 @@ fn each_rule_finds_its_case() {
 fn computes_which_ports_answer() {
     let reach = |name: &str| {
         let computed = reach::computed(&Architecture::of(&samples::survey(name)));
-        computed.into_iter().map(|c| (c.resource, c.ports.into_iter().collect::<Vec<_>>())).collect::<Vec<_>>()
+        computed
+            .into_iter()
+            .map(|c| (c.resource, c.ports.into_iter().collect::<Vec<_>>()))
+            .collect::<Vec<_>>()
     };
     let of = |list: &[(&str, &[u16])]| -> Vec<(String, Vec<u16>)> {
         list.iter().map(|(id, ports)| ((*id).to_owned(), ports.to_vec())).collect()
@@ -139,7 +142,10 @@ fn computes_which_ports_answer() {
     assert_eq!(reach("shop"), of(&[("LoadBalancer", &[80]), ("NatGateway1", &[]), ("NatGateway2", &[])]));
     // The tasks have public addresses, but only the load balancer may open connections to them.
     assert_eq!(reach("minimal"), of(&[("Balancer", &[80]), ("Web", &[])]));
-    assert_eq!(reach("two-networks"), of(&[("EastFront" , &[8080])]).into_iter().map(|(_, p)| ("Front".to_owned(), p)).collect::<Vec<_>>());
+    assert_eq!(
+        reach("two-networks"),
+        of(&[("EastFront", &[8080])]).into_iter().map(|(_, p)| ("Front".to_owned(), p)).collect::<Vec<_>>()
+    );
 }
 
 #[test]

@@ -38,7 +38,8 @@ pub(crate) struct Cost {
 /// A size in GB. AWS bills GB of 2^30 bytes; a TB has 1024 of them.
 fn gigabytes(text: &str) -> Result<f64, String> {
     let units = [("TB", 1024.0), ("GB", 1.0), ("MB", 1.0 / 1024.0)];
-    scaled(text, &units).ok_or_else(|| format!("'{text}' is not a size: write for example 100GB, 2TB or 500MB"))
+    scaled(text, &units)
+        .ok_or_else(|| format!("'{text}' is not a size: write for example 100GB, 2TB or 500MB"))
 }
 
 fn count(text: &str) -> Result<f64, String> {
@@ -47,7 +48,8 @@ fn count(text: &str) -> Result<f64, String> {
 }
 
 fn scaled(text: &str, units: &[(&str, f64)]) -> Option<f64> {
-    let (number, factor) = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
+    let (number, factor) =
+        units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
     let number: f64 = number.trim().parse().ok()?;
     (number.is_finite() && number >= 0.0).then_some(number * factor)
 }
@@ -74,7 +76,15 @@ pub(crate) async fn run(home: &Home, out: &Output, args: &Cost) -> Result<()> {
     value["source"] = read.source.as_str().into();
     value["at_ten_times_the_usage_usd"] = json!(ten.total_usd);
     value["template_unknown"] = serde_json::to_value(&read.architecture.unknown)?;
-    out.say(&in_words(&read.source, &bill, &ten, &read.architecture.unknown.iter().map(|u| u.what.clone()).collect::<Vec<_>>()), &value);
+    out.say(
+        &in_words(
+            &read.source,
+            &bill,
+            &ten,
+            &read.architecture.unknown.iter().map(|u| u.what.clone()).collect::<Vec<_>>(),
+        ),
+        &value,
+    );
     Ok(())
 }
 
@@ -86,8 +96,15 @@ fn in_words(source: &str, bill: &Bill, ten: &Bill, template_unknown: &[String]) 
     let mut lines = vec![format!("{source} in {}: USD a month", bill.region)];
     lines.extend(bill.lines.iter().map(row));
     lines.push(format!("{:>10}  total{}", money(Some(bill.total_usd)), without(bill)));
-    lines.push(format!("{:>10}  total at 10 times this usage, with the same tasks and servers", money(Some(ten.total_usd))));
-    section(&mut lines, "Unknown, and not in the total: the table of prices has no source for", &bill.unknown);
+    lines.push(format!(
+        "{:>10}  total at 10 times this usage, with the same tasks and servers",
+        money(Some(ten.total_usd))
+    ));
+    section(
+        &mut lines,
+        "Unknown, and not in the total: the table of prices has no source for",
+        &bill.unknown,
+    );
     section(&mut lines, "Not priced", &bill.not_priced);
     section(&mut lines, "Not known from the template", template_unknown);
     let redundancies: Vec<String> = bill
@@ -100,7 +117,9 @@ fn in_words(source: &str, bill: &Bill, ten: &Bill, template_unknown: &[String]) 
         .variants
         .iter()
         .map(|v| match v.saves_usd {
-            Some(usd) if usd < 0.0 => format!("{:>8}  {} costs more here. {}", money(Some(usd)), v.what, v.loses),
+            Some(usd) if usd < 0.0 => {
+                format!("{:>8}  {} costs more here. {}", money(Some(usd)), v.what, v.loses)
+            }
             usd => format!("{:>8}  saved by {}. {}", money(usd), v.what, v.loses),
         })
         .collect();

@@ -4,7 +4,7 @@ use super::{super::Output, Read, Subject, image};
 use crate::home::Home;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use escale_proof::diagram::{Theme, layout, mermaid, svg};
+use escale_proof::diagram::{Theme, layout, mermaid, scene::LEGIBLE_POINTS, svg};
 use serde_json::json;
 use std::{fs, path::PathBuf};
 
@@ -50,7 +50,9 @@ pub(crate) async fn run(home: &Home, out: &Output, args: &Diagram) -> Result<()>
     };
     write(&read, path, format, args.theme.into())?;
     value["file"] = path.display().to_string().into();
-    out.say(&in_words(&read, path), &value);
+    let points = layout(&read.architecture).points_on_a4();
+    value["points_on_a4"] = json!((points * 10.0).round() / 10.0);
+    out.say(&in_words(&read, path, points), &value);
     Ok(())
 }
 
@@ -86,7 +88,7 @@ fn write(read: &Read, path: &std::path::Path, format: Format, theme: Theme) -> R
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn in_words(read: &Read, path: &std::path::Path) -> String {
+fn in_words(read: &Read, path: &std::path::Path, points: f64) -> String {
     let arch = &read.architecture;
     let mut lines = vec![format!(
         "{} shows {}: {} VPC(s), {} load balancer(s), {} service(s), {} database(s), {} flow(s)",
@@ -98,6 +100,9 @@ fn in_words(read: &Read, path: &std::path::Path) -> String {
         arch.databases.len(),
         arch.flows.len()
     )];
+    if points < LEGIBLE_POINTS {
+        lines.push(format!("On A4 its smallest text has {points:.1} points: print it on A3."));
+    }
     if !arch.unknown.is_empty() {
         lines.push("Not known:".to_owned());
         lines.extend(arch.unknown.iter().map(|u| format!("  line {}: {}", u.line, u.what)));

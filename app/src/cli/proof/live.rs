@@ -23,9 +23,10 @@ pub(super) async fn read(home: &Home, name: Option<&str>) -> Result<Read> {
     let found = client.query("cloudformation", "DescribeStacks", &by_name).await;
     let found = found.with_context(|| format!("the stack {stack} cannot be read"))?;
     let described = found.list("Stacks").first().cloned().context("CloudFormation returned no stack")?;
-    let parameters = described.list("Parameters").iter().map(|p| {
-        (p.text_of("ParameterKey").into(), p.text_of("ParameterValue").to_owned())
-    });
+    let parameters = described
+        .list("Parameters")
+        .iter()
+        .map(|p| (p.text_of("ParameterKey").into(), p.text_of("ParameterValue").to_owned()));
     let given: Given = parameters.collect();
     let staged = [by_name[0].clone(), ("TemplateStage".to_owned(), "Processed".to_owned())];
     let template = client.query("cloudformation", "GetTemplate", &staged).await?;
@@ -35,7 +36,8 @@ pub(super) async fn read(home: &Home, name: Option<&str>) -> Result<Read> {
     let mut architecture = Architecture::of(&survey);
     let seen = Seen::of(&client, &stack).await?;
     seen.apply(&client, &mut architecture).await?;
-    Ok(Read { source: format!("the running stack {stack}"), survey, architecture })
+    let public_addresses = seen.public_addresses();
+    Ok(Read { source: format!("the running stack {stack}"), survey, architecture, public_addresses })
 }
 
 /// What the APIs say about the stack.
@@ -48,13 +50,29 @@ struct Seen {
 impl Seen {
     async fn of(client: &Client, stack: &str) -> Result<Seen> {
         let by_name = [("StackName".to_owned(), stack.to_owned())];
-        let resources = client.query_all("cloudformation", "ListStackResources", &by_name, "StackResourceSummaries", "NextToken");
+        let resources = client.query_all(
+            "cloudformation",
+            "ListStackResources",
+            &by_name,
+            "StackResourceSummaries",
+            "NextToken",
+        );
         let pair = |r: &Element| {
             (r.text_of("LogicalResourceId").to_owned(), r.text_of("PhysicalResourceId").to_owned())
         };
         let physical = resources.await?.iter().map(pair).collect();
         let found = client.query("ec2", "DescribeNetworkInterfaces", &[]).await?;
         Ok(Seen { physical, interfaces: found.list("networkInterfaceSet").to_vec() })
+    }
+
+    /// All public addresses in the stack's VPCs, also those of other stacks.
+    fn public_addresses(&self) -> Vec<String> {
+        let is_own = |i: &&Element| self.physical.values().any(|id| id == i.text_of("vpcId"));
+        let mut found: Vec<String> =
+            self.interfaces.iter().filter(is_own).filter_map(public_address).collect();
+        found.sort();
+        found.dedup();
+        found
     }
 
     async fn apply(&self, client: &Client, arch: &mut Architecture) -> Result<()> {
@@ -70,7 +88,8 @@ impl Seen {
             let all = databases.list("DBInstances");
             let Some(found) = all.iter().find(|d| d.text_of("DBInstanceIdentifier") == id) else { continue };
             let zone = |name: &str| Some(found.text_of(name).to_owned()).filter(|zone| !zone.is_empty());
-            (database.zone, database.standby_zone) = (zone("AvailabilityZone"), zone("SecondaryAvailabilityZone"));
+            (database.zone, database.standby_zone) =
+                (zone("AvailabilityZone"), zone("SecondaryAvailabilityZone"));
         }
         for nat in &mut arch.nats {
             let Some(id) = self.physical.get(&nat.id) else { continue };
@@ -81,7 +100,11 @@ impl Seen {
             nat.address = addresses.first().map(|a| a.text_of("publicIp").to_owned());
         }
         for balancer in &mut arch.balancers {
-            let Some((_, name)) = self.physical.get(&balancer.id).and_then(|arn| arn.split_once("loadbalancer/")) else { continue };
+            let Some((_, name)) =
+                self.physical.get(&balancer.id).and_then(|arn| arn.split_once("loadbalancer/"))
+            else {
+                continue;
+            };
             // The interfaces of a load balancer are described by the end of its ARN.
             let own = self.interfaces.iter().filter(|i| i.text_of("description").ends_with(name));
             balancer.addresses = own.filter_map(public_address).collect();
@@ -93,19 +116,22 @@ impl Seen {
         // `arn:…:service/CLUSTER/NAME`
         let mut parts = arn.rsplit('/');
         let (service, cluster) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let listed = client.json("ecs", "ListTasks", json!({"cluster": cluster, "serviceName": service})).await?;
+        let listed =
+            client.json("ecs", "ListTasks", json!({"cluster": cluster, "serviceName": service})).await?;
         let arns = listed["taskArns"].as_array().cloned().unwrap_or_default();
         if arns.is_empty() {
             return Ok(Vec::new());
         }
         let found = client.json("ecs", "DescribeTasks", json!({"cluster": cluster, "tasks": arns})).await?;
-        let running = found["tasks"].as_array().into_iter().flatten().filter(|t| t["lastStatus"] == "RUNNING");
+        let running =
+            found["tasks"].as_array().into_iter().flatten().filter(|t| t["lastStatus"] == "RUNNING");
         Ok(running.filter_map(|task| self.task(task)).collect())
     }
 
     fn task(&self, task: &Value) -> Option<Task> {
         let details = task["attachments"][0]["details"].as_array()?;
-        let detail = |name: &str| details.iter().find(|d| d["name"] == name)?["value"].as_str().map(str::to_owned);
+        let detail =
+            |name: &str| details.iter().find(|d| d["name"] == name)?["value"].as_str().map(str::to_owned);
         let interface = detail("networkInterfaceId").unwrap_or_default();
         let own = self.interfaces.iter().find(|i| i.text_of("networkInterfaceId") == interface);
         Some(Task {
@@ -117,5 +143,8 @@ impl Seen {
 }
 
 fn public_address(interface: &Element) -> Option<String> {
-    interface.child("association").map(|a| a.text_of("publicIp").to_owned()).filter(|address| !address.is_empty())
+    interface
+        .child("association")
+        .map(|a| a.text_of("publicIp").to_owned())
+        .filter(|address| !address.is_empty())
 }

@@ -5,9 +5,14 @@ mod cost;
 mod diagram;
 mod image;
 mod live;
+mod probe;
+mod report;
+mod review;
 
 pub(crate) use cost::{Cost, run as cost};
 pub(crate) use diagram::{Diagram, run as diagram};
+pub(crate) use report::{ReportArgs, run as report};
+pub(crate) use review::{Review, run as review};
 
 use super::{
     application::LOCAL,
@@ -51,13 +56,17 @@ pub(crate) struct Read {
     source: String,
     survey: Survey,
     architecture: Architecture,
+    /// The public addresses in the VPCs of a running stack.
+    public_addresses: Vec<String>,
 }
 
 impl Subject {
     async fn read(&self, home: &Home) -> Result<Read> {
         if self.live {
             if self.region.is_some() {
-                bail!("--region has no effect with --live: a running stack has the region of its cloud. Remove it");
+                bail!(
+                    "--region has no effect with --live: a running stack has the region of its cloud. Remove it"
+                );
             }
             return live::read(home, self.name()).await;
         }
@@ -74,9 +83,10 @@ impl Subject {
         let region = self.region.clone().or_else(|| source.region.clone()).unwrap_or(settings.config.region);
         let given = source.values.iter().chain(&self.parameter_overrides);
         let given: Given = given.map(|(key, value)| (key.as_str().into(), value.clone())).collect();
-        let survey = survey(&source.text, &given, &region, &settings.config.account, &source.name, &source.file)?;
+        let survey =
+            survey(&source.text, &given, &region, &settings.config.account, &source.name, &source.file)?;
         let architecture = Architecture::of(&survey);
-        Ok(Read { source: source.file.clone(), survey, architecture })
+        Ok(Read { source: source.file.clone(), survey, architecture, public_addresses: Vec::new() })
     }
 
     /// The application or stack that --live names.
