@@ -18,6 +18,7 @@ mod logs;
 mod mailbox;
 mod open;
 mod output;
+mod proof;
 mod psql;
 mod reset;
 mod run;
@@ -30,6 +31,7 @@ mod status;
 mod stop;
 mod tasks;
 mod template;
+mod templates;
 mod terminal;
 mod trail;
 mod trust;
@@ -106,6 +108,17 @@ enum Verb {
     /// Check which resources and properties of a CloudFormation template or CDK application are enacted, recorded only or refused.
     /// Needs no daemon; exits with 1 if something is refused.
     Check(check::Check),
+    /// Draw the architecture of a template or of a running application: as SVG, PNG, or Markdown with Mermaid.
+    Diagram(proof::Diagram),
+    /// Print the monthly price of a template or of a running application: each resource, what redundancy costs and buys, and cheaper
+    /// variants. A price without a source is unknown.
+    Cost(proof::Cost),
+    /// Review a template or a running application by rules of the Well-Architected Framework, and compute which ports answer from
+    /// the Internet; with --live also probe them, and exit with 1 if both differ.
+    Review(proof::Review),
+    /// Write a document about the architecture: the diagram, each component and why it is there, and the evidence, as one HTML file
+    /// that prints on A4.
+    Report(proof::ReportArgs),
     /// Print the environment variables that point the aws CLI and the SDKs at this cloud, with the root key: eval "$(escale
     /// env)".
     Env(env::Env),
@@ -197,6 +210,10 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
         Verb::Template(args) => template::run(&out, &args)?,
         Verb::Check(args) => return check::run(&out, &args),
+        Verb::Report(args) => proof::report(home, &out, &args).await?,
+        Verb::Review(args) => return proof::review(home, &out, &args).await,
+        Verb::Cost(args) => proof::cost(home, &out, &args).await?,
+        Verb::Diagram(args) => proof::diagram(home, &out, &args).await?,
         Verb::Env(env) => env::run(home, &out, &env)?,
         Verb::Aws(args) => return aws::run(home, &args),
         Verb::Doctor => return doctor::run(&out).await,
