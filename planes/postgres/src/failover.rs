@@ -176,7 +176,11 @@ impl Inner {
                 _ if !server.lives() => Some(false),
                 Ok(true) => {
                     if asked.elapsed() > ASK_AGAIN {
-                        tracing::warn!(database, node, "the standby is still recovering and is asked to promote again");
+                        tracing::warn!(
+                            database,
+                            node,
+                            "the standby is still recovering and is asked to promote again"
+                        );
                         let data = self.data(database, node);
                         self.ask_to_promote(server, &data).machine(|| format!("promote node '{node}'"))?;
                         asked = Instant::now();

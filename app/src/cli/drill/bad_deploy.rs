@@ -9,7 +9,14 @@ const MISSING: &str = "escale-drill-missing";
 
 /// Members of a described task definition that a registration does not have.
 const DERIVED: [&str; 8] = [
-    "taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt", "registeredBy", "deregisteredAt",
+    "taskDefinitionArn",
+    "revision",
+    "status",
+    "requiresAttributes",
+    "compatibilities",
+    "registeredAt",
+    "registeredBy",
+    "deregisteredAt",
 ];
 
 pub(super) struct BadDeploy {
@@ -21,7 +28,11 @@ pub(super) struct BadDeploy {
 }
 
 impl BadDeploy {
-    pub(super) async fn start(client: &Client, application: &Application, service: &str) -> Result<BadDeploy> {
+    pub(super) async fn start(
+        client: &Client,
+        application: &Application,
+        service: &str,
+    ) -> Result<BadDeploy> {
         let found = tasks::service(client, application, service).await?;
         let good = found["taskDefinition"].as_str().context("the service has no task definition")?.to_owned();
         let described = client.json("ecs", "DescribeTaskDefinition", json!({"taskDefinition": good})).await?;

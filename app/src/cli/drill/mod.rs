@@ -116,7 +116,8 @@ pub(crate) async fn run(home: &Home, out: &Output, drill: &Drill) -> Result<Exit
         _ = tokio::signal::ctrl_c() => bail!("the drill was interrupted. Its fault is lifted"),
     };
     if let Some(file) = &drill.svg {
-        std::fs::write(file, svg::draw(&figures)).with_context(|| format!("cannot write {}", file.display()))?;
+        std::fs::write(file, svg::draw(&figures))
+            .with_context(|| format!("cannot write {}", file.display()))?;
     }
     out.say(&report::text(&figures), &report::json(&figures));
     // Users who are not fine again, or a lost row, fail the drill.

@@ -8,7 +8,7 @@ use super::{
     guardian::Guardian,
     load::{Load, Sample, Site},
     report::Figures,
-    rows::{Written, Writers},
+    rows::{Writers, Written},
     targets::{self, Finder, Target},
     timeline::{self, Cloud, Entry, Observer},
 };
@@ -75,7 +75,8 @@ impl Clients {
         let Some(since) = Instant::now().checked_sub(CALM) else { return false };
         let writes = |w: &Writers| {
             // In each second of the time.
-            (1..=CALM.as_secs()).all(|s| w.acknowledged_between(Duration::from_secs(s), Duration::from_secs(s - 1)))
+            (1..=CALM.as_secs())
+                .all(|s| w.acknowledged_between(Duration::from_secs(s), Duration::from_secs(s - 1)))
         };
         !self.load.has_failed_since(since) && self.writers.as_ref().is_none_or(writes)
     }
@@ -106,7 +107,11 @@ impl Stage<'_> {
         let settled = until_settled(&cloud, &clients).await;
         let settled = settled.then(Instant::now);
         if settled.is_some() {
-            entries.push(Entry { at: clock.now(), by: "drill", what: "everything is in its normal state".into() });
+            entries.push(Entry {
+                at: clock.now(),
+                by: "drill",
+                what: "everything is in its normal state".into(),
+            });
         }
         entries.extend(observer.entries().into_iter().filter(|e| e.at >= fault_at));
         drop(observer);
@@ -193,8 +198,11 @@ impl Stage<'_> {
             return Ok(self.drill.path.clone());
         }
         let arns = timeline::group_arns(&self.client, &self.application).await?;
-        let numbered: Vec<_> =
-            arns.iter().zip(1..).map(|(arn, n)| (format!("TargetGroupArns.member.{n}"), arn.clone())).collect();
+        let numbered: Vec<_> = arns
+            .iter()
+            .zip(1..)
+            .map(|(arn, n)| (format!("TargetGroupArns.member.{n}"), arn.clone()))
+            .collect();
         let found = self.client.query("elbv2", "DescribeTargetGroups", &numbered).await?;
         let checks = found.list("TargetGroups").iter().map(|g| g.text_of("HealthCheckPath").to_owned());
         let paths: BTreeSet<String> = checks.filter(|p| !p.is_empty()).chain(["/".to_owned()]).collect();
@@ -210,7 +218,10 @@ impl Stage<'_> {
         if self.drill.kind == Kind::Load {
             let rate = self.drill.rate * TIMES;
             clients.load.set_rate(rate);
-            return Ok((Broken::Overload, format!("{rate} requests per second instead of {}", self.drill.rate)));
+            return Ok((
+                Broken::Overload,
+                format!("{rate} requests per second instead of {}", self.drill.rate),
+            ));
         }
         let service = match &self.drill.service {
             Some(service) => service.clone(),
@@ -221,7 +232,10 @@ impl Stage<'_> {
             }
         };
         let bad = BadDeploy::start(&self.client, &self.application, &service).await?;
-        Ok((Broken::Deployment(bad), format!("the service {service} is updated to an image that does not exist")))
+        Ok((
+            Broken::Deployment(bad),
+            format!("the service {service} is updated to an image that does not exist"),
+        ))
     }
 
     /// Whether users were fine, and a broken deployment was undone, within the limit.
