@@ -156,6 +156,7 @@ fn balancer(
             drain_delay_ms: 1000,
             transport: Transport::default(),
             sticky: None,
+            slow_start_ms: 0,
         }],
         // As the ALB is configured.
         attributes: Attributes { trace_header: Some("X-Amzn-Trace-Id".into()), ..Attributes::default() },

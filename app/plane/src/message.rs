@@ -100,6 +100,8 @@ pub(crate) enum Request {
     ApplyBalancer(Box<BalancerSpec>),
     RemoveBalancer(String),
     CountBalancer(String),
+    /// At most so many records.
+    TakeBalancerLog(usize),
     ApplyDistribution(Box<DistributionSpec>, OriginKeys),
     RemoveDistribution(String),
     Invalidate {
@@ -152,6 +154,7 @@ pub(crate) enum Answer {
     Balancer(Option<Vec<NodeCounts>>),
     Distribution(Option<Counts>),
     Log(Vec<Visit>),
+    BalancerLog(Vec<escale_proxy::Visit>),
 }
 
 /// A [`PlaneError`] on the socket.

@@ -81,6 +81,7 @@ impl Worker {
         let Parts { proxies, edge, .. } = &self.parts;
         match request {
             Request::CountBalancer(name) => Ok(Answer::Balancer(proxies.counts(&name))),
+            Request::TakeBalancerLog(most) => Ok(Answer::BalancerLog(proxies.take_log(most).await?)),
             Request::CountDistribution(id) => Ok(Answer::Distribution(edge.counts(&id))),
             Request::TakeLog(most) => Ok(Answer::Log(edge.take_log(most).await?)),
             Request::Invalidate { id, paths } => Ok(Answer::Dropped(edge.invalidate(&id, &paths).await?)),
@@ -228,6 +229,7 @@ impl Worker {
                 daemon.serves(hosts);
             }
             Request::CountBalancer(_)
+            | Request::TakeBalancerLog(_)
             | Request::CountDistribution(_)
             | Request::TakeLog(_)
             | Request::Invalidate { .. }

@@ -17,6 +17,7 @@ pub mod fake;
 mod forward;
 mod headers;
 mod health;
+mod log;
 mod pages;
 mod plane;
 mod pool;
@@ -34,6 +35,7 @@ mod upgrade;
 pub use compile::check;
 pub use counters::{Histogram, ListenerCount, NodeCounts, Outcomes, TargetCount};
 pub use fake::FakeProxies;
+pub use log::{Act, Protocol, Visit};
 pub use plane::Balancers;
 pub use spec::BalancerSpec;
 
@@ -63,6 +65,8 @@ pub trait Proxies: Send + Sync {
     fn seen(&self, name: &str) -> Option<watch::Receiver<Arc<Seen>>>;
     /// Counters per node, from the balancer's creation in this process; they only increase.
     async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>, PlaneError>;
+    /// At most `most` records of requests to balancers with [`spec::Attributes::log`], the oldest first. Each is taken once.
+    async fn take_log(&self, most: usize) -> Result<Vec<Visit>, PlaneError>;
 }
 
 /// A node's access to the network. The caller decides where a node is.

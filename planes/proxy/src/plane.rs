@@ -1,10 +1,11 @@
 //! The real plane: changes the running parts of each balancer to match its spec.
 
 use crate::{
-    ListenerSeen, NodeCounts, Proxies, Seen, Sockets, TargetSeen, TargetState,
+    ListenerSeen, NodeCounts, Proxies, Seen, Sockets, TargetSeen, TargetState, Visit,
     compile::check,
     counters::ListenerCounters,
     health::Checker,
+    log::Log,
     relay,
     routes::{is_relay, may_send, port, table, used_groups},
     serve::{self, NodeContext},
@@ -40,12 +41,13 @@ pub struct Balancers {
     lanes: Lanes,
     clock: Clock,
     balancers: Mutex<BTreeMap<String, Arc<Balancer>>>,
+    log: Arc<Log>,
 }
 
 impl Balancers {
     /// Tasks run on the runtime of the caller of `apply`.
     pub fn new(sockets: Arc<dyn Sockets>, clock: Clock) -> Balancers {
-        Balancers { sockets, lanes: Lanes::none(), clock, balancers: Mutex::default() }
+        Balancers { sockets, lanes: Lanes::none(), clock, balancers: Mutex::default(), log: Arc::default() }
     }
 
     /// Serves connections on these lanes; other tasks run on the runtime of the caller of `apply`.
@@ -79,7 +81,10 @@ impl Proxies for Balancers {
         check(&spec)?;
         let balancer = lock(&self.balancers)
             .entry(spec.name.clone())
-            .or_insert_with(|| Balancer::new(self.sockets.clone(), self.lanes.clone(), self.clock.clone()))
+            .or_insert_with(|| {
+                let (sockets, lanes, clock) = (self.sockets.clone(), self.lanes.clone(), self.clock.clone());
+                Balancer::new(sockets, lanes, clock, self.log.clone())
+            })
             .clone();
         balancer.apply(spec)
     }
@@ -103,6 +108,10 @@ impl Proxies for Balancers {
     async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>, PlaneError> {
         Ok(Balancers::counts(self, name))
     }
+
+    async fn take_log(&self, most: usize) -> Result<Vec<Visit>, PlaneError> {
+        Ok(self.log.take(most))
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -116,7 +125,7 @@ struct Balancer {
 }
 
 impl Balancer {
-    fn new(sockets: Arc<dyn Sockets>, lanes: Lanes, clock: Clock) -> Arc<Balancer> {
+    fn new(sockets: Arc<dyn Sockets>, lanes: Lanes, clock: Clock, log: Arc<Log>) -> Arc<Balancer> {
         let changed = Arc::new(Notify::new());
         let running = Arc::new(Mutex::new(Running {
             spec: BalancerSpec {
@@ -131,6 +140,7 @@ impl Balancer {
             sockets,
             lanes,
             clock,
+            log,
             changed: changed.clone(),
         }));
         let seen = Arc::new(watch::Sender::new(Arc::default()));
@@ -193,6 +203,7 @@ struct Running {
     sockets: Arc<dyn Sockets>,
     lanes: Lanes,
     clock: Clock,
+    log: Arc<Log>,
     changed: Arc<Notify>,
 }
 
@@ -270,6 +281,7 @@ impl Running {
         Node {
             zone: wanted.zone.clone(),
             context: Arc::new(NodeContext {
+                balancer: spec.name.clone(),
                 name: wanted.node.clone(),
                 sockets: self.sockets.clone(),
                 lanes: self.lanes.clone(),
@@ -279,6 +291,7 @@ impl Running {
                     Arc::new(Jar::new(&spec.attributes.cookies)),
                     HashMap::new(),
                 )),
+                log: self.log.clone(),
             }),
             listeners: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -309,6 +322,7 @@ impl Running {
             let turn = node.turns.entry(group.name.clone()).or_default().clone();
             let compiled = Group {
                 algorithm: group.algorithm,
+                slow_start: (group.slow_start_ms > 0).then(|| Duration::from_millis(group.slow_start_ms)),
                 sticky: group.sticky.clone(),
                 tag: jar.tag_of_group(&group.name),
                 targets,

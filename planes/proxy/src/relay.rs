@@ -5,7 +5,8 @@
 
 use crate::{
     counters::ListenerCounters,
-    pool::CONNECT_TIMEOUT,
+    forward::TARGETS,
+    pool::{CONNECT_TIMEOUT, CONNECT_TIMEOUT_OF_SEVERAL},
     serve::NodeContext,
     table::{Group, Step},
     target::Lease,
@@ -105,15 +106,19 @@ async fn serve(
 
 /// A connection to a target. As the group itself decides, an unhealthy target gets one only if none is healthy.
 async fn open(node: &NodeContext, group: &Group) -> Option<(Lease, TcpStream)> {
-    let lease = group.choose()?;
-    lease.counters.requests.fetch_add(1, Relaxed);
-    let connecting = node.sockets.connect(&node.name, lease.addr);
-    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(Ok(stream)) => Some((lease, stream)),
-        Ok(Err(_)) | Err(_) => {
-            lease.counters.connection_errors.fetch_add(1, Relaxed);
-            None
+    let mut lease = group.choose()?;
+    let mut tried = Vec::new();
+    loop {
+        lease.counters.requests.fetch_add(1, Relaxed);
+        let within = if group.has_other(lease.addr) { CONNECT_TIMEOUT_OF_SEVERAL } else { CONNECT_TIMEOUT };
+        let connecting = node.sockets.connect(&node.name, lease.addr);
+        if let Ok(Ok(stream)) = tokio::time::timeout(within, connecting).await {
+            return Some((lease, stream));
         }
+        lease.counters.connection_errors.fetch_add(1, Relaxed);
+        tried.push(lease.addr);
+        // No byte of the client was passed on yet, so another target can have the connection.
+        lease = group.other(&tried).filter(|_| tried.len() < TARGETS)?;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Converts rows to the specification of the DNS plane. Pure.
 
-use crate::{names, system};
+use crate::{answers, names, system};
 use escale_base::limits;
 use escale_dns::{Data, Kind, Record, Resolver, Routing, Servers, Spec, Upstream, Zone};
 use escale_service::{Config, Endpoint, Internet};
@@ -78,7 +78,10 @@ fn outside(internet: &Internet) -> Option<Upstream> {
 /// Converts one hosted zone.
 pub(crate) fn zone(image: &Image, row: &HostedZone) -> Zone {
     let prefix = format!("{}/", row.id);
-    let records = image.prefix::<RecordSet>(&prefix).map(|set| record(&set)).collect();
+    let sets: Vec<_> = image.prefix::<RecordSet>(&prefix).collect();
+    // Sets of one name and type follow one another.
+    let groups = sets.chunk_by(|a, b| a.name == b.name && a.kind == b.kind);
+    let records = groups.flat_map(|group| answers::of(image, group)).map(record).collect();
     Zone { name: names::for_plane(&row.name), records }
 }
 
@@ -91,7 +94,8 @@ fn record(set: &RecordSet) -> Record {
         RecordData::Alias { target, .. } => Data::Alias { target: names::for_plane(target) },
     };
     let routing = match &set.routing {
-        route53::Routing::Simple => Routing::Simple,
+        // Of two sets with failover, one is left.
+        route53::Routing::Simple | route53::Routing::Failover { .. } => Routing::Simple,
         route53::Routing::Weighted { weight, .. } => Routing::Weighted(*weight),
         route53::Routing::Multivalue { .. } => Routing::Multivalue,
     };

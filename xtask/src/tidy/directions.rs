@@ -44,6 +44,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("blueprint", &[]),
     ("imagebuild", &["planes/upstream"]),
+    // Reads templates with CloudFormation's own evaluation (docs/decisions/056).
+    ("proof", &["services/cloudformation", "state"]),
     ("app/plane", &["planes"]),
     ("app/wiring", &["front/service", "services", "state", "engine", "planes"]),
     (
@@ -58,6 +60,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "planes",
             "blueprint",
             "imagebuild",
+            "proof",
         ],
     ),
     ("tests/faults", &["state", "engine", "planes"]),

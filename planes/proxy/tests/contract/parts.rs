@@ -66,6 +66,7 @@ pub(crate) fn group(name: &str, targets: &[SocketAddr]) -> GroupSpec {
         drain_delay_ms: 30_000,
         transport: Transport::default(),
         sticky: None,
+        slow_start_ms: 0,
     }
 }
 
