@@ -125,6 +125,8 @@ impl Worker {
         if let Some((_, egress)) = self.egress.lock().await.take() {
             egress.stop().await;
         }
+        // If this process dies now, the one that its supervisor starts must serve nothing.
+        self.store(&State::default());
         // Once: a client that asks again must not get specs that the next process has changed since.
         std::mem::take(&mut *state)
     }
