@@ -10,6 +10,7 @@ use escale_containers::{
 };
 use escale_dns::Dns;
 use escale_logstore::{LogStore, Message, Page, Query, Summary};
+use escale_metrics::{Datum, Listed, Metrics, Point, Series, Window};
 use escale_network::{Applied, InternetSpec, Namespace, Network, Observed, Place, VpcSpec};
 use escale_postgres::{DatabaseSpec, Failover, Postgres, Step};
 use escale_proxy::{BalancerSpec, NodeCounts, Proxies, Seen};
@@ -99,6 +100,19 @@ impl<P: Authority + ?Sized> Authority for Risky<P> {
     }
     fn root(&self, purpose: Purpose) -> Result<String> {
         call_sync(&*self.fate, "authority root", || self.plane.root(purpose))
+    }
+}
+
+#[async_trait]
+impl<P: Metrics + ?Sized> Metrics for Risky<P> {
+    async fn put(&self, data: Vec<Datum>, now: Timestamp) -> Result<()> {
+        call(&*self.fate, "metrics put", Kind::Unknown, self.plane.put(data, now)).await
+    }
+    async fn read(&self, series: &Series, window: Window) -> Result<Vec<Point>> {
+        call(&*self.fate, "metrics read", Kind::Nothing, self.plane.read(series, window)).await
+    }
+    async fn list(&self) -> Result<Vec<Listed>> {
+        call(&*self.fate, "metrics list", Kind::Nothing, self.plane.list()).await
     }
 }
 
@@ -303,6 +317,9 @@ impl<P: Proxies + ?Sized> Proxies for Risky<P> {
     }
     async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>> {
         self.plane.counts(name).await
+    }
+    async fn take_log(&self, most: usize) -> Result<Vec<escale_proxy::Visit>> {
+        call(&*self.fate, "proxies take_log", Kind::Nothing, self.plane.take_log(most)).await
     }
 }
 
