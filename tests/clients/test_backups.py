@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -45,6 +46,10 @@ def rds(cloud):
 
 @pytest.fixture(scope="module")
 def network(cloud, rds):
+    return make_network(cloud, rds)
+
+
+def make_network(cloud, rds):
     ec2 = cloud.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.81.0.0/16")["Vpc"]["VpcId"]
     subnets = [
@@ -153,6 +158,37 @@ def restore(rds, network, name, **when):
         SourceDBInstanceIdentifier="source", TargetDBInstanceIdentifier=name, DBSubnetGroupName="backups",
         VpcSecurityGroupIds=[network["group"]], BackupRetentionPeriod=0, **when,
     )["DBInstance"]
+
+
+@ROOT
+def test_killed_daemon_loses_no_backup_and_no_restoration(own_cloud):
+    rds = own_cloud.client("rds")
+    network = make_network(own_cloud, rds)
+    create(rds, network, "source")
+    endpoint = wait_until_available(rds, "source")["Endpoint"]
+    eventually(lambda: restorable(rds, "source"), within=150, every=0.5)
+
+    def kill():
+        pid = own_cloud.status()["daemon"]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not os.path.exists(f"/proc/{pid}"))
+
+    kill()
+    # The server archives while no daemon runs.
+    address = endpoint["Address"]
+    psql(network, endpoint, "create table t (n bigint); insert into t select generate_series(1, 1000)")
+    own_cloud.escale("start")
+    written = time.time()
+    eventually(lambda: restorable(rds, "source") > written, within=150, every=0.5)
+    restore(rds, network, "copy", UseLatestRestorableTime=True)
+    for _ in range(3):
+        time.sleep(0.4)
+        kill()
+        own_cloud.escale("start")
+    endpoint = wait_until_available(rds, "copy")["Endpoint"]
+    assert endpoint["Address"] != address and psql(network, endpoint, "select count(*) from t") == ["1000"]
+    delete(rds, "copy", "source")
+    assert os.listdir(own_cloud.home + "/postgres/archives") == []
 
 
 @ROOT

@@ -7,7 +7,7 @@ use crate::{
     plane::Inner,
     session::Session,
     spec::*,
-    wal::{Archived, SEGMENT_BYTES, Segment},
+    wal::{Archived, HEADER, SEGMENT_BYTES, Segment},
 };
 use escale_base::{PlaneError, Timestamp};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -19,8 +19,6 @@ const SAMPLES: usize = 256;
 const WHOLE: u32 = 10;
 /// A commit gets its time a moment before its place in the WAL.
 const MARGIN_MS: i64 = 1000;
-/// The header of a segment: a position within it is the segment's begin.
-const HEADER: u64 = 40;
 
 /// The primary at one moment: every commit before `at` is before `place` in its WAL.
 #[derive(Clone, Debug, PartialEq)]

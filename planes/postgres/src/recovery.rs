@@ -7,7 +7,7 @@ use crate::{
     process::{self, Process},
     record::replace,
     spec::*,
-    wal::{Archived, frozen_name, restore_command},
+    wal::{Archived, HEADER, Segment, frozen_name, restore_command, switched_at},
 };
 use escale_base::{PlaneError, Timestamp, error::Context};
 use std::{path::Path, time::Duration};
@@ -42,12 +42,12 @@ impl Inner {
             Err(PlaneError::machine(what).because("the time cannot be restored").retry(false))
         };
         // Without this check, recovery would end at a gap as if nothing had happened after it.
-        match archived.reach(first) {
+        let reached = archived.reach(first);
+        match reached {
             None if archived.segments.is_empty() => {}
             None => return missing(first.to_string()),
-            Some(reached) if archived.beyond(reached).is_some() => {
-                let gap = crate::wal::Segment { number: reached.number + 1, ..reached };
-                return missing(gap.to_string());
+            Some(last) if archived.beyond(last).is_some() => {
+                return missing(Segment { number: last.number + 1, ..last }.to_string());
             }
             Some(_) => {}
         }
@@ -56,6 +56,15 @@ impl Inner {
         let until = format!("recovery_target_time={}", target(recovery.until));
         if !self.replay(spec, node, fresh, Some(&until)).await? {
             self.replay(spec, node, fresh, None).await?;
+            // The server takes a damaged file for the end of the WAL. At least a record of the last file must have been read.
+            let read = |last: &Segment| switched_at(fresh).is_some_and(|at| at > last.begin() + HEADER);
+            if let Some(last) = reached.filter(|last| !read(last)) {
+                let what = format!(
+                    "the archive of database '{}' is damaged before the file {last}",
+                    recovery.database
+                );
+                return Err(PlaneError::machine(what).because("the time cannot be restored").retry(false));
+            }
         }
         crate::steps::remove_dir(&frozen)
     }

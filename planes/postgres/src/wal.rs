@@ -14,6 +14,8 @@ use std::{
 
 /// The templates are made with this size (`initdb --wal-segsize=1`).
 pub(crate) const SEGMENT_BYTES: u64 = 1 << 20;
+/// The header of a segment: a position within it is the segment's begin.
+pub(crate) const HEADER: u64 = 40;
 const SEGMENTS_PER_ID: u64 = (1 << 32) / SEGMENT_BYTES;
 
 /// A WAL file: its timeline and its place in the sequence.
@@ -32,6 +34,10 @@ impl Segment {
         let part = |at: std::ops::Range<usize>| u32::from_str_radix(name.get(at)?, 16).ok();
         let (timeline, high, low) = (part(0..8)?, part(8..16)?, part(16..24)?);
         Some(Segment { timeline, number: u64::from(high) * SEGMENTS_PER_ID + u64::from(low) })
+    }
+
+    pub(crate) fn begin(self) -> u64 {
+        self.number * SEGMENT_BYTES
     }
 
     pub(crate) fn end(self) -> u64 {
@@ -112,6 +118,14 @@ impl Archived {
     pub(crate) fn beyond(&self, reached: Segment) -> Option<Segment> {
         self.segments.iter().copied().find(|s| s.timeline == reached.timeline && s.number > reached.number)
     }
+}
+
+/// Where the newest timeline of a data directory begins.
+pub(crate) fn switched_at(data: &Path) -> Option<u64> {
+    let names = std::fs::read_dir(data.join("pg_wal")).ok()?.flatten().map(|e| e.file_name());
+    let newest = names.filter_map(|n| timeline_of_history(&n.to_string_lossy())).max()?;
+    let history = std::fs::read_to_string(data.join("pg_wal").join(format!("{newest:08X}.history"))).ok()?;
+    parent(&history).map(|(_, at)| at)
 }
 
 fn timeline_of_history(name: &str) -> Option<u32> {
@@ -231,14 +245,18 @@ pub(crate) fn archive_command(database: &str, node: &str) -> String {
     let dir = format!("../../../../archives/{database}");
     let (file, new) = (format!("{dir}/%f"), format!("{dir}/{node}.new"));
     format!(
-        "if [ -e {file} ]; then cmp -s %p {file}; else rm -f {new} && cp --sparse=always %p {new} && sync {new} && \
+        "if [ -e {file} ]; then cmp -s %p {file}; else rm -f {new} && {{ cp --sparse=always %p {new} || cp %p {new}; }} && sync {new} && \
          ln -T {new} {file} && rm -f {new}; fi && sync {dir}"
     )
 }
 
 /// The command with which a server reads a frozen archive back. `dir` is a name next to the archives.
+///
+/// An exit code above 125 ends the recovery with an error. With another one the server takes a file that cannot be copied, for
+/// example onto a full disk, for the end of the WAL: <https://www.postgresql.org/docs/current/runtime-config-wal.html>.
 pub(crate) fn restore_command(dir: &str) -> String {
-    format!("cp ../../../../archives/{dir}/%f %p")
+    let file = format!("../../../../archives/{dir}/%f");
+    format!("if [ -e {file} ]; then cp {file} %p || exit 255; else exit 1; fi")
 }
 
 /// The name of the folder of a frozen archive. The dot keeps it apart from the names of databases.

@@ -1,6 +1,6 @@
 //! Provisions instances, for creation, restoration and modification: network resources, passwords, snapshot rows.
 
-use crate::{Error, rules};
+use crate::{Error, events, rules};
 use escale_base::{AwsError, Secret, Tag, already_gone, ids};
 use escale_requests::{
     ec2::{
@@ -323,6 +323,7 @@ pub(crate) fn snapshot(
         created: cx.now,
     };
     cx.tx.put(row.clone());
+    events::instance(cx.tx, cx.config, cx.now, &row.instance, "backup", "Backing up DB instance");
     Ok(row)
 }
 

@@ -89,6 +89,7 @@ fn files(place: &Place, database: &str) -> Vec<String> {
     let dir = place.path().join("state/archives").join(database);
     let mut names: Vec<String> =
         std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| !name.ends_with(".new"));
     names.sort();
     names
 }
@@ -98,6 +99,8 @@ async fn archive_is_bounded_and_a_gap_is_refused() {
     let place = Place::new();
     let (plane, _events) = place.open();
     let mut spec = archived(single("bound", "src"));
+    // It commits when it likes.
+    spec.parameters.insert("autovacuum".into(), "off".into());
     plane.ensure(&spec).await.unwrap();
     let c = client(&spec, "a-1", PASSWORD).await.unwrap();
     c.batch_execute("create table t (n bigint)").await.unwrap();
@@ -124,6 +127,20 @@ async fn archive_is_bounded_and_a_gap_is_refused() {
     copy.restore_from = Some("new".into());
     plane.ensure(&copy).await.unwrap();
     assert_eq!(count(&client(&copy, "a-1", PASSWORD).await.unwrap()).await, 50_001);
+
+    // A damaged file is no end of the WAL.
+    let archive = place.path().join("state/archives").join(&spec.name);
+    let names = files(&place, &spec.name);
+    let segments: Vec<&String> = names.iter().filter(|n| n.len() == 24).collect();
+    let last = archive.join(segments.last().unwrap());
+    let whole = std::fs::read(&last).unwrap();
+    std::fs::write(&last, vec![7; whole.len()]).unwrap();
+    let mut hurt = single("bound", "hurt");
+    (hurt.restore_from, hurt.recover) = (copy.restore_from.clone(), copy.recover.clone());
+    let refused = plane.ensure(&hurt).await.unwrap_err();
+    assert!(refused.to_string().contains("is damaged"), "{refused}");
+    std::fs::write(&last, &whole).unwrap();
+    plane.ensure(&hurt).await.unwrap();
 
     // A copy does not need the snapshot that it was made of.
     plane.copy_snapshot("new", "kept").await.unwrap();

@@ -2,7 +2,7 @@
 //! period.
 
 use super::Executor;
-use crate::{provision, windows};
+use crate::{events, provision, windows};
 use escale_base::Timestamp;
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_service::Caller;
@@ -82,7 +82,9 @@ impl Reconciler for Backups {
                     let id = format!("rds:{key}-{}", at.replace(['T', ':'], "-"));
                     if !cx.tx.has::<Snapshot>(&id) {
                         // Only the row: the reconciler of snapshots copies the data.
-                        provision::snapshot(cx, &instance, id, SnapshotKind::Automated, vec![])?;
+                        let row = provision::snapshot(cx, &instance, id, SnapshotKind::Automated, vec![])?;
+                        let message = "Creating automated snapshot";
+                        events::snapshot(cx.tx, cx.config, cx.now, &row.id, "creation", message);
                     }
                 }
                 Step::Expire(ids) => {

@@ -197,7 +197,9 @@ async fn many_steps(fate: Arc<dyn Fate>) -> Fixture {
     let copy = json!({"SourceDBSnapshotIdentifier": source, "TargetDBSnapshotIdentifier": "kept"});
     cloud.ok("CopyDBSnapshot", copy);
     fixture.fake().install(Release(15, 2));
-    cloud.write(|tx| tx.update("shop", |i: &mut Instance| i.upgrade = Some(OptIn::Immediate)));
+    cloud.write(|tx| {
+        tx.update("shop", |i: &mut Instance| i.upgrade = Some(OptIn::Immediate));
+    });
     fixture
 }
 

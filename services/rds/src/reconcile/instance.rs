@@ -135,7 +135,9 @@ fn plan(image: &Image, instance: &Instance, now: Timestamp) -> Plan<Step> {
 /// The instance that still needs this one's archive.
 fn restored_from(image: &Image, instance: &Instance) -> Option<String> {
     let archive = plane_name(instance);
-    let is_created = |i: &Instance| image.get::<InstanceSeen>(&i.id).is_some_and(|s| s.enacted.is_some());
+    // A restoration that has failed needs nothing: it would keep the source forever.
+    let is_over = |s: &InstanceSeen| s.enacted.is_some() || s.error.is_some();
+    let is_created = |i: &Instance| image.get::<InstanceSeen>(&i.id).is_some_and(|s| is_over(&s));
     let needs = |i: &Instance| i.recover.as_ref().is_some_and(|r| r.database == archive) && !is_created(i);
     image.scan::<Instance>().find(|i| i.deletion.is_none() && needs(i)).map(|i| i.id.clone())
 }

@@ -122,6 +122,12 @@ fn databases() -> Vec<Row> {
         ("rds", "RestoreDBInstanceFromDBSnapshot", instance(restored), "secretsmanager:CreateSecret"),
         (
             "rds",
+            "RestoreDBInstanceToPointInTime",
+            json!({"SourceDBInstanceIdentifier": "walk", "TargetDBInstanceIdentifier": "x", "ManageMasterUserPassword": true}),
+            "secretsmanager:CreateSecret",
+        ),
+        (
+            "rds",
             "ModifyDBInstance",
             instance(json!({"ManageMasterUserPassword": true})),
             "secretsmanager:CreateSecret",
