@@ -174,7 +174,7 @@ pub async fn start(
     escale_acm::start(engine, store, cloud, escale_acm::Planes { authority: planes.authority });
     let networks = escale_ec2::Planes { network: network(), internet_hosts: planes.internet_hosts };
     escale_ec2::start(engine, store, cloud, networks).await.context("cannot start EC2")?;
-    let names = escale_route53::Planes { dns: Arc::clone(&data.dns) };
+    let names = escale_route53::Planes { dns: Arc::clone(&data.dns), network: network() };
     escale_route53::start(engine, store, cloud, names);
     let proxies = escale_elbv2::Planes { proxies: planes.proxies };
     escale_elbv2::start(engine, store, cloud, proxies).context("cannot start Elastic Load Balancing")?;

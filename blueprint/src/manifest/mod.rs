@@ -177,11 +177,15 @@ pub struct Health {
     pub grace_s: u32,
 }
 
-/// Bounds of a rolling deployment, in percent of `count`.
+/// Bounds of a rolling deployment, in percent of `count`, and what fails it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deploy {
     pub healthy_percent: u32,
     pub surge_percent: u32,
+    /// The number of failed tasks after which it is rolled back; `None` is ECS's default.
+    pub rollback_after: Option<u32>,
+    /// Whether answers with a status from 500 to 599 fail it.
+    pub watches_5xx: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -57,6 +57,13 @@ pub(super) fn service(r: &mut Reader, name: String, mut f: Fields<'_>) -> Servic
         sidecars,
         deploy: deploy(r, f.take("deploy")),
     };
+    if service.deploy.watches_5xx && service.path.is_none() {
+        let place = f.place();
+        r.fault(
+            place,
+            "the alarm `5xx` of `deploy` needs a `path`: it counts the answers that the load balancer gets",
+        );
+    }
     f.refuse(r, "jobs", "leave it out: Escale runs no scheduled tasks");
     f.finish(r);
     service
@@ -158,7 +165,8 @@ fn size(r: &mut Reader, node: &Node) -> Size {
 }
 
 fn deploy(r: &mut Reader, node: Option<&Node>) -> Deploy {
-    let mut deploy = Deploy { healthy_percent: 100, surge_percent: 200 };
+    let mut deploy =
+        Deploy { healthy_percent: 100, surge_percent: 200, rollback_after: None, watches_5xx: false };
     let Some(node) = node else { return deploy };
     let mut f = r.fields(node, "`deploy`");
     if let Some(p) = f.take("healthy").and_then(|n| r.parsed::<Percent>(n, "`healthy`", "`100%`")) {
@@ -167,12 +175,12 @@ fn deploy(r: &mut Reader, node: Option<&Node>) -> Deploy {
     if let Some(p) = f.take("surge").and_then(|n| r.parsed::<Percent>(n, "`surge`", "`200%`")) {
         deploy.surge_percent = p.0;
     }
-    f.refuse(
-        r,
-        "rollback_after",
-        "leave it out: ECS's own threshold decides when a deployment is rolled back",
-    );
-    f.refuse(r, "alarms", "leave it out: Escale has no CloudWatch alarms");
+    if let Some(node) = f.take("rollback_after") {
+        deploy.rollback_after = r.number(node, "`rollback_after`", 1..=1000);
+    }
+    for item in f.take("alarms").map_or(&[][..], |node| r.list(node, "`alarms`")) {
+        deploy.watches_5xx |= r.word(item, "an alarm of `deploy`", &[("5xx", true)]).unwrap_or(false);
+    }
     f.finish(r);
     if deploy.healthy_percent > 100 || deploy.surge_percent < 100 || deploy.surge_percent > 200 {
         r.fault(node.place, "`healthy` must be at most 100%, and `surge` from 100% to 200%");

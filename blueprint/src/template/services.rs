@@ -153,11 +153,7 @@ fn ecs_service(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
         "LaunchType": "FARGATE",
         "TaskDefinition": definition,
         "DesiredCount": count,
-        "DeploymentConfiguration": {
-            "MinimumHealthyPercent": service.deploy.healthy_percent,
-            "MaximumPercent": service.deploy.surge_percent,
-            "DeploymentCircuitBreaker": {"Enable": true, "Rollback": true},
-        },
+        "DeploymentConfiguration": configuration(sheet, service),
         "NetworkConfiguration": {"AwsvpcConfiguration": {
             "AssignPublicIp": "DISABLED",
             "Subnets": network::subnets(manifest, "App"),
@@ -189,6 +185,46 @@ fn ecs_service(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
     sheet.add(&id, "AWS::ECS::Service", properties);
     sheet.attribute(&id, "DependsOn", after);
 }
+
+/// The bounds of deployments, and what fails them.
+fn configuration(sheet: &mut Sheet, service: &Service) -> Value {
+    let deploy = &service.deploy;
+    let mut breaker = json!({"Enable": true, "Rollback": true});
+    if let Some(failures) = deploy.rollback_after {
+        breaker["ThresholdConfiguration"] = json!({"Type": "COUNT", "Value": failures});
+    }
+    let mut configuration = json!({
+        "MinimumHealthyPercent": deploy.healthy_percent,
+        "MaximumPercent": deploy.surge_percent,
+        "DeploymentCircuitBreaker": breaker,
+    });
+    if let Some((_, group)) = balancer::attached_by(service).filter(|_| deploy.watches_5xx) {
+        let id = format!("{}ErrorsAlarm", pascal(&service.name));
+        let dimension =
+            |name: &str, of: &str| json!({"Name": name, "Value": get_att(of, &format!("{name}FullName"))});
+        sheet.add(
+            &id,
+            "AWS::CloudWatch::Alarm",
+            json!({
+                "AlarmDescription": format!("Answers of {} with a status from 500 to 599; fails its deployments.", service.name),
+                "Namespace": "AWS/ApplicationELB",
+                "MetricName": "HTTPCode_Target_5XX_Count",
+                "Dimensions": [dimension("LoadBalancer", "LoadBalancer"), dimension("TargetGroup", &group)],
+                "Statistic": "Sum",
+                "Period": 60,
+                "EvaluationPeriods": 1,
+                "Threshold": ERRORS_PER_MINUTE,
+                "ComparisonOperator": "GreaterThanThreshold",
+                "TreatMissingData": "notBreaching",
+            }),
+        );
+        configuration["Alarms"] = json!({"AlarmNames": [reference(&id)], "Enable": true, "Rollback": true});
+    }
+    configuration
+}
+
+/// More answers with a status from 500 to 599 in a minute fail a deployment. A single one may have another cause.
+const ERRORS_PER_MINUTE: u32 = 10;
 
 /// The scalable target, and a policy of target tracking for each metric.
 fn scaling(sheet: &mut Sheet, manifest: &Manifest, service: &Service, scale: Scale) {

@@ -45,7 +45,7 @@ fn unknown_key_without_a_similar_one_lists_the_known_keys() {
 #[test]
 fn refuses_unsupported_keys_by_name() {
     check(
-        &with("    jobs: {}\n    deploy: { alarms: [5xx] }\n"),
+        &with("    jobs: {}\n    deploy: { alarms: [4xx] }\n"),
         expect![[r#"
             `jobs` is not supported yet in service `web`
              --> escale.yaml:7:5
@@ -54,12 +54,12 @@ fn refuses_unsupported_keys_by_name() {
               |     ^^^^
               = leave it out: Escale runs no scheduled tasks
 
-            `alarms` is not supported yet in `deploy`
-             --> escale.yaml:8:15
+            an alarm of `deploy` cannot be `4xx`
+             --> escale.yaml:8:24
               |
-            8 |     deploy: { alarms: [5xx] }
-              |               ^^^^^^
-              = leave it out: Escale has no CloudWatch alarms
+            8 |     deploy: { alarms: [4xx] }
+              |                        ^^^
+              = use one of `5xx`
         "#]],
     );
     check(

@@ -275,6 +275,24 @@ impl<P: Postgres + ?Sized> Postgres for Risky<P> {
         call(&*self.fate, "postgres delete_snapshot", Kind::Unknown, self.plane.delete_snapshot(snapshot))
             .await
     }
+    async fn copy_snapshot(&self, from: &str, to: &str) -> Result<escale_postgres::Snapshot> {
+        call(&*self.fate, "postgres copy_snapshot", Kind::Unknown, self.plane.copy_snapshot(from, to)).await
+    }
+    async fn upgrade(&self, name: &str) -> Result<bool> {
+        call(&*self.fate, "postgres upgrade", Kind::Unknown, self.plane.upgrade(name)).await
+    }
+    async fn log(
+        &self,
+        name: &str,
+        node: &str,
+        after: Option<escale_postgres::LogPlace>,
+        most_bytes: usize,
+    ) -> Result<escale_postgres::LogChunk> {
+        self.plane.log(name, node, after, most_bytes).await
+    }
+    async fn trim(&self, name: &str, oldest_snapshot: Option<&str>) -> Result<()> {
+        call(&*self.fate, "postgres trim", Kind::Unknown, self.plane.trim(name, oldest_snapshot)).await
+    }
     async fn delete(&self, name: &str, final_snapshot: Option<&str>) -> Result<()> {
         call(&*self.fate, "postgres delete", Kind::Unknown, self.plane.delete(name, final_snapshot)).await
     }
@@ -299,6 +317,9 @@ impl<P: Proxies + ?Sized> Proxies for Risky<P> {
     }
     async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>> {
         self.plane.counts(name).await
+    }
+    async fn take_log(&self, most: usize) -> Result<Vec<escale_proxy::Visit>> {
+        call(&*self.fate, "proxies take_log", Kind::Nothing, self.plane.take_log(most)).await
     }
 }
 
