@@ -156,13 +156,12 @@ fn update_target(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsErr
         // What the template does not suspend goes on.
         input.with("SuspendedState", &suspended.unwrap_or_default().whole()).call(cx)?;
     }
-    let (set, removed) = update.list::<ActionProps>("ScheduledActions")?;
-    for action in removed.iter().chain(&set) {
-        let name = &action.scheduled_action_name;
+    let (removed, added) = update.list::<ActionProps>("ScheduledActions")?;
+    for action in removed {
         let delete = InputDraft::<DeleteScheduledAction>::new().of_target(&resource);
-        already_gone(delete.with("ScheduledActionName", name).call(cx))?;
+        already_gone(delete.with("ScheduledActionName", &action.scheduled_action_name).call(cx))?;
     }
-    put_actions(cx, &resource, set)?;
+    put_actions(cx, &resource, added)?;
     let (set, removed) = update.tags()?;
     let arn = rules::registered(cx.tx, &resource.as_str().into())?.id;
     let arn = rules::target_arn(cx.config, &arn);

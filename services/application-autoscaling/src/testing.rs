@@ -1,7 +1,7 @@
 //! A cloud for tests: a service of ECS whose tasks run at once, CloudWatch's alarms as rows, and IAM's role.
 
-use crate::ApplicationAutoScaling;
-use escale_base::{AwsError, ErrorKind, Timestamp};
+use crate::{ApplicationAutoScaling, Error};
+use escale_base::{AwsError, Timestamp};
 use escale_faults::{Fate, FaultAt};
 use escale_harness::Harness;
 use escale_requests::{
@@ -50,15 +50,14 @@ macro_rules! fake {
 
 fake! { FakeEcs "ecs";
     UpdateService => UpdatedService, |cx, input| {
-        let failure = || AwsError::new(ErrorKind::Internal, "ServerException", 500, "an injected fault");
         if FATE.with_borrow(|fate| fate.fails("ecs UpdateService", false)) {
-            return Err(failure());
+            return Err(AwsError::internal());
         }
         let key = format!("{}/{}", input.cluster, input.service);
         let changed = cx.tx.update(&key, |service: &mut Service| service.desired = input.desired_count);
-        changed.ok_or_else(|| AwsError::new(ErrorKind::NotFound, "ServiceNotFoundException", 400, "no service"))?;
+        changed.ok_or_else(|| Error::NotFound(key.clone()))?;
         if FATE.with_borrow(|fate| fate.fails("ecs UpdateService", true)) {
-            return Err(failure());
+            return Err(AwsError::internal());
         }
         Ok(UpdatedService { service: CountedService { desired_count: input.desired_count } })
     }

@@ -41,6 +41,7 @@ fn target_changes_every_property() {
 fn policy_changes_every_property() {
     let tracking = |metric: &str, target: f64| json!({"PredefinedMetricSpecification": {"PredefinedMetricType": metric}, "TargetValue": target, "ScaleInCooldown": 60});
     PropertyTable::new(POLICY, policy)
+        .write_only(&["ScalingTargetId"])
         .row(
             "TargetTrackingScalingPolicyConfiguration",
             tracking("ECSServiceAverageCPUUtilization", 60.5),

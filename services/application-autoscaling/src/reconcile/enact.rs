@@ -173,12 +173,14 @@ fn override_open(cx: &mut Cx<'_>, resource: &ResourceId) {
 }
 
 fn activity(cx: &Cx<'_>, resource: &ResourceId, description: String, cause: String) -> Activity {
+    // Two activities in one millisecond keep their order.
+    let last = cx.tx.prefix::<Activity>(&format!("{resource}|")).map(|activity| activity.started).max();
     Activity {
         id: ids::random_uuid().into(),
         resource: resource.clone(),
         description,
         cause,
-        started: cx.now,
+        started: last.map_or(cx.now, |last| cx.now.max(last.plus_ms(1))),
         ended: None,
         status: ActivityStatus::InProgress,
         message: None,
