@@ -1,6 +1,7 @@
 //! Measurements, each compared with the alternative that a user has, in one run. Compare ratios, because machines differ.
 
 mod describe;
+mod drills;
 mod planes;
 mod report;
 mod up;
@@ -11,11 +12,18 @@ use std::{
     process::{Command, Output},
 };
 
-pub(crate) fn bench(name: &str) -> Result<()> {
-    match name {
-        "up" => up::measure_up(),
-        "planes" => planes::measure_planes(),
-        _ => bail!("there is no measurement '{name}'. The measurements are: up, planes"),
+/// How often each drill is repeated without a number.
+const DRILL_ROUNDS: usize = 5;
+
+pub(crate) fn bench(name: &str, rest: &[&str]) -> Result<()> {
+    match (name, rest) {
+        ("drills", []) => drills::measure(DRILL_ROUNDS),
+        ("drills", [rounds]) => {
+            drills::measure(rounds.parse().context("the number of rounds is not a number")?)
+        }
+        ("up", []) => up::measure_up(),
+        ("planes", []) => planes::measure_planes(),
+        _ => bail!("there is no measurement '{name}'. The measurements are: up, planes, drills"),
     }
 }
 

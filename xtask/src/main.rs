@@ -56,7 +56,7 @@ fn main() -> Result<()> {
         ["new-service", name] => new::service(name),
         ["new-operation", service, name] => new::operation(service, name),
         ["dist"] => dist::dist(),
-        ["bench", name] => bench::bench(name),
+        ["bench", name, rest @ ..] => bench::bench(name, rest),
         ["soak", words @ ..] => soak::soak(words),
         ["vm", words @ ..] => vm::vm(words),
         _ => bail!("{USAGE}"),

@@ -55,7 +55,9 @@ impl Periods {
 pub(super) fn draw(f: &Figures) -> Vec<String> {
     let periods = Periods::of(f, WIDTH);
     let seconds = periods.length.as_secs();
-    let row = |name: &str, counts: &[u32]| format!("{name:<9} {}  at most {} in {seconds} s", bars(counts), counts.iter().max().unwrap_or(&0));
+    let row = |name: &str, counts: &[u32]| {
+        format!("{name:<9} {}  at most {} in {seconds} s", bars(counts), counts.iter().max().unwrap_or(&0))
+    };
     let mut lines = vec![row("requests", &periods.requests), row("errors", &periods.errors)];
     lines.extend(periods.rows.as_ref().map(|rows| row("rows", rows)));
     let mut marks = vec![' '; periods.requests.len()];
@@ -66,7 +68,11 @@ pub(super) fn draw(f: &Figures) -> Vec<String> {
             *cell = mark;
         }
     }
-    lines.push(format!("{:<9} {}  ! fault, F users fine, L lifted", "", marks.into_iter().collect::<String>()));
+    lines.push(format!(
+        "{:<9} {}  ! fault, F users fine, L lifted",
+        "",
+        marks.into_iter().collect::<String>()
+    ));
     lines
 }
 

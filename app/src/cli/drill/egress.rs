@@ -34,7 +34,8 @@ impl Egress {
             if !task.is_running() || task.0["availabilityZone"] != zone {
                 continue;
             }
-            let found = targets::interfaces(client, &[("network-interface-id", interface.to_owned())]).await?;
+            let found =
+                targets::interfaces(client, &[("network-interface-id", interface.to_owned())]).await?;
             let vpc = found.first().map_or("", |i| i.text_of("vpcId"));
             let from = namespaces.open(&Place::interface(vpc, interface))?;
             if connects(&from, to).await {

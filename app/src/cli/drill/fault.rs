@@ -93,7 +93,8 @@ struct Held {
 
 impl Held {
     fn apply(&mut self, fault: &Fault, file: &Path) -> Result<()> {
-        let fresh: Vec<_> = fault.namespaces.iter().filter(|n| fault.cut && !self.cut.contains(*n)).cloned().collect();
+        let fresh: Vec<_> =
+            fault.namespaces.iter().filter(|n| fault.cut && !self.cut.contains(*n)).cloned().collect();
         for namespace in fresh.into_iter().filter(|n| n.exists()) {
             self.cut.insert(namespace.clone());
             self.save(file)?;
@@ -173,7 +174,8 @@ fn processes_in(namespaces: &BTreeSet<PathBuf>) -> Vec<Identity> {
     let wanted: BTreeSet<_> = namespaces.iter().filter_map(|n| id(n)).collect();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
-    let inside = |pid: &i32| id(Path::new(&format!("/proc/{pid}/ns/net"))).is_some_and(|n| wanted.contains(&n));
+    let inside =
+        |pid: &i32| id(Path::new(&format!("/proc/{pid}/ns/net"))).is_some_and(|n| wanted.contains(&n));
     pids.filter(inside).filter_map(Identity::of).collect()
 }
 
@@ -185,7 +187,10 @@ fn folder(home: &Home) -> PathBuf {
 pub(crate) fn guard(home: &Home) -> Result<()> {
     let folder = folder(home);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let own = i32::try_from(std::process::id()).ok().and_then(Identity::of).context("cannot read this process's start")?;
+    let own = i32::try_from(std::process::id())
+        .ok()
+        .and_then(Identity::of)
+        .context("cannot read this process's start")?;
     let file = folder.join(format!("{}.json", own.pid));
     let none = BTreeSet::new;
     let mut held = Held { guardian: own, killed: none(), cut: none(), stopped: BTreeSet::new() };
@@ -203,10 +208,8 @@ fn hold(held: &mut Held, file: &Path) -> Result<()> {
     let mut input = io::stdin().lock();
     let (mut unread, mut fault, mut lease): (Vec<u8>, Option<Fault>, _) = (Vec::new(), None, Instant::now());
     loop {
-        let ready = poll(
-            &mut [PollFd::new(input.as_fd(), PollFlags::POLLIN)],
-            PollTimeout::from(LOOK_AGAIN_MS),
-        );
+        let ready =
+            poll(&mut [PollFd::new(input.as_fd(), PollFlags::POLLIN)], PollTimeout::from(LOOK_AGAIN_MS));
         if ready.is_ok_and(|n| n > 0) {
             let mut chunk = [0; 4096];
             match input.read(&mut chunk) {

@@ -40,7 +40,8 @@ pub(super) struct Site {
 
 impl Site {
     pub(super) fn new(url: &str, paths: Vec<String>) -> Result<Site> {
-        let rest = url.strip_prefix("http://").with_context(|| format!("{url} does not begin with http://"))?;
+        let rest =
+            url.strip_prefix("http://").with_context(|| format!("{url} does not begin with http://"))?;
         let host = rest.trim_end_matches('/').to_owned();
         let (name, port) = host.split_once(':').unwrap_or((&host, "80"));
         // RFC 6761: localhost and every name below it is this machine. Not every system resolver knows that.
@@ -127,7 +128,11 @@ async fn run(site: Site, rate: Arc<AtomicU32>, samples: Arc<Mutex<Vec<Sample>>>)
         due += Duration::from_secs(1) / per_second;
         tokio::time::sleep_until(due).await;
         if requests.len() >= IN_PROGRESS {
-            let full = Sample { begun: Instant::now(), took: Duration::ZERO, error: Some("too many requests wait".into()) };
+            let full = Sample {
+                begun: Instant::now(),
+                took: Duration::ZERO,
+                error: Some("too many requests wait".into()),
+            };
             samples.lock().unwrap_or_else(PoisonError::into_inner).push(full);
         } else {
             let site = Arc::clone(&site);

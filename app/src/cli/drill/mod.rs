@@ -109,14 +109,16 @@ pub(crate) async fn run(home: &Home, out: &Output, drill: &Drill) -> Result<Exit
     if drill.kind == Kind::Db && database.is_none() {
         bail!("{} has no database", application.app);
     }
-    let stage = stage::Stage { home, drill, client, application, database, api: settings.config.api_address };
+    let (api, talks) = (settings.config.api_address, !out.json);
+    let stage = stage::Stage { home, drill, client, application, database, api, talks };
     // Ctrl-C lifts the fault like the end of any drill: the guardian sees it.
     let figures = tokio::select! {
         done = stage.play() => done?,
         _ = tokio::signal::ctrl_c() => bail!("the drill was interrupted. Its fault is lifted"),
     };
     if let Some(file) = &drill.svg {
-        std::fs::write(file, svg::draw(&figures)).with_context(|| format!("cannot write {}", file.display()))?;
+        std::fs::write(file, svg::draw(&figures))
+            .with_context(|| format!("cannot write {}", file.display()))?;
     }
     out.say(&report::text(&figures), &report::json(&figures));
     // Users who are not fine again, or a lost row, fail the drill.

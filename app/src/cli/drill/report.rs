@@ -45,7 +45,12 @@ impl Figures {
     fn egress_error_seconds(&self) -> Option<usize> {
         let all = self.egress.as_ref()?;
         let failed = all.iter().filter(|(_, done)| !done);
-        Some(failed.map(|(at, _)| at.saturating_duration_since(self.begun).as_secs()).collect::<BTreeSet<_>>().len())
+        Some(
+            failed
+                .map(|(at, _)| at.saturating_duration_since(self.begun).as_secs())
+                .collect::<BTreeSet<_>>()
+                .len(),
+        )
     }
 
     /// A percentile of the answered requests, by the nearest-rank method.
@@ -117,14 +122,29 @@ pub(super) fn text(f: &Figures) -> String {
         ms(f.percentile(99))
     ));
     if let Some(w) = &f.written {
-        let warned = if w.warned == 0 { String::new() } else { format!("; {} commits returned with a warning", w.warned) };
-        lines.push(format!("rows      {} acknowledged, of which {} are lost{warned}", w.acknowledged.len(), w.lost));
+        let warned = if w.warned == 0 {
+            String::new()
+        } else {
+            format!("; {} commits returned with a warning", w.warned)
+        };
+        lines.push(format!(
+            "rows      {} acknowledged, of which {} are lost{warned}",
+            w.acknowledged.len(),
+            w.lost
+        ));
     }
     if let (Some(all), Some(seconds)) = (&f.egress, f.egress_error_seconds()) {
-        lines.push(format!("egress    {} connections from the zone to the Internet, failed in {seconds} different seconds", all.len()));
+        lines.push(format!(
+            "egress    {} connections from the zone to the Internet, failed in {seconds} different seconds",
+            all.len()
+        ));
     }
     let noticed = f.noticed().map_or("no service noticed it".to_owned(), |e| {
-        format!("first noticed after {:.1} s by {}", f64::from(i32::try_from(f.ms(e.at)).unwrap_or(0)) / 1000.0, e.by)
+        format!(
+            "first noticed after {:.1} s by {}",
+            f64::from(i32::try_from(f.ms(e.at)).unwrap_or(0)) / 1000.0,
+            e.by
+        )
     });
     let (fine, steady) = (after(f.users_fine, "fine"), after(f.settled, "steady"));
     lines.push(format!("outcome   {noticed}; users were {fine}; the application was {steady}"));

@@ -149,7 +149,8 @@ impl Way {
     ) -> Result<Way> {
         let id = instance.text_of("DBInstanceIdentifier");
         let (user, password) = psql::login(client, instance).await?;
-        let endpoint = instance.child("Endpoint").with_context(|| format!("the database {id} has no endpoint"))?;
+        let endpoint =
+            instance.child("Endpoint").with_context(|| format!("the database {id} has no endpoint"))?;
         let vpc = instance.child("DBSubnetGroup").map_or("", |group| group.text_of("VpcId"));
         let namespaces = Namespaces::of(&home.plane("network"));
         let mut way = Way {
@@ -161,7 +162,10 @@ impl Way {
             turn: AtomicU64::new(0),
             user,
             password: Secret::new(password),
-            database: Some(instance.text_of("DBName")).filter(|n| !n.is_empty()).unwrap_or("postgres").to_owned(),
+            database: Some(instance.text_of("DBName"))
+                .filter(|n| !n.is_empty())
+                .unwrap_or("postgres")
+                .to_owned(),
         };
         for task in tasks::all(client, application).await? {
             let Some(interface) = task.interface("networkInterfaceId") else { continue };

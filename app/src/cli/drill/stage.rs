@@ -8,7 +8,7 @@ use super::{
     guardian::Guardian,
     load::{Load, Sample, Site},
     report::Figures,
-    rows::{Written, Writers},
+    rows::{Writers, Written},
     targets::{self, Finder, Target},
     timeline::{self, Cloud, Entry, Observer},
 };
@@ -53,6 +53,8 @@ pub(super) struct Stage<'a> {
     pub(super) database: Option<Element>,
     /// An address on the Internet that tasks reach through a NAT gateway.
     pub(super) api: Ipv4Addr,
+    /// Whether a person waits.
+    pub(super) talks: bool,
 }
 
 /// What is broken now.
@@ -75,7 +77,8 @@ impl Clients {
         let Some(since) = Instant::now().checked_sub(CALM) else { return false };
         let writes = |w: &Writers| {
             // In each second of the time.
-            (1..=CALM.as_secs()).all(|s| w.acknowledged_between(Duration::from_secs(s), Duration::from_secs(s - 1)))
+            (1..=CALM.as_secs())
+                .all(|s| w.acknowledged_between(Duration::from_secs(s), Duration::from_secs(s - 1)))
         };
         !self.load.has_failed_since(since) && self.writers.as_ref().is_none_or(writes)
     }
@@ -87,9 +90,11 @@ impl Stage<'_> {
         let database = self.database.as_ref().map(|d| d.text_of("DBInstanceIdentifier").to_owned());
         let (client, application) = (self.client.clone(), self.application.clone());
         let cloud = Cloud { client, application, database };
+        self.say("Waiting for the steady state …");
         self.until_steady(&cloud).await?;
         let target = self.target().await?;
         let clients = self.clients(target.as_ref()).await?;
+        self.say(&format!("Sending {} requests per second to {} …", self.drill.rate, self.application.url));
         let begun = Instant::now();
         let observer = Observer::start(cloud.clone(), clock.clone()).await;
         tokio::time::sleep(BEFORE).await;
@@ -99,14 +104,22 @@ impl Stage<'_> {
         let (fault, fault_at) = (Instant::now(), clock.now());
         let (broken, name) = self.break_it(target, &clients).await?;
         let mut entries = vec![Entry { at: fault_at, by: "drill", what: name.clone() }];
+        self.say(&format!("Broken: {name}. Waiting until users are fine …"));
         let is_fine = self.until_fine(&broken, &clients, fault).await?;
         self.lift(broken, &clients).await?;
         let lifted = Instant::now();
-        entries.push(Entry { at: clock.now(), by: "drill", what: "the fault is lifted".into() });
+        self.say("Waiting for the steady state …");
+        if self.is_lifted() {
+            entries.push(Entry { at: clock.now(), by: "drill", what: "the fault is lifted".into() });
+        }
         let settled = until_settled(&cloud, &clients).await;
         let settled = settled.then(Instant::now);
         if settled.is_some() {
-            entries.push(Entry { at: clock.now(), by: "drill", what: "everything is in its normal state".into() });
+            entries.push(Entry {
+                at: clock.now(),
+                by: "drill",
+                what: "everything is in its normal state".into(),
+            });
         }
         entries.extend(observer.entries().into_iter().filter(|e| e.at >= fault_at));
         drop(observer);
@@ -129,6 +142,22 @@ impl Stage<'_> {
             egress,
             timeline: entries,
         })
+    }
+
+    /// A server that was killed is not brought back by the drill, nor is a deployment undone by it.
+    fn is_lifted(&self) -> bool {
+        match self.drill.kind {
+            Kind::Task | Kind::DeployBad => false,
+            Kind::Db => self.drill.failure != Failure::Kill,
+            Kind::Az | Kind::Nat | Kind::Load => true,
+        }
+    }
+
+    /// On stderr, which scripts do not read.
+    fn say(&self, what: &str) {
+        if self.talks {
+            eprintln!("{what}");
+        }
     }
 
     async fn until_steady(&self, cloud: &Cloud) -> Result<()> {
@@ -193,8 +222,11 @@ impl Stage<'_> {
             return Ok(self.drill.path.clone());
         }
         let arns = timeline::group_arns(&self.client, &self.application).await?;
-        let numbered: Vec<_> =
-            arns.iter().zip(1..).map(|(arn, n)| (format!("TargetGroupArns.member.{n}"), arn.clone())).collect();
+        let numbered: Vec<_> = arns
+            .iter()
+            .zip(1..)
+            .map(|(arn, n)| (format!("TargetGroupArns.member.{n}"), arn.clone()))
+            .collect();
         let found = self.client.query("elbv2", "DescribeTargetGroups", &numbered).await?;
         let checks = found.list("TargetGroups").iter().map(|g| g.text_of("HealthCheckPath").to_owned());
         let paths: BTreeSet<String> = checks.filter(|p| !p.is_empty()).chain(["/".to_owned()]).collect();
@@ -210,7 +242,10 @@ impl Stage<'_> {
         if self.drill.kind == Kind::Load {
             let rate = self.drill.rate * TIMES;
             clients.load.set_rate(rate);
-            return Ok((Broken::Overload, format!("{rate} requests per second instead of {}", self.drill.rate)));
+            return Ok((
+                Broken::Overload,
+                format!("{rate} requests per second instead of {}", self.drill.rate),
+            ));
         }
         let service = match &self.drill.service {
             Some(service) => service.clone(),
@@ -221,7 +256,10 @@ impl Stage<'_> {
             }
         };
         let bad = BadDeploy::start(&self.client, &self.application, &service).await?;
-        Ok((Broken::Deployment(bad), format!("the service {service} is updated to an image that does not exist")))
+        Ok((
+            Broken::Deployment(bad),
+            format!("the service {service} is updated to an image that does not exist"),
+        ))
     }
 
     /// Whether users were fine, and a broken deployment was undone, within the limit.

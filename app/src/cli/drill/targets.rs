@@ -48,7 +48,8 @@ impl Finder<'_> {
 
     /// The server that the database's name leads to.
     pub(super) async fn primary(&self, harm: Harm, cut: bool) -> Result<Target> {
-        let instance = self.database.context("the application has no database, so there is nothing to drill")?;
+        let instance =
+            self.database.context("the application has no database, so there is nothing to drill")?;
         let vpc = instance.child("DBSubnetGroup").map_or("", |group| group.text_of("VpcId"));
         let router = Namespaces::of(&self.home.plane("network")).open(&Place::Router(vpc.to_owned()))?;
         let name = instance.child("Endpoint").map_or("", |e| e.text_of("Address"));
@@ -72,7 +73,11 @@ impl Finder<'_> {
         let zone = wanted.or(of_database).or(zones.iter().next().map(String::as_str)).unwrap_or_default();
         if !zones.contains(zone) {
             let list: Vec<&str> = zones.iter().map(String::as_str).collect();
-            bail!("{} has nothing in the zone '{zone}'. Its zones are: {}", self.application.app, list.join(", "));
+            bail!(
+                "{} has nothing in the zone '{zone}'. Its zones are: {}",
+                self.application.app,
+                list.join(", ")
+            );
         }
         if zones.len() < 2 {
             bail!("{} runs in one zone only, so nothing would be left", self.application.app);
@@ -80,7 +85,10 @@ impl Finder<'_> {
         let later = vec![("vpc-id", self.vpc().await?), ("availability-zone", zone.to_owned())];
         let found = interfaces(self.client, &later).await?;
         let mut target = self.target(
-            format!("the zone {zone} lost: {} network interfaces cut off, their processes frozen", found.len()),
+            format!(
+                "the zone {zone} lost: {} network interfaces cut off, their processes frozen",
+                found.len()
+            ),
             zone,
             &found,
             Harm::Stop,
@@ -96,7 +104,11 @@ impl Finder<'_> {
         filters.extend(wanted.map(|zone| ("availability-zone", zone.to_owned())));
         let found = interfaces(self.client, &filters).await?;
         let Some(first) = found.first() else {
-            bail!("{} has no NAT gateway{}", self.application.app, wanted.map_or(String::new(), |z| format!(" in {z}")));
+            bail!(
+                "{} has no NAT gateway{}",
+                self.application.app,
+                wanted.map_or(String::new(), |z| format!(" in {z}"))
+            );
         };
         let zone = first.text_of("availabilityZone");
         self.target(format!("the NAT gateway in {zone} cut off"), zone, &found[..1], Harm::Nothing, true)

@@ -95,7 +95,8 @@ impl Cloud {
         for task in tasks::all_with_stopped(&self.client, &self.application).await? {
             let (id, status) = (task.id().to_owned(), task.0["lastStatus"].as_str().unwrap_or_default());
             let reason = task.0["stoppedReason"].as_str().map_or(String::new(), |why| format!(": {why}"));
-            let health = task.0["healthStatus"].as_str().filter(|h| *h == "UNHEALTHY").map_or("", |_| ", UNHEALTHY");
+            let health =
+                task.0["healthStatus"].as_str().filter(|h| *h == "UNHEALTHY").map_or("", |_| ", UNHEALTHY");
             let state = format!("{status}{health}{reason}");
             let before = seen.tasks.insert(id.clone(), state.clone());
             if before.as_deref() != Some(&state) {
@@ -150,7 +151,9 @@ impl Cloud {
             let deployments = service["deployments"].as_array().map_or(0, Vec::len);
             let is_done = service["deployments"][0]["rolloutState"] == "COMPLETED";
             if running != desired || deployments != 1 || !is_done {
-                return Ok(Some(format!("the service {name} runs {running} of {desired} tasks, with {deployments} deployments")));
+                return Ok(Some(format!(
+                    "the service {name} runs {running} of {desired} tasks, with {deployments} deployments"
+                )));
             }
         }
         for (group, target) in targets(&self.client, &self.application).await? {
@@ -164,8 +167,9 @@ impl Cloud {
         let found = self.client.query("rds", "DescribeDBInstances", &asked).await?;
         let instance = found.list("DBInstances").first();
         let status = instance.map_or("", |i| i.text_of("DBInstanceStatus"));
-        let lacks_standby = instance
-            .is_some_and(|i| i.text_of("MultiAZ") == "true" && i.text_of("SecondaryAvailabilityZone").is_empty());
+        let lacks_standby = instance.is_some_and(|i| {
+            i.text_of("MultiAZ") == "true" && i.text_of("SecondaryAvailabilityZone").is_empty()
+        });
         let state = if lacks_standby { "without a standby" } else { status };
         Ok((state != "available").then(|| format!("the database {id} is {state}")))
     }
