@@ -5,7 +5,7 @@ use crate::{
     plane::{Inner, make_dir, names_in},
     process::{self, Process, Tool, run},
     record::{Record, read_json, sync_parent, write_json},
-    session::literal,
+    session::{Session, literal},
     spec::*,
     steps::{mark, remove_dir, sync_filesystem},
 };
