@@ -204,7 +204,7 @@ def test_standby_is_replaced_although_its_frozen_processes_do_not_end(pair):
             eventually(lambda: "SecondaryAvailabilityZone" not in pair.describe(), within=30)
             # A change counts although there is no standby.
             pair.rds.modify_db_instance(DBInstanceIdentifier="pair", MasterUserPassword="correct-horse-battery", ApplyImmediately=True)
-            eventually(lambda: pair.describe()["DBInstanceStatus"] == "available", within=30)
+            eventually(lambda: pair.describe()["DBInstanceStatus"] == "available", within=60)
             eventually(lambda: "SecondaryAvailabilityZone" in pair.describe() and pair.database.is_whole(), within=240)
             assert all(os.path.exists(f"/proc/{pid}") for pid in frozen), "the frozen processes are still there"
             assert frozen.isdisjoint(standby.processes())

@@ -18,6 +18,8 @@ use std::{path::Path, time::Duration};
 const START: Duration = Duration::from_secs(60);
 /// A fast shutdown writes a checkpoint; after this time the server is killed, which loses no data.
 const STOP: Duration = Duration::from_secs(30);
+/// How long one pass waits for a standby to answer. Until it does for [`START`] in total, it is checked again.
+const STANDBY: Duration = Duration::from_secs(5);
 /// How long one pass waits for a standby to stream before it lets others have the database.
 const STREAM: Duration = Duration::from_secs(10);
 /// Pause between two checks of a socket or a file, which send no event to wait for.
@@ -226,7 +228,7 @@ impl Inner {
         let gone = || pid.is_none_or(|pid| !Path::new(&format!("/proc/{pid}")).exists());
         let what = format!("node '{node}' of database '{database}'");
         // A change of the primary must not wait long for a standby.
-        let limit = if node == record.primary { START } else { STREAM };
+        let limit = if node == record.primary { START } else { STANDBY };
         let came = until!(
             limit,
             match self.session(database, node, record.port).await {

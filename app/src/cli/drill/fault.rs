@@ -95,7 +95,7 @@ impl Held {
     fn apply(&mut self, fault: &Fault, file: &Path) -> Result<()> {
         let fresh: Vec<_> =
             fault.namespaces.iter().filter(|n| fault.cut && !self.cut.contains(*n)).cloned().collect();
-        for namespace in fresh.into_iter().filter(|n| n.exists()) {
+        for namespace in fresh.into_iter().filter(|n| is_namespace(n)) {
             self.cut.insert(namespace.clone());
             self.save(file)?;
             cut(&namespace)?;
@@ -125,7 +125,7 @@ impl Held {
     /// Packets first: a process that continues finds the network as it was.
     fn lift(&self) -> Result<()> {
         let mut result = Ok(());
-        for namespace in self.cut.iter().filter(|n| n.exists()) {
+        for namespace in self.cut.iter().filter(|n| is_namespace(n)) {
             result = result.and(join(namespace));
         }
         self.stopped.iter().for_each(|process| process.signal(Signal::CONT));
@@ -162,10 +162,17 @@ fn nft(namespace: &Path, rules: &str) -> Result<()> {
         stdin.write_all(rules.as_bytes())?;
     }
     let done = child.wait_with_output()?;
-    if !done.status.success() {
+    // An interface may be deleted at any time, and its fault with it.
+    if !done.status.success() && is_namespace(namespace) {
         bail!("nft failed in {}: {}", namespace.display(), String::from_utf8_lossy(&done.stderr).trim());
     }
     Ok(())
+}
+
+/// A namespace that was removed may leave an empty file for a moment.
+fn is_namespace(path: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).ok().map(|m| m.dev());
+    device(path).is_some_and(|found| device(Path::new("/proc/self/ns/net")) == Some(found))
 }
 
 /// The processes that run in these network namespaces. Planes that only open sockets there are not among them.
