@@ -1,9 +1,12 @@
 //! Measurements, each compared with the alternative that a user has, in one run. Compare ratios, because machines differ.
 
+mod cloud;
 mod describe;
 mod drills;
+mod load;
 mod planes;
 mod report;
+mod s3;
 mod up;
 
 use anyhow::{Context, Result, bail};
@@ -23,7 +26,8 @@ pub(crate) fn bench(name: &str, rest: &[&str]) -> Result<()> {
         }
         ("up", []) => up::measure_up(),
         ("planes", []) => planes::measure_planes(),
-        _ => bail!("there is no measurement '{name}'. The measurements are: up, planes, drills"),
+        ("s3", []) => s3::measure_s3(),
+        _ => bail!("there is no measurement '{name}'. The measurements are: up, planes, s3, drills"),
     }
 }
 

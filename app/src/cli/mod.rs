@@ -3,6 +3,7 @@
 mod application;
 mod ask;
 mod aws;
+mod backup;
 mod changes;
 mod check;
 mod client;
@@ -18,6 +19,7 @@ mod logs;
 mod mailbox;
 mod open;
 mod output;
+mod proof;
 mod psql;
 mod reset;
 mod run;
@@ -30,6 +32,7 @@ mod status;
 mod stop;
 mod tasks;
 mod template;
+mod templates;
 mod terminal;
 mod trail;
 mod trust;
@@ -82,6 +85,12 @@ enum Verb {
     Tunnel(tunnel::Tunnel),
     /// Run psql on the application's database, as its master user.
     Psql(psql::Psql),
+    /// Take a snapshot of the application's database, or list them.
+    Snapshot(backup::Snapshot),
+    /// Write the databases and buckets of an application into one file.
+    Backup(backup::Backup),
+    /// Return the data of an application to a file of `escale backup`, or its database to a snapshot or a time.
+    Restore(backup::Restore),
     /// Break something on purpose while clients use the application, and measure what they notice: a task, the database, a zone, a
     /// NAT gateway, a deployment, the load. Exits with 1 if the application does not recover, or a row is lost.
     Drill(drill::Drill),
@@ -104,6 +113,17 @@ enum Verb {
     /// Check which resources and properties of a CloudFormation template or CDK application are enacted, recorded only or refused.
     /// Needs no daemon; exits with 1 if something is refused.
     Check(check::Check),
+    /// Draw the architecture of a template or of a running application: as SVG, PNG, or Markdown with Mermaid.
+    Diagram(proof::Diagram),
+    /// Print the monthly price of a template or of a running application: each resource, what redundancy costs and buys, and cheaper
+    /// variants. A price without a source is unknown.
+    Cost(proof::Cost),
+    /// Review a template or a running application by rules of the Well-Architected Framework, and compute which ports answer from
+    /// the Internet; with --live also probe them, and exit with 1 if both differ.
+    Review(proof::Review),
+    /// Write a document about the architecture: the diagram, each component and why it is there, and the evidence, as one HTML file
+    /// that prints on A4.
+    Report(proof::ReportArgs),
     /// Print the environment variables that point the aws CLI and the SDKs at this cloud, with the root key: eval "$(escale
     /// env)".
     Env(env::Env),
@@ -193,6 +213,9 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Run(args) => return run::run(home, &out, &args).await,
         Verb::Tunnel(args) => tunnel::run(home, &out, &args).await?,
         Verb::Psql(args) => return psql::run(home, &args).await,
+        Verb::Snapshot(args) => backup::snapshot(home, &out, &args).await?,
+        Verb::Backup(args) => backup::backup(home, &out, &args).await?,
+        Verb::Restore(args) => backup::restore(home, &out, &args).await?,
         Verb::Drill(args) => return drill::run(home, &out, &args).await,
         Verb::Secret(args) => secret::run(home, &out, &args).await?,
         Verb::Scale(args) => scale::run(home, &out, &args).await?,
@@ -202,6 +225,10 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
         Verb::Template(args) => template::run(&out, &args)?,
         Verb::Check(args) => return check::run(&out, &args),
+        Verb::Report(args) => proof::report(home, &out, &args).await?,
+        Verb::Review(args) => return proof::review(home, &out, &args).await,
+        Verb::Cost(args) => proof::cost(home, &out, &args).await?,
+        Verb::Diagram(args) => proof::diagram(home, &out, &args).await?,
         Verb::Env(env) => env::run(home, &out, &env)?,
         Verb::Aws(args) => return aws::run(home, &args),
         Verb::Doctor => return doctor::run(&out).await,

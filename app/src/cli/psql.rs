@@ -31,7 +31,7 @@ pub(crate) struct Psql {
 }
 
 /// Variables that would lead psql elsewhere, or demand what the database here does not have.
-const UNSET: [&str; 6] =
+pub(super) const UNSET: [&str; 6] =
     ["PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGSSLMODE", "PGREQUIRESSL", "PGTARGETSESSIONATTRS"];
 
 const PASSWORD: &str = "PGPASSWORD";
