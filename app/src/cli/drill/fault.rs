@@ -61,6 +61,10 @@ impl Identity {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The second field, the program's name, may contain spaces and parentheses.
         let (_, rest) = stat.rsplit_once(')')?;
+        // A zombie has ended: nothing may ever ask for its exit code.
+        if rest.trim_start().starts_with(['Z', 'X']) {
+            return None;
+        }
         Some(Identity { pid, started: rest.split_whitespace().nth(19)?.parse().ok()? })
     }
 
@@ -272,7 +276,11 @@ mod tests {
         assert!(process.lives());
         assert!(!Identity { started: process.started + 1, ..process.clone() }.lives());
         process.signal(Signal::KILL);
+        // Before it is waited for, it is a zombie.
+        let end = Instant::now() + Duration::from_secs(10);
+        while process.lives() {
+            assert!(Instant::now() < end, "a killed process lives");
+        }
         child.wait().unwrap();
-        assert!(!process.lives());
     }
 }
