@@ -29,7 +29,7 @@ const SHOWS: &str = "`escale drill` on the shop: 20 requests per second to its p
                      explains the figures). Nothing is reported to the cloud: what recovers the application follows from health checks and replication.";
 
 pub(super) fn measure(rounds: usize) -> Result<()> {
-    setup::all()?;
+    setup::runtime()?;
     let program = test::program()?;
     run_command(&mut Command::new(root().join("examples/shop/build")))?;
     let home = PathBuf::from(format!("/var/tmp/escale-drills-{}", std::process::id()));
