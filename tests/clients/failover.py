@@ -170,7 +170,7 @@ class Node:
         found = []
         for proc in pathlib.Path("/proc").glob("[0-9]*"):
             try:
-                if os.readlink(proc / "cwd").startswith(str(self.folder / "data")):
+                if os.readlink(proc / "cwd") == str(self.folder / "data"):
                     found.append(int(proc.name))
             except OSError:
                 pass

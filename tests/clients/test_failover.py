@@ -193,6 +193,28 @@ def test_primary_goes_on_alone_when_its_standby_is_lost(pair, name):
     assert max(max(t) for t in taken) < LIMIT, taken
 
 
+@pytest.mark.skipif(not failover.FREEZER.exists(), reason="only the freezer of cgroup v1 stops a process so that it cannot be killed")
+def test_standby_is_replaced_although_its_frozen_processes_do_not_end(pair):
+    pair.wait_until_whole()
+    with pair.writing():
+        primary, standby = pair.database.nodes()
+        standby.freeze()
+        try:
+            frozen = set(standby.processes())
+            eventually(lambda: "SecondaryAvailabilityZone" not in pair.describe(), within=30)
+            # A change counts although there is no standby.
+            pair.rds.modify_db_instance(DBInstanceIdentifier="pair", MasterUserPassword="correct-horse-battery", ApplyImmediately=True)
+            eventually(lambda: pair.describe()["DBInstanceStatus"] == "available", within=60)
+            eventually(lambda: "SecondaryAvailabilityZone" in pair.describe() and pair.database.is_whole(), within=240)
+            assert all(os.path.exists(f"/proc/{pid}") for pid in frozen), "the frozen processes are still there"
+            assert frozen.isdisjoint(standby.processes())
+        finally:
+            standby.heal()
+    eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in frozen), within=30)
+    pair.wait_until_whole()
+    pair.check_rows()
+
+
 def lose_what_the_standby_lacks(pair):
     """Cuts the standby off for half a second while clients write, then the primary for good."""
     pair.wait_until_whole()

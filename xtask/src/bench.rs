@@ -2,6 +2,7 @@
 
 mod cloud;
 mod describe;
+mod drills;
 mod load;
 mod planes;
 mod report;
@@ -14,12 +15,19 @@ use std::{
     process::{Command, Output},
 };
 
-pub(crate) fn bench(name: &str) -> Result<()> {
-    match name {
-        "up" => up::measure_up(),
-        "planes" => planes::measure_planes(),
-        "s3" => s3::measure_s3(),
-        _ => bail!("there is no measurement '{name}'. The measurements are: up, planes, s3"),
+/// How often each drill is repeated without a number.
+const DRILL_ROUNDS: usize = 5;
+
+pub(crate) fn bench(name: &str, rest: &[&str]) -> Result<()> {
+    match (name, rest) {
+        ("drills", []) => drills::measure(DRILL_ROUNDS),
+        ("drills", [rounds]) => {
+            drills::measure(rounds.parse().context("the number of rounds is not a number")?)
+        }
+        ("up", []) => up::measure_up(),
+        ("planes", []) => planes::measure_planes(),
+        ("s3", []) => s3::measure_s3(),
+        _ => bail!("there is no measurement '{name}'. The measurements are: up, planes, s3, drills"),
     }
 }
 

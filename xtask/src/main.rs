@@ -59,7 +59,7 @@ fn main() -> Result<()> {
         ["new-operation", service, name] => new::operation(service, name),
         ["prices", file] => prices::prices(file),
         ["dist"] => dist::dist(),
-        ["bench", name] => bench::bench(name),
+        ["bench", name, rest @ ..] => bench::bench(name, rest),
         ["soak", words @ ..] => soak::soak(words),
         ["vm", words @ ..] => vm::vm(words),
         _ => bail!("{USAGE}"),

@@ -7,9 +7,10 @@
 //! failover need not reach the old primary, which may be frozen or cut off; it is killed nevertheless, as soon as possible.
 
 use crate::{
+    conf,
     plane::Inner,
     process::{self, Process},
-    record::Record,
+    record::{Record, replace_if},
     session::Session,
     spec::*,
     steps::until,
@@ -29,6 +30,9 @@ const RECOVERS: &str = "select pg_is_in_recovery()";
 /// Promotion replays WAL that the standby has received and not yet applied.
 const PROMOTION: Duration = Duration::from_secs(60);
 
+/// Writing the primary's settings; its disk has just committed a heartbeat.
+const DISARM: Duration = Duration::from_secs(2);
+
 impl Inner {
     pub(crate) async fn failover(&self, database: &str, away_from: &str) -> Result<Failover, PlaneError> {
         let begun = Instant::now();
@@ -40,7 +44,7 @@ impl Inner {
                 let what = format!("cannot fail over database '{database}': it has no standby");
                 return Err(PlaneError::asked(what));
             }
-            let session = self.hand_over(database, &mut record, Reason::Requested).await?;
+            let session = self.hand_over(database, &mut record, Reason::Requested, None).await?;
             fenced_ms = ms(begun);
             self.promote(database, &mut record, Some(session), false).await?;
         } else {
@@ -49,12 +53,13 @@ impl Inner {
         Ok(Failover { fenced_ms, promoted_ms: ms(begun) })
     }
 
-    /// Replaces a primary that the observers have lost, if it still is the one of this epoch.
+    /// Replaces a primary that the observers have lost, if it still is the one of this epoch. `session`: one on its standby, if it is open.
     pub(crate) async fn replace_primary(
         &self,
         database: &str,
         epoch: u64,
         reason: Reason,
+        session: Option<Session>,
     ) -> Result<(), PlaneError> {
         let _one = self.seize(database).await;
         let mut record = self.record(database)?;
@@ -63,7 +68,7 @@ impl Inner {
             return Ok(());
         }
         tracing::warn!(database, primary = record.primary, ?reason, "the primary is lost and is replaced");
-        let session = self.hand_over(database, &mut record, reason).await?;
+        let session = self.hand_over(database, &mut record, reason, session).await?;
         self.promote(database, &mut record, Some(session), false).await
     }
 
@@ -73,6 +78,7 @@ impl Inner {
         database: &str,
         record: &mut Record,
         reason: Reason,
+        prepared: Option<Session>,
     ) -> Result<Session, PlaneError> {
         let started = self.config.clock.now();
         let standby = record.standby().map(|n| n.name.clone()).unwrap_or_default();
@@ -84,7 +90,10 @@ impl Inner {
         }
         // Before the record names it: without a working standby the database would be down afterwards.
         let answer = async {
-            let session = self.session(database, &standby, record.port).await?;
+            let session = match prepared {
+                Some(session) => session,
+                None => self.session(database, &standby, record.port).await?,
+            };
             let recovers = session.value::<bool>(RECOVERS).await?;
             Ok::<_, PlaneError>(Some(session).filter(|_| recovers))
         };
@@ -199,6 +208,48 @@ impl Inner {
             Some(false) => Err(cannot("its server has ended")),
             None => Err(cannot("it is still replaying WAL")),
         }
+    }
+
+    /// Records first that the standby may no longer be promoted; only then do commits stop waiting.
+    pub(crate) async fn disarm(&self, database: &str, record: &mut Record) -> Result<(), PlaneError> {
+        let dir = self.dir(database);
+        record.protection = Protection::Alone;
+        record.save(&dir)?;
+        let (epoch, node, user) = (record.epoch, self.node_dir(database, &record.primary), self.user.clone());
+        // On another thread, because the disk may be stuck. It may then get here after a failover: a primary of an earlier
+        // epoch waits for its standby forever.
+        let written = tokio::task::spawn_blocking(move || {
+            let path = node.join("postgresql.conf");
+            let text = std::fs::read_to_string(&path).machine(|| format!("read {}", path.display()))?;
+            let is_current = || {
+                let now = Record::load(&dir).ok().flatten();
+                now.is_some_and(|r| r.epoch == epoch && r.protection == Protection::Alone)
+            };
+            replace_if(&path, conf::alone(&text).as_bytes(), Some(&user), is_current)
+                .machine(|| format!("write {}", path.display()))?;
+            if let Some(server) = Process::server_of(&node.join("data")) {
+                server.signal(Signal::HUP);
+            }
+            Ok(())
+        });
+        let written = tokio::time::timeout(DISARM, written).await;
+        let late = || {
+            PlaneError::machine(format!("the settings of database '{database}' could not be written in time"))
+        };
+        written.map_err(|_| late())?.plane(|| "write the settings of the primary".into())?
+    }
+
+    /// Lets the primary go on without its standby, which flushes nothing, if it still is the one of this epoch.
+    pub(crate) async fn give_up_standby(&self, database: &str, epoch: u64) -> Result<(), PlaneError> {
+        let _one = self.seize(database).await;
+        let mut record = self.record(database)?;
+        let Some(standby) = record.standby().map(|n| n.name.clone()) else { return Ok(()) };
+        if record.epoch != epoch || record.protection == Protection::Alone || self.is_planned(database) {
+            return Ok(());
+        }
+        self.disarm(database, &mut record).await?;
+        self.report(Event::Degraded { database: database.to_owned(), standby }).await;
+        Ok(())
     }
 
     /// Restarts every server that was started before `asked_at`, so that the call may be repeated. The

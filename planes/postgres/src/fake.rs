@@ -331,6 +331,12 @@ impl Postgres for FakePostgres {
         Ok(step)
     }
 
+    async fn primary_matches(&self, spec: &DatabaseSpec) -> Result<bool, PlaneError> {
+        let state = self.state();
+        let database = state.databases.get(&spec.name);
+        Ok(database.is_some_and(|d| plan::primary_matches(spec, &d.record, &d.seen(spec))))
+    }
+
     async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError> {
         let (mut state, now) = (self.state(), self.clock.now());
         let has_base = state.snapshots.values().any(|s| s.database == name);

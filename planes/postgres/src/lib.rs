@@ -64,6 +64,9 @@ pub trait Postgres: Send + Sync {
         Ok(())
     }
 
+    /// Whether the primary matches the spec, whatever the state of its standby.
+    async fn primary_matches(&self, spec: &DatabaseSpec) -> Result<bool, PlaneError>;
+
     /// `None` when the database does not exist.
     async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError>;
 
@@ -182,6 +185,10 @@ impl Postgres for PostgresPlane {
     async fn step(&self, spec: &DatabaseSpec) -> Result<Option<Step>, PlaneError> {
         spec.check()?;
         self.inner.exclusively(&spec.name, Box::pin(self.inner.step(spec))).await
+    }
+
+    async fn primary_matches(&self, spec: &DatabaseSpec) -> Result<bool, PlaneError> {
+        self.inner.primary_matches(spec).await
     }
 
     async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError> {

@@ -18,7 +18,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -51,6 +51,8 @@ pub(crate) struct Inner {
     pub(crate) events: mpsc::Sender<Event>,
     /// One pass at a time per database, and one template at a time (the empty name).
     turns: Mutex<BTreeMap<String, Arc<Turn>>>,
+    /// Since when standbys do not answer. A new daemon begins to count again.
+    silences: Mutex<BTreeMap<(String, String), Instant>>,
     /// Notified when a server was started or a database made, so that the supervision looks at once.
     pub(crate) looked: Notify,
     /// What is known of the archives.
@@ -104,8 +106,9 @@ impl Inner {
         }
         config.state = at.canonicalize().machine(|| format!("open {}", at.display()))?;
         may_enter(&config.state, &user)?;
-        let (turns, archives, releases) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Inner { config, user, events, turns, looked: Notify::new(), archives, releases })
+        let (turns, silences) = (Mutex::default(), Mutex::default());
+        let (archives, releases) = (Mutex::default(), Mutex::default());
+        Ok(Inner { config, user, events, turns, silences, looked: Notify::new(), archives, releases })
     }
 
     pub(crate) async fn lock(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
@@ -151,6 +154,17 @@ impl Inner {
     fn turn(&self, name: &str) -> Arc<Turn> {
         let mut turns = self.turns.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         turns.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// How long this standby has not answered; counted from the first call.
+    pub(crate) fn silent_for(&self, database: &str, node: &str) -> Duration {
+        let mut all = self.silences.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        all.entry((database.to_owned(), node.to_owned())).or_insert_with(Instant::now).elapsed()
+    }
+
+    pub(crate) fn heard(&self, database: &str, node: &str) {
+        let mut all = self.silences.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        all.remove(&(database.to_owned(), node.to_owned()));
     }
 
     pub(crate) fn dir(&self, database: &str) -> PathBuf {
@@ -239,6 +253,13 @@ impl Inner {
         Ok(step)
     }
 
+    /// Changes nothing, so it needs no lock.
+    pub(crate) async fn primary_matches(&self, spec: &DatabaseSpec) -> Result<bool, PlaneError> {
+        let record = self.record(&spec.name)?;
+        let seen = self.look(spec, &record).await?;
+        Ok(plan::primary_matches(spec, &record, &seen))
+    }
+
     async fn look(&self, spec: &DatabaseSpec, record: &Record) -> Result<Seen, PlaneError> {
         let answers = self.ask_all(&spec.name, record).await;
         let primary = record.nodes.iter().zip(&answers).find(|(n, _)| n.name == record.primary);
@@ -251,6 +272,9 @@ impl Inner {
         for (node, answer) in record.nodes.iter().zip(&answers) {
             let data = self.data(&spec.name, &node.name);
             let server = Process::server_of(&data);
+            if answer.is_some() {
+                self.heard(&spec.name, &node.name);
+            }
             seen.nodes.push(plan::Node {
                 name: node.name.clone(),
                 has_data: data.join("PG_VERSION").exists(),

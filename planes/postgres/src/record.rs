@@ -26,6 +26,9 @@ pub(crate) struct Record {
     pub(crate) epoch: u64,
     /// Nodes whose data diverged from the primary's: to be rewound or copied again.
     pub(crate) rebuild: Vec<String>,
+    /// Those of them whose data is of no use: to be copied again, not rewound.
+    #[serde(default)]
+    pub(crate) copy: Vec<String>,
     pub(crate) nodes: Vec<NodeRecord>,
     /// Whether the roles and the initial database exist.
     pub(crate) bootstrapped: bool,
@@ -95,6 +98,7 @@ impl Record {
             protection: Protection::Alone,
             epoch: 0,
             rebuild: vec![],
+            copy: vec![],
             nodes: spec.nodes.iter().map(NodeRecord::from).collect(),
             bootstrapped: false,
             admin_verifier: None,

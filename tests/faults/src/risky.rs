@@ -253,6 +253,9 @@ impl<P: Postgres + ?Sized> Postgres for Risky<P> {
     async fn step(&self, spec: &DatabaseSpec) -> Result<Option<Step>> {
         call(&*self.fate, "postgres step", Kind::Unknown, self.plane.step(spec)).await
     }
+    async fn primary_matches(&self, spec: &DatabaseSpec) -> Result<bool> {
+        call(&*self.fate, "postgres primary_matches", Kind::Unknown, self.plane.primary_matches(spec)).await
+    }
     async fn observe(&self, name: &str) -> Result<Option<escale_postgres::Observed>> {
         call(&*self.fate, "postgres observe", Kind::Unknown, self.plane.observe(name)).await
     }

@@ -38,9 +38,12 @@ impl BadDeploy {
         let described = client.json("ecs", "DescribeTaskDefinition", json!({"taskDefinition": good})).await?;
         let mut definition = described["taskDefinition"].clone();
         if let Some(members) = definition.as_object_mut() {
-            members.retain(|name, value| !DERIVED.contains(&name.as_str()) && !value.is_null());
+            members.retain(|name, value| !DERIVED.contains(&name.as_str()) && is_set(value));
         }
         for container in definition["containerDefinitions"].as_array_mut().into_iter().flatten() {
+            if let Some(members) = container.as_object_mut() {
+                members.retain(|_, value| is_set(value));
+            }
             let image = container["image"].as_str().unwrap_or_default();
             container["image"] = Value::String(missing(image));
         }
@@ -71,6 +74,11 @@ impl BadDeploy {
         let bad = json!({"taskDefinition": self.bad});
         self.client.json("ecs", "DeregisterTaskDefinition", bad).await.map(drop)
     }
+}
+
+/// A description lists members that the registration did not have, as empty lists.
+fn is_set(value: &Value) -> bool {
+    !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty())
 }
 
 /// The same repository, with a tag that it does not have.

@@ -61,6 +61,10 @@ impl Identity {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The second field, the program's name, may contain spaces and parentheses.
         let (_, rest) = stat.rsplit_once(')')?;
+        // A zombie has ended: nothing may ever ask for its exit code.
+        if rest.trim_start().starts_with(['Z', 'X']) {
+            return None;
+        }
         Some(Identity { pid, started: rest.split_whitespace().nth(19)?.parse().ok()? })
     }
 
@@ -95,7 +99,7 @@ impl Held {
     fn apply(&mut self, fault: &Fault, file: &Path) -> Result<()> {
         let fresh: Vec<_> =
             fault.namespaces.iter().filter(|n| fault.cut && !self.cut.contains(*n)).cloned().collect();
-        for namespace in fresh.into_iter().filter(|n| n.exists()) {
+        for namespace in fresh.into_iter().filter(|n| is_namespace(n)) {
             self.cut.insert(namespace.clone());
             self.save(file)?;
             cut(&namespace)?;
@@ -125,7 +129,7 @@ impl Held {
     /// Packets first: a process that continues finds the network as it was.
     fn lift(&self) -> Result<()> {
         let mut result = Ok(());
-        for namespace in self.cut.iter().filter(|n| n.exists()) {
+        for namespace in self.cut.iter().filter(|n| is_namespace(n)) {
             result = result.and(join(namespace));
         }
         self.stopped.iter().for_each(|process| process.signal(Signal::CONT));
@@ -162,10 +166,17 @@ fn nft(namespace: &Path, rules: &str) -> Result<()> {
         stdin.write_all(rules.as_bytes())?;
     }
     let done = child.wait_with_output()?;
-    if !done.status.success() {
+    // An interface may be deleted at any time, and its fault with it.
+    if !done.status.success() && is_namespace(namespace) {
         bail!("nft failed in {}: {}", namespace.display(), String::from_utf8_lossy(&done.stderr).trim());
     }
     Ok(())
+}
+
+/// A namespace that was removed may leave an empty file for a moment.
+fn is_namespace(path: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).ok().map(|m| m.dev());
+    device(path).is_some_and(|found| device(Path::new("/proc/self/ns/net")) == Some(found))
 }
 
 /// The processes that run in these network namespaces. Planes that only open sockets there are not among them.
@@ -265,7 +276,11 @@ mod tests {
         assert!(process.lives());
         assert!(!Identity { started: process.started + 1, ..process.clone() }.lives());
         process.signal(Signal::KILL);
+        // Before it is waited for, it is a zombie.
+        let end = Instant::now() + Duration::from_secs(10);
+        while process.lives() {
+            assert!(Instant::now() < end, "a killed process lives");
+        }
         child.wait().unwrap();
-        assert!(!process.lives());
     }
 }

@@ -109,7 +109,8 @@ pub(crate) async fn run(home: &Home, out: &Output, drill: &Drill) -> Result<Exit
     if drill.kind == Kind::Db && database.is_none() {
         bail!("{} has no database", application.app);
     }
-    let stage = stage::Stage { home, drill, client, application, database, api: settings.config.api_address };
+    let (api, talks) = (settings.config.api_address, !out.json);
+    let stage = stage::Stage { home, drill, client, application, database, api, talks };
     // Ctrl-C lifts the fault like the end of any drill: the guardian sees it.
     let figures = tokio::select! {
         done = stage.play() => done?,

@@ -53,6 +53,8 @@ pub(super) struct Stage<'a> {
     pub(super) database: Option<Element>,
     /// An address on the Internet that tasks reach through a NAT gateway.
     pub(super) api: Ipv4Addr,
+    /// Whether a person waits.
+    pub(super) talks: bool,
 }
 
 /// What is broken now.
@@ -88,9 +90,11 @@ impl Stage<'_> {
         let database = self.database.as_ref().map(|d| d.text_of("DBInstanceIdentifier").to_owned());
         let (client, application) = (self.client.clone(), self.application.clone());
         let cloud = Cloud { client, application, database };
+        self.say("Waiting for the steady state …");
         self.until_steady(&cloud).await?;
         let target = self.target().await?;
         let clients = self.clients(target.as_ref()).await?;
+        self.say(&format!("Sending {} requests per second to {} …", self.drill.rate, self.application.url));
         let begun = Instant::now();
         let observer = Observer::start(cloud.clone(), clock.clone()).await;
         tokio::time::sleep(BEFORE).await;
@@ -100,10 +104,14 @@ impl Stage<'_> {
         let (fault, fault_at) = (Instant::now(), clock.now());
         let (broken, name) = self.break_it(target, &clients).await?;
         let mut entries = vec![Entry { at: fault_at, by: "drill", what: name.clone() }];
+        self.say(&format!("Broken: {name}. Waiting until users are fine …"));
         let is_fine = self.until_fine(&broken, &clients, fault).await?;
         self.lift(broken, &clients).await?;
         let lifted = Instant::now();
-        entries.push(Entry { at: clock.now(), by: "drill", what: "the fault is lifted".into() });
+        self.say("Waiting for the steady state …");
+        if self.is_lifted() {
+            entries.push(Entry { at: clock.now(), by: "drill", what: "the fault is lifted".into() });
+        }
         let settled = until_settled(&cloud, &clients).await;
         let settled = settled.then(Instant::now);
         if settled.is_some() {
@@ -134,6 +142,22 @@ impl Stage<'_> {
             egress,
             timeline: entries,
         })
+    }
+
+    /// A server that was killed is not brought back by the drill, nor is a deployment undone by it.
+    fn is_lifted(&self) -> bool {
+        match self.drill.kind {
+            Kind::Task | Kind::DeployBad => false,
+            Kind::Db => self.drill.failure != Failure::Kill,
+            Kind::Az | Kind::Nat | Kind::Load => true,
+        }
+    }
+
+    /// On stderr, which scripts do not read.
+    fn say(&self, what: &str) {
+        if self.talks {
+            eprintln!("{what}");
+        }
     }
 
     async fn until_steady(&self, cloud: &Cloud) -> Result<()> {

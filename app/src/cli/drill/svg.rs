@@ -4,14 +4,14 @@ use super::{chart::Periods, report::Figures};
 use std::fmt::Write;
 
 const WIDTH: usize = 960;
-const LEFT: usize = 110;
+const LEFT: usize = 120;
 const LANE: usize = 110;
 const GAP: usize = 34;
 
 pub(super) fn draw(f: &Figures) -> String {
     let periods = Periods::of(f, 400);
     let mut lanes = vec![("requests", "#4878a8", &periods.requests), ("errors", "#c0392b", &periods.errors)];
-    lanes.extend(periods.rows.as_ref().map(|rows| ("rows acknowledged", "#5a8f4e", rows)));
+    lanes.extend(periods.rows.as_ref().map(|rows| ("rows", "#5a8f4e", rows)));
     let height = 60 + lanes.len() * (LANE + GAP) + 20;
     let column = (WIDTH - LEFT - 20) / periods.requests.len().max(1);
     let column = column.max(1);
@@ -34,7 +34,7 @@ pub(super) fn draw(f: &Figures) -> String {
         let _ = writeln!(
             svg,
             "<line x1=\"{LEFT}\" y1=\"{bottom}\" x2=\"{}\" y2=\"{bottom}\" stroke=\"#999\"/>",
-            WIDTH - 20
+            LEFT + column * counts.len()
         );
         for (at, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             let bar =

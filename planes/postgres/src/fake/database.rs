@@ -122,7 +122,7 @@ impl Database {
                 node.release = installed;
                 node.started_with = node.written.clone().unwrap_or_default();
             }
-            Step::Stop(name) | Step::Fence(name) => at(nodes, name).running = None,
+            Step::Stop(name) | Step::Fence(name) | Step::LeaveBehind(name) => at(nodes, name).running = None,
             Step::Rebuild(name) => {
                 let (timeline, rows) =
                     (at(nodes, &record.primary).timeline, at(nodes, &record.primary).rows.clone());

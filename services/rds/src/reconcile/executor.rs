@@ -66,7 +66,10 @@ impl Executor {
 
     /// Records the new primary of a failover: it accepts writes, and nothing is known of the other node.
     pub(crate) fn point_to(&self, tx: &mut Tx, instance: &Instance, primary: &str, epoch: u64) {
-        let Some(old) = tx.get::<InstanceSeen>(&instance.id).filter(|s| s.epoch < epoch) else { return };
+        let Some(old) = tx.get::<InstanceSeen>(&instance.id).filter(|s| s.epoch < epoch || !s.writable)
+        else {
+            return;
+        };
         let seen = InstanceSeen {
             epoch,
             primary: primary.to_owned(),

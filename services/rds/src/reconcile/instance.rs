@@ -169,19 +169,33 @@ impl Instances {
             if error.fault == Fault::Asked || !error.retry {
                 executor.record_failure(id, &fingerprint, &error.to_string())?;
             } else {
-                executor.observe(id, |_, _, _| {}).await?;
+                // A change counts when the primary has it. The standby may be broken for long, and gets it when it is rebuilt.
+                let matches = executor.plane()?.primary_matches(spec).await.unwrap_or(false);
+                self.observe_enacted(id, &fingerprint, matches).await?;
             }
             return Err(error.into());
         }
+        let complete = self.observe_enacted(id, &fingerprint, true).await?;
+        self.release_leaving(id, spec)?;
+        // A server may have stopped since.
+        if complete { Ok(()) } else { Err(StepError::new("a server of the instance does not run")) }
+    }
+
+    /// Observes the instance, and records that the wish with this fingerprint is enacted if the primary matches it. Returns whether all
+    /// servers are up.
+    async fn observe_enacted(&self, id: &str, fingerprint: &str, matches: bool) -> Result<bool, StepError> {
+        let executor = &self.0;
         let (config, now) = (executor.cloud.config.clone(), executor.cloud.clock.now());
         let mut complete = false;
         executor
             .observe(id, |tx, instance, seen| {
                 complete = is_complete(instance, seen);
-                (seen.error, seen.failed) = (None, None);
+                if matches {
+                    (seen.error, seen.failed) = (None, None);
+                }
                 // A creation or a new standby counts as enacted only when all servers are up.
                 let adds = |enacted: &String| wish::lacks_node(enacted, instance);
-                if !complete && seen.enacted.as_ref().is_none_or(adds) {
+                if !matches || (!complete && seen.enacted.as_ref().is_none_or(adds)) {
                     return;
                 }
                 let message = match &seen.enacted {
@@ -192,7 +206,7 @@ impl Instances {
                         Some(("restoration", "Restored from snapshot"))
                     }
                     None => Some(("creation", "DB instance created")),
-                    Some(old) if *old == fingerprint => None,
+                    Some(old) if *old == *fingerprint => None,
                     Some(_) if !instance.running => Some(("notification", "DB instance stopped")),
                     Some(old) if super::is_stopped(old) => Some(("notification", "DB instance started")),
                     Some(_) => {
@@ -202,12 +216,10 @@ impl Instances {
                 if let Some((category, message)) = message {
                     events::instance(tx, &config, now, &instance.id, category, message);
                 }
-                seen.enacted = Some(fingerprint);
+                seen.enacted = Some(fingerprint.to_owned());
             })
             .await?;
-        self.release_leaving(id, spec)?;
-        // A server may have stopped since.
-        if complete { Ok(()) } else { Err(StepError::new("a server of the instance does not run")) }
+        Ok(complete)
     }
 
     /// Deletes the interfaces of nodes that the plane no longer has.
