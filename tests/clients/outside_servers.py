@@ -22,6 +22,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         sent = self.rfile.read(length).decode()
         body = f"{ADDRESS} {port} {self.headers['Host']} {self.headers['User-Agent']} {sent}".encode()
+        self.close_connection = self.server is not servers.get(port)
         self.send_response(status[port])
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -43,8 +44,10 @@ def open_port(port):
 
 
 def close_port(port):
-    servers[port].shutdown()
-    servers[port].server_close()
+    # Open connections end with their next answer.
+    closed = servers.pop(port)
+    closed.shutdown()
+    closed.server_close()
 
 
 for port in PORTS:

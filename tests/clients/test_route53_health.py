@@ -129,7 +129,7 @@ def test_failover_follows_the_primarys_health_under_load(cloud, route53, zone, s
     assert [s.get("HealthCheckId") for s in listed if s["Name"] == name] == [primary, secondary]
 
 
-def test_weighted_and_multivalue_answers_leave_unhealthy_records_out(cloud, route53, zone, servers, checks):  # noqa: F811
+def test_answers_leave_unhealthy_records_out(cloud, route53, zone, servers, checks):  # noqa: F811
     zone_id, name = zone
     weighted, many = "weighted." + name, "many." + name
     ids = [checks(**http_check(port)) for port in range(8001, 8004)]
@@ -157,7 +157,7 @@ def test_types_of_checks(aws, route53, zone, servers, checks):  # noqa: F811
     assert until(route53, tcp, "Success") == "Success: TCP connection established"
     assert "contains the search string" in until(route53, found, "Success")
     assert "does not contain the search string" in until(route53, missing, "Failure")
-    assert until(route53, named, "Failure") == "Failure: DNS resolution failed: DNS response error code NXDOMAIN"
+    assert until(route53, named, "Failure").startswith("Failure: DNS resolution failed: ")
     name = "addressed." + zone[1]
     change(route53, zone[0], ("CREATE", record(name, "A", OUTSIDE)))
     resolved = checks(Type="HTTP", FullyQualifiedDomainName=name, Port=8003, RequestInterval=10)
