@@ -1,6 +1,7 @@
 """A Multi-AZ instance fails over by itself, without a lost row, whatever way its primary fails.
 
-`ESCALE_TEST_FAILOVERS=20` repeats each fault, and prints the figures of `cargo xtask soak failover`.
+`ESCALE_TEST_FAILOVERS=20` repeats each fault, and prints the figures of `cargo xtask soak failover`. `ESCALE_TEST_LOG=FILE` keeps the
+daemon's log.
 """
 
 import contextlib
@@ -104,6 +105,8 @@ def pair():
             made = Pair(cloud, cloud.client("rds"), cloud.client("ec2"), folder)
             yield made
         finally:
+            if log := os.environ.get("ESCALE_TEST_LOG"):
+                pathlib.Path(log).write_text(cloud.log())
             if made:
                 made.clients.stop()
                 for node in made.database.nodes():

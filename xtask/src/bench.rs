@@ -1,8 +1,11 @@
 //! Measurements, each compared with the alternative that a user has, in one run. Compare ratios, because machines differ.
 
+mod cloud;
 mod describe;
+mod load;
 mod planes;
 mod report;
+mod s3;
 mod up;
 
 use anyhow::{Context, Result, bail};
@@ -15,7 +18,8 @@ pub(crate) fn bench(name: &str) -> Result<()> {
     match name {
         "up" => up::measure_up(),
         "planes" => planes::measure_planes(),
-        _ => bail!("there is no measurement '{name}'. The measurements are: up, planes"),
+        "s3" => s3::measure_s3(),
+        _ => bail!("there is no measurement '{name}'. The measurements are: up, planes, s3"),
     }
 }
 

@@ -3,6 +3,7 @@
 mod application;
 mod ask;
 mod aws;
+mod backup;
 mod changes;
 mod check;
 mod client;
@@ -10,6 +11,7 @@ mod completions;
 mod coverage;
 mod doctor;
 mod down;
+mod drill;
 mod env;
 mod exec;
 mod history;
@@ -40,6 +42,7 @@ mod up;
 use crate::{daemon, home::Home, plane, settings};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+pub(crate) use drill::fault::lift_abandoned;
 pub(crate) use output::{Concluded, Output, print, report};
 use std::process::ExitCode;
 
@@ -82,6 +85,15 @@ enum Verb {
     Tunnel(tunnel::Tunnel),
     /// Run psql on the application's database, as its master user.
     Psql(psql::Psql),
+    /// Take a snapshot of the application's database, or list them.
+    Snapshot(backup::Snapshot),
+    /// Write the databases and buckets of an application into one file.
+    Backup(backup::Backup),
+    /// Return the data of an application to a file of `escale backup`, or its database to a snapshot or a time.
+    Restore(backup::Restore),
+    /// Break something on purpose while clients use the application, and measure what they notice: a task, the database, a zone, a
+    /// NAT gateway, a deployment, the load. Exits with 1 if the application does not recover, or a row is lost.
+    Drill(drill::Drill),
     /// Set or list the secrets of a manifest.
     Secret(secret::Secret),
     /// Change how many tasks of a service run, and wait until they do.
@@ -141,6 +153,9 @@ enum Verb {
         #[arg(long)]
         to_log: bool,
     },
+    /// Hold the fault of a drill until its lease ends. `drill` starts this.
+    #[command(hide = true, name = GUARDIAN)]
+    Guardian,
     /// Serve applications: load balancers, distributions, DNS. The daemon starts this.
     #[command(hide = true)]
     Plane {
@@ -149,6 +164,9 @@ enum Verb {
         worker: Option<u32>,
     },
 }
+
+/// The hidden command of a fault's guardian.
+pub(crate) const GUARDIAN: &str = "drill-guardian";
 
 impl Arguments {
     /// Whether the verb only passes its arguments on to another program of the user.
@@ -161,6 +179,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let home = Home::find()?;
     if let Verb::Daemon { to_log } = arguments.verb {
         return daemon::run(&home, to_log).map(|()| ExitCode::SUCCESS);
+    }
+    if let Verb::Guardian = arguments.verb {
+        return drill::fault::guard(&home).map(|()| ExitCode::SUCCESS);
     }
     if let Verb::Plane { worker } = arguments.verb {
         let ended = match worker {
@@ -192,6 +213,10 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Run(args) => return run::run(home, &out, &args).await,
         Verb::Tunnel(args) => tunnel::run(home, &out, &args).await?,
         Verb::Psql(args) => return psql::run(home, &args).await,
+        Verb::Snapshot(args) => backup::snapshot(home, &out, &args).await?,
+        Verb::Backup(args) => backup::backup(home, &out, &args).await?,
+        Verb::Restore(args) => backup::restore(home, &out, &args).await?,
+        Verb::Drill(args) => return drill::run(home, &out, &args).await,
         Verb::Secret(args) => secret::run(home, &out, &args).await?,
         Verb::Scale(args) => scale::run(home, &out, &args).await?,
         Verb::Trail(args) => trail::run(home, &out, &args).await?,
@@ -214,7 +239,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Service(args) => service::run(home, &out, &args).await?,
         Verb::Completions(args) => completions::run(&args),
         Verb::Package(args) => completions::package(&args)?,
-        Verb::Daemon { .. } | Verb::Plane { .. } => {}
+        Verb::Daemon { .. } | Verb::Plane { .. } | Verb::Guardian => {}
     }
     Ok(ExitCode::SUCCESS)
 }

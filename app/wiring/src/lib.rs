@@ -105,6 +105,7 @@ impl Services {
         let trail = Trail::new(calls, denials, &config.account, &config.region);
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(escale_acm::Acm),
+            Arc::new(escale_application_autoscaling::ApplicationAutoScaling),
             Arc::new(escale_cloudformation::CloudFormation),
             Arc::new(escale_cloudfront::CloudFront),
             Arc::new(CloudTrail(Arc::clone(&trail))),
@@ -161,6 +162,7 @@ pub async fn start(
         objects: Arc::clone(&data.objects),
     };
     escale_cloudwatch::start(engine, store, cloud, measured);
+    escale_application_autoscaling::start(engine, store, cloud);
     let messages = escale_sns::Planes {
         network: network(),
         dns: Arc::clone(&data.dns),
@@ -172,7 +174,7 @@ pub async fn start(
     escale_acm::start(engine, store, cloud, escale_acm::Planes { authority: planes.authority });
     let networks = escale_ec2::Planes { network: network(), internet_hosts: planes.internet_hosts };
     escale_ec2::start(engine, store, cloud, networks).await.context("cannot start EC2")?;
-    let names = escale_route53::Planes { dns: Arc::clone(&data.dns) };
+    let names = escale_route53::Planes { dns: Arc::clone(&data.dns), network: network() };
     escale_route53::start(engine, store, cloud, names);
     let proxies = escale_elbv2::Planes { proxies: planes.proxies };
     escale_elbv2::start(engine, store, cloud, proxies).context("cannot start Elastic Load Balancing")?;

@@ -5,7 +5,7 @@ use super::{
     internal, network, pascal, reference, security, sub,
 };
 use crate::{
-    manifest::{Image, Manifest, Service},
+    manifest::{Count, Image, Manifest, Scale, Service},
     variables::{self, Source},
 };
 use serde_json::{Value, json};
@@ -134,7 +134,14 @@ fn role(sheet: &mut Sheet, id: &str, policy: &str, statements: Vec<Value>) {
 fn ecs_service(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
     let name = pascal(&service.name);
     let id = format!("{name}Service");
-    let (mut definition, mut count) = (reference(&format!("{name}Task")), json!(service.count));
+    // Without a count, an update of the service keeps the one that auto scaling has set.
+    let (mut definition, mut count) = (
+        reference(&format!("{name}Task")),
+        match service.count {
+            Count::Fixed(count) => json!(count),
+            Count::Scaled(_) => reference("AWS::NoValue"),
+        },
+    );
     if holds(manifest) {
         definition =
             json!({"Fn::If": [format!("{name}IsHeld"), reference(&format!("{name}Runs")), definition]});
@@ -146,11 +153,7 @@ fn ecs_service(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
         "LaunchType": "FARGATE",
         "TaskDefinition": definition,
         "DesiredCount": count,
-        "DeploymentConfiguration": {
-            "MinimumHealthyPercent": service.deploy.healthy_percent,
-            "MaximumPercent": service.deploy.surge_percent,
-            "DeploymentCircuitBreaker": {"Enable": true, "Rollback": true},
-        },
+        "DeploymentConfiguration": configuration(sheet, service),
         "NetworkConfiguration": {"AwsvpcConfiguration": {
             "AssignPublicIp": "DISABLED",
             "Subnets": network::subnets(manifest, "App"),
@@ -172,9 +175,105 @@ fn ecs_service(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
         properties["HealthCheckGracePeriodSeconds"] = service.health.grace_s.into();
         properties["LoadBalancers"] = targets.into();
     }
+    if let Count::Scaled(scale) = service.count {
+        if !holds(manifest) {
+            properties.as_object_mut().map(|p| p.remove("DesiredCount"));
+        }
+        scaling(sheet, manifest, service, scale);
+    }
     after.extend(network::ways_out(manifest));
     sheet.add(&id, "AWS::ECS::Service", properties);
     sheet.attribute(&id, "DependsOn", after);
+}
+
+/// The bounds of deployments, and what fails them.
+fn configuration(sheet: &mut Sheet, service: &Service) -> Value {
+    let deploy = &service.deploy;
+    let mut breaker = json!({"Enable": true, "Rollback": true});
+    if let Some(failures) = deploy.rollback_after {
+        breaker["ThresholdConfiguration"] = json!({"Type": "COUNT", "Value": failures});
+    }
+    let mut configuration = json!({
+        "MinimumHealthyPercent": deploy.healthy_percent,
+        "MaximumPercent": deploy.surge_percent,
+        "DeploymentCircuitBreaker": breaker,
+    });
+    if let Some((_, group)) = balancer::attached_by(service).filter(|_| deploy.watches_5xx) {
+        let id = format!("{}ErrorsAlarm", pascal(&service.name));
+        let dimension =
+            |name: &str, of: &str| json!({"Name": name, "Value": get_att(of, &format!("{name}FullName"))});
+        sheet.add(
+            &id,
+            "AWS::CloudWatch::Alarm",
+            json!({
+                "AlarmDescription": format!("Answers of {} with a status from 500 to 599; fails its deployments.", service.name),
+                "Namespace": "AWS/ApplicationELB",
+                "MetricName": "HTTPCode_Target_5XX_Count",
+                "Dimensions": [dimension("LoadBalancer", "LoadBalancer"), dimension("TargetGroup", &group)],
+                "Statistic": "Sum",
+                "Period": 60,
+                "EvaluationPeriods": 1,
+                "Threshold": ERRORS_PER_MINUTE,
+                "ComparisonOperator": "GreaterThanThreshold",
+                "TreatMissingData": "notBreaching",
+            }),
+        );
+        configuration["Alarms"] = json!({"AlarmNames": [reference(&id)], "Enable": true, "Rollback": true});
+    }
+    configuration
+}
+
+/// More answers with a status from 500 to 599 in a minute fail a deployment. A single one may have another cause.
+const ERRORS_PER_MINUTE: u32 = 10;
+
+/// The scalable target, and a policy of target tracking for each metric.
+fn scaling(sheet: &mut Sheet, manifest: &Manifest, service: &Service, scale: Scale) {
+    let name = pascal(&service.name);
+    let target = format!("{name}Scaling");
+    let (mut min, mut max) = (json!(scale.min), json!(scale.max));
+    if holds(manifest) {
+        // Before the first release command no task may run.
+        let unless_new = |limit: Value| json!({"Fn::If": [format!("{name}IsNew"), 0, limit]});
+        (min, max) = (unless_new(min), unless_new(max));
+    }
+    sheet.add(
+        &target,
+        "AWS::ApplicationAutoScaling::ScalableTarget",
+        json!({
+            "ServiceNamespace": "ecs",
+            "ScalableDimension": "ecs:service:DesiredCount",
+            "ResourceId": sub(format!("service/${{Cluster}}/${{{name}Service.Name}}")),
+            "MinCapacity": min,
+            "MaxCapacity": max,
+        }),
+    );
+    for (metric, goal) in [("Cpu", scale.cpu), ("Memory", scale.memory), ("Requests", scale.requests)] {
+        let Some(goal) = goal else { continue };
+        let predefined = match metric {
+            "Cpu" => json!({"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}),
+            "Memory" => json!({"PredefinedMetricType": "ECSServiceAverageMemoryUtilization"}),
+            _ => json!({
+                "PredefinedMetricType": "ALBRequestCountPerTarget",
+                "ResourceLabel": sub(format!(
+                    "${{LoadBalancer.LoadBalancerFullName}}/${{{name}TargetGroup.TargetGroupFullName}}"
+                )),
+            }),
+        };
+        let properties = json!({
+            "PolicyName": format!("{}-{}", service.name, metric.to_lowercase()),
+            "PolicyType": "TargetTrackingScaling",
+            "ScalingTargetId": reference(&target),
+            "TargetTrackingScalingPolicyConfiguration": {
+                "PredefinedMetricSpecification": predefined,
+                "TargetValue": goal,
+            },
+        });
+        sheet.add(
+            &format!("{name}ScalingBy{metric}"),
+            "AWS::ApplicationAutoScaling::ScalingPolicy",
+            properties,
+        );
+    }
 }
 
 fn allow(action: Value, resource: Value) -> Value {

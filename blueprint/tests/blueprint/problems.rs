@@ -45,28 +45,21 @@ fn unknown_key_without_a_similar_one_lists_the_known_keys() {
 #[test]
 fn refuses_unsupported_keys_by_name() {
     check(
-        &with("    scale: { min: 2 }\n    jobs: {}\n    deploy: { alarms: [5xx] }\n"),
+        &with("    jobs: {}\n    deploy: { alarms: [4xx] }\n"),
         expect![[r#"
-            `scale` is not supported yet in service `web`
+            `jobs` is not supported yet in service `web`
              --> escale.yaml:7:5
               |
-            7 |     scale: { min: 2 }
-              |     ^^^^^
-              = leave it out: `count: N` sets a fixed number of tasks
-
-            `jobs` is not supported yet in service `web`
-             --> escale.yaml:8:5
-              |
-            8 |     jobs: {}
+            7 |     jobs: {}
               |     ^^^^
               = leave it out: Escale runs no scheduled tasks
 
-            `alarms` is not supported yet in `deploy`
-             --> escale.yaml:9:15
+            an alarm of `deploy` cannot be `4xx`
+             --> escale.yaml:8:24
               |
-            9 |     deploy: { alarms: [5xx] }
-              |               ^^^^^^
-              = leave it out: Escale has no CloudWatch alarms
+            8 |     deploy: { alarms: [4xx] }
+              |                        ^^^
+              = use one of `5xx`
         "#]],
     );
     check(

@@ -16,10 +16,16 @@ use crate::{
 };
 use escale_base::{PlaneError, Timestamp, error::Context};
 use rustix::process::Signal;
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// A standby that has not answered after this time cannot take over.
 const STANDBY_ANSWERS: Duration = Duration::from_secs(1);
+/// A server that still recovers after this time is asked again. A repetition has no effect on a promotion that has begun.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+const RECOVERS: &str = "select pg_is_in_recovery()";
 /// Promotion replays WAL that the standby has received and not yet applied.
 const PROMOTION: Duration = Duration::from_secs(60);
 
@@ -79,7 +85,7 @@ impl Inner {
         // Before the record names it: without a working standby the database would be down afterwards.
         let answer = async {
             let session = self.session(database, &standby, record.port).await?;
-            let recovers = session.value::<bool>("select pg_is_in_recovery()").await?;
+            let recovers = session.value::<bool>(RECOVERS).await?;
             Ok::<_, PlaneError>(Some(session).filter(|_| recovers))
         };
         let session = tokio::time::timeout(STANDBY_ANSWERS, answer).await;
@@ -111,21 +117,15 @@ impl Inner {
             Some(session) => session,
             None => self.session(database, &node, record.port).await?,
         };
-        let recovering = "select pg_is_in_recovery()";
-        if session.value::<bool>(recovering).await? {
-            let file = data.join("promote");
-            std::fs::write(&file, b"").machine(what)?;
-            let owner = (Some(self.user.uid.as_raw()), Some(self.user.gid.as_raw()));
-            std::os::unix::fs::chown(&file, owner.0, owner.1).machine(what)?;
-            server.signal(Signal::USR1);
+        let recovers = session.value::<bool>(RECOVERS).await?;
+        if recovers {
+            self.ask_to_promote(&server, &data).machine(what)?;
         }
         if let Some(old) = record.standby().filter(|n| record.rebuild.contains(&n.name)) {
             process::condemn(self.data(database, &old.name));
         }
-        let writes = until!(PROMOTION, session.value::<bool>(recovering).await.ok().filter(|r| !r));
-        if writes.is_none() {
-            let what = format!("cannot {}", what());
-            return Err(PlaneError::machine(what).because("it is still replaying WAL"));
+        if recovers {
+            self.await_promotion(database, record, &server, session).await?;
         }
         if let Some(moved) = record.moving.take() {
             record.save(&self.dir(database))?;
@@ -136,6 +136,65 @@ impl Inner {
             self.report(event).await;
         }
         Ok(())
+    }
+
+    /// The file has its owner before it has its name: the server may look for it, and remove it, at any time.
+    fn ask_to_promote(&self, server: &Process, data: &Path) -> std::io::Result<()> {
+        let (next, file) = (data.join("promote.next"), data.join("promote"));
+        std::fs::write(&next, b"")?;
+        std::os::unix::fs::chown(&next, Some(self.user.uid.as_raw()), Some(self.user.gid.as_raw()))?;
+        std::fs::rename(&next, &file)?;
+        server.signal(Signal::USR1);
+        Ok(())
+    }
+
+    /// Waits until the new primary accepts writes. A session that breaks meanwhile is opened again, and a request that the server
+    /// has not taken is repeated; a server that ends is an error at once. The caller holds the database's lock.
+    async fn await_promotion(
+        &self,
+        database: &str,
+        record: &Record,
+        server: &Process,
+        session: Session,
+    ) -> Result<(), PlaneError> {
+        let node = &record.primary;
+        let cannot = |why: &str| {
+            let what = format!("cannot promote node '{node}' of database '{database}'");
+            PlaneError::machine(what).because(why)
+        };
+        let (mut session, mut asked) = (Some(session), Instant::now());
+        let promoted = until!(PROMOTION, {
+            let answer = match &session {
+                Some(open) => open.value::<bool>(RECOVERS).await,
+                None => match self.session(database, node, record.port).await {
+                    Ok(open) => session.insert(open).value::<bool>(RECOVERS).await,
+                    Err(error) => Err(error),
+                },
+            };
+            match answer {
+                Ok(false) => Some(true),
+                _ if !server.lives() => Some(false),
+                Ok(true) => {
+                    if asked.elapsed() > ASK_AGAIN {
+                        tracing::warn!(database, node, "the standby is still recovering and is asked to promote again");
+                        let data = self.data(database, node);
+                        self.ask_to_promote(server, &data).machine(|| format!("promote node '{node}'"))?;
+                        asked = Instant::now();
+                    }
+                    None
+                }
+                Err(error) => {
+                    tracing::warn!(database, node, %error, "the session on the promoted server is opened again");
+                    session = None;
+                    None
+                }
+            }
+        });
+        match promoted {
+            Some(true) => Ok(()),
+            Some(false) => Err(cannot("its server has ended")),
+            None => Err(cannot("it is still replaying WAL")),
+        }
     }
 
     /// Restarts every server that was started before `asked_at`, so that the call may be repeated. The

@@ -53,7 +53,14 @@ pub(crate) struct Inner {
     turns: Mutex<BTreeMap<String, Arc<Turn>>>,
     /// Notified when a server was started or a database made, so that the supervision looks at once.
     pub(crate) looked: Notify,
+    /// What is known of the archives.
+    pub(crate) archives: Mutex<BTreeMap<String, ArchiveSeen>>,
+    /// The releases of installed programs.
+    pub(crate) releases: Mutex<Vec<crate::upgrade::Asked>>,
 }
+
+/// Everything that the plane makes is in these folders of its state.
+pub(crate) const FOLDERS: [&str; 4] = ["databases", "snapshots", "templates", "archives"];
 
 /// The order of the calls on one database.
 #[derive(Default)]
@@ -92,12 +99,13 @@ impl Inner {
     pub(crate) fn new(mut config: Config, events: mpsc::Sender<Event>) -> Result<Inner, PlaneError> {
         let user = RunAs::probe()?;
         let at = config.state.clone();
-        for dir in ["databases", "snapshots", "templates"] {
+        for dir in FOLDERS {
             make_dir(&at.join(dir), None, 0o711)?;
         }
         config.state = at.canonicalize().machine(|| format!("open {}", at.display()))?;
         may_enter(&config.state, &user)?;
-        Ok(Inner { config, user, events, turns: Mutex::default(), looked: Notify::new() })
+        let (turns, archives, releases) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Inner { config, user, events, turns, looked: Notify::new(), archives, releases })
     }
 
     pub(crate) async fn lock(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
@@ -205,6 +213,7 @@ impl Inner {
         // Before a server is stopped, so that no observer takes it for a failure.
         record.running = spec.running;
         record.witness.clone_from(&spec.witness);
+        record.archive = spec.archive;
         // A node that is leaving stays recorded until its step has removed it.
         let leaving = old.nodes.iter().filter(|n| spec.node(&n.name).is_none()).cloned();
         record.nodes = match leaving.collect::<Vec<_>>() {
@@ -320,11 +329,14 @@ impl Inner {
                 ready_since: answer.as_ref().map(|a| a.started),
                 replication: replication.filter(|_| node.name != record.primary),
                 timeline: answer.as_ref().map(|a| a.timeline),
+                release: answer.as_ref().and_then(|a| a.release),
                 pending_restart: answer.map(|a| a.pending_restart).unwrap_or_default(),
             }
         });
         Ok(Some(Observed {
             watched: record.is_watched(),
+            archive: self.archive_seen(name).filter(|_| record.archive.is_some()),
+            installed: self.installed_release(record.version),
             name: name.to_owned(),
             version: record.version,
             nodes: nodes.collect(),
@@ -352,6 +364,7 @@ pub(crate) struct Answer {
     pub(crate) in_recovery: bool,
     started: Timestamp,
     timeline: u32,
+    release: Option<Release>,
     pending_restart: Vec<String>,
     replicas: BTreeMap<String, Replication>,
     floors: Floors,
@@ -364,7 +377,8 @@ impl Answer {
              (select timeline_id::int8 from pg_control_checkpoint()), \
              (select coalesce(max(received_tli), 0)::int8 from pg_stat_wal_receiver), \
              coalesce((select array_agg(name order by name) from pg_settings where pending_restart), '{}'), \
-             case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_lsn()) end";
+             case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_lsn()) end, \
+             current_setting('server_version')";
         let rows = session.rows(own, &[]).await?;
         let row =
             rows.first().ok_or_else(|| PlaneError::plane("the status query of a server returned no row"))?;
@@ -376,6 +390,7 @@ impl Answer {
             in_recovery: row.get(0),
             started: Timestamp(row.get(1)),
             timeline: writing.unwrap_or(followed),
+            release: text(row, 6).parse().ok(),
             pending_restart: row.get(4),
             replicas: BTreeMap::new(),
             floors: Floors::new(),

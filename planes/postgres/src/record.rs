@@ -5,7 +5,7 @@
 
 use crate::{
     binaries::RunAs,
-    spec::{DatabaseSpec, NodeSpec, Protection, Reason, Witness},
+    spec::{Archive, DatabaseSpec, NodeSpec, Protection, Reason, Witness},
 };
 use escale_base::{PlaneError, Timestamp, error::Context};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,8 @@ pub(crate) struct Record {
     /// The last start of the primary failed. Its standby is then started without it, since it may have to take over.
     #[serde(default)]
     pub(crate) unstartable: bool,
+    #[serde(default)]
+    pub(crate) archive: Option<Archive>,
     /// A failover whose new primary does not accept writes yet.
     #[serde(default)]
     pub(crate) moving: Option<Moving>,
@@ -102,6 +104,7 @@ impl Record {
             heartbeat: false,
             witness: spec.witness.clone(),
             unstartable: false,
+            archive: spec.archive,
             moving: None,
         }
     }

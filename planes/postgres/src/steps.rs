@@ -103,6 +103,9 @@ impl Inner {
         // Access to the socket is access as the supervisor, so only the servers' user may enter.
         make_dir(&dir.join("socket"), Some(&self.user), 0o700)?;
         make_dir(&dir.join("log"), Some(&self.user), 0o700)?;
+        if spec.archive.is_some() {
+            self.make_archive(&spec.name)?;
+        }
         let primary = self.ask(&spec.name, &record.primary, record.port).await;
         let floors = primary.map(|p| p.floors().clone()).unwrap_or_default();
         let write = |file: &str, bytes: &[u8]| {
@@ -135,6 +138,10 @@ impl Inner {
         write("postgresql.conf", text.as_bytes())?;
         if let Some(server) = Process::server_of(&data) {
             server.signal(Signal::HUP);
+        }
+        if spec.archive.is_none() {
+            // A later archive begins with a new snapshot.
+            self.remove_archive(&spec.name)?;
         }
         Ok(())
     }

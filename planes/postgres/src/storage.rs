@@ -27,6 +27,7 @@ impl Inner {
     ) -> Result<(), PlaneError> {
         let data = self.data(&spec.name, node);
         process::fence(&data).await?;
+        self.fence_recoveries(&spec.name, node).await?;
         let source = match &spec.restore_from {
             Some(snapshot) => {
                 let found = self.snapshot_record(snapshot)?;
@@ -45,6 +46,9 @@ impl Inner {
         // A snapshot keeps its system identifier: it is a copy of an existing database.
         if spec.restore_from.is_none() {
             self.renumber(&fresh, record.version).await?;
+        }
+        if let (Some(snapshot), Some(recovery)) = (&spec.restore_from, &spec.recover) {
+            self.recover(spec, node, snapshot, recovery, &fresh).await?;
         }
         put_in_place(&fresh, &data)?;
         self.start(&spec.name, record, node).await
@@ -246,12 +250,32 @@ impl Inner {
         Ok(made)
     }
 
+    /// Makes a copy of a snapshot under another name. Its files never change, so the copy shares them.
+    pub(crate) async fn copy_snapshot(&self, from: &str, to: &str) -> Result<Snapshot, PlaneError> {
+        check_name("snapshot", to)?;
+        let source = self.snapshot_record(from)?;
+        let dir = self.snapshot_dir(to);
+        if let Some(found) = read_json::<Snapshot>(&dir.join("snapshot.json"))? {
+            return Ok(found);
+        }
+        let fresh = dir.with_extension(format!("new-{}", escale_base::ids::random_hex(8)));
+        make_dir(&fresh, Some(&self.user), 0o700)?;
+        let tool =
+            Tool::new("cp").args(&["-al"]).arg(self.snapshot_dir(from).join("data")).arg(fresh.join("data"));
+        run(tool, &self.user).await?;
+        let made = Snapshot { name: to.to_owned(), ..source };
+        write_json(&fresh.join("snapshot.json"), &made)?;
+        std::fs::rename(&fresh, &dir).machine(|| format!("move the snapshot to {}", dir.display()))?;
+        sync_parent(&dir).machine(|| format!("move the snapshot to {}", dir.display()))?;
+        Ok(made)
+    }
+
     pub(crate) fn snapshots(&self) -> Result<Vec<Snapshot>, PlaneError> {
         let names = names_in(&self.config.state.join("snapshots"))?;
         names.iter().map(|name| self.snapshot_record(name)).collect()
     }
 
-    fn snapshot_record(&self, name: &str) -> Result<Snapshot, PlaneError> {
+    pub(crate) fn snapshot_record(&self, name: &str) -> Result<Snapshot, PlaneError> {
         check_name("snapshot", name)?;
         read_json(&self.snapshot_dir(name).join("snapshot.json"))?
             .ok_or_else(|| PlaneError::asked(format!("there is no snapshot '{name}'")))

@@ -4,26 +4,36 @@ use crate::{
     body::{Body, Progress, Source, Upload, UploadState},
     direct::{self, Failed, Wire},
     headers,
+    log::Trail,
     pool::{self, ConnectError},
     sender,
     serve::Connection,
     spec,
-    table::Table,
+    table::{Forward, Table},
     target::Lease,
     upgrade,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts};
 use hyper::body::{Body as _, Incoming};
-use std::{future::Future, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 use tokio::time::Instant;
 
-/// Sends `request` to the target of `lease`. The error is the status of the page to answer with.
+/// Targets that one request is sent to, if connections to them cannot be opened. More would make a client wait for a group that is
+/// down as a whole.
+pub(crate) const TARGETS: usize = 3;
+
+/// Sends `request` to the target of `lease`, one of `to`; if there is no connection to it, to another one. The error is the status of the page to answer with.
 pub(crate) async fn forward(
     connection: &Connection,
     table: &Table,
-    lease: Lease,
-    mut request: Request<Incoming>,
-    upgrade: Option<HeaderValue>,
+    (to, mut lease): (&Forward, Lease),
+    (mut request, upgrade): (Request<Incoming>, Option<HeaderValue>),
+    trail: &mut Trail,
 ) -> Result<Response<Body>, StatusCode> {
     // Before the request is taken apart: hyper keeps the pending upgrade in its extensions.
     let client = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
@@ -35,20 +45,44 @@ pub(crate) async fn forward(
     if transport.version != spec::Version::Http1 {
         sender::to_http2(&mut parts, transport.tls, trailers)?;
     }
-    lease.counters.requests.fetch_add(1, Relaxed);
     let _awaiting = connection.link.await_answer();
-    let sent = Instant::now();
-    let exchange = Exchange { connection, lease: &lease, idle: table.idle };
+    if let Some(noted) = trail {
+        noted.prepared(&parts.headers);
+    }
     let is_plain = transport == spec::Transport::default() && upgrade.is_none();
-    let mut answer = if is_plain && direct::fits(&parts, !body.is_end_stream()) {
-        exchange.directly(&parts, sent).await?
+    let mut outgoing = if is_plain && direct::fits(&parts, !body.is_end_stream()) {
+        Outgoing::Bytes(direct::encode(&parts), parts.method == Method::HEAD)
     } else {
         let (upload, progress) = Upload::new(body);
-        // Boxed, so that the future of a request without a body stays small.
-        Box::pin(exchange.by_client(parts, upload, &progress)).await?
+        if let Some(noted) = trail {
+            noted.uploads(&progress);
+        }
+        Outgoing::Request(Request::from_parts(parts, upload), progress)
+    };
+    // Without an allocation unless a connection fails.
+    let mut tried: Vec<SocketAddr> = Vec::new();
+    let (sent, mut answer) = loop {
+        lease.counters.requests.fetch_add(1, Relaxed);
+        if let Some(noted) = trail {
+            noted.sent(&lease);
+        }
+        let sent = Instant::now();
+        let exchange = Exchange { connection, lease: &lease, idle: table.idle, to };
+        let (status, unsent) = match exchange.send(outgoing, sent).await {
+            Ok(answer) => break (sent, answer),
+            Err(NoAnswer::Failed(status)) => return Err(status),
+            Err(NoAnswer::NotSent(status, unsent)) => (status, unsent),
+        };
+        tried.push(lease.addr);
+        let group = to.group_of(&lease).filter(|_| tried.len() < TARGETS);
+        let Some(next) = group.and_then(|group| group.other(&tried)) else { return Err(status) };
+        (lease, outgoing) = (next, unsent);
     };
     lease.counters.latency.add(sent.elapsed());
     lease.counters.outcomes.add(answer.status());
+    if let Some(noted) = trail {
+        noted.answered(answer.status());
+    }
 
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // The target switches protocols without being requested to; its bytes would be read as HTTP.
@@ -63,7 +97,10 @@ pub(crate) async fn forward(
             head.headers.insert(header::UPGRADE, protocol);
         }
         head.version = Version::HTTP_11;
-        tokio::spawn(upgrade::tunnel(client, target, lease));
+        if let Some(noted) = trail {
+            noted.upgraded(&head.headers);
+        }
+        tokio::spawn(upgrade::tunnel(client, target, lease, trail.take()));
         return Ok(Response::from_parts(head, Body::full("")));
     }
     let (mut head, body) = answer.into_parts();
@@ -135,31 +172,74 @@ fn set_host(parts: &mut Parts, port: u16, without_port: bool) {
     }
 }
 
+/// A request for either path.
+enum Outgoing {
+    /// For the path of requests without a body, and whether the method is HEAD.
+    Bytes(Vec<u8>, bool),
+    Request(Request<Upload>, Arc<Progress>),
+}
+
+/// Why there is no answer, with the status of the page to answer with.
+enum NoAnswer {
+    Failed(StatusCode),
+    /// There is no connection to the target, so another one may get the request, whatever its method is.
+    NotSent(StatusCode, Outgoing),
+}
+
+impl From<StatusCode> for NoAnswer {
+    fn from(status: StatusCode) -> NoAnswer {
+        NoAnswer::Failed(status)
+    }
+}
+
 struct Exchange<'a> {
     connection: &'a Connection,
     lease: &'a Lease,
+    to: &'a Forward,
     idle: Duration,
 }
 
 impl Exchange<'_> {
+    async fn send(&self, outgoing: Outgoing, sent: Instant) -> Result<Response<Source>, NoAnswer> {
+        match outgoing {
+            Outgoing::Bytes(request, is_head) => self.directly(request, is_head, sent).await,
+            // Boxed, so that the future of a request without a body stays small.
+            Outgoing::Request(request, progress) => Box::pin(self.by_client(request, progress)).await,
+        }
+    }
+
     /// By the path for requests without a body.
-    async fn directly(&self, parts: &Parts, sent: Instant) -> Result<Response<Source>, StatusCode> {
-        let (request, is_head) = (direct::encode(parts), parts.method == Method::HEAD);
+    async fn directly(
+        &self,
+        request: Vec<u8>,
+        is_head: bool,
+        sent: Instant,
+    ) -> Result<Response<Source>, NoAnswer> {
         let last = || (sent, UploadState::Ended);
         if let Some(wire) = self.lease.wire() {
             match self.wait(wire.exchange(&request, is_head), last).await? {
                 Ok(answer) => return Ok(answer.map(Source::Wire)),
                 // The target closed the idle connection at this moment. Both methods are safe, so they may be repeated.
                 Err(Failed::Closed) => {}
-                Err(failed) => return Err(self.no_answer(&failed)),
+                Err(failed) => return Err(self.no_answer(&failed).into()),
             }
         }
         let node = &self.connection.node;
-        let stream = self.connected(pool::open(&*node.sockets, &node.name, self.lease.addr)).await?;
+        let opening = pool::open(&*node.sockets, &node.name, self.lease.addr, self.connect_within());
+        let stream = match self.connected(opening).await {
+            Ok(stream) => stream,
+            Err(status) => return Err(NoAnswer::NotSent(status, Outgoing::Bytes(request, is_head))),
+        };
         match self.wait(Wire::new(stream).exchange(&request, is_head), last).await? {
             Ok(answer) => Ok(answer.map(Source::Wire)),
-            Err(failed) => Err(self.no_answer(&failed)),
+            Err(failed) => Err(self.no_answer(&failed).into()),
         }
+    }
+
+    /// A request does not wait long for a connection if another target can answer it.
+    fn connect_within(&self) -> Duration {
+        let has_other = self.to.group_of(self.lease).is_some_and(|group| group.has_other(self.lease.addr));
+        if has_other { pool::CONNECT_TIMEOUT_OF_SEVERAL } else { pool::CONNECT_TIMEOUT }
     }
 
     fn no_answer(&self, failed: &Failed) -> StatusCode {
@@ -171,12 +251,10 @@ impl Exchange<'_> {
     /// sent again on a new one, if nothing was sent before or if it is idempotent.
     async fn by_client(
         &self,
-        parts: Parts,
-        upload: Upload,
-        progress: &Progress,
-    ) -> Result<Response<Source>, StatusCode> {
+        mut request: Request<Upload>,
+        progress: Arc<Progress>,
+    ) -> Result<Response<Source>, NoAnswer> {
         let bodiless = progress.read().1 == UploadState::Ended;
-        let mut request = Request::from_parts(parts, upload);
         let answered =
             |answer: Response<Incoming>, sender| answer.map(|body| Source::of_client(body, sender));
         if let Some(mut sender) = self.lease.client() {
@@ -188,14 +266,17 @@ impl Exchange<'_> {
                     // Never sent, so any method may be repeated.
                     (Some(unsent), _) => request = unsent,
                     (None, Some(again)) if is_closed(failed.error()) => request = again,
-                    _ => return Err(failure(progress)),
+                    _ => return Err(failure(&progress).into()),
                 },
             }
         }
         let node = &self.connection.node;
         let (addr, transport) = (self.lease.addr, self.lease.transport);
-        let connecting = pool::connect(&*node.sockets, &node.name, addr, transport);
-        let mut sender = self.connected(connecting).await?;
+        let connecting = pool::connect(&*node.sockets, &node.name, addr, transport, self.connect_within());
+        let mut sender = match self.connected(connecting).await {
+            Ok(sender) => sender,
+            Err(status) => return Err(NoAnswer::NotSent(status, Outgoing::Request(request, progress))),
+        };
         if let Some(shared) = sender.shared() {
             self.lease.keep_client(shared);
         }
@@ -203,7 +284,7 @@ impl Exchange<'_> {
             Ok(answer) => Ok(answered(answer, sender)),
             Err(failed) => {
                 tracing::debug!(target = %self.lease.addr, error = %failed.error(), "the target did not answer");
-                Err(failure(progress))
+                Err(failure(&progress).into())
             }
         }
     }

@@ -20,6 +20,8 @@ const IDLE_MAX: usize = 64;
 const IDLE_AGE: Duration = Duration::from_secs(30);
 /// A reachable target answers a SYN within milliseconds; this covers three lost ones.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// If another target can answer. It covers one lost SYN.
+pub(crate) const CONNECT_TIMEOUT_OF_SEVERAL: Duration = Duration::from_secs(2);
 
 pub(crate) struct Pool<T>(Box<[Mutex<Vec<Idle<T>>>]>);
 
@@ -115,8 +117,9 @@ pub(crate) async fn open(
     sockets: &dyn Sockets,
     node: &str,
     to: SocketAddr,
+    within: Duration,
 ) -> Result<TcpStream, ConnectError> {
-    let stream = tokio::time::timeout(CONNECT_TIMEOUT, sockets.connect(node, to))
+    let stream = tokio::time::timeout(within, sockets.connect(node, to))
         .await
         .map_err(|_| ConnectError::Timeout)?
         .map_err(|e| match e.kind() {
@@ -134,10 +137,11 @@ pub(crate) async fn connect(
     node: &str,
     to: SocketAddr,
     transport: Transport,
+    within: Duration,
 ) -> Result<Sender, ConnectError> {
-    let stream = open(sockets, node, to).await?;
+    let stream = open(sockets, node, to, within).await?;
     let handshake = sender::handshake(stream, to, transport);
-    let done = tokio::time::timeout(CONNECT_TIMEOUT, handshake).await.map_err(|_| ConnectError::Timeout)?;
+    let done = tokio::time::timeout(within, handshake).await.map_err(|_| ConnectError::Timeout)?;
     done.map_err(|e| match e.kind() {
         std::io::ErrorKind::TimedOut => ConnectError::Timeout,
         _ => ConnectError::Refused(e),

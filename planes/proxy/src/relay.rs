@@ -5,11 +5,13 @@
 
 use crate::{
     counters::ListenerCounters,
-    pool::CONNECT_TIMEOUT,
+    forward::TARGETS,
+    pool::{CONNECT_TIMEOUT, CONNECT_TIMEOUT_OF_SEVERAL},
     serve::NodeContext,
     table::{Group, Step},
     target::Lease,
 };
+use escale_httpguard::Stop;
 use escale_lanes::Acceptor;
 use std::{
     io,
@@ -27,18 +29,17 @@ use tokio::{
     },
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
 
 /// Bytes that are read at once, in each direction. More would only help on links faster than this machine's own memory.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// Accepts connections until `stop`, which also ends the open ones.
+/// Accepts connections until `stop`, which also ends the open ones unless they drain.
 pub(crate) async fn accept(
     node: Arc<NodeContext>,
     key: u16,
     acceptor: Acceptor,
     counters: Arc<ListenerCounters>,
-    stop: CancellationToken,
+    stop: Stop,
 ) {
     let (lanes, name, stopped) = (node.lanes.clone(), node.name.clone(), stop.clone());
     let serve = move |client, _| {
@@ -50,7 +51,7 @@ pub(crate) async fn accept(
             counters.active.fetch_sub(1, Relaxed);
         }
     };
-    acceptor.serve(&lanes, &name, &stop, serve).await;
+    acceptor.serve(&lanes, &name, stop.accepts_no_more(), serve).await;
 }
 
 async fn serve(
@@ -58,7 +59,7 @@ async fn serve(
     key: u16,
     mut client: TcpStream,
     counters: &ListenerCounters,
-    stop: &CancellationToken,
+    stop: &Stop,
 ) {
     let (idle, route) = {
         let table = node.table.load();
@@ -72,7 +73,7 @@ async fn serve(
     let opened = match &route {
         Some((_, group)) => tokio::select! {
             opened = open(node, group) => opened,
-            () = stop.cancelled() => None,
+            () = stop.is_now() => None,
         },
         None => None,
     };
@@ -92,7 +93,7 @@ async fn serve(
         tokio::select! {
             done = both => done.is_ok(),
             () = activity.ends(idle) => false,
-            () = stop.cancelled() => false,
+            () = stop.is_now() => false,
             () = lease.cut.cancelled(), if relay.is_some_and(|r| r.end_after_drain) => false,
             () = lease.becomes_unhealthy(), if relay.is_some_and(|r| r.end_when_unhealthy) => false,
         }
@@ -105,15 +106,19 @@ async fn serve(
 
 /// A connection to a target. As the group itself decides, an unhealthy target gets one only if none is healthy.
 async fn open(node: &NodeContext, group: &Group) -> Option<(Lease, TcpStream)> {
-    let lease = group.choose()?;
-    lease.counters.requests.fetch_add(1, Relaxed);
-    let connecting = node.sockets.connect(&node.name, lease.addr);
-    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(Ok(stream)) => Some((lease, stream)),
-        Ok(Err(_)) | Err(_) => {
-            lease.counters.connection_errors.fetch_add(1, Relaxed);
-            None
+    let mut lease = group.choose()?;
+    let mut tried = Vec::new();
+    loop {
+        lease.counters.requests.fetch_add(1, Relaxed);
+        let within = if group.has_other(lease.addr) { CONNECT_TIMEOUT_OF_SEVERAL } else { CONNECT_TIMEOUT };
+        let connecting = node.sockets.connect(&node.name, lease.addr);
+        if let Ok(Ok(stream)) = tokio::time::timeout(within, connecting).await {
+            return Some((lease, stream));
         }
+        lease.counters.connection_errors.fetch_add(1, Relaxed);
+        tried.push(lease.addr);
+        // No byte of the client was passed on yet, so another target can have the connection.
+        lease = group.other(&tried).filter(|_| tried.len() < TARGETS)?;
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Attributes {
     /// A client's connection is closed after this time, once the requests in progress are complete.
     pub keepalive_ms: u64,
     pub cookies: Cookies,
+    /// Answered requests are recorded: [`crate::Proxies::take_log`].
+    pub log: bool,
 }
 
 /// The cookies of sticky sessions.
@@ -88,6 +90,7 @@ impl Default for Attributes {
             tls_headers: None,
             keepalive_ms: 3_600_000,
             cookies: Cookies::default(),
+            log: false,
         }
     }
 }
@@ -207,6 +210,9 @@ pub struct GroupSpec {
     pub drain_delay_ms: u64,
     pub transport: Transport,
     pub sticky: Option<Sticky>,
+    /// How long the share of requests of a target grows after it became healthy; 0 is not at all. For round-robin only.
+    #[serde(default)]
+    pub slow_start_ms: u64,
 }
 
 /// How requests get to targets.

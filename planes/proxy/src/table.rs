@@ -10,6 +10,7 @@ use escale_tls::Terminator;
 use http::HeaderValue;
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -28,7 +29,8 @@ pub(crate) struct Table {
 }
 
 pub(crate) struct Port {
-    pub(crate) rules: Vec<(Vec<Condition>, Step)>,
+    /// With their priorities.
+    pub(crate) rules: Vec<(u32, Vec<Condition>, Step)>,
     pub(crate) default: Step,
     pub(crate) tls: Option<Terminator>,
     pub(crate) counters: Arc<ListenerCounters>,
@@ -50,6 +52,8 @@ pub(crate) struct Forward {
 /// The targets of a group that this node may send to and that do not drain.
 pub(crate) struct Group {
     pub(crate) algorithm: Algorithm,
+    /// How long the share of a target that becomes healthy grows.
+    pub(crate) slow_start: Option<Duration>,
     pub(crate) sticky: Option<Sticky>,
     /// In cookies.
     pub(crate) tag: Tag,
@@ -58,7 +62,27 @@ pub(crate) struct Group {
     pub(crate) turn: Arc<AtomicUsize>,
 }
 
+impl Forward {
+    /// The group that the target was chosen from.
+    pub(crate) fn group_of(&self, lease: &Lease) -> Option<&Group> {
+        let has = |group: &&Arc<Group>| group.targets.iter().any(|target| Arc::ptr_eq(target, lease));
+        self.groups.iter().map(|(_, group)| group).find(has).map(|group| &**group)
+    }
+}
+
 impl Group {
+    /// A healthy target for a request that could not be sent to those that were tried.
+    pub(crate) fn other(&self, tried: &[SocketAddr]) -> Option<Lease> {
+        let is_left = |t: &&Arc<Target>| t.is_healthy() && !t.is_draining() && !tried.contains(&t.addr);
+        let turn = self.turn.fetch_add(1, Relaxed);
+        let left: Vec<_> = self.targets.iter().filter(is_left).collect();
+        (0..left.len()).find_map(|i| Lease::take(left[(turn + i) % left.len()]))
+    }
+
+    pub(crate) fn has_other(&self, than: SocketAddr) -> bool {
+        self.targets.iter().any(|t| t.addr != than && t.is_healthy() && !t.is_draining())
+    }
+
     /// A target for one request: a healthy one; any, when none is healthy (an attempt is better than a certain
     /// refusal, and a broken health check takes no service down); `None` when the group is empty.
     pub(crate) fn choose(&self) -> Option<Lease> {
@@ -78,13 +102,39 @@ impl Group {
             self.targets.iter().filter(|t| !t.is_draining() && (healthy == 0 || t.is_healthy()));
         let turn = self.turn.fetch_add(1, Relaxed) % count;
         match self.algorithm {
-            Algorithm::RoundRobin => eligible.nth(turn),
+            Algorithm::RoundRobin => {
+                let chosen = eligible.nth(turn)?;
+                Some(if healthy > 0 { self.unless_too_new(chosen) } else { chosen })
+            }
             // The turn breaks ties, or the first target would get all sequential requests.
             Algorithm::LeastOutstanding => eligible
                 .enumerate()
                 .min_by_key(|(i, t)| (t.outstanding(), (i + count - turn) % count))
                 .map(|(_, t)| t),
         }
+    }
+}
+
+impl Group {
+    /// With slow start, a target that became healthy lately gets a part of its requests, which grows linearly; the others get the
+    /// rest. If all are new, there is nothing to compare them with, and all get their full share.
+    ///
+    /// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#slow-start-mode>
+    fn unless_too_new<'a>(&'a self, chosen: &'a Arc<Target>) -> &'a Arc<Target> {
+        let Some(ramp) = self.slow_start else { return chosen };
+        let Some(healthy_for) = chosen.healthy_for().filter(|healthy_for| *healthy_for < ramp) else {
+            return chosen;
+        };
+        if rand::random::<f64>() < healthy_for.as_secs_f64() / ramp.as_secs_f64() {
+            return chosen;
+        }
+        let is_old = |t: &&Arc<Target>| !t.is_draining() && t.healthy_for().is_some_and(|age| age >= ramp);
+        let count = self.targets.iter().filter(is_old).count();
+        if count == 0 {
+            return chosen;
+        }
+        let mut old = self.targets.iter().filter(is_old);
+        old.nth(rand::random_range(0..count)).unwrap_or(chosen)
     }
 }
 
@@ -116,6 +166,7 @@ mod tests {
         let target = |i| Target::new("g", ([127, 0, 0, 1], i).into(), Transport::default(), [0; 8]);
         Group {
             algorithm,
+            slow_start: None,
             sticky: None,
             tag: [0; 8],
             targets: (0..n).map(target).collect(),
@@ -134,6 +185,43 @@ mod tests {
         g.targets[2].set_state(TargetState::Healthy);
         assert_eq!(ports(&g, 3), [2, 2, 2]);
         assert!(group(Algorithm::RoundRobin, 0).choose().is_none());
+    }
+
+    #[test]
+    fn another_target_is_healthy_and_was_not_tried() {
+        let g = group(Algorithm::RoundRobin, 3);
+        g.targets[0].set_state(TargetState::Healthy);
+        g.targets[1].set_state(TargetState::Healthy);
+        let (first, second) = (g.targets[0].addr, g.targets[1].addr);
+        assert!(g.has_other(first));
+        assert_eq!(g.other(&[first]).unwrap().addr, second);
+        assert!(g.other(&[first, second]).is_none(), "the third one is not healthy");
+        g.targets[1].begin_drain();
+        assert!(!g.has_other(first));
+        assert!(g.other(&[first]).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn share_of_a_new_target_grows_with_slow_start() {
+        let mut g = group(Algorithm::RoundRobin, 2);
+        g.slow_start = Some(Duration::from_secs(100));
+        g.targets[0].set_state(TargetState::Healthy);
+        tokio::time::advance(Duration::from_secs(100)).await;
+        g.targets[1].set_state(TargetState::Healthy);
+        let share = || ports(&g, 4000).iter().filter(|port| **port == 1).count();
+        assert_eq!(share(), 0, "at its start");
+        tokio::time::advance(Duration::from_secs(50)).await;
+        let half = share();
+        assert!((800..1200).contains(&half), "half of a half, not {half} of 4000");
+        tokio::time::advance(Duration::from_secs(50)).await;
+        assert_eq!(share(), 2000);
+        // A target that recovers starts slowly again; a group of new ones only has no ramp.
+        g.targets[0].set_state(TargetState::Unhealthy(crate::Reason::Timeout));
+        g.targets[0].set_state(TargetState::Healthy);
+        assert_eq!(share(), 4000);
+        g.targets[1].set_state(TargetState::Unhealthy(crate::Reason::Timeout));
+        g.targets[1].set_state(TargetState::Healthy);
+        assert_eq!(share(), 2000);
     }
 
     #[test]

@@ -18,8 +18,9 @@ use std::{
             Ordering::{Relaxed, SeqCst},
         },
     },
+    time::Duration,
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) struct Target {
@@ -31,6 +32,9 @@ pub(crate) struct Target {
     state: Mutex<TargetState>,
     /// Copy of `state` for the choice of a target, which must not lock.
     healthy: AtomicBool,
+    created: Instant,
+    /// Milliseconds since `created`.
+    healthy_since_ms: AtomicU64,
     outstanding: AtomicUsize,
     draining: AtomicBool,
     /// Notified when the target has become unhealthy.
@@ -67,6 +71,8 @@ impl Target {
             tag,
             state: Mutex::new(TargetState::Unused),
             healthy: AtomicBool::new(false),
+            created: Instant::now(),
+            healthy_since_ms: AtomicU64::new(0),
             outstanding: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             failed: Notify::new(),
@@ -79,6 +85,12 @@ impl Target {
 
     pub(crate) fn is_healthy(&self) -> bool {
         self.healthy.load(Relaxed)
+    }
+
+    /// How long it has been healthy, if it is.
+    pub(crate) fn healthy_for(&self) -> Option<Duration> {
+        let since = Duration::from_millis(self.healthy_since_ms.load(Relaxed));
+        self.is_healthy().then(|| self.created.elapsed().saturating_sub(since))
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -96,6 +108,10 @@ impl Target {
     /// Returns whether the state changed.
     pub(crate) fn set_state(&self, state: TargetState) -> bool {
         let mut now = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state == TargetState::Healthy && *now != TargetState::Healthy {
+            let since = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.healthy_since_ms.store(since, Relaxed);
+        }
         // Under the lock of `state`, so that the copy never lags behind it.
         self.healthy.store(state == TargetState::Healthy, Relaxed);
         if matches!(state, TargetState::Unhealthy(_)) && !matches!(*now, TargetState::Unhealthy(_)) {
@@ -118,7 +134,7 @@ impl Target {
     }
 
     /// Drains; returns once no request is in progress or `delay` is over.
-    pub(crate) async fn drain(&self, delay: std::time::Duration) {
+    pub(crate) async fn drain(&self, delay: Duration) {
         self.begin_drain();
         let all_done = async {
             loop {

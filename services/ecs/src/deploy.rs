@@ -8,8 +8,8 @@ use crate::{
 use escale_base::{AwsError, Timestamp, Wire, ids};
 use escale_service::Cx;
 use escale_tables::ecs::{
-    AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, MetricConfiguration, Outcome, PlatformVersion,
-    Service, ServiceEvents, ServiceRegistry, TaskDefinition,
+    AwsVpc, Deployment, DeploymentAlarms, DeploymentId, FailedDeployment, Launch, LoadBalancer,
+    MetricConfiguration, Outcome, PlatformVersion, Service, ServiceEvents, ServiceRegistry, TaskDefinition,
 };
 use std::collections::BTreeMap;
 
@@ -29,21 +29,12 @@ pub(crate) struct ConfigurationInput {
     minimum_healthy_percent: Option<u32>,
     strategy: Option<DeploymentStrategy>,
     bake_time_in_minutes: Option<i32>,
-    alarms: Option<AlarmsInput>,
-}
-
-/// Templates of the CDK contain this member also when there are no alarms.
-#[derive(Wire)]
-#[wire(camelCase)]
-struct AlarmsInput {
-    alarm_names: Vec<String>,
-    enable: bool,
-    #[allow(dead_code)] // has a meaning only with alarms, which are refused
-    rollback: bool,
+    alarms: Option<DeploymentAlarms>,
 }
 
 pub(crate) struct Configuration {
     pub breaker: Option<BreakerShape>,
+    pub alarms: Option<DeploymentAlarms>,
     pub maximum: Option<u32>,
     pub minimum: Option<u32>,
 }
@@ -58,10 +49,12 @@ impl ConfigurationInput {
         if self.bake_time_in_minutes.is_some_and(|b| b != 0) {
             return Err(AwsError::not_supported("A bakeTimeInMinutes above 0").into());
         }
-        if self.alarms.is_some_and(|a| a.enable || !a.alarm_names.is_empty()) {
-            return Err(AwsError::not_supported("A rollback of a deployment on alarms")
-                .hint("Use deploymentCircuitBreaker.")
-                .into());
+        if self.alarms.as_ref().is_some_and(|a| a.enable && a.alarm_names.is_empty()) {
+            return Err(Error::Invalid("Deployment alarms are enabled, but alarmNames is empty.".into()));
+        }
+        let threshold = self.deployment_circuit_breaker.as_ref().and_then(|b| b.threshold_configuration);
+        if threshold.is_some_and(|t| t.value == 0) {
+            return Err(Error::Invalid("The value of thresholdConfiguration must be at least 1.".into()));
         }
         let (maximum, minimum) = (self.maximum_percent, self.minimum_healthy_percent);
         if maximum.is_some_and(|m| !(100..=200).contains(&m)) {
@@ -76,7 +69,8 @@ impl ConfigurationInput {
                     .into(),
             ));
         }
-        Ok(Configuration { breaker: self.deployment_circuit_breaker, maximum, minimum })
+        let (breaker, alarms) = (self.deployment_circuit_breaker, self.alarms);
+        Ok(Configuration { breaker, alarms, maximum, minimum })
     }
 }
 
@@ -180,13 +174,24 @@ pub(crate) fn deployment(now: Timestamp, new: NewDeployment<'_>) -> Deployment {
         updated: now,
         outcome: Outcome::InProgress,
         images: BTreeMap::new(),
+        baking: None,
         is_rollback: false,
     }
 }
 
-/// The reason of a deployment whose circuit breaker tripped.
-pub(crate) fn failure(id: &DeploymentId) -> String {
-    format!("ECS deployment {id} failed: tasks failed to start.")
+/// Why a deployment failed.
+pub(crate) fn failure(failed: &FailedDeployment) -> String {
+    let id = &failed.id;
+    match &failed.alarm {
+        Some(alarm) => format!("ECS deployment {id} failed: the alarm {alarm} went into the state ALARM."),
+        None => format!("ECS deployment {id} failed: tasks failed to start."),
+    }
+}
+
+/// The deployment with this id as failed.
+pub(crate) fn failed(service: &Service, id: &DeploymentId) -> FailedDeployment {
+    let last = service.last_failed.clone().filter(|failed| failed.id == *id);
+    last.unwrap_or_else(|| FailedDeployment { id: id.clone(), alarm: None })
 }
 
 /// Nineteen random digits.
@@ -208,14 +213,21 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn refuses_alarms() {
-        for (alarms, taken) in [
-            (json!({"alarmNames": [], "enable": false, "rollback": false}), true),
-            (json!({"alarmNames": ["errors"], "enable": true, "rollback": true}), false),
-            (json!({"alarmNames": ["errors"], "enable": false, "rollback": false}), false),
+    fn configurations_without_effect_are_refused() {
+        for (configuration, taken) in [
+            (json!({"alarms": {"alarmNames": [], "enable": false, "rollback": false}}), true),
+            (json!({"alarms": {"alarmNames": ["errors"], "enable": true, "rollback": true}}), true),
+            (json!({"alarms": {"alarmNames": [], "enable": true, "rollback": true}}), false),
+            (breaker(1), true),
+            (breaker(0), false),
         ] {
-            let input = <ConfigurationInput as Wire>::read(&json!({ "alarms": alarms })).unwrap();
-            assert_eq!(input.read().is_ok(), taken, "{alarms}");
+            let input = <ConfigurationInput as Wire>::read(&configuration).unwrap();
+            assert_eq!(input.read().is_ok(), taken, "{configuration}");
         }
+    }
+
+    fn breaker(value: u32) -> serde_json::Value {
+        let threshold = json!({"type": "COUNT", "value": value});
+        json!({"deploymentCircuitBreaker": {"enable": true, "rollback": true, "thresholdConfiguration": threshold}})
     }
 }

@@ -1,12 +1,15 @@
 //! Decides the next action of a service: a pure function of its desired state, its tasks and their health.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html> and
-//! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html>
+//! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html>; for unhealthy tasks
+//! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_services.html>: replacements start first where the upper limit
+//! allows it, else unhealthy tasks are stopped one at a time.
 
 use escale_base::Timestamp;
 use escale_tables::{
+    cloudwatch::AlarmName,
     ec2::ZoneName,
-    ecs::{DeploymentId, TaskId},
+    ecs::{DeploymentId, TaskId, Threshold, ThresholdType},
 };
 
 /// The desired state of a service.
@@ -16,6 +19,12 @@ pub(crate) struct Wish {
     pub minimum_percent: u32,
     pub maximum_percent: u32,
     pub circuit_breaker: bool,
+    /// The number of failed tasks that trips the circuit breaker.
+    pub threshold: u32,
+    /// The alarm that went into the state ALARM during the newest deployment.
+    pub alarm: Option<AlarmName>,
+    /// How long the alarms are watched after the tasks of a deployment have replaced all others.
+    pub bake_ms: i64,
     pub rebalance: bool,
     pub grace_ms: i64,
     /// The newest first.
@@ -33,6 +42,8 @@ pub(crate) struct Version {
     pub failures: u32,
     /// When the last of them ended.
     pub last_failure: Option<Timestamp>,
+    /// When its tasks had replaced all others.
+    pub baking: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +92,10 @@ pub(crate) enum Decision {
     Stop(Vec<(TaskId, Why)>),
     /// The newest deployment is complete: remove the old ones from the list.
     Complete,
-    /// Trip the circuit breaker of the newest deployment.
-    Trip,
+    /// Fail the newest deployment, because of its tasks or because of this alarm.
+    Trip(Option<AlarmName>),
+    /// The newest deployment is complete, unless one of its alarms changes soon.
+    Bake,
     /// Do nothing until this time, or until a row changes.
     Wait(Option<Timestamp>),
 }
@@ -102,8 +115,17 @@ pub(crate) enum Why {
 const SETTLE_MS: i64 = 2_000;
 
 /// The number of failures that trips the circuit breaker.
-pub(crate) fn threshold(desired: u32) -> u32 {
-    desired.div_ceil(2).clamp(3, 200)
+///
+/// Source: <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ThresholdConfiguration.html>
+pub(crate) fn threshold(configured: Option<Threshold>, desired: u32) -> u32 {
+    let default = Threshold { kind: ThresholdType::BoundedPercent, value: 50 };
+    let Threshold { kind, value } = configured.unwrap_or(default);
+    let percent = (u64::from(desired) * u64::from(value)).div_ceil(100).try_into().unwrap_or(u32::MAX);
+    match kind {
+        ThresholdType::Count => value,
+        ThresholdType::BoundedPercent => percent.clamp(3, 200),
+        ThresholdType::UnboundedPercent => percent.max(1),
+    }
 }
 
 /// The pause before the next task after this many failures in a row: 1 s, doubled each time, up to 5 minutes.
@@ -116,96 +138,157 @@ fn backoff_ms(failures: u32) -> i64 {
 
 pub(crate) fn decide(wish: &Wish, members: &[Member], now: Timestamp) -> Decision {
     let Some(newest) = wish.deployments.first() else { return Decision::Wait(None) };
-    if newest.in_progress && wish.circuit_breaker && newest.failures >= threshold(wish.desired) {
-        return Decision::Trip;
+    if newest.in_progress && wish.circuit_breaker && newest.failures >= wish.threshold {
+        return Decision::Trip(None);
     }
-    // The earliest time at which the decision may change without a change of rows.
-    let mut until: Option<Timestamp> = None;
-    let mut later = |at: Timestamp| until = Some(until.map_or(at, |u: Timestamp| u.min(at)));
-    if let Some(stop) = stop_unhealthy(wish, members, now, &mut later) {
-        return stop;
+    if newest.in_progress && wish.alarm.is_some() {
+        return Decision::Trip(wish.alarm.clone());
     }
-    let alive = || members.iter().filter(|m| m.life != Life::Stopping);
-    let new = alive().filter(|m| m.deployment == newest.id).count() as u32;
-    let old = alive().filter(|m| m.deployment != newest.id).count() as u32;
-    let up_new = alive().filter(|m| m.deployment == newest.id && m.life == Life::Up).count() as u32;
-    let most = (wish.desired * wish.maximum_percent / 100).max(wish.desired);
+    let (counts, mut until) = Counts::of(wish, members, newest, now);
     // AWS rounds the lower limit up and the upper limit down.
     let least = (wish.desired * wish.minimum_percent).div_ceil(100);
+    let most = (wish.desired * wish.maximum_percent / 100).max(wish.desired);
 
-    if new > wish.desired {
+    // An unhealthy task is stopped once another one serves in its place. Until then it stays: if all targets of a load balancer
+    // are unhealthy, they all get requests.
+    let replaced = (counts.healthy + counts.unhealthy.len() as u32).saturating_sub(wish.desired);
+    if replaced > 0 && !counts.unhealthy.is_empty() {
+        return Decision::Stop(counts.stop_unhealthy(replaced));
+    }
+    if counts.new > wish.desired {
         if is_rebalancing(wish, members) {
             return Decision::Wait(until);
         }
-        return Decision::Stop(surplus(alive().filter(|m| m.deployment == newest.id), new - wish.desired));
+        return Decision::Stop(surplus(counts.usable(members, &newest.id), counts.new - wish.desired));
     }
-    if old > 0 {
-        let (mut healthy, mut ready) = (0u32, 0u32);
-        for member in alive().filter(|m| m.life == Life::Up) {
-            // A new task that has not settled yet protects no old task, and does not count as healthy.
-            let is_new = member.deployment == newest.id;
-            if is_new && member.settles() > now {
-                later(member.settles());
-                continue;
-            }
-            healthy += 1;
-            ready += u32::from(is_new);
-        }
-        let first = old_to_stop(wish, members, &newest.id, ready, healthy.saturating_sub(least));
+    if counts.old > 0 {
+        let spare = counts.healthy.saturating_sub(least);
+        let first = old_to_stop(wish, members, &newest.id, counts.healthy_new, spare);
         if !first.is_empty() {
             return Decision::Stop(first);
         }
     }
-    let room = most.saturating_sub(new + old);
-    let missing = (wish.desired - new).min(room);
+    let missing = wish.desired - counts.new;
     if missing > 0 && !newest.has_failed {
         let next = newest.last_failure.map(|at| at.plus_ms(backoff_ms(newest.failures)));
-        match next.filter(|at| *at > now) {
-            Some(at) => later(at),
-            None => return Decision::Start(missing),
+        if let Some(at) = next.filter(|at| *at > now) {
+            until = sooner(until, at);
+        } else {
+            match missing.min(most.saturating_sub(counts.alive)) {
+                // The upper limit leaves no room: one unhealthy task at a time makes room for its replacement.
+                0 if !counts.unhealthy.is_empty() && !counts.is_any_starting => {
+                    return Decision::Stop(counts.stop_unhealthy(1));
+                }
+                0 => {}
+                many => return Decision::Start(many),
+            }
         }
     }
+    finish(wish, members, &counts, now).unwrap_or(Decision::Wait(until))
+}
+
+/// What follows when nothing must be started or stopped any more.
+fn finish(wish: &Wish, members: &[Member], counts: &Counts<'_>, now: Timestamp) -> Option<Decision> {
+    let newest = wish.deployments.first()?;
     // Stopping tasks of old deployments count too: the deployment completes when they are gone.
-    let is_done = up_new == wish.desired && members.iter().all(|m| m.deployment == newest.id);
-    if is_done && (newest.in_progress || wish.deployments.len() > 1) {
-        return Decision::Complete;
-    }
-    if is_done
-        && wish.rebalance
-        // Not while a task is stopping: its zone would be counted as too full.
-        && members.len() as u32 == wish.desired
-        && let Some(moved) = unbalanced(wish, members)
-    {
-        return moved;
-    }
-    Decision::Wait(until)
-}
-
-/// Stops the unhealthy tasks whose grace period is over. A later decision starts their replacements.
-fn stop_unhealthy(
-    wish: &Wish,
-    members: &[Member],
-    now: Timestamp,
-    later: &mut impl FnMut(Timestamp),
-) -> Option<Decision> {
-    let mut stop = Vec::new();
-    for member in members {
-        let Life::Unhealthy(check) = member.life else { continue };
-        let until = member.started.unwrap_or(member.created).plus_ms(wish.grace_ms);
-        if now < until {
-            later(until);
-            continue;
+    let is_done = counts.up_new == wish.desired && members.iter().all(|m| m.deployment == newest.id);
+    if is_done && newest.in_progress && wish.bake_ms > 0 {
+        match newest.baking.map(|since| since.plus_ms(wish.bake_ms)) {
+            None => return Some(Decision::Bake),
+            Some(end) if end > now => return Some(Decision::Wait(Some(end))),
+            Some(_) => {}
         }
-        stop.push((member.id.clone(), Why::Unhealthy(check)));
     }
-    (!stop.is_empty()).then_some(Decision::Stop(stop))
+    if is_done && (newest.in_progress || wish.deployments.len() > 1) {
+        return Some(Decision::Complete);
+    }
+    // Not while a task is stopping: its zone would be counted as too full.
+    let may_move = is_done && wish.rebalance && members.len() as u32 == wish.desired;
+    may_move.then(|| unbalanced(wish, members)).flatten()
 }
 
-/// The old tasks to stop: first those that are not up. If there are none, as many as the lower limit allows, or all once there
+fn sooner(until: Option<Timestamp>, at: Timestamp) -> Option<Timestamp> {
+    Some(until.map_or(at, |u| u.min(at)))
+}
+
+/// The tasks of a service that are not stopping.
+struct Counts<'a> {
+    alive: u32,
+    /// Of the newest deployment, without those in `unhealthy`.
+    new: u32,
+    /// Of older deployments, likewise.
+    old: u32,
+    /// Of the newest deployment, running and healthy.
+    up_new: u32,
+    /// Running and healthy. A new task that has not settled yet replaces no other task and does not count.
+    healthy: u32,
+    healthy_new: u32,
+    is_any_starting: bool,
+    /// Unhealthy, with their grace period over: those to be replaced. The one to stop first is the first.
+    unhealthy: Vec<(&'a Member, FailedCheck)>,
+}
+
+impl<'a> Counts<'a> {
+    /// Also returns the earliest time at which the counts change without a change of rows.
+    fn of(
+        wish: &Wish,
+        members: &'a [Member],
+        newest: &Version,
+        now: Timestamp,
+    ) -> (Counts<'a>, Option<Timestamp>) {
+        let (mut alive, mut new, mut old, mut up_new, mut healthy, mut healthy_new) = (0, 0, 0, 0, 0, 0);
+        let (mut unhealthy, mut until, mut is_any_starting) = (Vec::new(), None, false);
+        for member in members.iter().filter(|m| m.life != Life::Stopping) {
+            let is_new = member.deployment == newest.id;
+            alive += 1;
+            is_any_starting |= member.life == Life::Starting;
+            match member.life {
+                Life::Unhealthy(check) => {
+                    let due = member.started.unwrap_or(member.created).plus_ms(wish.grace_ms);
+                    if due <= now {
+                        unhealthy.push((member, check));
+                        continue;
+                    }
+                    until = sooner(until, due);
+                }
+                Life::Up if is_new && member.settles() > now => until = sooner(until, member.settles()),
+                Life::Up => {
+                    healthy += 1;
+                    healthy_new += u32::from(is_new);
+                }
+                Life::Starting | Life::Stopping => {}
+            }
+            up_new += u32::from(is_new && member.life == Life::Up);
+            if is_new { new += 1 } else { old += 1 }
+        }
+        // The newest first: an older one has served before.
+        unhealthy.sort_by_key(|(member, _)| std::cmp::Reverse(member.created));
+        let counts = Counts { alive, new, old, up_new, healthy, healthy_new, is_any_starting, unhealthy };
+        (counts, until)
+    }
+
+    fn stop_unhealthy(&self, many: u32) -> Vec<(TaskId, Why)> {
+        let first = self.unhealthy.iter().take(many as usize);
+        first.map(|(member, check)| (member.id.clone(), Why::Unhealthy(*check))).collect()
+    }
+
+    /// The tasks counted in `new`.
+    fn usable(&self, members: &'a [Member], newest: &str) -> impl Iterator<Item = &'a Member> {
+        let is_usable = move |m: &&Member| {
+            m.life != Life::Stopping
+                && m.deployment == *newest
+                && !self.unhealthy.iter().any(|(unhealthy, _)| unhealthy.id == m.id)
+        };
+        members.iter().filter(is_usable)
+    }
+}
+
+/// The old tasks to stop: first those that are starting. If there are none, as many as the lower limit allows, or all once there
 /// are enough new ones.
 fn old_to_stop(wish: &Wish, members: &[Member], newest: &str, up_new: u32, spare: u32) -> Vec<(TaskId, Why)> {
-    let old: Vec<&Member> =
+    let mut old: Vec<&Member> =
         members.iter().filter(|m| m.deployment != newest && m.life != Life::Stopping).collect();
+    old.sort_by_key(|m| m.life == Life::Up);
     let idle: Vec<_> =
         old.iter().filter(|m| m.life == Life::Starting).map(|m| (m.id.clone(), Why::Deployment)).collect();
     if !idle.is_empty() {
@@ -224,7 +307,7 @@ fn surplus<'a>(members: impl Iterator<Item = &'a Member>, many: u32) -> Vec<(Tas
         let in_zone = |m: &Member| left.iter().filter(|o| o.zone == m.zone).count();
         let worst = (0..left.len()).max_by_key(|i| {
             let m = left[*i];
-            (m.life == Life::Starting, in_zone(m), m.created)
+            (m.life != Life::Up, in_zone(m), m.created)
         });
         let Some(worst) = worst else { break };
         let member = left.remove(worst);
@@ -253,183 +336,6 @@ fn is_rebalancing(wish: &Wish, members: &[Member]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn version(id: &str, in_progress: bool) -> Version {
-        Version { id: id.into(), in_progress, has_failed: false, failures: 0, last_failure: None }
-    }
-
-    fn wish(desired: u32, deployments: &[&str]) -> Wish {
-        Wish {
-            desired,
-            minimum_percent: 100,
-            maximum_percent: 200,
-            circuit_breaker: true,
-            rebalance: false,
-            grace_ms: 0,
-            deployments: deployments.iter().map(|d| version(d, true)).collect(),
-            zones: vec!["a".into(), "b".into()],
-        }
-    }
-
-    /// Parses `deployment:life@zone`, such as `new:up@a`.
-    fn members(list: &[&str]) -> Vec<Member> {
-        let member = |(i, text): (usize, &&str)| {
-            let (deployment, rest) = text.split_once(':').unwrap();
-            let (life, zone) = rest.split_once('@').unwrap_or((rest, "a"));
-            Member {
-                id: TaskId(format!("{i}")),
-                deployment: deployment.into(),
-                zone: zone.into(),
-                life: match life {
-                    "starting" => Life::Starting,
-                    "up" => Life::Up,
-                    "unhealthy" => Life::Unhealthy(FailedCheck::Balancer),
-                    "stopping" => Life::Stopping,
-                    other => panic!("{other}"),
-                },
-                is_checked: true,
-                started: Some(Timestamp(0)),
-                created: Timestamp(i as i64),
-            }
-        };
-        list.iter().enumerate().map(member).collect()
-    }
-
-    fn stopped(decision: Decision) -> Vec<TaskId> {
-        match decision {
-            Decision::Stop(list) => list.into_iter().map(|(id, _)| id).collect(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    const NOW: Timestamp = Timestamp(1_000_000);
-
-    #[test]
-    fn deployment_completes_when_all_tasks_are_up() {
-        let w = wish(2, &["new"]);
-        assert_eq!(decide(&w, &[], NOW), Decision::Start(2));
-        assert_eq!(decide(&w, &members(&["new:starting", "new:starting"]), NOW), Decision::Wait(None));
-        assert_eq!(decide(&w, &members(&["new:up", "new:up"]), NOW), Decision::Complete);
-        let mut done = w;
-        done.deployments[0].in_progress = false;
-        assert_eq!(decide(&done, &members(&["new:up", "new:up"]), NOW), Decision::Wait(None));
-        assert_eq!(decide(&done, &members(&["new:up", "new:stopping"]), NOW), Decision::Start(1));
-    }
-
-    #[test]
-    fn rolling_update_stays_within_the_limits() {
-        let w = wish(2, &["new", "old"]);
-        // 200 %: both new tasks start at once, while both old ones run.
-        assert_eq!(decide(&w, &members(&["old:up", "old:up"]), NOW), Decision::Start(2));
-        let half = members(&["old:up", "old:up", "new:up", "new:starting"]);
-        assert_eq!(stopped(decide(&w, &half, NOW)), ["0"]);
-        let full = members(&["old:stopping", "old:up", "new:up", "new:up"]);
-        assert_eq!(stopped(decide(&w, &full, NOW)), ["1"]);
-        // The old deployment stays in the list until its tasks have stopped.
-        let waiting = members(&["old:stopping", "new:up", "new:up"]);
-        assert_eq!(decide(&w, &waiting, NOW), Decision::Wait(None));
-        assert_eq!(decide(&w, &members(&["new:up", "new:up"]), NOW), Decision::Complete);
-    }
-
-    #[test]
-    fn old_task_stays_until_a_new_one_without_checks_has_settled() {
-        let w = wish(2, &["new", "old"]);
-        let mut all = members(&["old:up", "old:up", "new:up", "new:up"]);
-        for new in &mut all[2..] {
-            (new.is_checked, new.started) = (false, Some(NOW));
-        }
-        let settled = NOW.plus_ms(SETTLE_MS);
-        assert_eq!(decide(&w, &all, NOW), Decision::Wait(Some(settled)));
-        assert_eq!(stopped(decide(&w, &all, settled)), ["0", "1"]);
-    }
-
-    #[test]
-    fn stops_old_tasks_first_at_100_maximum_percent() {
-        let mut w = wish(4, &["new", "old"]);
-        (w.minimum_percent, w.maximum_percent) = (50, 100);
-        let all = members(&["old:up", "old:up", "old:up", "old:up"]);
-        assert_eq!(stopped(decide(&w, &all, NOW)), ["0", "1"]);
-        let half = members(&["old:stopping", "old:stopping", "old:up", "old:up"]);
-        assert_eq!(decide(&w, &half, NOW), Decision::Start(2));
-    }
-
-    #[test]
-    fn minimum_is_rounded_up_and_maximum_down() {
-        let mut w = wish(3, &["new", "old"]);
-        (w.minimum_percent, w.maximum_percent) = (50, 150);
-        let all = members(&["old:up", "old:up", "old:up"]);
-        // At least 2 of 3 must stay up.
-        assert_eq!(stopped(decide(&w, &all, NOW)), ["0"]);
-        let two = members(&["old:stopping", "old:up", "old:up"]);
-        // At most 4 may exist, so two more start.
-        assert_eq!(decide(&w, &two, NOW), Decision::Start(2));
-    }
-
-    #[test]
-    fn unhealthy_task_is_stopped_after_the_grace_period() {
-        let mut w = wish(1, &["new"]);
-        w.grace_ms = 2_000_000;
-        let unhealthy = members(&["new:unhealthy"]);
-        assert_eq!(decide(&w, &unhealthy, NOW), Decision::Wait(Some(Timestamp(2_000_000))));
-        w.grace_ms = 0;
-        assert_eq!(
-            decide(&w, &unhealthy, NOW),
-            Decision::Stop(vec![("0".into(), Why::Unhealthy(FailedCheck::Balancer))])
-        );
-    }
-
-    #[test]
-    fn failures_delay_starts_and_then_trip_the_circuit_breaker() {
-        let mut w = wish(2, &["new"]);
-        w.deployments[0].failures = 2;
-        w.deployments[0].last_failure = Some(NOW);
-        assert_eq!(decide(&w, &[], NOW), Decision::Wait(Some(NOW.plus_ms(2000))));
-        assert_eq!(decide(&w, &[], NOW.plus_ms(2000)), Decision::Start(2));
-        w.deployments[0].failures = 3;
-        assert_eq!(decide(&w, &[], NOW), Decision::Trip);
-        w.circuit_breaker = false;
-        assert_eq!(decide(&w, &[], NOW), Decision::Wait(Some(NOW.plus_ms(4000))));
-        for (desired, trips) in [(1, 3), (6, 3), (7, 4), (25, 13), (800, 200)] {
-            assert_eq!(threshold(desired), trips, "{desired}");
-        }
-    }
-
-    #[test]
-    fn failed_deployment_starts_no_more_tasks() {
-        let mut w = wish(1, &["new"]);
-        (w.deployments[0].in_progress, w.deployments[0].has_failed) = (false, true);
-        assert_eq!(decide(&w, &[], NOW), Decision::Wait(None));
-    }
-
-    #[test]
-    fn scaling_in_takes_from_the_fullest_zone() {
-        let w = wish(2, &["new"]);
-        let three = members(&["new:up@a", "new:up@b", "new:up@a"]);
-        assert_eq!(stopped(decide(&w, &three, NOW)), ["2"]);
-        let starting = members(&["new:up@a", "new:up@a", "new:starting@b"]);
-        assert_eq!(stopped(decide(&w, &starting, NOW)), ["2"]);
-    }
-
-    #[test]
-    fn rebalances_zones_if_enabled() {
-        let mut w = wish(2, &["new"]);
-        w.deployments[0].in_progress = false;
-        let both = members(&["new:up@a", "new:up@a"]);
-        assert_eq!(decide(&w, &both, NOW), Decision::Wait(None));
-        w.rebalance = true;
-        assert_eq!(decide(&w, &both, NOW), Decision::Start(1));
-        let three = members(&["new:up@a", "new:up@a", "new:starting@b"]);
-        // The new task must be up before one of the others stops.
-        assert_eq!(decide(&w, &three, NOW), Decision::Wait(None));
-        let up = members(&["new:up@a", "new:up@a", "new:up@b"]);
-        assert_eq!(stopped(decide(&w, &up, NOW)), ["1"]);
-    }
-
-    #[test]
-    fn deleted_service_stops_all_tasks() {
-        let w = wish(0, &["new"]);
-        assert_eq!(stopped(decide(&w, &members(&["new:up", "new:up"]), NOW)).len(), 2);
-    }
-}
+mod limits;
+#[cfg(test)]
+mod tests;

@@ -16,10 +16,10 @@ use escale_tables::PrincipalArn;
 use escale_tables::ec2::ZoneName;
 use escale_tables::ecs::{
     AwsVpc, CapacityProvider, Cluster, ClusterName, ClusterSetting, Compatibility, ContainerDefinition,
-    ContainerName, ContainerState, Deployment, DeploymentId, EphemeralStorage, Family, KeyValue, Launch,
-    LoadBalancer, MetricConfiguration, Outcome, Overrides, Platform, PlatformVersion, PropagateTags,
-    RoleReference, Service, ServiceEvents, ServiceName, ServiceRegistry, StrategyItem, Task, TaskDefinition,
-    VolumeName,
+    ContainerName, ContainerState, Deployment, DeploymentAlarms, DeploymentId, EphemeralStorage, Family,
+    KeyValue, Launch, LoadBalancer, MetricConfiguration, Outcome, Overrides, Platform, PlatformVersion,
+    PropagateTags, RoleReference, Service, ServiceEvents, ServiceName, ServiceRegistry, StrategyItem, Task,
+    TaskDefinition, Threshold, VolumeName,
 };
 use std::sync::Arc;
 
@@ -386,6 +386,7 @@ pub(crate) struct MonitoringShape {
 #[wire(camelCase)]
 pub(crate) struct DeploymentConfigurationShape {
     pub deployment_circuit_breaker: BreakerShape,
+    pub alarms: DeploymentAlarms,
     pub maximum_percent: u32,
     pub minimum_healthy_percent: u32,
     pub strategy: DeploymentStrategy,
@@ -396,6 +397,7 @@ pub(crate) struct DeploymentConfigurationShape {
 pub(crate) struct BreakerShape {
     pub enable: bool,
     pub rollback: bool,
+    pub threshold_configuration: Option<Threshold>,
 }
 
 #[derive(Clone, Debug, Wire)]
@@ -478,7 +480,12 @@ pub(crate) fn service(image: &Image, config: &Config, row: &Service, with_tags: 
         task_definition: newest
             .map_or_else(String::new, |d| rules::definition_arn(config, &d.family, d.revision)),
         deployment_configuration: DeploymentConfigurationShape {
-            deployment_circuit_breaker: BreakerShape { enable: row.circuit_breaker, rollback: row.rollback },
+            deployment_circuit_breaker: BreakerShape {
+                enable: row.circuit_breaker,
+                rollback: row.rollback,
+                threshold_configuration: row.threshold,
+            },
+            alarms: row.alarms.clone().unwrap_or_default(),
             maximum_percent: row.maximum_percent,
             minimum_healthy_percent: row.minimum_percent,
             strategy: DeploymentStrategy::Rolling,

@@ -20,9 +20,13 @@ pub(crate) struct Known {
 enum Allowed {
     Bool,
     Between(u32, u32),
+    /// 0 switches it off.
+    ZeroOrBetween(u32, u32),
     OneOf(&'static [&'static str]),
     /// The name of a cookie of an application.
     CookieName,
+    /// Checked with the other attributes.
+    Text,
     /// AWS has other values, which are not enacted.
     DefaultOnly,
 }
@@ -31,7 +35,7 @@ const fn known(key: &'static str, default: &'static str, allowed: Allowed) -> Kn
     Known { key, default, allowed }
 }
 
-use Allowed::{Between, Bool, CookieName, DefaultOnly, OneOf};
+use Allowed::{Between, Bool, CookieName, DefaultOnly, OneOf, Text, ZeroOrBetween};
 
 pub(crate) fn of_balancer(kind: BalancerKind) -> &'static [Known] {
     match kind {
@@ -49,9 +53,9 @@ pub(crate) fn of_group(protocol: TargetProtocol) -> &'static [Known] {
 
 /// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html>
 const BALANCER: &[Known] = &[
-    known("access_logs.s3.enabled", "false", DefaultOnly),
-    known("access_logs.s3.bucket", "", DefaultOnly),
-    known("access_logs.s3.prefix", "", DefaultOnly),
+    known("access_logs.s3.enabled", "false", Bool),
+    known("access_logs.s3.bucket", "", Text),
+    known("access_logs.s3.prefix", "", Text),
     known("client_keep_alive.seconds", "3600", Between(60, 604_800)),
     known("connection_logs.s3.enabled", "false", DefaultOnly),
     known("connection_logs.s3.bucket", "", DefaultOnly),
@@ -118,7 +122,7 @@ const GROUP: &[Known] = &[
         OneOf(&["round_robin", "least_outstanding_requests"]),
     ),
     known("load_balancing.algorithm.anomaly_mitigation", "off", DefaultOnly),
-    known("slow_start.duration_seconds", "0", DefaultOnly),
+    known("slow_start.duration_seconds", "0", ZeroOrBetween(30, 900)),
     known("target_group_health.dns_failover.minimum_healthy_targets.count", "1", DefaultOnly),
     known("target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", DefaultOnly),
     known("target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", "1", DefaultOnly),
@@ -145,7 +149,11 @@ pub(crate) fn set(
         let good = match &known.allowed {
             Allowed::Bool => value == "true" || value == "false",
             Allowed::Between(low, high) => value.parse::<u32>().is_ok_and(|n| (*low..=*high).contains(&n)),
+            Allowed::ZeroOrBetween(low, high) => {
+                value.parse::<u32>().is_ok_and(|n| n == 0 || (*low..=*high).contains(&n))
+            }
             Allowed::OneOf(words) => words.contains(&value.as_str()),
+            Allowed::Text => true,
             Allowed::CookieName => is_cookie_name(&value),
             Allowed::DefaultOnly if value == known.default => true,
             Allowed::DefaultOnly => {
@@ -163,6 +171,13 @@ pub(crate) fn set(
     }
     let is = |key, value| get(all, attributes, key) == value;
     let needs_name = is("stickiness.enabled", "true") && is("stickiness.type", "app_cookie");
+    if is("load_balancing.algorithm.type", "least_outstanding_requests")
+        && !is("slow_start.duration_seconds", "0")
+    {
+        return Err(invalid(
+            "The attribute 'slow_start.duration_seconds' must be 0 for the algorithm 'least_outstanding_requests'",
+        ));
+    }
     if needs_name && is("stickiness.app_cookie.cookie_name", "") {
         return Err(invalid(
             "The attribute 'stickiness.app_cookie.cookie_name' is required for the type 'app_cookie'",
@@ -211,7 +226,8 @@ mod tests {
             ("idle_timeout.timeout_seconds", "4001", "ValidationError"),
             ("deletion_protection.enabled", "yes", "ValidationError"),
             ("access_logs.s3.enabled", "false", "ok"),
-            ("access_logs.s3.enabled", "true", "NotImplemented"),
+            ("access_logs.s3.enabled", "true", "ok"),
+            ("connection_logs.s3.enabled", "true", "NotImplemented"),
             ("no.such.key", "1", "ValidationError"),
         ] {
             assert_eq!(code(BALANCER, key, value), expected, "{key}={value}");

@@ -5,9 +5,10 @@
 use crate::{Error, attributes, choices::Protocol, error::invalid, rules};
 use escale_base::AwsError;
 use escale_store::Image;
+use escale_tables::ec2::InterfaceId;
 use escale_tables::elbv2::{
-    Action, BalancerKind, HealthCheck, LoadBalancer, Node, Target, TargetGroup, TargetGroupArn, TargetHealth,
-    TargetProtocol, TargetSeen, TargetVersion,
+    Action, BalancerKind, HealthCheck, LoadBalancer, Node, NodeFault, Target, TargetGroup, TargetGroupArn,
+    TargetHealth, TargetProtocol, TargetSeen, TargetVersion,
 };
 use std::collections::BTreeSet;
 
@@ -95,24 +96,36 @@ pub(crate) fn is_cross_zone(balancer: &LoadBalancer, group: &TargetGroup) -> boo
     }
 }
 
-/// The zones whose nodes DNS returns. A node of a network load balancer without a healthy target in its zone is left out, unless no
-/// node has one.
+/// The nodes that DNS returns. One is left out if its listeners are closed, or if a target group has no healthy target that the node
+/// may send to or that it can reach. If no node is complete, all are returned: an attempt is better than no address.
+///
+/// Source: `target_group_health.dns_failover` in
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health.html>
 pub(crate) fn is_answered(image: &Image, balancer: &LoadBalancer) -> impl Fn(&Node) -> bool + use<> {
-    let healthy: Vec<Zones> = match balancer.kind {
-        BalancerKind::Application => Vec::new(),
-        BalancerKind::Network => {
-            let used = rules::groups_of(image, balancer);
-            used.iter().filter_map(|arn| zones(image, balancer, arn)).collect()
-        }
-    };
-    let has = move |zone: &str| {
-        healthy.iter().all(|zones| match zones {
+    let used = rules::groups_of(image, balancer);
+    let healthy: Vec<Zones> = used.iter().filter_map(|arn| zones(image, balancer, arn)).collect();
+    // A group without any healthy target says nothing about the nodes.
+    let is_known = |zones: &&Zones| !matches!(zones, Zones::Some(some) if some.is_empty());
+    let has_targets = |zone: &str| {
+        healthy.iter().filter(is_known).all(|zones| match zones {
             Zones::All => true,
             Zones::Some(zones) => zones.contains(zone),
         })
     };
-    let is_any = balancer.nodes.iter().any(|node| has(&node.zone));
-    move |node| !is_any || has(&node.zone)
+    let fault_of = |node: &Node| image.get::<NodeFault>(node.interface.as_str());
+    let lacks =
+        |node: &Node, group| fault_of(node).is_some_and(|fault| fault.without_targets.contains(group));
+    let is_broken = |node: &Node| {
+        let is_alone = |group| lacks(node, group) && !balancer.nodes.iter().all(|other| lacks(other, group));
+        fault_of(node).is_some_and(|fault| fault.is_closed) || used.iter().any(is_alone)
+    };
+    let complete: BTreeSet<InterfaceId> = balancer
+        .nodes
+        .iter()
+        .filter(|node| has_targets(&node.zone) && !is_broken(node))
+        .map(|node| node.interface.clone())
+        .collect();
+    move |node| complete.is_empty() || complete.contains(&node.interface)
 }
 
 enum Zones {
@@ -140,7 +153,7 @@ mod tests {
     use crate::testing::FakeCloud;
     use escale_base::Timestamp;
     use escale_proxy::spec::{Action, Probe};
-    use escale_tables::elbv2::{LoadBalancer, Target, TargetHealth, TargetSeen};
+    use escale_tables::elbv2::{LoadBalancer, NodeFault, Target, TargetHealth, TargetSeen};
     use serde_json::{Value, json};
 
     struct Net {
@@ -210,6 +223,25 @@ mod tests {
         assert_eq!(net.answered(), [true, true], "nodes send to both zones");
         net.set("ModifyTargetGroupAttributes", "TargetGroupArn", KEY, "false");
         assert_eq!(net.answered(), [false, true]);
+    }
+
+    #[test]
+    fn dns_leaves_out_a_node_that_cannot_serve() {
+        let net = Net::new();
+        let fault = |node: usize, groups: &[&str], is_closed| {
+            let interface = net.balancer().nodes[node].interface.clone();
+            let without_targets = groups.iter().map(|group| (*group).into()).collect();
+            let load_balancer = net.arn.as_str().into();
+            net.cloud.write(|tx| tx.put(NodeFault { interface, load_balancer, without_targets, is_closed }));
+        };
+        fault(0, &[&net.group], false);
+        assert_eq!(net.answered(), [false, true]);
+        fault(1, &[&net.group], false);
+        assert_eq!(net.answered(), [true, true], "none reaches a target");
+        fault(1, &["a group that no listener uses"], true);
+        assert_eq!(net.answered(), [true, true], "the other one is closed");
+        fault(0, &[], false);
+        assert_eq!(net.answered(), [true, false]);
     }
 
     #[test]

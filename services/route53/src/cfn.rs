@@ -1,5 +1,6 @@
 //! The resource types `AWS::Route53::*`, implemented with this service's operations.
 
+mod health_check;
 mod sets;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,15 @@ pub(crate) fn types() -> Resources {
         .gone(zone::gone)
         .update(zone::update)
         .read(zone::read),
+        ResourceType::new(
+            "AWS::Route53::HealthCheck",
+            &["HealthCheckConfig", "HealthCheckTags"],
+            health_check::create,
+            health_check::delete,
+        )
+        .gone(health_check::gone)
+        .update(health_check::update)
+        .read(health_check::read),
         ResourceType::new("AWS::Route53::RecordSet", sets::PROPERTIES, sets::create_one, sets::delete)
             .ready(in_sync)
             .gone(sets::gone)

@@ -11,3 +11,9 @@ choice! {
         Sshfp = "SSHFP", Svcb = "SVCB", Https = "HTTPS",
     }
 }
+choice! {
+    pub(crate) enum ResettableElementName {
+        FullyQualifiedDomainName = "FullyQualifiedDomainName", Regions = "Regions", ResourcePath = "ResourcePath",
+        ChildHealthChecks = "ChildHealthChecks",
+    }
+}

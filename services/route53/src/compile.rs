@@ -1,6 +1,6 @@
 //! Converts rows to the specification of the DNS plane. Pure.
 
-use crate::{names, system};
+use crate::{answers, names, system};
 use escale_base::limits;
 use escale_dns::{Data, Kind, Record, Resolver, Routing, Servers, Spec, Upstream, Zone};
 use escale_service::{Config, Endpoint, Internet};
@@ -35,7 +35,7 @@ pub(crate) fn spec(image: &Image, config: &Config, endpoints: &[Endpoint]) -> Sp
     // As on AWS, a VPC without DNS support has no resolver.
     let vpcs = image.scan::<Vpc>().filter(|vpc| vpc.dns_support);
     let networks = vpcs.map(|vpc| (vpc.id.to_string(), resolver(&vpc))).collect();
-    Spec { public, public_queries_per_second: None, networks }
+    Spec { public, public_queries_per_second: None, outside: outside(&config.internet), networks }
 }
 
 /// The names of AWS's own endpoints, in all partitions. Those of this cloud's services have zones of their own
@@ -68,10 +68,20 @@ fn upstream(internet: &Internet) -> Option<Upstream> {
     }
 }
 
+/// The same for names that the edge looks up. Those below `localhost` are this cloud's, and never asked of a resolver (RFC 6761).
+fn outside(internet: &Internet) -> Option<Upstream> {
+    let mut upstream = upstream(internet)?;
+    upstream.withheld.push("localhost".to_owned());
+    Some(upstream)
+}
+
 /// Converts one hosted zone.
 pub(crate) fn zone(image: &Image, row: &HostedZone) -> Zone {
     let prefix = format!("{}/", row.id);
-    let records = image.prefix::<RecordSet>(&prefix).map(|set| record(&set)).collect();
+    let sets: Vec<_> = image.prefix::<RecordSet>(&prefix).collect();
+    // Sets of one name and type follow one another.
+    let groups = sets.chunk_by(|a, b| a.name == b.name && a.kind == b.kind);
+    let records = groups.flat_map(|group| answers::of(image, group)).map(record).collect();
     Zone { name: names::for_plane(&row.name), records }
 }
 
@@ -84,7 +94,8 @@ fn record(set: &RecordSet) -> Record {
         RecordData::Alias { target, .. } => Data::Alias { target: names::for_plane(target) },
     };
     let routing = match &set.routing {
-        route53::Routing::Simple => Routing::Simple,
+        // Of two sets with failover, one is left.
+        route53::Routing::Simple | route53::Routing::Failover { .. } => Routing::Simple,
         route53::Routing::Weighted { weight, .. } => Routing::Weighted(*weight),
         route53::Routing::Multivalue { .. } => Routing::Multivalue,
     };

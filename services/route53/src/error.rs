@@ -3,7 +3,7 @@
 use escale_base::{AwsError, ErrorKind};
 use escale_tables::ServicePrincipal;
 use escale_tables::ec2::VpcId;
-use escale_tables::route53::{ChangeId, HostedZoneId};
+use escale_tables::route53::{ChangeId, HealthCheckId, HostedZoneId};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -11,6 +11,14 @@ pub enum Error {
     NoZone(HostedZoneId),
     #[error("No health check exists with the specified ID.")]
     NoHealthCheck,
+    #[error(
+        "A health check with a different configuration has already been created with the specified caller reference."
+    )]
+    HealthCheckExists,
+    #[error("The health check {0} is a child of the calculated health check {1}.")]
+    HealthCheckInUse(HealthCheckId, HealthCheckId),
+    #[error("The health check version is not {0}; the current version is {1}.")]
+    HealthCheckVersion(u64, u64),
     #[error("Could not find resource with ID: {0}")]
     NoChange(ChangeId),
     #[error("A hosted zone has already been created with the specified caller reference.")]
@@ -46,6 +54,9 @@ impl From<Error> for AwsError {
         let (kind, code, status) = match &error {
             Error::NoZone(_) => (ErrorKind::NotFound, "NoSuchHostedZone", 404),
             Error::NoHealthCheck => (ErrorKind::NotFound, "NoSuchHealthCheck", 404),
+            Error::HealthCheckExists => (ErrorKind::AlreadyExists, "HealthCheckAlreadyExists", 409),
+            Error::HealthCheckInUse(..) => (ErrorKind::InUse, "HealthCheckInUse", 400),
+            Error::HealthCheckVersion(..) => (ErrorKind::Invalid, "HealthCheckVersionMismatch", 409),
             Error::NoChange(_) => (ErrorKind::NotFound, "NoSuchChange", 404),
             Error::ZoneExists => (ErrorKind::AlreadyExists, "HostedZoneAlreadyExists", 409),
             Error::ZoneNotEmpty => (ErrorKind::Invalid, "HostedZoneNotEmpty", 400),

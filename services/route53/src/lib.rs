@@ -1,16 +1,20 @@
-//! Route 53: hosted zones, and the names of the cloud's own resources.
+//! Route 53: hosted zones, health checks, and the names of the cloud's own resources.
 //!
 //! Operations (`ops/`) write zones and record sets into the tables of `escale_tables::route53`. One reconciler
 //! (`reconcile/zones.rs`) turns them and the names in other services' tables (`system.rs`) into one specification for the
 //! DNS plane; another (`reconcile/servers.rs`) says where the plane answers, on sockets of `sockets.rs`. Nothing here parses a DNS packet.
+//! `reconcile/checkups.rs` runs health checks, and `answers.rs` leaves unhealthy record sets out.
 //! `web.rs` makes public names reachable for browsers on the host.
 //!
 //! Start at `ops/change_resource_record_sets.rs`, then `compile.rs`.
 
+mod answers;
 mod cfn;
+mod checker;
 mod choices;
 mod compile;
 mod error;
+mod health;
 mod names;
 mod ops;
 mod reconcile;
@@ -28,6 +32,7 @@ mod web;
 use escale_base::ids;
 use escale_dns::Dns;
 use escale_engine::Engine;
+use escale_network::Network;
 use escale_service::{Cloud, Entry, Recorded, ResourceType, Service};
 use escale_store::Store;
 use escale_tables::route53::RunId;
@@ -74,10 +79,17 @@ impl Service for Route53 {
 #[derive(Clone)]
 pub struct Planes {
     pub dns: Arc<dyn Dns>,
+    /// Health checks connect from its Internet.
+    pub network: Arc<dyn Network>,
 }
 
-/// Starts the reconcilers of zones and DNS servers.
+/// Starts the reconcilers of zones, DNS servers and health checks.
 pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Planes) {
+    let checker = checker::Checker {
+        network: planes.network,
+        dns: Arc::clone(&planes.dns),
+        internet: cloud.config.internet.clone(),
+    };
     reconcile::start(
         engine,
         reconcile::Parts {
@@ -88,5 +100,6 @@ pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Pla
             dns: planes.dns,
             run: RunId(ids::random_uuid()),
         },
+        Arc::new(checker),
     );
 }

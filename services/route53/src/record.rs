@@ -46,33 +46,27 @@ pub(crate) fn read(
     let invalid = |what: &str| Error::InvalidInput(format!("Invalid request: {what} {place}"));
     let kind = shapes::served_type(shape.r#type)?;
     let name = rules::domain_name(&shape.name)?;
-    let routing = match (shape.weight, shape.multi_value_answer.unwrap_or(false), shape.set_identifier) {
-        (None, false, None) => Routing::Simple,
-        (Some(weight), false, Some(set_identifier)) => {
+    let policies = "Expected exactly one of [Weight, Failover, MultiValueAnswer], but found";
+    let is_multivalue = shape.multi_value_answer.unwrap_or(false);
+    let routing = match (shape.weight, shape.failover, is_multivalue, shape.set_identifier) {
+        (None, None, false, None) => Routing::Simple,
+        (Some(weight), None, false, Some(set_identifier)) => {
             let weight = u8::try_from(weight).map_err(|_| invalid("Weight is not from 0 to 255"))?;
             Routing::Weighted { set_identifier, weight }
         }
-        (None, true, Some(set_identifier)) => Routing::Multivalue { set_identifier },
-        (Some(_), true, _) => {
-            return Err(invalid(
-                "Expected exactly one of [Weight, MultiValueAnswer], but found more than one",
-            ));
+        (None, Some(failover), false, Some(set_identifier)) => Routing::Failover { set_identifier, failover },
+        (None, None, true, Some(set_identifier)) => Routing::Multivalue { set_identifier },
+        (None, None, false, Some(_)) => return Err(invalid(&format!("{policies} none"))),
+        (Some(_), None, false, None) | (None, Some(_), false, None) | (None, None, true, None) => {
+            return Err(invalid("Missing field 'SetIdentifier'"));
         }
-        (_, _, None) => return Err(invalid("Missing field 'SetIdentifier'")),
-        (None, false, Some(_)) => {
-            return Err(invalid("Expected exactly one of [Weight, MultiValueAnswer], but found none"));
-        }
+        _ => return Err(invalid(&format!("{policies} more than one"))),
     };
     let form = "Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords]]";
     let data = match (shape.alias_target, shape.ttl, shape.resource_records) {
         (Some(alias), None, None) => {
             // AWS's console and tools add this prefix to load balancers' names.
             let target = rules::domain_name(alias.dns_name.trim_start_matches("dualstack."))?;
-            // In one of several sets it would take unhealthy ones out of the answers, which Escale does not enact.
-            if alias.evaluate_target_health && routing != Routing::Simple {
-                let what = "EvaluateTargetHealth of an alias that is one of several record sets";
-                return Err(AwsError::not_supported(what).hint("Set EvaluateTargetHealth to false.").into());
-            }
             if matches!(routing, Routing::Multivalue { .. }) {
                 return Err(invalid("A multivalue answer record set cannot have an AliasTarget"));
             }
@@ -90,7 +84,8 @@ pub(crate) fn read(
         (None, _, _) => return Err(invalid(&format!("{form}, but found none"))),
         (Some(_), _, _) => return Err(invalid(&format!("{form}, but found more than one"))),
     };
-    Ok(Change { action, set: RecordSet { zone: zone.id.clone(), name, kind, data, routing } })
+    let health_check = shape.health_check_id;
+    Ok(Change { action, set: RecordSet { zone: zone.id.clone(), name, kind, data, routing, health_check } })
 }
 
 /// The error for an alias to a name that is neither in the zone itself nor that of a load balancer, distribution or website.

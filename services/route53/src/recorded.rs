@@ -4,10 +4,6 @@ use escale_service::Recorded;
 
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded {
-        name: "ChangeResourceRecordSets.EvaluateTargetHealth",
-        reason: "For an alias with simple routing, AWS answers with the only record even if its target is unhealthy",
-    },
-    Recorded {
         name: "TestDNSAnswer.ResolverIP",
         reason: "No supported routing policy depends on the client",
     },

@@ -8,7 +8,8 @@ use escale_tables::{
     ServicePrincipal,
     ec2::VpcId,
     route53::{
-        CallerReference, CanonicalName, Change, HostedZone, RecordData, RecordSet, RecordType, Routing,
+        CallerReference, CanonicalName, Change, Failover, HealthCheck, HealthCheckConfig, HealthCheckId,
+        HostedZone, RecordData, RecordSet, RecordType, Routing,
     },
 };
 
@@ -60,11 +61,13 @@ pub(crate) struct RecordSetShape {
     pub r#type: RRType,
     pub set_identifier: Option<String>,
     pub weight: Option<u16>,
+    pub failover: Option<Failover>,
     pub multi_value_answer: Option<bool>,
     #[wire("TTL")]
     pub ttl: Option<u32>,
     pub resource_records: Option<Vec<ResourceRecord>>,
     pub alias_target: Option<AliasTarget>,
+    pub health_check_id: Option<HealthCheckId>,
 }
 
 #[derive(Clone, Debug, Wire)]
@@ -147,15 +150,18 @@ pub(crate) fn record_set(row: &RecordSet) -> RecordSetShape {
         r#type: record_type(row.kind),
         set_identifier: row.routing.set_identifier().map(str::to_owned),
         weight: None,
+        failover: None,
         multi_value_answer: None,
         ttl: None,
         resource_records: None,
         alias_target: None,
+        health_check_id: row.health_check.clone(),
     };
     match &row.routing {
         Routing::Simple => {}
         Routing::Weighted { weight, .. } => shape.weight = Some(u16::from(*weight)),
         Routing::Multivalue { .. } => shape.multi_value_answer = Some(true),
+        Routing::Failover { failover, .. } => shape.failover = Some(*failover),
     }
     match &row.data {
         RecordData::Values { ttl_secs, values } => {
@@ -172,4 +178,36 @@ pub(crate) fn record_set(row: &RecordSet) -> RecordSetShape {
         }
     }
     shape
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct HealthCheckShape {
+    pub id: HealthCheckId,
+    pub caller_reference: CallerReference,
+    pub health_check_config: HealthCheckConfig,
+    pub health_check_version: u64,
+}
+
+pub(crate) fn health_check(row: &HealthCheck) -> HealthCheckShape {
+    HealthCheckShape {
+        id: row.id.clone(),
+        caller_reference: row.caller_reference.clone(),
+        health_check_config: row.config.clone(),
+        health_check_version: row.version,
+    }
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct Observation {
+    pub status_report: StatusReport,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct StatusReport {
+    pub status: String,
+    pub checked_time: Timestamp,
+}
+
+pub(crate) fn observation(status: String, checked_time: Timestamp) -> Observation {
+    Observation { status_report: StatusReport { status, checked_time } }
 }

@@ -152,7 +152,8 @@ async fn answers_queries_in_vpc_internet_and_host() {
 
     let mut engine = Engine::new(store.clone(), Clock::machine());
     let web = Arc::new(LoopbackWeb::new(namespaces, Arc::new(NoNames)));
-    escale_route53::start(&mut engine, &store, &cloud, Planes { dns: Arc::new(dns) });
+    let planes = Planes { dns: Arc::new(dns), network: Arc::clone(&network) };
+    escale_route53::start(&mut engine, &store, &cloud, planes);
     escale_route53::start_web(&mut engine, &store, &cloud, web).await.unwrap();
 
     let inside = network.namespace(&Place::interface(VPC, "eni")).unwrap();

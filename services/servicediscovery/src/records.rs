@@ -108,6 +108,8 @@ fn written(set: &RecordSet) -> Option<ResourceRecordSet> {
         Routing::Simple => (None, None),
         Routing::Weighted { weight, .. } => (Some(u16::from(*weight)), None),
         Routing::Multivalue { .. } => (None, Some(true)),
+        // Cloud Map writes no such set, and nobody else writes into its zones.
+        Routing::Failover { .. } => return None,
     };
     Some(ResourceRecordSet {
         name: set.name.to_string(),

@@ -11,6 +11,7 @@ mod accidents;
 mod check;
 mod client;
 mod hazard;
+mod percent;
 mod rows;
 mod scenario;
 mod shop;

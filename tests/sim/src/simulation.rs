@@ -1,6 +1,6 @@
 //! The simulated machine: the state file and the planes, which outlive the daemon; and the daemon itself.
 
-use crate::{accidents, client::Client, hazard::Hazard, rows::Acknowledged};
+use crate::{accidents, client::Client, hazard::Hazard, percent, rows::Acknowledged};
 use anyhow::{Context, Result, bail};
 use escale_authority::FakeAuthorities;
 use escale_base::{Clock, Secret, Timestamp};
@@ -113,6 +113,7 @@ impl Simulation {
                     () = cut(&daemon.store) => bail!("the state is cut off"),
                     done = script(&daemon) => done,
                     broken = accidents::happen(self, &daemon) => match broken? {},
+                    broken = percent::hold(&daemon) => match broken? {},
                 }
             };
             // `biased` everywhere: a random choice by tokio would make the run depend on more than the seed.

@@ -76,6 +76,7 @@ impl Fixture {
             kind: RecordType::Cname,
             data: RecordData::Values { ttl_secs: 60, values: vec![value.to_owned()] },
             routing: Routing::Simple,
+            health_check: None,
         };
         self.cloud.write(|tx| tx.put(set));
     }

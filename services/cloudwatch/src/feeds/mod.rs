@@ -1,4 +1,5 @@
-//! Values that the planes report: usage of tasks, counters of load balancers and distributions, sizes of buckets.
+//! Values that the planes report: usage of tasks, counters of load balancers and distributions, sizes of buckets; and the status of
+//! health checks.
 //!
 //! Every 20 seconds of the cloud's clock one pass reads what is due. A value belongs to the interval before the pass, and has the
 //! time at which that interval began, as on AWS. Counters begin anew when the process that counts does, so each pass adds what was
@@ -7,7 +8,9 @@
 mod batch;
 mod buckets;
 mod counters;
+mod databases;
 mod distributions;
+mod health_checks;
 mod load_balancers;
 mod tasks;
 
@@ -67,7 +70,9 @@ pub(crate) async fn run(store: Store, cloud: Arc<Cloud>, planes: Planes) {
         tasks::read(&store, &*planes.containers, &mut counters, &mut batch).await;
         if pass.ends_a_minute() {
             load_balancers::read(&store, &*planes.proxies, &mut counters, &mut batch).await;
+            health_checks::read(&store.read(), &mut batch);
             distributions::read(&store, &*planes.cdn, &mut counters, &mut batch).await;
+            databases::read(&store, &mut batch);
             counters.forget_unused();
         }
         if pass.ends_a_day() {

@@ -20,8 +20,8 @@ use escale_service::{
 };
 use escale_store::{Image, Row};
 use escale_tables::ecs::{
-    Deployment, DeploymentId, LoadBalancer, MetricConfiguration, Outcome, PropagateTags, Service,
-    ServiceRegistry, StrategyItem, Task,
+    Deployment, DeploymentAlarms, DeploymentId, LoadBalancer, MetricConfiguration, Outcome, PropagateTags,
+    Service, ServiceRegistry, StrategyItem, Task,
 };
 use std::sync::Arc;
 
@@ -164,8 +164,9 @@ fn deployment_configuration(props: &Props<'_>) -> Map<String, Value> {
     let mut whole = Map::new();
     whole.insert("MaximumPercent".into(), deploy::MAXIMUM_PERCENT.into());
     whole.insert("MinimumHealthyPercent".into(), deploy::MINIMUM_PERCENT.into());
-    let breaker = shapes::BreakerShape { enable: false, rollback: false };
+    let breaker = shapes::BreakerShape { enable: false, rollback: false, threshold_configuration: None };
     whole.insert("DeploymentCircuitBreaker".into(), breaker.write());
+    whole.insert("Alarms".into(), DeploymentAlarms::default().write());
     whole.extend(given.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
     whole
 }
@@ -194,11 +195,15 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
     };
     if let Some(failed) = failed_deployment(&service, newest, awaited) {
         return match failure_report::of_deployment(image, &service, &failed) {
-            Ok(why) => Readiness::Failed(format!(
-                "ECS Deployment Circuit Breaker was triggered: service {}: {}{why}",
-                service.name,
-                deploy::failure(&failed)
-            )),
+            Ok(why) => {
+                let failed = deploy::failed(&service, &failed);
+                let by = if failed.alarm.is_some() { "Alarms were" } else { "Circuit Breaker was" };
+                let failure = deploy::failure(&failed);
+                Readiness::Failed(format!(
+                    "ECS Deployment {by} triggered: service {}: {failure}{why}",
+                    service.name
+                ))
+            }
             // The deployment has failed already. Wait for the end of its tasks, so that the error can name the cause.
             Err(pending) => Readiness::Pending(pending),
         };

@@ -227,6 +227,11 @@ fn service_changes_every_property() {
     let configuration =
         |most: u32, least: u32| json!({"MaximumPercent": most, "MinimumHealthyPercent": least});
     let breaker = |on: bool| json!({"DeploymentCircuitBreaker": {"Enable": true, "Rollback": on}});
+    let alarms = |names: &[&str]| json!({"Alarms": {"AlarmNames": names, "Enable": true, "Rollback": true}});
+    let threshold = |kind: &str, value: u32| {
+        let threshold = json!({"Type": kind, "Value": value});
+        json!({"DeploymentCircuitBreaker": {"Enable": true, "Rollback": true, "ThresholdConfiguration": threshold}})
+    };
     let monitoring = |secs: u32| json!({"MetricConfigurations": [{"MetricNames": ["CPUUtilization"], "ResolutionSeconds": secs}]});
     let cases = [
         ("TaskDefinition", json!(shop.definitions[0]), json!(shop.definitions[1]), Removal::Refused),
@@ -236,6 +241,8 @@ fn service_changes_every_property() {
         ("PlatformVersion", json!("1.3.0"), json!("1.4.0"), Removal::Default),
         ("DeploymentConfiguration", configuration(150, 50), breaker(true), Removal::Default),
         ("DeploymentConfiguration", breaker(false), configuration(120, 0), Removal::Default),
+        ("DeploymentConfiguration", alarms(&["errors"]), threshold("COUNT", 5), Removal::Default),
+        ("DeploymentConfiguration", threshold("BOUNDED_PERCENT", 10), alarms(&["a", "b"]), Removal::Default),
         ("LoadBalancers", balancer(80), balancer(81), Removal::Default),
         ("DeploymentController", json!({"Type": "ECS"}), json!({"Type": "ECS"}), Removal::Default),
         ("AvailabilityZoneRebalancing", json!("ENABLED"), json!("DISABLED"), Removal::Default),
@@ -356,7 +363,7 @@ fn failed_deployment_fails_the_update_but_not_its_rollback() {
                 shop.complete(&resource);
             }
             let Readiness::Failed(why) = shop.readiness(&resource) else { panic!("it is not failed") };
-            assert!(why.contains(&deploy::failure(&failed)), "{why}");
+            assert!(why.contains(&deploy::failure(&deploy::failed(&shop.row(&resource), &failed))), "{why}");
             shop.harness.update_resource(&mut resource, shop.service()).unwrap();
             if !(is_complete && rolls_back) {
                 assert!(matches!(shop.readiness(&resource), Readiness::Pending(_)));

@@ -60,18 +60,7 @@ impl Operation for CreateService {
         let cluster = rules::cluster(cx.tx, input.cluster.as_deref())?;
         rules::check_name("serviceName", &input.service_name)?;
         let key = format!("{}/{}", cluster.name, input.service_name);
-        if let Some(there) = cx.tx.get::<Service>(&key) {
-            match shapes::service_status(cx.tx, &there) {
-                ServiceStatus::Active => {
-                    return Err(Error::Invalid("Creation of service was not idempotent.".into()));
-                }
-                ServiceStatus::Draining => {
-                    return Err(Error::Invalid("Unable to Start a service that is still Draining.".into()));
-                }
-                // An INACTIVE service is kept only to be described. Its name is free.
-                ServiceStatus::Inactive => deploy::delete_rows(cx, &key),
-            }
-        }
+        free_name(cx, &key)?;
         check(&input)?;
         let given = input.task_definition.as_deref();
         let given = given.ok_or_else(|| Error::Invalid(deploy::NO_DEFINITION.into()))?;
@@ -106,6 +95,9 @@ impl Operation for CreateService {
             maximum_percent,
             circuit_breaker: configuration.breaker.as_ref().is_some_and(|b| b.enable),
             rollback: configuration.breaker.as_ref().is_some_and(|b| b.rollback),
+            threshold: configuration.breaker.as_ref().and_then(|b| b.threshold_configuration),
+            alarms: configuration.alarms,
+            last_failed: None,
             grace_secs,
             // AWS's default for a new service is on; an update keeps the service's own value.
             rebalance: rebalance.unwrap_or(maximum_percent > 100),
@@ -122,6 +114,21 @@ impl Operation for CreateService {
         debug_assert_eq!(row.key(), key);
         cx.tx.put(row.clone());
         Ok(Output { service: shapes::service(cx.tx, cx.config, &row, true) })
+    }
+}
+
+fn free_name(cx: &mut Cx<'_>, key: &str) -> Result<(), Error> {
+    let Some(there) = cx.tx.get::<Service>(key) else { return Ok(()) };
+    match shapes::service_status(cx.tx, &there) {
+        ServiceStatus::Active => Err(Error::Invalid("Creation of service was not idempotent.".into())),
+        ServiceStatus::Draining => {
+            Err(Error::Invalid("Unable to Start a service that is still Draining.".into()))
+        }
+        // An INACTIVE service is kept only to be described. Its name is free.
+        ServiceStatus::Inactive => {
+            deploy::delete_rows(cx, key);
+            Ok(())
+        }
     }
 }
 

@@ -126,7 +126,9 @@ fn configure(row: &mut Service, input: Input, balancers: &[LoadBalancer]) -> Res
         row.maximum_percent = read.maximum.unwrap_or(row.maximum_percent);
         if let Some(breaker) = read.breaker {
             (row.circuit_breaker, row.rollback) = (breaker.enable, breaker.rollback);
+            row.threshold = breaker.threshold_configuration;
         }
+        row.alarms = read.alarms.or(row.alarms.take());
     }
     let kept = row.grace_secs.filter(|_| !balancers.is_empty());
     row.grace_secs = deploy::grace(input.health_check_grace_period_seconds.or(kept), balancers)?;

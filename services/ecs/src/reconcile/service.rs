@@ -16,10 +16,12 @@ use escale_engine::{Plan, Reconciler, StepError};
 use escale_service::{Caller, Cloud, Cx};
 use escale_store::{Change, Image, Row, Store, Tx};
 use escale_tables::{
+    cloudwatch::{Alarm, AlarmName, AlarmSeen, StateValue, Watch},
     ec2::{Subnet, ZoneName},
     ecs::{
-        Deployment, Health, Launch, Outcome, Overrides, PropagateTags, Service, ServiceEvent, ServiceEvents,
-        Stop, StopCause, TargetSeen, Task, TaskDefinition, TaskId, TaskOfService, TaskProgress, TaskSeen,
+        Deployment, FailedDeployment, Health, Launch, Outcome, Overrides, PropagateTags, Service,
+        ServiceEvent, ServiceEvents, Stop, StopCause, TargetSeen, Task, TaskDefinition, TaskId,
+        TaskOfService, TaskProgress, TaskSeen,
     },
     elbv2::TargetHealthState,
 };
@@ -38,12 +40,22 @@ pub(crate) struct Services {
 impl Reconciler for Services {
     type Step = Decision;
     const NAME: &'static str = "ecs.service";
-    const WATCHES: &'static [&'static str] =
-        &[Service::TABLE, Task::TABLE, TaskProgress::TABLE, TaskSeen::TABLE, TargetSeen::TABLE];
+    const WATCHES: &'static [&'static str] = &[
+        Service::TABLE,
+        Task::TABLE,
+        TaskProgress::TABLE,
+        TaskSeen::TABLE,
+        TargetSeen::TABLE,
+        AlarmSeen::TABLE,
+    ];
 
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
         if change.table == Service::TABLE {
             return BTreeSet::from([change.key.clone()]);
+        }
+        if change.table == AlarmSeen::TABLE {
+            let has = |s: &Arc<Service>| watched(s).iter().any(|name| *name.as_str() == change.key);
+            return image.scan::<Service>().filter(has).map(|s| s.key()).collect();
         }
         let task = image.get::<Task>(&change.key);
         task.and_then(|t| t.service.as_ref().map(|s| s.key.to_string())).into_iter().collect()
@@ -113,6 +125,7 @@ fn wish(image: &Image, service: &Service) -> Wish {
             has_failed: d.outcome == Outcome::Failed,
             failures,
             last_failure,
+            baking: d.baking,
         }
     };
     let subnets = service.deployments.first().map(|d| d.network.subnets.clone()).unwrap_or_default();
@@ -123,6 +136,9 @@ fn wish(image: &Image, service: &Service) -> Wish {
         minimum_percent: service.minimum_percent,
         maximum_percent: service.maximum_percent,
         circuit_breaker: service.circuit_breaker && service.deleted.is_none(),
+        threshold: scheduler::threshold(service.threshold, service.desired),
+        alarm: alarm(image, service).filter(|_| service.deleted.is_none()),
+        bake_ms: bake_ms(image, service),
         // An update can take away the room that it needs.
         rebalance: service.rebalance && service.maximum_percent > 100,
         grace_ms: service.grace_secs.unwrap_or(0).saturating_mul(1000),
@@ -214,8 +230,14 @@ fn enact(cx: &mut Cx<'_>, service: &Service, decision: Decision) -> Result<(), E
             complete(cx, service);
             Ok(())
         }
-        Decision::Trip => {
-            trip(cx, service);
+        Decision::Trip(alarm) => {
+            trip(cx, service, alarm);
+            Ok(())
+        }
+        Decision::Bake => {
+            let now = cx.now;
+            let begin = |s: &mut Service| s.deployments.first_mut().map(|newest| newest.baking = Some(now));
+            cx.tx.update(&service.key(), begin);
             Ok(())
         }
         Decision::Wait(_) => Ok(()),
@@ -334,27 +356,35 @@ fn complete(cx: &mut Cx<'_>, service: &Service) {
 }
 
 /// Fails the newest deployment. With rollback enabled, the last completed deployment becomes the newest again.
-fn trip(cx: &mut Cx<'_>, service: &Service) {
+fn trip(cx: &mut Cx<'_>, service: &Service, alarm: Option<AlarmName>) {
     let key = service.key();
     let now = cx.now;
     let events = cx.tx.update(&key, |s: &mut Service| {
         let mut events = Vec::new();
+        let rolls_back = match &alarm {
+            Some(_) => s.alarms.as_ref().is_some_and(|alarms| alarms.rollback),
+            None => s.rollback,
+        };
         let Some(newest) = s.deployments.first_mut() else { return events };
+        let failed = FailedDeployment { id: newest.id.clone(), alarm };
         newest.outcome = Outcome::Failed;
-        newest.reason = deploy::failure(&newest.id);
-        let (failed, may_roll) = (newest.id.clone(), !newest.is_rollback && s.rollback);
-        events.push(format!("(deployment {failed}) deployment failed: tasks failed to start."));
+        newest.reason = deploy::failure(&failed);
+        let may_roll = !newest.is_rollback && rolls_back;
+        let (what, by) = match &failed.alarm {
+            Some(alarm) => (format!("the alarm {alarm} went into the state ALARM"), "alarms"),
+            None => ("tasks failed to start".to_owned(), "circuit breaker"),
+        };
+        let id = failed.id.clone();
+        events.push(format!("(deployment {id}) deployment failed: {what}."));
+        s.last_failed = Some(failed);
         let good = s.deployments.iter().position(|d| d.outcome == Outcome::Completed);
         if let Some(good) = good.filter(|_| may_roll) {
             let mut back = s.deployments.remove(good);
             back.outcome = Outcome::InProgress;
             back.updated = now;
-            back.is_rollback = true;
-            back.reason = format!(
-                "ECS deployment circuit breaker: rolling back to deploymentId {} from {failed}.",
-                back.id
-            );
-            events.push(format!("(deployment {failed}) rolling back to deployment {}.", back.id));
+            (back.is_rollback, back.baking) = (true, None);
+            back.reason = format!("ECS deployment {by}: rolling back to deploymentId {} from {id}.", back.id);
+            events.push(format!("(deployment {id}) rolling back to deployment {}.", back.id));
             s.deployments.insert(0, back);
         }
         events
@@ -362,6 +392,45 @@ fn trip(cx: &mut Cx<'_>, service: &Service) {
     for text in events.into_iter().flatten() {
         add_event(cx.tx, cx.now, &key, &text);
     }
+}
+
+/// The alarm of the service that went into the state ALARM since the newest deployment began. One that was in that state before
+/// does not count, so that a fix can be deployed.
+fn alarm(image: &Image, service: &Service) -> Option<AlarmName> {
+    let newest =
+        service.deployments.first().filter(|d| d.outcome == Outcome::InProgress && !d.is_rollback)?;
+    let is_new = |name: &&AlarmName| {
+        let seen = image.get::<AlarmSeen>(name.as_str());
+        seen.is_some_and(|seen| seen.state == StateValue::Alarm && seen.transitioned >= newest.created)
+    };
+    watched(service).iter().find(is_new).cloned()
+}
+
+fn watched(service: &Service) -> &[AlarmName] {
+    let alarms = service.alarms.as_ref().filter(|alarms| alarms.enable);
+    alarms.map_or(&[], |alarms| &alarms.alarm_names)
+}
+
+/// How long a deployment's alarms are watched at its end: as long as the slowest of them takes to notice a fault. A rollback is not
+/// rolled back itself, so its alarms do not matter.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html>
+fn bake_ms(image: &Image, service: &Service) -> i64 {
+    if service.deployments.first().is_none_or(|newest| newest.is_rollback) {
+        return 0;
+    }
+    let ms = |name: &AlarmName| {
+        let alarm = image.get::<Alarm>(name.as_str())?;
+        let period_secs = match &alarm.watch {
+            Watch::Metric { period_secs, .. } => *period_secs,
+            Watch::Queries(queries) => {
+                let periods = queries.iter().filter_map(|q| Some(q.metric_stat.as_ref()?.period));
+                periods.max().unwrap_or(0)
+            }
+        };
+        Some(i64::from(alarm.rule.evaluation_periods) * period_secs * 1000)
+    };
+    watched(service).iter().filter_map(ms).max().unwrap_or(0)
 }
 
 /// Adds an event to the list that DescribeServices returns.

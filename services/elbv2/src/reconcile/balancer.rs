@@ -9,7 +9,7 @@ use escale_store::{Change, Image, Store, StoreError, Tx};
 use escale_tables::Fingerprint;
 use escale_tables::{
     ec2::InterfaceSeen,
-    elbv2::{BalancerSeen, ListenerTls, LoadBalancer, LoadBalancerName, Node, SeenFault},
+    elbv2::{BalancerSeen, ListenerTls, LoadBalancer, LoadBalancerName, Node, NodeFault, SeenFault},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -53,7 +53,7 @@ impl Balancers {
             return;
         }
         if let Some(seen) = self.proxies.seen(arn) {
-            let task = observe::follow(self.store.clone(), self.clock.clone(), seen);
+            let task = observe::follow(self.store.clone(), self.clock.clone(), arn.into(), seen);
             observers.insert(arn.to_owned(), AbortOnDropHandle::new(tokio::spawn(task)));
         }
     }
@@ -96,6 +96,7 @@ impl Reconciler for Balancers {
         "elbv2_target_group",
         "elbv2_target",
         "elbv2_target_seen",
+        "elbv2_node_fault",
         "ec2_interface_seen",
     ];
 
@@ -183,6 +184,10 @@ impl Reconciler for Balancers {
                 self.observers().remove(key);
                 self.store.write(|tx| {
                     tx.delete::<BalancerSeen>(key);
+                    let of = tx.scan::<NodeFault>().filter(|fault| *fault.load_balancer == *key);
+                    for interface in of.map(|fault| fault.interface.clone()).collect::<Vec<_>>() {
+                        tx.delete::<NodeFault>(interface.as_str());
+                    }
                     Ok::<(), StoreError>(())
                 })?;
                 Ok(())

@@ -11,7 +11,7 @@ pub(crate) use spec::of as spec_of;
 use crate::rules;
 use escale_base::Timestamp;
 use escale_store::{Image, Store, StoreError};
-use escale_tables::elbv2::{BalancerSeen, LoadBalancer, TargetSeen};
+use escale_tables::elbv2::{BalancerSeen, LoadBalancer, NodeFault, TargetSeen};
 
 /// Whether the plane serves the load balancer as its rows are now.
 pub(crate) fn is_current(image: &Image, balancer: &LoadBalancer) -> bool {
@@ -31,6 +31,10 @@ pub(crate) fn begin_observations(
         let balancers: Vec<String> = tx.scan::<BalancerSeen>().map(|r| r.arn.to_string()).collect();
         for key in balancers {
             tx.delete::<BalancerSeen>(&key);
+        }
+        let nodes: Vec<String> = tx.scan::<NodeFault>().map(|r| r.interface.to_string()).collect();
+        for key in nodes {
+            tx.delete::<NodeFault>(&key);
         }
         let targets: Vec<String> = tx.scan::<TargetSeen>().map(|r| escale_store::Row::key(&*r)).collect();
         for key in targets {

@@ -1,6 +1,6 @@
 //! Converts a load balancer's rows to one specification for the proxy plane.
 
-use crate::{attributes, network, rules, ssl_policies};
+use crate::{attributes, logs, network, rules, ssl_policies};
 use escale_base::Secret;
 use escale_proxy::spec;
 use escale_store::Image;
@@ -97,6 +97,7 @@ fn general(balancer: &LoadBalancer) -> spec::Attributes {
             .then(|| ("x-amzn-tls-version".to_owned(), "x-amzn-tls-cipher-suite".to_owned())),
         keepalive_ms: get("client_keep_alive.seconds").parse().unwrap_or(3600) * 1000,
         cookies: cookies(balancer),
+        log: logs::is_logged(balancer),
     }
 }
 
@@ -218,6 +219,8 @@ fn group(image: &Image, balancer: &LoadBalancer, row: &TargetGroup) -> spec::Gro
         drain_delay_ms: delay * 1000,
         transport: transport(row.protocol, row.version),
         sticky: sticky(row),
+        // Without a meaning for TCP, whose groups lack the attribute.
+        slow_start_ms: get("slow_start.duration_seconds").parse::<u64>().unwrap_or(0) * 1000,
     }
 }
 

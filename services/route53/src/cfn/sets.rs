@@ -17,7 +17,7 @@ use escale_base::{
 };
 use escale_service::{Created, Cx, InputDraft, Props, Readiness, Update};
 use escale_store::{Image, Row};
-use escale_tables::route53::{HostedZone, HostedZoneId, RecordSet};
+use escale_tables::route53::{Failover, HealthCheckId, HostedZone, HostedZoneId, RecordSet};
 
 pub(super) const PROPERTIES: &[&str] = &[
     "HostedZoneId",
@@ -30,6 +30,8 @@ pub(super) const PROPERTIES: &[&str] = &[
     "AliasTarget",
     "SetIdentifier",
     "Weight",
+    "Failover",
+    "HealthCheckId",
     "MultiValueAnswer",
 ];
 
@@ -45,6 +47,8 @@ struct TemplateSet {
     r#type: RRType,
     set_identifier: Option<String>,
     weight: Option<u16>,
+    failover: Option<Failover>,
+    health_check_id: Option<HealthCheckId>,
     multi_value_answer: Option<bool>,
     #[wire("TTL")]
     ttl: Option<String>,
@@ -177,6 +181,8 @@ fn set_shape(props: &Props<'_>, written: &Value) -> Result<RecordSetShape, AwsEr
         r#type: set.r#type,
         set_identifier: set.set_identifier,
         weight: set.weight,
+        failover: set.failover,
+        health_check_id: set.health_check_id,
         multi_value_answer: set.multi_value_answer,
         ttl: ttl.transpose()?,
         resource_records: set.resource_records.map(records),
@@ -274,6 +280,8 @@ fn template_set(set: RecordSetShape, spellings: &Spellings) -> TemplateSet {
         r#type: set.r#type,
         set_identifier: set.set_identifier,
         weight: set.weight,
+        failover: set.failover,
+        health_check_id: set.health_check_id,
         multi_value_answer: Some(set.multi_value_answer.unwrap_or(false)),
         ttl: set.ttl.map(|ttl| ttl.to_string()),
         resource_records: set.resource_records.map(values),

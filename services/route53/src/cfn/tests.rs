@@ -43,6 +43,8 @@ fn updates_change_every_property() {
     let target = json!({"HostedZoneId": zone, "Name": "target.example.com", "Type": "A", "TTL": "60", "ResourceRecords": ["192.0.2.9"]});
     cloud.create_resource("AWS::Route53::RecordSet", target).unwrap();
     let alias = json!({"HostedZoneId": zone, "DNSName": "Target.example.com", "EvaluateTargetHealth": false});
+    let check = json!({"HealthCheckConfig": {"Type": "TCP", "IPAddress": "198.18.0.9", "Port": 80}});
+    let check = cloud.create_resource("AWS::Route53::HealthCheck", check).unwrap().created.physical_id;
     let simple =
         |name: &str, value: &str| json!({"Name": name, "Type": "A", "TTL": "60", "ResourceRecords": [value]});
     let tags = json!([{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]);
@@ -77,6 +79,8 @@ fn updates_change_every_property() {
             json!({"TTL": "60"}),
             json!({"ResourceRecords": ["192.0.2.2", "192.0.2.3"]}),
             json!({"Weight": 20}),
+            json!({"Weight": null, "Failover": "PRIMARY"}),
+            json!({"HealthCheckId": check}),
             json!({"SetIdentifier": "two"}),
             json!({"Comment": "other"}),
             json!({"Comment": null}),
@@ -98,6 +102,26 @@ fn updates_change_every_property() {
     ] {
         case.check();
     }
+}
+
+#[test]
+fn updates_change_every_property_of_a_health_check() {
+    let cloud = cloud();
+    let tags = json!([{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]);
+    PropertyTable::on(
+        "AWS::Route53::HealthCheck",
+        &cloud,
+        json!({
+            "HealthCheckConfig": {"Type": "HTTP", "IPAddress": "198.18.0.9", "Port": 80, "ResourcePath": "/up", "RequestInterval": 10, "FailureThreshold": 2, "Inverted": false, "Disabled": false, "MeasureLatency": false},
+            "HealthCheckTags": tags,
+        }),
+    )
+    .changes(vec![
+        json!({"HealthCheckConfig": {"Type": "HTTP", "IPAddress": "198.18.0.8", "Port": 81, "ResourcePath": "/other", "RequestInterval": 10, "FailureThreshold": 5, "Inverted": true, "Disabled": true, "MeasureLatency": false}}),
+        json!({"HealthCheckTags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
+        json!({"HealthCheckTags": null}),
+    ])
+    .check();
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! can be served.
 
 use crate::{
-    Error, compile,
+    Error, compile, health,
     record::{self, Action, Change},
     rules, shapes,
 };
@@ -12,7 +12,7 @@ use escale_base::{Wire, limits};
 use escale_dns::{DnsPlane, Spec};
 use escale_service::{Cx, Operation};
 use escale_store::{Image, Row};
-use escale_tables::route53::{HostedZone, RecordSet, RecordType, Routing};
+use escale_tables::route53::{Failover, HostedZone, RecordSet, RecordType, Routing};
 use std::{collections::BTreeSet, sync::Arc};
 
 pub(crate) struct ChangeResourceRecordSets;
@@ -57,6 +57,9 @@ impl Operation for ChangeResourceRecordSets {
         let mut faults = Vec::from_iter(size(&changes));
         faults.extend(repeated(&changes));
         for change in &changes {
+            if let Some(id) = change.set.health_check.as_ref().filter(|_| change.action != Action::Delete) {
+                health::find(cx.tx, id)?;
+            }
             faults.extend(apply(cx, &zone, change));
         }
         // Checked after all changes: a batch may replace a CNAME by other types.
@@ -148,6 +151,18 @@ fn conflicts(image: &Image, zone: &HostedZone, name: &str) -> Vec<String> {
             faults.push(format!(
                 "RRSet with DNS name {name}, type {kind}, SetIdentifier {id} cannot be created as other RRSets exist with \
                  the same name and type and another routing policy."
+            ));
+        }
+    }
+    for failover in Failover::ALL {
+        let has = |set: &&Arc<RecordSet>| matches!(&set.routing, Routing::Failover { failover: f, .. } if f == failover);
+        let found: Vec<_> = sets.iter().filter(has).collect();
+        let twice = found.iter().enumerate().find(|(i, set)| found[..*i].iter().any(|s| s.kind == set.kind));
+        if let Some((_, set)) = twice {
+            faults.push(format!(
+                "RRSet with DNS name {name}, type {} cannot be created as another RRSet exists with the same name, type and \
+                 the failover {failover}.",
+                set.kind
             ));
         }
     }

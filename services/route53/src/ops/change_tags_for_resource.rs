@@ -24,14 +24,14 @@ impl Operation for ChangeTagsForResource {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![crate::rules::zone_arn(&input.resource_id)]
+        vec![tagging::arn(input.resource_type, &input.resource_id)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let mut zone = tagging::zone(cx.tx, input.resource_type, &input.resource_id)?;
-        zone.tags.retain(|tag| !input.remove_tag_keys.contains(&tag.key));
-        tags::merge(&mut zone.tags, input.add_tags);
-        cx.tx.put(zone);
+        let mut set = tagging::set(cx.tx, input.resource_type, &input.resource_id)?;
+        set.tags.retain(|tag| !input.remove_tag_keys.contains(&tag.key));
+        tags::merge(&mut set.tags, input.add_tags);
+        tagging::put(cx.tx, set)?;
         Ok(Output {})
     }
 }

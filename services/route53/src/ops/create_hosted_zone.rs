@@ -82,6 +82,7 @@ fn required_sets(zone: &HostedZone) -> [RecordSet; 2] {
         kind,
         data: RecordData::Values { ttl_secs, values: vec![value] },
         routing: Routing::Simple,
+        health_check: None,
     };
     let name_server = system::NAME_SERVER;
     let soa = format!("{name_server} hostmaster.dns.localhost. 1 7200 900 1209600 86400");

@@ -24,11 +24,10 @@ impl Operation for ListTagsForResource {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![crate::rules::zone_arn(&input.resource_id)]
+        vec![tagging::arn(input.resource_type, &input.resource_id)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let zone = tagging::zone(cx.tx, input.resource_type, &input.resource_id)?;
-        Ok(Output { resource_tag_set: tagging::set(&zone) })
+        Ok(Output { resource_tag_set: tagging::set(cx.tx, input.resource_type, &input.resource_id)? })
     }
 }

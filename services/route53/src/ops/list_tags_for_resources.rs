@@ -24,12 +24,11 @@ impl Operation for ListTagsForResources {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        input.resource_ids.iter().map(|id| crate::rules::zone_arn(id)).collect()
+        input.resource_ids.iter().map(|id| tagging::arn(input.resource_type, id)).collect()
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let zones = input.resource_ids.iter().map(|id| tagging::zone(cx.tx, input.resource_type, id));
-        let sets = zones.map(|zone| Ok(tagging::set(&zone?))).collect::<Result<_, Error>>()?;
-        Ok(Output { resource_tag_sets: sets })
+        let sets = input.resource_ids.iter().map(|id| tagging::set(cx.tx, input.resource_type, id));
+        Ok(Output { resource_tag_sets: sets.collect::<Result<_, Error>>()? })
     }
 }

@@ -1,10 +1,12 @@
-//! `zones` configures the names that the DNS plane knows, `servers` the addresses that it answers at.
+//! `zones` configures the names that the DNS plane knows, `servers` the addresses that it answers at. `checkups` runs health checks.
 
+mod checkups;
 mod servers;
 #[cfg(test)]
 mod tests;
 mod zones;
 
+use crate::checker::Checks;
 use escale_base::Clock;
 use escale_dns::Dns;
 use escale_engine::Engine;
@@ -26,7 +28,8 @@ pub(crate) struct Parts {
     pub(crate) run: RunId,
 }
 
-pub(crate) fn start(engine: &mut Engine, parts: Parts) {
+pub(crate) fn start(engine: &mut Engine, parts: Parts, checks: Arc<dyn Checks>) {
     engine.add(zones::Zones(parts.clone()));
-    engine.add(servers::Servers::new(parts));
+    engine.add(servers::Servers::new(parts.clone()));
+    engine.add(checkups::Checkups::new(parts, checks));
 }

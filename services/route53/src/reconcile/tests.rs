@@ -1,6 +1,7 @@
 //! Tests of answers without packets, and of the reconcilers' plans.
 
-use super::{Parts, servers::Servers, servers::Step, zones::Zones};
+use super::{Parts, checkups, checkups::Checkups, servers::Servers, servers::Step, zones::Zones};
+use crate::checker::{Checks, Endpoint};
 use async_trait::async_trait;
 use escale_base::{Clock, Timestamp};
 use escale_dns::{Code, FakeDns, Kind, View};
@@ -17,9 +18,18 @@ use escale_tables::{
     ec2::{Vpc, VpcSeen},
     elbv2::LoadBalancerName,
     rds::RdsEndpoint,
-    route53::{ChangeCounter, DnsServer, HostedZone, RecordData, RecordSet, RecordType, Routing},
+    route53::{
+        ChangeCounter, DnsServer, Failover, HealthCheck, HealthCheckSeen, HostedZone, RecordData, RecordSet,
+        RecordType, Routing,
+    },
 };
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 fn parts(dir: &tempfile::TempDir, run: &str) -> Parts {
     Parts {
@@ -79,7 +89,17 @@ fn alias(target: &str) -> RecordData {
 }
 
 fn record(parts: &Parts, zone: &str, name: &str, kind: RecordType, data: RecordData) {
-    put(parts, RecordSet { zone: zone.into(), name: name.into(), kind, data, routing: Routing::Simple });
+    put(
+        parts,
+        RecordSet {
+            zone: zone.into(),
+            name: name.into(),
+            kind,
+            data,
+            routing: Routing::Simple,
+            health_check: None,
+        },
+    );
 }
 
 async fn apply(zones: &Zones) {
@@ -350,4 +370,59 @@ async fn survives() {
         deleted.unwrap();
     })
     .await;
+}
+
+/// An endpoint that the test breaks and repairs.
+#[derive(Default)]
+struct FakeEndpoint(AtomicBool);
+
+#[async_trait]
+impl Checks for FakeEndpoint {
+    async fn check(&self, _: &Endpoint) -> Result<String, String> {
+        if self.0.load(Relaxed) { Err("broken".into()) } else { Ok("fine".into()) }
+    }
+}
+
+#[tokio::test]
+async fn failed_checks_take_the_primary_out_of_the_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = parts(&dir, "one");
+    zone(&parts, "Z1", "example.com.", &[]);
+    for (id, failover, value) in
+        [("a", Failover::Primary, "192.0.2.1"), ("b", Failover::Secondary, "192.0.2.2")]
+    {
+        let (zone, name, data) = ("Z1".into(), "www.example.com.".into(), values(&[value]));
+        let routing = Routing::Failover { set_identifier: id.into(), failover };
+        let health_check = (id == "a").then(|| "a".into());
+        put(&parts, RecordSet { zone, name, kind: RecordType::A, data, routing, health_check });
+    }
+    let mut check = crate::health::tests::check("a");
+    check.config.failure_threshold = Some(2);
+    check.config.request_interval = Some(10);
+    put(&parts, check);
+    let endpoint = Arc::new(FakeEndpoint::default());
+    let checkups = Checkups::new(parts.clone(), Arc::clone(&endpoint) as _);
+    let zones = Zones(parts.clone());
+    let plan = || checkups.plan(&parts.store.read(), "a", parts.clock.now());
+    for (broken, expected) in [
+        (false, "192.0.2.1"),
+        (true, "192.0.2.1"),
+        (true, "192.0.2.2"),
+        (false, "192.0.2.2"),
+        (false, "192.0.2.1"),
+    ] {
+        endpoint.0.store(broken, Relaxed);
+        let Plan::Step(step) = plan() else { panic!("the check is due: {:?}", plan()) };
+        checkups.act("a", step).await.unwrap();
+        assert!(matches!(plan(), Plan::Wait { .. }), "until the interval ends");
+        parts.clock.advance_ms(10_000);
+        if let Plan::Step(step) = zones.plan(&parts.store.read(), "zones", parts.clock.now()) {
+            zones.act("zones", step).await.unwrap();
+        }
+        assert_eq!(answer(&parts, &View::Public, "www.example.com").1, [expected]);
+    }
+    parts.store.write(|tx| Ok::<_, StoreError>(drop(tx.delete::<HealthCheck>("a")))).unwrap();
+    assert_eq!(plan(), Plan::Step(checkups::Step::Forget));
+    checkups.act("a", checkups::Step::Forget).await.unwrap();
+    assert!(!parts.store.read().has::<HealthCheckSeen>("a"));
 }

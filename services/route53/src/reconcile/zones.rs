@@ -9,10 +9,11 @@ use escale_store::{Change as RowChange, Image, Row, StoreError};
 use escale_tables::{
     Fingerprint,
     cloudfront::DistributionName,
+    cloudwatch::AlarmSeen,
     ec2::{Vpc, VpcId},
-    elbv2::LoadBalancerName,
+    elbv2::{Listener, LoadBalancerName, Rule, Target, TargetSeen},
     rds::RdsEndpoint,
-    route53::{ChangeCounter, DnsApplied, HostedZone, RecordSet},
+    route53::{ChangeCounter, DnsApplied, HealthCheck, HealthCheckSeen, HostedZone, RecordSet},
 };
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeSet, fmt};
@@ -40,12 +41,19 @@ impl Reconciler for Zones {
     type Step = Apply;
     const NAME: &'static str = "route53-zones";
     const WATCHES: &'static [&'static str] = &[
+        AlarmSeen::TABLE,
         ChangeCounter::TABLE,
         DistributionName::TABLE,
+        HealthCheck::TABLE,
+        HealthCheckSeen::TABLE,
         HostedZone::TABLE,
+        Listener::TABLE,
         LoadBalancerName::TABLE,
         RdsEndpoint::TABLE,
         RecordSet::TABLE,
+        Rule::TABLE,
+        Target::TABLE,
+        TargetSeen::TABLE,
         Vpc::TABLE,
     ];
 

@@ -20,6 +20,10 @@ impl PlatformVersion {
         }
     }
 }
+choice! {
+    /// How the value of a circuit breaker's threshold is read.
+    pub enum ThresholdType { Count = "COUNT", BoundedPercent = "BOUNDED_PERCENT", UnboundedPercent = "UNBOUNDED_PERCENT" }
+}
 choice! { pub enum ApplicationProtocol { Http = "http", Http2 = "http2", Grpc = "grpc" } }
 choice! { pub enum AssignPublicIp { Enabled = "ENABLED", Disabled = "DISABLED" } }
 choice! { pub enum ClusterSettingName { ContainerInsights = "containerInsights" } }

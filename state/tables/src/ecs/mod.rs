@@ -14,9 +14,9 @@ pub use definition::{
     RoleReference, SecretRef, TaskDefinition, TaskFamily, Ulimit, VolumeFrom, VolumeName,
 };
 pub use service::{
-    AccountSetting, AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, MetricConfiguration, Outcome,
-    RegistryArn, Service, ServiceEvent, ServiceEvents, ServiceKey, ServiceMetric, ServiceName,
-    ServiceRegistry,
+    AccountSetting, AwsVpc, Deployment, DeploymentAlarms, DeploymentId, FailedDeployment, Launch,
+    LoadBalancer, MetricConfiguration, Outcome, RegistryArn, Service, ServiceEvent, ServiceEvents,
+    ServiceKey, ServiceMetric, ServiceName, ServiceRegistry, Threshold,
 };
 pub use task::{
     ContainerOverride, ContainerSeen, ContainerState, CredentialsId, Health, LogCursor, Overrides, Phase,

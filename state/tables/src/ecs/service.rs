@@ -2,10 +2,11 @@
 
 use super::{
     AssignPublicIp, ClusterName, ContainerName, Family, PlatformVersion, PropagateTags, SettingName,
-    StrategyItem,
+    StrategyItem, ThresholdType,
 };
 use crate::{
     PrincipalArn,
+    cloudwatch::AlarmName,
     ec2::{GroupId, SubnetId},
     elbv2::TargetGroupArn,
     row,
@@ -35,6 +36,14 @@ pub struct Service {
     pub maximum_percent: u32,
     pub circuit_breaker: bool,
     pub rollback: bool,
+    /// When the circuit breaker trips; `None` is AWS's default.
+    #[serde(default)]
+    pub threshold: Option<Threshold>,
+    #[serde(default)]
+    pub alarms: Option<DeploymentAlarms>,
+    /// The last deployment that failed, which a rollback removes from the list.
+    #[serde(default)]
+    pub last_failed: Option<FailedDeployment>,
     pub grace_secs: Option<i64>,
     /// Whether to move tasks when they are unevenly spread over zones.
     pub rebalance: bool,
@@ -76,6 +85,31 @@ impl Service {
     }
 }
 
+/// The number of failed tasks that trips a circuit breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct Threshold {
+    #[wire("type")]
+    pub kind: ThresholdType,
+    pub value: u32,
+}
+
+/// Alarms that fail a deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct DeploymentAlarms {
+    pub alarm_names: Vec<AlarmName>,
+    pub enable: bool,
+    pub rollback: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedDeployment {
+    pub id: DeploymentId,
+    /// The alarm that failed it; `None` if its tasks failed.
+    pub alarm: Option<AlarmName>,
+}
+
 /// The resolution of metrics of a service: 60 seconds unless configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
@@ -107,6 +141,9 @@ pub struct Deployment {
     /// The digests of its images, by container: set by its first task that started, and used by the later ones.
     #[serde(default)]
     pub images: BTreeMap<String, String>,
+    /// When its tasks had replaced all others. From then on its alarms are watched for a while before it completes.
+    #[serde(default)]
+    pub baking: Option<Timestamp>,
     /// Whether this deployment is a rollback. A rollback is not rolled back itself.
     pub is_rollback: bool,
 }

@@ -1,5 +1,6 @@
 //! Application and network load balancers.
 
+use super::TargetGroupArn;
 use crate::{
     Fingerprint,
     ec2::{AllocationId, AssociationId, GroupId, InterfaceId, SubnetId, VpcId, ZoneName},
@@ -7,7 +8,10 @@ use crate::{
 };
 use escale_base::{Secret, Tag, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 escale_base::name! {
     /// `arn:aws:elasticloadbalancing:<region>:<account>:loadbalancer/app/<name>/<16 hexadecimal digits>`, with `net` instead of
@@ -83,6 +87,18 @@ pub struct BalancerSeen {
     pub at: Timestamp,
 }
 row!(BalancerSeen, "elbv2_balancer_seen", |r| r.arn.to_string());
+
+/// What keeps a node from serving: DNS leaves such a node out while another one can serve. A node without a row can.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeFault {
+    pub interface: InterfaceId,
+    pub load_balancer: LoadBalancerArn,
+    /// The target groups all of whose targets this node finds unhealthy.
+    pub without_targets: BTreeSet<TargetGroupArn>,
+    /// A port of a listener is not open.
+    pub is_closed: bool,
+}
+row!(NodeFault, "elbv2_node_fault", |r| r.interface.to_string());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeenFault {

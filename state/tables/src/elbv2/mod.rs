@@ -11,8 +11,8 @@ pub use listener::{
     SslPolicyName,
 };
 pub use load_balancer::{
-    BalancerKind, BalancerSeen, DnsName, LoadBalancer, LoadBalancerArn, Node, PublicAddress, Scheme,
-    SeenFault,
+    BalancerKind, BalancerSeen, DnsName, LoadBalancer, LoadBalancerArn, Node, NodeFault, PublicAddress,
+    Scheme, SeenFault,
 };
 pub use name::LoadBalancerName;
 pub use target::{
@@ -28,6 +28,7 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<ListenerTls>(),
     TableDef::of::<LoadBalancer>(),
     TableDef::of::<LoadBalancerName>(),
+    TableDef::of::<NodeFault>(),
     TableDef::of::<Rule>(),
     TableDef::of::<Target>(),
     TableDef::of::<TargetGroup>(),

@@ -1,6 +1,6 @@
 //! Record sets.
 
-use super::{CanonicalName, HostedZoneId};
+use super::{CanonicalName, HealthCheckId, HostedZoneId};
 use crate::row;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,11 @@ escale_base::choice! {
     }
 }
 
-/// A record set. With weighted or multivalue routing, several have the same name and type.
+escale_base::choice! {
+    pub enum Failover { Primary = "PRIMARY", Secondary = "SECONDARY" }
+}
+
+/// A record set. With failover, weighted or multivalue routing, several have the same name and type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordSet {
     pub zone: HostedZoneId,
@@ -20,6 +24,9 @@ pub struct RecordSet {
     pub kind: RecordType,
     pub data: RecordData,
     pub routing: Routing,
+    /// Decides whether it is answered if there are several.
+    #[serde(default)]
+    pub health_check: Option<HealthCheckId>,
 }
 row!(RecordSet, "route53_record_set", |r| {
     let set = r.routing.set_identifier().unwrap_or("");
@@ -39,15 +46,16 @@ pub enum Routing {
     Simple,
     Weighted { set_identifier: String, weight: u8 },
     Multivalue { set_identifier: String },
+    Failover { set_identifier: String, failover: Failover },
 }
 
 impl Routing {
     pub fn set_identifier(&self) -> Option<&str> {
         match self {
             Routing::Simple => None,
-            Routing::Weighted { set_identifier, .. } | Routing::Multivalue { set_identifier } => {
-                Some(set_identifier)
-            }
+            Routing::Weighted { set_identifier, .. }
+            | Routing::Multivalue { set_identifier }
+            | Routing::Failover { set_identifier, .. } => Some(set_identifier),
         }
     }
 }

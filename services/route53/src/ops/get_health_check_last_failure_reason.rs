@@ -1,0 +1,36 @@
+//! <https://docs.aws.amazon.com/Route53/latest/APIReference/API_GetHealthCheckLastFailureReason.html>
+
+use crate::{Error, health, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::route53::HealthCheckSeen;
+
+pub(crate) struct GetHealthCheckLastFailureReason;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    health_check_id: String,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    health_check_observations: Vec<shapes::Observation>,
+}
+
+impl Operation for GetHealthCheckLastFailureReason {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
+        vec![health::arn(&input.health_check_id)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let row = health::find(cx.tx, &input.health_check_id)?;
+        let seen = cx.tx.get::<HealthCheckSeen>(&row.id);
+        let failure = seen.and_then(|seen| seen.last_failure.clone());
+        let observation = failure.map(|failure| shapes::observation(failure.status, failure.at));
+        Ok(Output { health_check_observations: observation.into_iter().collect() })
+    }
+}
