@@ -41,10 +41,8 @@ fn the_shop_breaks_few_rules() {
     assert_eq!(ids, BTreeSet::from(["OPS03", "REL03", "SEC07", "SEC08", "SUS01"]), "{found:#?}");
 }
 
-/// Each rule once, broken and kept, with the line of the property.
-#[test]
-fn each_rule_finds_its_case() {
-    let broken = r#"Resources:
+/// Breaks each rule.
+const BROKEN: &str = r#"Resources:
   Net: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16 } }
   One: { Type: AWS::EC2::Subnet, Properties: { VpcId: !Ref Net, CidrBlock: 10.0.0.0/24, AvailabilityZone: us-east-1a } }
   Two: { Type: AWS::EC2::Subnet, Properties: { VpcId: !Ref Net, CidrBlock: 10.0.1.0/24, AvailabilityZone: us-east-1b } }
@@ -83,7 +81,11 @@ fn each_rule_finds_its_case() {
   Cdn: { Type: AWS::CloudFront::Distribution, Properties: { DistributionConfig: { Origins: [{ Id: s, DomainName: !GetAtt Store.DomainName, S3OriginConfig: { OriginAccessIdentity: "" } }], DefaultCacheBehavior: { TargetOriginId: s, ViewerProtocolPolicy: allow-all } } } }
   Logs: { Type: AWS::Logs::LogGroup }
 "#;
-    let found = of_text(broken);
+
+/// With the line of the property.
+#[test]
+fn each_rule_finds_its_case() {
+    let found = of_text(BROKEN);
     for (rule, resource) in [
         ("SEC01", "Db"),
         ("SEC02", "Db"),
@@ -124,7 +126,7 @@ fn each_rule_finds_its_case() {
     let covered: BTreeSet<&str> = found.iter().map(|(rule, ..)| rule.as_str()).collect();
     assert_eq!(all, covered, "each rule has a case");
     let public = found.iter().find(|(rule, ..)| rule == "SEC01").unwrap();
-    assert_eq!(public.2, broken.lines().position(|l| l.contains("PubliclyAccessible")).unwrap() + 1);
+    assert_eq!(public.2, BROKEN.lines().position(|l| l.contains("PubliclyAccessible")).unwrap() + 1);
 }
 
 #[test]
