@@ -1,4 +1,4 @@
-"""RDS: restore to a point in time, copies of snapshots, windows, exported logs, and the story that the events tell."""
+"""RDS: restore to a point in time, copies of snapshots, windows, exported logs, and the events of all of them."""
 
 import datetime
 import json

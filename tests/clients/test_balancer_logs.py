@@ -92,8 +92,9 @@ def test_requests_are_logged(cloud, aws, vpc, public, bucket, interfaces, princi
         with httpx.Client(base_url=f"http://127.0.0.1:{cloud.env['ESCALE_WEB_PORT']}", headers={"Host": host}) as client:
             eventually(lambda: client.get("/warm").is_success and lines(aws, bucket))
             forwarded = client.get("/page?q=1", headers={"User-Agent": 'bad "agent"'})
-            client.post("/gone/away", content=b"x" * 1000)
             client.get("/old")
+            gone = client.post("/gone/away", content=b"x" * 1000)
+            assert gone.headers["Connection"] == "close", "nobody reads the body"
             wanted = {"/page?q=1", "/gone/away", "/old"}
             found = eventually(lambda: (
                 of := {line["request"].split()[1].split("/", 3)[3]: line for line in lines(aws, bucket)}

@@ -82,7 +82,10 @@ pub(crate) fn nat(cidr: Ipv4Net, address: Ipv4Addr) -> Ruleset {
                 "ct state established,related accept".into(),
                 // The middle of a connection that timed out ([`NAT_IDLE_SECS`]).
                 "ct state new tcp flags & (fin | syn | rst | ack) != syn reject with tcp reset".into(),
-                format!("ct state new meter flows {{ ip saddr ct count over {} }} drop", limits::egress::PER_TASK),
+                format!(
+                    "ct state new meter flows {{ ip saddr ct count over {} }} drop",
+                    limits::egress::PER_TASK
+                ),
                 format!("ct state new ip saddr {cidr} accept"),
             ],
         ),

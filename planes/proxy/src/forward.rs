@@ -14,7 +14,10 @@ use crate::{
     upgrade,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts};
-use hyper::body::{Body as _, Incoming};
+use hyper::{
+    body::{Body as _, Incoming},
+    upgrade::OnUpgrade,
+};
 use std::{
     future::Future,
     net::SocketAddr,
@@ -61,7 +64,7 @@ pub(crate) async fn forward(
     };
     // Without an allocation unless a connection fails.
     let mut tried: Vec<SocketAddr> = Vec::new();
-    let (sent, mut answer) = loop {
+    let (sent, answer) = loop {
         lease.counters.requests.fetch_add(1, Relaxed);
         if let Some(noted) = trail {
             noted.sent(&lease);
@@ -86,28 +89,38 @@ pub(crate) async fn forward(
 
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // The target switches protocols without being requested to; its bytes would be read as HTTP.
-        let Some(client) = client else { return Err(StatusCode::BAD_GATEWAY) };
-        let target = hyper::upgrade::on(&mut answer);
-        // Read before the hop-by-hop headers are removed, of which it is one.
-        let protocol = answer.headers().get(header::UPGRADE).cloned();
-        let (mut head, _) = answer.into_parts();
-        headers::remove_hop_by_hop(&mut head.headers);
-        head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        if let Some(protocol) = protocol {
-            head.headers.insert(header::UPGRADE, protocol);
-        }
-        head.version = Version::HTTP_11;
-        if let Some(noted) = trail {
-            noted.upgraded(&head.headers);
-        }
-        tokio::spawn(upgrade::tunnel(client, target, lease, trail.take()));
-        return Ok(Response::from_parts(head, Body::full("")));
+        let client = client.ok_or(StatusCode::BAD_GATEWAY)?;
+        return Ok(switched(client, answer, lease, trail.take()));
     }
     let (mut head, body) = answer.into_parts();
     headers::remove_hop_by_hop(&mut head.headers);
     head.version = Version::HTTP_11;
     head.extensions.clear();
     Ok(Response::from_parts(head, Body::streamed(body, lease, table.idle)))
+}
+
+/// The answer to a client whose connection is a tunnel from now on.
+fn switched(
+    client: OnUpgrade,
+    mut answer: Response<Source>,
+    lease: Lease,
+    mut trail: Trail,
+) -> Response<Body> {
+    let target = hyper::upgrade::on(&mut answer);
+    // Read before the hop-by-hop headers are removed, of which it is one.
+    let protocol = answer.headers().get(header::UPGRADE).cloned();
+    let (mut head, _) = answer.into_parts();
+    headers::remove_hop_by_hop(&mut head.headers);
+    head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Some(protocol) = protocol {
+        head.headers.insert(header::UPGRADE, protocol);
+    }
+    head.version = Version::HTTP_11;
+    if let Some(noted) = &mut trail {
+        noted.upgraded(&head.headers);
+    }
+    tokio::spawn(upgrade::tunnel(client, target, lease, trail));
+    Response::from_parts(head, Body::full(""))
 }
 
 /// Rewrites the client's head for the target.

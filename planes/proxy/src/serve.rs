@@ -20,7 +20,10 @@ use escale_httpguard::{Guard, Limits, Link, Stop, Upgrades};
 use escale_lanes::{Acceptor, Lanes};
 use escale_tls::Stream;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
-use hyper::{body::Incoming, service::service_fn};
+use hyper::{
+    body::{Body as _, Incoming},
+    service::service_fn,
+};
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -168,6 +171,7 @@ async fn handle(connection: &Connection, request: Request<Incoming>) -> Response
     };
     port.counters.requests.fetch_add(1, Relaxed);
     let is_http1 = request.version() != Version::HTTP_2;
+    let has_body = is_http1 && !request.body().is_end_stream();
     let upgrade = headers::wanted_upgrade(request.headers()).filter(|_| is_http1);
     let waits_for_decision = upgrade.is_some();
     let mut trail = Noted::begin(connection, &table, &request);
@@ -177,8 +181,8 @@ async fn handle(connection: &Connection, request: Request<Incoming>) -> Response
         Err(status) => {
             port.counters.own.add(status);
             let mut page = pages::page(status, &table.server);
-            if is_http1 && matches!(status.as_u16(), 400..=431) {
-                // The rest of the bytes on this connection may be something else than they seem.
+            if has_body || is_http1 && matches!(status.as_u16(), 400..=431) {
+                // Nobody reads the rest of the body; and after a bad request, bytes may be something else than they seem.
                 page.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             page
@@ -239,9 +243,15 @@ async fn answer(
         if let Some(noted) = trail {
             noted.decided(rule, step);
         }
+        // Nobody reads the body, so nothing can follow it on this connection.
+        let last = request.version() != Version::HTTP_2 && !request.body().is_end_stream();
         match step {
-            Step::Redirect(redirect) => return redirect_to(redirect, &facts, table, port),
-            Step::Fixed(fixed) => return fixed_answer(fixed, table, port),
+            Step::Redirect(redirect) => {
+                return redirect_to(redirect, &facts, table, port).map(|answer| closing(answer, last));
+            }
+            Step::Fixed(fixed) => {
+                return fixed_answer(fixed, table, port).map(|answer| closing(answer, last));
+            }
             // The listener relays TCP now; this connection is an older one.
             Step::Relay(..) => return Err(StatusCode::SERVICE_UNAVAILABLE),
             Step::Forward(to) => to,
@@ -260,6 +270,13 @@ async fn answer(
         session.mark(answer.headers_mut(), connection.scheme, now);
     }
     Ok(answer)
+}
+
+fn closing(mut answer: Response<Body>, last: bool) -> Response<Body> {
+    if last {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
 }
 
 fn redirect_to(

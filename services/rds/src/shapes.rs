@@ -147,11 +147,7 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
         latest_restorable_time: seen.and_then(|s| s.restorable),
         preferred_backup_window: kept.backup_window,
         backup_retention_period: row.backup_retention_days,
-        vpc_security_groups: row
-            .security_groups
-            .iter()
-            .map(|g| GroupShape { vpc_security_group_id: g.to_string(), status: "active" })
-            .collect(),
+        vpc_security_groups: groups(row),
         parameter_groups: vec![ParameterStatus {
             name: row.parameter_group.clone(),
             parameter_apply_status: apply_status(cx, row, seen),
@@ -191,6 +187,11 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
         master_user_secret: master_secret(row),
         engine_lifecycle_support: kept.lifecycle_support,
     }
+}
+
+fn groups(row: &Instance) -> Vec<GroupShape> {
+    let group = |g: &_| GroupShape { vpc_security_group_id: ToString::to_string(g), status: "active" };
+    row.security_groups.iter().map(group).collect()
 }
 
 fn master_secret(row: &Instance) -> Option<MasterSecret> {
