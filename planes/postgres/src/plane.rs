@@ -52,7 +52,7 @@ pub(crate) struct Inner {
     /// One pass at a time per database, and one template at a time (the empty name).
     turns: Mutex<BTreeMap<String, Arc<Turn>>>,
     /// Since when standbys do not answer. A new daemon begins to count again.
-    silences: Mutex<BTreeMap<(String, String), Instant>>,
+    pub(crate) silences: Mutex<BTreeMap<(String, String), Instant>>,
     /// Notified when a server was started or a database made, so that the supervision looks at once.
     pub(crate) looked: Notify,
     /// What is known of the archives.
@@ -154,17 +154,6 @@ impl Inner {
     fn turn(&self, name: &str) -> Arc<Turn> {
         let mut turns = self.turns.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         turns.entry(name.to_owned()).or_default().clone()
-    }
-
-    /// How long this standby has not answered; counted from the first call.
-    pub(crate) fn silent_for(&self, database: &str, node: &str) -> Duration {
-        let mut all = self.silences.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        all.entry((database.to_owned(), node.to_owned())).or_insert_with(Instant::now).elapsed()
-    }
-
-    pub(crate) fn heard(&self, database: &str, node: &str) {
-        let mut all = self.silences.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        all.remove(&(database.to_owned(), node.to_owned()));
     }
 
     pub(crate) fn dir(&self, database: &str) -> PathBuf {

@@ -220,6 +220,17 @@ impl Inner {
         record.save(&self.dir(database))
     }
 
+    /// How long this standby has not answered; counted from the first call.
+    pub(crate) fn silent_for(&self, database: &str, node: &str) -> Duration {
+        let mut all = self.silences.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        all.entry((database.to_owned(), node.to_owned())).or_insert_with(std::time::Instant::now).elapsed()
+    }
+
+    pub(crate) fn heard(&self, database: &str, node: &str) {
+        let mut all = self.silences.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        all.remove(&(database.to_owned(), node.to_owned()));
+    }
+
     fn has_ended(&self, database: &str, node: &str) -> bool {
         Process::server_of(&self.data(database, node)).is_none()
     }
