@@ -30,6 +30,11 @@ pub(crate) fn run(home: &Home, to_log: bool) -> Result<()> {
     let settings = Settings::from_environment()?;
     let key = root_key::of_daemon(home)?;
     let lock = Lock::take(home, &settings.config, &key)?;
+    match crate::cli::lift_abandoned(home) {
+        Ok(0) => {}
+        Ok(lifted) => tracing::warn!(lifted, "lifted the faults of drills that were killed"),
+        Err(error) => tracing::error!("the fault of a drill that was killed could not be lifted: {error:#}"),
+    }
     // Before any thread or child exists, because both inherit the cgroup and the limits of this process.
     leave_the_login(home);
     raise_descriptor_limit();

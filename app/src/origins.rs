@@ -1,10 +1,10 @@
-//! Connects the edge to origins, over the cloud's Internet.
+//! Connects the edge to origins, over the cloud's Internet or the host's.
 
 use async_trait::async_trait;
 use escale_base::{Clock, PlaneError};
 use escale_cdn::{Connector, OriginSigner};
 use escale_dns::{Code, Dns, DnsPlane, Kind, View};
-use escale_network::{Directory, Namespaces, PUBLIC, Place};
+use escale_network::{Directory, Namespaces, Outside, PUBLIC, Place};
 use escale_plane::Daemon;
 use escale_wire::sigv4;
 use std::{
@@ -19,21 +19,41 @@ const HTTP: u16 = 80;
 /// How many CNAME records lead from zone to zone: more than anyone needs, and an end for a circle.
 const LINKS: usize = 8;
 
-/// The public addresses of a name. Names of internal load balancers have private addresses, which only their network reaches.
-fn public(dns: &DnsPlane, name: &str) -> Vec<Ipv4Addr> {
+/// How many addresses of a host outside are tried. The origin's connection timeout ends the attempts, too.
+const ADDRESSES: usize = 8;
+
+/// Where a name leads.
+enum Found {
+    /// The cloud's public addresses. Names of internal load balancers have private addresses, which only their network reaches.
+    Here(Vec<Ipv4Addr>),
+    /// To this name, which the cloud's zones do not contain.
+    Outside(String),
+}
+
+fn find(dns: &DnsPlane, name: &str) -> Found {
     let mut name = name.to_owned();
     for _ in 0..LINKS {
-        let Ok(answer) = dns.ask(&View::Public, &name, Kind::A) else { return Vec::new() };
+        let Ok(answer) = dns.ask(&View::Public, &name, Kind::A) else { break };
+        if answer.code == Code::Refused {
+            return Found::Outside(name);
+        }
         let records = if answer.code == Code::NoError { answer.records } else { Vec::new() };
         let addresses = records.iter().filter_map(|record| record.value.parse::<Ipv4Addr>().ok());
         let addresses: Vec<Ipv4Addr> = addresses.filter(|address| PUBLIC.contains(address)).collect();
         // An authoritative answer ends with the CNAME that leads to another zone: following it is the client's part.
         match records.last() {
             Some(last) if addresses.is_empty() && last.kind == "CNAME" => name = last.value.clone(),
-            _ => return addresses,
+            _ => return Found::Here(addresses),
         }
     }
-    Vec::new()
+    Found::Here(Vec::new())
+}
+
+fn public(dns: &DnsPlane, name: &str) -> Vec<Ipv4Addr> {
+    match find(dns, name) {
+        Found::Here(addresses) => addresses,
+        Found::Outside(_) => Vec::new(),
+    }
 }
 
 /// The public names, for the host's forwarders.
@@ -50,9 +70,10 @@ impl Directory for PublicNames {
 }
 
 /// Connects from the cloud's Internet to S3, which the daemon serves, and to public names: load balancers, and the websites of
-/// buckets.
+/// buckets. Names that the cloud does not have are those of hosts outside, which are reached as tasks reach them.
 pub(crate) struct Origins {
     pub(crate) namespaces: Namespaces,
+    pub(crate) outside: Outside,
     pub(crate) dns: DnsPlane,
     pub(crate) daemon: Daemon,
 }
@@ -65,13 +86,32 @@ impl Connector for Origins {
         if let Some(address) = self.daemon.address(host).await {
             return internet.tcp_connect((address.ip(), port).into()).await;
         }
+        let addresses = match find(&self.dns, host) {
+            Found::Here(addresses) => addresses,
+            Found::Outside(name) => return self.connect_outside(&name, port).await,
+        };
         let none = format!("'{host}' has no public address in this cloud");
         let mut last = io::Error::new(io::ErrorKind::NotFound, none);
         // Any node of a load balancer serves the request, so the next one is tried after a failure.
-        for address in public(&self.dns, host) {
+        for address in addresses {
             // The websites of buckets are the daemon's, too.
             self.daemon.reachable(address).await;
             match internet.tcp_connect((address, port).into()).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+impl Origins {
+    async fn connect_outside(&self, name: &str, port: u16) -> io::Result<TcpStream> {
+        let none =
+            format!("'{name}' has an address neither in this cloud nor, as far as it may look, outside");
+        let mut last = io::Error::new(io::ErrorKind::NotFound, none);
+        for address in self.dns.addresses_outside(name).await?.into_iter().take(ADDRESSES) {
+            match self.outside.connect(address, port).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }

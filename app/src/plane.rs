@@ -14,15 +14,12 @@ use escale_cdn::Edge;
 use escale_dns::DnsPlane;
 use escale_elbv2::NodeSockets;
 use escale_lanes::Lanes;
-use escale_network::{LoopbackWeb, Namespaces};
-use escale_plane::{Daemon, Link, Parts, Snapshot, Start, message::Hello};
+use escale_network::{LoopbackWeb, Namespaces, Outside};
+use escale_plane::{Daemon, Inheritance, Link, Parts, Snapshot, Start, message::Hello};
 use escale_route53::PlaceSockets;
+use escale_sockets::Keeper;
 use escale_tls::client::Trust;
-use std::{
-    io,
-    os::{fd::AsFd, unix::net::UnixListener},
-    sync::Arc,
-};
+use std::{io, sync::Arc};
 
 /// The arguments of the supervisor, and those of a worker, which its number follows.
 const SUPERVISOR: &[&str] = &["plane"];
@@ -34,30 +31,37 @@ pub(crate) fn supervise() -> Result<()> {
     escale_plane::supervise(WORKER).context("cannot supervise the data plane's worker")
 }
 
-/// Serves applications until it is asked to end. Standard input is the listening socket, standard output the memory of the
-/// snapshot: see `escale_plane::supervise`.
+/// Serves applications until it is asked to end, with the inheritance from `escale_plane::supervise`.
 pub(crate) fn work(home: &Home, starts: u32) -> Result<()> {
     memory::share_arenas();
     daemon::start_log()?;
-    let listener = UnixListener::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let snapshot = Snapshot::in_memory(io::stdout().as_fd().try_clone_to_owned()?);
+    let (Inheritance { listener, memory, sockets }, supervisor) = Inheritance::of_this_process()
+        .context("the data plane's worker is started by its supervisor only")?;
+    let snapshot = Snapshot::in_memory(memory);
+    let keeper = Keeper::new(supervisor, sockets)?;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime =
         builder.enable_all().thread_name("escale-plane").build().context("cannot start the runtime")?;
     runtime.block_on(async {
         tokio::select! {
             () = memory::give_back() => Ok(()),
-            served = async { escale_plane::serve(parts(home)?, listener, snapshot, starts).await.map_err(Into::into) } => served,
+            served = async { escale_plane::serve(parts(home, keeper)?, listener, snapshot, starts).await.map_err(Into::into) } => served,
         }
     })
 }
 
-fn parts(home: &Home) -> Result<Parts> {
+fn parts(home: &Home, keeper: Keeper) -> Result<Parts> {
     let ports = ports()?;
     let (clock, daemon) = (Clock::machine(), Daemon::default());
-    let namespaces = Namespaces::of(&home.plane("network"));
+    let namespaces = Namespaces::of(&home.plane("network")).kept_by(keeper);
     let dns = DnsPlane::with_sockets(Arc::new(PlaceSockets(namespaces.clone())));
-    let origins = Origins { namespaces: namespaces.clone(), dns: dns.clone(), daemon: daemon.clone() };
+    let outside = Outside::default();
+    let origins = Origins {
+        namespaces: namespaces.clone(),
+        outside: outside.clone(),
+        dns: dns.clone(),
+        daemon: daemon.clone(),
+    };
     let signer = Signer { daemon: daemon.clone(), clock: clock.clone() };
     let trust = Trust::new(escale_authority::root_files(&home.private_folder("authority")?));
     let settings = escale_cloudfront::edge_settings(edge_cache::folder(home)?, ports, trust);
@@ -70,6 +74,7 @@ fn parts(home: &Home) -> Result<Parts> {
         web: LoopbackWeb::new(namespaces.clone(), Arc::new(PublicNames(dns.clone()))),
         dns,
         namespaces,
+        outside,
         daemon,
         settings: format!("{ports:?}"),
     })

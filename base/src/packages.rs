@@ -21,6 +21,8 @@ pub enum Package {
     MyHostname,
     AwsCli,
     Buildah,
+    /// `rsvg-convert`.
+    Librsvg,
 }
 
 /// A package manager, named by its install command.
@@ -99,6 +101,10 @@ impl Manager {
             (Package::AwsCli, Manager::Pacman) => "aws-cli-v2",
             (Package::AwsCli, Manager::Zypper | Manager::Apk) => "aws-cli",
             (Package::Buildah, _) => "buildah",
+            (Package::Librsvg, Manager::Apt) => "librsvg2-bin",
+            (Package::Librsvg, Manager::Dnf) => "librsvg2-tools",
+            (Package::Librsvg, Manager::Pacman) => "librsvg",
+            (Package::Librsvg, Manager::Zypper | Manager::Apk) => "rsvg-convert",
         };
         name.to_owned()
     }

@@ -18,8 +18,8 @@ mod yaml;
 
 pub use graph::{Component, ComponentKind, Edge, EdgeKind, Graph, graph};
 pub use manifest::{
-    Bucket, Cidr, Database, Days, Dependency, Deploy, Egress, Engine, Environment, Health, Image, Manifest,
-    Nat, Network, Override, Service, Sidecar, Size, Storage, Until,
+    Bucket, Cidr, Count, Database, Days, Dependency, Deploy, Egress, Engine, Environment, Health, Image,
+    Manifest, Nat, Network, Override, Scale, Service, Sidecar, Size, Storage, Until,
 };
 pub use problem::{Place, Problem};
 pub use template::{

@@ -58,6 +58,7 @@ def answer(question, udp):
         "sqs.eu-west-3.amazonaws.com": [a(FAR)],
         "shop.s3.amazonaws.com": [a(FAR)],
         "private.example.test": [a("10.7.7.7")],
+        "host.example.test": [a(HOST)],
         "many.example.test": [a(f"192.0.2.{i}") for i in range(250)],
     }
     records = [data for k, data in zone.get(name, []) if k == kind]
@@ -120,7 +121,10 @@ class Around:
         self.resolv = folder / "resolv.conf"
         self.resolv.write_text(f"nameserver {FAR}\n")
         self.world = self.hold(["unshare", "--net"], "true")
-        bind = f"mount --bind {self.resolv} /etc/resolv.conf"
+        # The certificates that programs of the host trust: those of a test's own authority.
+        self.bundle = folder / "bundle.crt"
+        self.bundle.write_text("")
+        bind = f"mount --bind {self.resolv} /etc/resolv.conf && mount --bind {self.bundle} /etc/ssl/certs/ca-certificates.crt"
         self.host = self.hold(["unshare", "--net", "--mount", "--propagation", "private"], bind)
         self.ip(self.host, f"link add eth0 type veth peer name eth0 netns {self.world.pid}")
         for side in (self.host, self.world):

@@ -93,6 +93,7 @@ class Clients:
 
     def __init__(self, prefix, endpoint, resolver, file):
         self.prefix, self.file = prefix, pathlib.Path(file)
+        self.attempts, self.read = [], 0
         self.where = [endpoint["Address"], str(endpoint["Port"]), resolver]
         self.file.touch()
         self.run("with connect() as c: c.execute('create table if not exists t (n bigint)')")
@@ -112,9 +113,22 @@ class Clients:
         return done.stdout
 
     def history(self, since=0.0):
-        """Attempts that ended after `since`, in the order of their ends."""
-        found = [json.loads(line) for line in self.file.read_text().splitlines() if line.endswith("]")]
-        return sorted((a for a in found if a[3] > since), key=lambda a: a[3])
+        """Attempts that ended after `since`, in the order of their ends. Reads what was added since the last call: the whole history of a
+        series takes a second, and the load of reading it again and again would delay what is measured."""
+        with self.file.open() as file:
+            file.seek(self.read)
+            text = file.read()
+        complete = text[: text.rfind("\n") + 1]
+        self.read += len(complete.encode())
+        self.attempts += [json.loads(line) for line in complete.splitlines()]
+        found = []
+        for attempt in reversed(self.attempts):
+            # Writers append at once: an attempt that ended much earlier cannot follow.
+            if attempt[3] < since - 5:
+                break
+            if attempt[3] > since:
+                found.append(attempt)
+        return sorted(found, key=lambda a: a[3])
 
     def rows(self):
         return [int(n) for n in self.run("with connect() as c:\n for r in c.execute('select n from t'): print(r[0])").split()]
@@ -156,7 +170,7 @@ class Node:
         found = []
         for proc in pathlib.Path("/proc").glob("[0-9]*"):
             try:
-                if os.readlink(proc / "cwd").startswith(str(self.folder / "data")):
+                if os.readlink(proc / "cwd") == str(self.folder / "data"):
                     found.append(int(proc.name))
             except OSError:
                 pass

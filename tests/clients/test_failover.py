@@ -1,6 +1,7 @@
 """A Multi-AZ instance fails over by itself, without a lost row, whatever way its primary fails.
 
-`ESCALE_TEST_FAILOVERS=20` repeats each fault, and prints the figures of `cargo xtask soak failover`.
+`ESCALE_TEST_FAILOVERS=20` repeats each fault, and prints the figures of `cargo xtask soak failover`. `ESCALE_TEST_LOG=FILE` keeps the
+daemon's log.
 """
 
 import contextlib
@@ -104,6 +105,8 @@ def pair():
             made = Pair(cloud, cloud.client("rds"), cloud.client("ec2"), folder)
             yield made
         finally:
+            if log := os.environ.get("ESCALE_TEST_LOG"):
+                pathlib.Path(log).write_text(cloud.log())
             if made:
                 made.clients.stop()
                 for node in made.database.nodes():
@@ -188,6 +191,28 @@ def test_primary_goes_on_alone_when_its_standby_is_lost(pair, name):
         pair.check_rows()
     report(name, taken)
     assert max(max(t) for t in taken) < LIMIT, taken
+
+
+@pytest.mark.skipif(not failover.FREEZER.exists(), reason="only the freezer of cgroup v1 stops a process so that it cannot be killed")
+def test_standby_is_replaced_although_its_frozen_processes_do_not_end(pair):
+    pair.wait_until_whole()
+    with pair.writing():
+        primary, standby = pair.database.nodes()
+        standby.freeze()
+        try:
+            frozen = set(standby.processes())
+            eventually(lambda: "SecondaryAvailabilityZone" not in pair.describe(), within=30)
+            # A change counts although there is no standby.
+            pair.rds.modify_db_instance(DBInstanceIdentifier="pair", MasterUserPassword="correct-horse-battery", ApplyImmediately=True)
+            eventually(lambda: pair.describe()["DBInstanceStatus"] == "available", within=60)
+            eventually(lambda: "SecondaryAvailabilityZone" in pair.describe() and pair.database.is_whole(), within=240)
+            assert all(os.path.exists(f"/proc/{pid}") for pid in frozen), "the frozen processes are still there"
+            assert frozen.isdisjoint(standby.processes())
+        finally:
+            standby.heal()
+    eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in frozen), within=30)
+    pair.wait_until_whole()
+    pair.check_rows()
 
 
 def lose_what_the_standby_lacks(pair):

@@ -13,6 +13,8 @@ import threading
 import grpc
 import httpx
 import pytest
+import websockets.exceptions
+import websockets.sync.client
 from botocore.exceptions import ClientError
 
 from around import in_namespace
@@ -66,6 +68,25 @@ server.add_insecure_port(f"{sys.argv[1]}:8000")
 server.start()
 print("ready", flush=True)
 server.wait_for_termination()
+"""
+
+
+# Sends back what it gets. Ends the connection itself at the word "leave", and answers HTTP requests at /health.
+ECHO = """
+import http, sys
+from websockets.sync.server import serve
+def health(connection, request):
+    if request.path == "/health":
+        return connection.respond(http.HTTPStatus.OK, request.headers.get("Host", ""))
+def echo(connection):
+    for message in connection:
+        if message == "leave":
+            connection.close(4001, "as asked")
+        else:
+            connection.send(message)
+with serve(echo, sys.argv[1], 8000, process_request=health, subprotocols=["chat"], max_size=None) as server:
+    print("ready", flush=True)
+    server.serve_forever()
 """
 
 
@@ -301,3 +322,47 @@ def test_targets_with_https_and_grpc(cloud, aws, vpc, zone, public, interfaces, 
     calls.kill()
     calls.wait()
     tls.shutdown()
+
+
+def test_websockets_pass_an_https_listener(cloud, aws, vpc, zone, public, interfaces):  # noqa: F811
+    elb, (parent, id) = aws("elbv2"), zone
+    name = f"ws.{parent}"
+    alias(aws("route53"), id, name, public)
+    certificate = issue(aws("acm"), aws("route53"), id, name)
+    with contextlib.ExitStack() as end:
+        server = interfaces[0].start(ECHO)
+        end.callback(server.wait)
+        end.callback(server.kill)
+        group = end.enter_context(target_group(aws, vpc[0], "ws", interfaces[:1], HealthCheckPath="/health"))
+        listener = listen(
+            aws, public, group, Protocol="HTTPS", Port=443, Certificates=[{"CertificateArn": certificate}]
+        )
+        end.callback(elb.delete_listener, ListenerArn=listener["ListenerArn"])
+        healthy(elb, group, 1)
+        tls = ssl.create_default_context(cafile=pathlib.Path(cloud.home) / ROOT_CERTIFICATE)
+        url = f"wss://{name}:{cloud.env['ESCALE_HTTPS_PORT']}"
+
+        def connect(path="/"):
+            return websockets.sync.client.connect(url + path, ssl=tls, subprotocols=["chat"], max_size=None, proxy=None)
+
+        with eventually(connect) as first, connect() as second:
+            assert (first.response.status_code, first.subprotocol) == (101, "chat")
+            # Several frames, in both directions, on connections that are open at the same time.
+            for message in ("hello", b"\x00\xff" * 10, "", "x" * 3_000_000):
+                for client in (first, second):
+                    client.send(message)
+                    assert client.recv(timeout=20) == message
+            assert first.ping().wait(timeout=20)
+            # The server ends the first one, the client the second one: each end gets the other's code.
+            first.send("leave")
+            with pytest.raises(websockets.exceptions.ConnectionClosedError) as closed:
+                first.recv(timeout=20)
+            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "as asked")
+            second.send("still open")
+            assert second.recv(timeout=20) == "still open"
+            second.close(1000)
+            assert second.close_code == 1000
+        # Without an upgrade the answer is the target's, and the connection goes on as HTTP.
+        with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
+            connect("/health")
+        assert refused.value.response.status_code == 200

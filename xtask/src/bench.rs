@@ -1,8 +1,12 @@
 //! Measurements, each compared with the alternative that a user has, in one run. Compare ratios, because machines differ.
 
+mod cloud;
 mod describe;
+mod drills;
+mod load;
 mod planes;
 mod report;
+mod s3;
 mod up;
 
 use anyhow::{Context, Result, bail};
@@ -11,11 +15,19 @@ use std::{
     process::{Command, Output},
 };
 
-pub(crate) fn bench(name: &str) -> Result<()> {
-    match name {
-        "up" => up::measure_up(),
-        "planes" => planes::measure_planes(),
-        _ => bail!("there is no measurement '{name}'. The measurements are: up, planes"),
+/// How often each drill is repeated without a number.
+const DRILL_ROUNDS: usize = 5;
+
+pub(crate) fn bench(name: &str, rest: &[&str]) -> Result<()> {
+    match (name, rest) {
+        ("drills", []) => drills::measure(DRILL_ROUNDS),
+        ("drills", [rounds]) => {
+            drills::measure(rounds.parse().context("the number of rounds is not a number")?)
+        }
+        ("up", []) => up::measure_up(),
+        ("planes", []) => planes::measure_planes(),
+        ("s3", []) => s3::measure_s3(),
+        _ => bail!("there is no measurement '{name}'. The measurements are: up, planes, s3, drills"),
     }
 }
 

@@ -7,6 +7,7 @@ mod demo;
 mod dist;
 mod fuzz;
 mod new;
+mod prices;
 mod run;
 mod setup;
 mod soak;
@@ -31,6 +32,7 @@ const USAGE: &str = "usage: cargo xtask <verb>
   models [--check] generate models/*.json from pinned packages (botocore, cfn-lint), or check that they are up to date
   new-service NAME             the files of a new AWS service, and its place in the wiring
   new-operation SERVICE NAME   the file of a new operation, and its line in the service's list
+  prices FILE      read a price list of AWS (offers/v1.0/aws/…/index.json) into proof/prices.json
   dist             a Debian package and a tarball of the release binary, in target/dist
   bench NAME       measure, and compare with the alternatives
   vm [SUITE]       run the shop on a real Debian in QEMU: debian-12, debian-13 [--fresh] [--only TEXT]
@@ -55,8 +57,9 @@ fn main() -> Result<()> {
         ["models", "--check"] => setup::models(&["--check"]),
         ["new-service", name] => new::service(name),
         ["new-operation", service, name] => new::operation(service, name),
+        ["prices", file] => prices::prices(file),
         ["dist"] => dist::dist(),
-        ["bench", name] => bench::bench(name),
+        ["bench", name, rest @ ..] => bench::bench(name, rest),
         ["soak", words @ ..] => soak::soak(words),
         ["vm", words @ ..] => vm::vm(words),
         _ => bail!("{USAGE}"),

@@ -6,6 +6,8 @@ mod memory;
 mod plane;
 mod report;
 
+pub(crate) use report::write as write_section;
+
 use crate::{fuzz, vm};
 use anyhow::{Result, bail};
 
@@ -42,7 +44,7 @@ const PARTS: &[Part] = &[
         name: "failover",
         title: "Automatic failover of databases",
         shows: failover::SHOWS,
-        run: |_| failover::soak(),
+        run: |options| failover::soak(options.fault.as_deref()),
     },
     Part { name: "fuzz", title: "Random input for parsers", shows: fuzz::SHOWS, run: |_| fuzz::soak() },
     Part { name: "kills", title: "Kills during updates", shows: kills::SHOWS, run: |_| kills::soak() },
@@ -54,9 +56,11 @@ const PARTS: &[Part] = &[
 pub(crate) struct Options {
     /// The duration of the load of `memory`.
     pub(crate) minutes: u64,
+    /// The only fault of `failover`, else all.
+    pub(crate) fault: Option<String>,
 }
 
-/// `[PART…] [--minutes N]`; without a part, all of them. One that fails does not hide the next.
+/// `[PART…] [--minutes N] [--fault NAME]`; without a part, all of them. One that fails does not hide the next.
 pub(crate) fn soak(words: &[&str]) -> Result<()> {
     let (chosen, options) = parse(words)?;
     let mut failed = Vec::new();
@@ -67,7 +71,7 @@ pub(crate) fn soak(words: &[&str]) -> Result<()> {
             passed: false,
         });
         println!("\n{}", finding.text);
-        report::write(part.name, part.title, part.shows, &finding)?;
+        report::write(&format!("soak {}", part.name), part.title, part.shows, &finding)?;
         failed.extend((!finding.passed).then_some(part.name));
     }
     if failed.is_empty() { Ok(()) } else { bail!("these parts failed: {}", failed.join(", ")) }
@@ -75,7 +79,7 @@ pub(crate) fn soak(words: &[&str]) -> Result<()> {
 
 fn parse(words: &[&str]) -> Result<(Vec<&'static Part>, Options)> {
     let mut chosen = Vec::new();
-    let mut options = Options { minutes: 60 };
+    let mut options = Options { minutes: 60, fault: None };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match (*word, PARTS.iter().find(|part| part.name == *word)) {
@@ -83,6 +87,10 @@ fn parse(words: &[&str]) -> Result<(Vec<&'static Part>, Options)> {
             ("--minutes", _) => match words.next().map(|n| n.parse()) {
                 Some(Ok(minutes)) if minutes > memory::SETTLED_MIN => options.minutes = minutes,
                 _ => bail!("--minutes needs a number greater than {}", memory::SETTLED_MIN),
+            },
+            ("--fault", _) => match words.next() {
+                Some(fault) => options.fault = Some((*fault).to_owned()),
+                None => bail!("--fault needs the name of a fault, such as 'primary frozen'"),
             },
             _ => {
                 let names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
@@ -110,6 +118,9 @@ mod tests {
         assert_eq!(names(&["memory", "--minutes", "20"]), Some((vec!["memory"], 20)));
         assert_eq!(names(&["memory", "--minutes", "5"]), None);
         assert_eq!(names(&["memory", "--minutes"]), None);
+        assert_eq!(names(&["failover", "--fault"]), None);
+        let (_, options) = parse(&["failover", "--fault", "primary frozen"]).unwrap();
+        assert_eq!(options.fault.as_deref(), Some("primary frozen"));
         assert_eq!(names(&["memories"]), None);
     }
 }

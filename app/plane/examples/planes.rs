@@ -23,6 +23,7 @@ use escale_proxy::{
         tls::{CertificateSpec, Policy, TlsSpec},
     },
 };
+use escale_sockets::Kept;
 use std::{
     collections::{BTreeMap, HashMap},
     io::{self, Read},
@@ -43,8 +44,8 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 
 #[async_trait]
 impl Sockets for Loopback {
-    fn listen(&self, _node: &str, port: u16) -> io::Result<TcpListener> {
-        listen(port)
+    fn listen(&self, _node: &str, port: u16) -> io::Result<Kept<TcpListener>> {
+        Ok(listen(port)?.into())
     }
     async fn connect(&self, _node: &str, to: SocketAddr) -> io::Result<TcpStream> {
         TcpStream::connect(to).await

@@ -3,13 +3,14 @@
 //!
 //! The daemon's side is [`Link`]: it starts the process or adopts a running one, and gives the planes' traits over a Unix
 //! socket ([`remote`]). The other side is a small supervisor ([`supervise`]), which starts a worker again whenever it dies, and
-//! the worker ([`serve`]), which has the real planes. The supervisor holds two things for the next worker: the listening socket,
-//! so that a daemon can always connect, and a [`Snapshot`] of all specs in memory.
+//! the worker ([`serve`]), which has the real planes. The supervisor holds three things for the next worker ([`Inheritance`]):
+//! the socket at which daemons connect, a [`Snapshot`] of all specs in memory, and the sockets of everything that is served.
 //!
 //! This crate chooses no settings and knows no service. Start at [`message`] for what both sides say, then `worker.rs`.
 
 mod build;
 mod frame;
+mod inheritance;
 mod keys;
 mod link;
 pub mod message;
@@ -20,6 +21,7 @@ mod supervisor;
 mod visit;
 mod worker;
 
+pub use inheritance::Inheritance;
 pub use keys::Daemon;
 pub use link::{Link, Start};
 pub use server::serve;

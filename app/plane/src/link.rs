@@ -3,19 +3,20 @@
 use crate::{
     build::build,
     frame,
-    message::{Answer, Call, Event, Greeting, OriginKeys, Request, Retired, State},
+    inheritance::Inheritance,
+    message::{Answer, Call, Event, Greeting, HandedOver, OriginKeys, Request, Retired, State},
+    server::blocking,
+    snapshot::Snapshot,
     visit::{RETIRED, SOCKET, address, greet, retired},
 };
 use escale_base::PlaneError;
 use escale_proxy::Seen;
+use escale_sockets::Store;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
-    os::{
-        fd::OwnedFd,
-        unix::{net::UnixListener, process::CommandExt},
-    },
+    os::unix::{net::UnixListener, process::CommandExt},
     path::PathBuf,
     process::Stdio,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -25,6 +26,7 @@ use tokio::{
     net::{UnixStream, unix::OwnedWriteHalf},
     process::Command,
     sync::{mpsc, oneshot, watch},
+    task::spawn_blocking,
     time::{sleep, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -181,7 +183,7 @@ impl Opener {
     /// A connection to a process of this program, and the state of a process of another program that it replaces.
     async fn connect(&self) -> io::Result<(UnixStream, Option<State>)> {
         match greet(&self.folder, Greeting::Visitor).await? {
-            None => self.spawn()?,
+            None => self.spawn(None)?,
             Some((_, hello)) if hello.build == build(&self.start.settings) => {
                 tracing::info!(
                     pid = hello.pid,
@@ -195,17 +197,35 @@ impl Opener {
                     build = old.build,
                     "the data plane's process of another program is replaced"
                 );
+                let handed = self.hand_over().await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "it does not hand over its sockets, so some connections are refused");
+                    None
+                });
                 // Under another name the old one is still reached.
                 let folder = &self.start.folder;
                 fs::rename(folder.join(SOCKET), folder.join(format!("{RETIRED}{}", old.pid)))?;
-                self.spawn()?;
+                self.spawn(handed)?;
             }
         }
         let greeted = greet(&self.folder, Greeting::Daemon).await?;
         let (stream, _) = greeted.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionRefused))?;
-        // Only when the new process is ready, so that little time passes between the listeners of both. Also if a daemon died
-        // after the rename.
+        // Only when the new process accepts connections. Also if a daemon died after the rename.
         Ok((stream, self.retire().await?))
+    }
+
+    /// The specs and the sockets of the process that runs, which serves as before.
+    async fn hand_over(&self) -> io::Result<Option<(State, Store)>> {
+        let Some((mut stream, _)) = greet(&self.folder, Greeting::HandOver).await? else { return Ok(None) };
+        let handed = timeout(ANSWERS_WITHIN, frame::read::<HandedOver>(&mut stream)).await??;
+        let Some(HandedOver { state }) = handed else { return Ok(None) };
+        let stream = blocking(stream)?;
+        let sockets = spawn_blocking(move || Store::receive(&stream)).await.map_err(io::Error::other)??;
+        let state = serde_json::from_value::<State>(state).unwrap_or_else(|error| {
+            tracing::info!(%error, "the old specs have another form; reconcilers send them again");
+            State::default()
+        });
+        // Its sockets are not passed on: the old process closes them first, then returns the specs once more.
+        Ok(Some((State { egress: None, ..state }, sockets)))
     }
 
     /// Processes of other programs close their listeners and complete their requests. Returns what they served.
@@ -230,23 +250,29 @@ impl Opener {
         Ok(served)
     }
 
-    /// Starts the supervisor with a new socket.
-    fn spawn(&self) -> io::Result<()> {
+    /// Starts the supervisor with a new socket, and with what another process served.
+    fn spawn(&self, handed: Option<(State, Store)>) -> io::Result<()> {
         let path = self.start.folder.join(SOCKET);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         // Opened here, so that a client can connect from now on.
-        let listener = UnixListener::bind(address(&self.folder, SOCKET))?;
+        let mut inheritance = Inheritance::new(UnixListener::bind(address(&self.folder, SOCKET))?)?;
+        if let Some((state, sockets)) = handed {
+            Snapshot::in_memory(inheritance.memory.try_clone()?).write(&state)?;
+            inheritance.sockets = sockets;
+        }
         // The file that this process runs, also after it was replaced.
         let mut command = std::process::Command::new("/proc/self/exe");
         command.arg0(std::env::args_os().next().unwrap_or_else(|| "escale".into()));
         command.args(self.start.arguments);
-        command.stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::null()).stderr((self.start.log)()?);
+        command.stdout(Stdio::null()).stderr((self.start.log)()?);
+        let supervisor = Inheritance::stream_to(&mut command)?;
         // A process group of its own, so that Ctrl-C at the daemon's terminal does not reach it.
         command.process_group(0);
         let child = Command::from(command).spawn()?;
+        inheritance.send(&supervisor)?;
         tracing::info!(pid = child.id(), "started the data plane's process");
         Ok(())
     }

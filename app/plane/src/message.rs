@@ -1,6 +1,6 @@
 //! What the daemon and the data plane's process say to each other.
 //!
-//! [`Greeting`], [`Hello`] and [`Retired`] keep their form in every version, so that a daemon can replace the process of another
+//! [`Greeting`], [`Hello`], [`HandedOver`] and [`Retired`] keep their form in every version, so that a daemon can replace the process of another
 //! version. All other messages are between two processes of the same program.
 
 use escale_base::{PlaneError, Secret, error::Fault};
@@ -21,6 +21,8 @@ pub enum Greeting {
     Daemon,
     /// Only reads the [`Hello`].
     Visitor,
+    /// Answers with [`HandedOver`], and serves as before. The daemon that is connected is disconnected.
+    HandOver,
     /// Closes all listeners, answers with [`Retired`], and ends once all requests are complete.
     Retire,
     /// Ends at once, and its supervisor with it.
@@ -44,6 +46,13 @@ pub struct Hello {
     pub host: Vec<SocketAddr>,
     /// Whether a daemon is connected.
     pub daemon: bool,
+}
+
+/// For the process that replaces this one. `state` is a [`State`] of its version. All listening sockets follow as an
+/// [`escale_sockets::Store`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HandedOver {
+    pub state: serde_json::Value,
 }
 
 /// The last message of a process that was asked to retire. `state` is a [`State`] of its version.
@@ -91,6 +100,8 @@ pub(crate) enum Request {
     ApplyBalancer(Box<BalancerSpec>),
     RemoveBalancer(String),
     CountBalancer(String),
+    /// At most so many records.
+    TakeBalancerLog(usize),
     ApplyDistribution(Box<DistributionSpec>, OriginKeys),
     RemoveDistribution(String),
     Invalidate {
@@ -143,6 +154,7 @@ pub(crate) enum Answer {
     Balancer(Option<Vec<NodeCounts>>),
     Distribution(Option<Counts>),
     Log(Vec<Visit>),
+    BalancerLog(Vec<escale_proxy::Visit>),
 }
 
 /// A [`PlaneError`] on the socket.

@@ -93,6 +93,34 @@ impl Proxies for RemoteProxies {
             other => mixed_up(other),
         }
     }
+
+    async fn take_log(&self, most: usize) -> Result<Vec<escale_proxy::Visit>, PlaneError> {
+        in_pages(&self.0, most, Request::TakeBalancerLog, |answer| match answer {
+            Answer::BalancerLog(visits) => Ok(visits),
+            other => mixed_up(other),
+        })
+        .await
+    }
+}
+
+/// Collects records, as many at once as a message may hold.
+async fn in_pages<T>(
+    link: &Link,
+    most: usize,
+    request: fn(usize) -> Request,
+    records: fn(Answer) -> Result<Vec<T>, PlaneError>,
+) -> Result<Vec<T>, PlaneError> {
+    let mut all = Vec::new();
+    while all.len() < most {
+        let wanted = (most - all.len()).min(RECORDS);
+        let page = records(link.call(request(wanted)).await?)?;
+        let is_last = page.len() < wanted;
+        all.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 #[async_trait]
@@ -134,20 +162,11 @@ impl Cdn for RemoteCdn {
     }
 
     async fn take_log(&self, most: usize) -> Result<Vec<Visit>, PlaneError> {
-        let mut all = Vec::new();
-        while all.len() < most {
-            let next = (most - all.len()).min(RECORDS);
-            let visits = match self.link.call(Request::TakeLog(next)).await? {
-                Answer::Log(visits) => visits,
-                other => return mixed_up(other),
-            };
-            let is_last = visits.len() < next;
-            all.extend(visits);
-            if is_last {
-                break;
-            }
-        }
-        Ok(all)
+        in_pages(&self.link, most, Request::TakeLog, |answer| match answer {
+            Answer::Log(visits) => Ok(visits),
+            other => mixed_up(other),
+        })
+        .await
     }
 
     fn ids(&self) -> Vec<String> {

@@ -3,7 +3,7 @@
 use crate::{
     build::build,
     frame,
-    message::{Call, Event, Failure, Greeting, Hello, Request, Retired},
+    message::{Call, Event, Failure, Greeting, HandedOver, Hello, Request, Retired},
     snapshot::Snapshot,
     worker::{Parts, Worker},
 };
@@ -12,7 +12,13 @@ use escale_proxy::Proxies;
 use std::{
     collections::BTreeMap,
     io,
-    os::unix::{net::UnixListener as StdListener, process::parent_id},
+    os::{
+        fd::OwnedFd,
+        unix::{
+            net::{UnixListener as StdListener, UnixStream as StdStream},
+            process::parent_id,
+        },
+    },
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -22,7 +28,8 @@ use tokio::{
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::{Mutex, mpsc},
-    time::{Instant, sleep_until, timeout},
+    task::spawn_blocking,
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -30,6 +37,9 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 const GREETS_WITHIN: Duration = Duration::from_secs(5);
 /// For this long a retired worker completes its requests.
 const RETIRES_WITHIN: Duration = Duration::from_secs(30);
+/// For this long the sockets of the worker before wait for the specs that open them. The daemon's reconcilers, which have the specs if
+/// the snapshot does not, need less.
+const SPARE_FOR: Duration = Duration::from_secs(10);
 /// Calls that wait while one is executed. The daemon waits for most answers, so there are few.
 const WAITING: usize = 64;
 
@@ -50,12 +60,19 @@ enum Ending {
     Retired(UnixStream),
 }
 
-/// Runs the worker until a client ends it. The result is an error only if the socket is unusable.
-pub async fn serve(parts: Parts, listener: StdListener, snapshot: Snapshot, starts: u32) -> io::Result<()> {
+/// Runs the worker until a client ends it. `listener` is a Unix socket. The result is an error only if the socket is unusable.
+pub async fn serve(parts: Parts, listener: OwnedFd, snapshot: Snapshot, starts: u32) -> io::Result<()> {
     let supervisor = parent_id();
+    let listener = StdListener::from(listener);
     listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(listener)?;
+    let keeper = parts.namespaces.keeper().clone();
     let worker = Worker::start(parts, snapshot).await;
+    let _spare = AbortOnDropHandle::new(tokio::spawn(async move {
+        // No event shows that a spec will not come.
+        sleep(SPARE_FOR).await;
+        keeper.close_spare();
+    }));
     let (ending, mut ended) = mpsc::channel(1);
     let (turn, current) = (Mutex::default(), std::sync::Mutex::default());
     let server = Arc::new(Server { worker, supervisor, starts, turn, current, ending });
@@ -82,6 +99,15 @@ pub async fn serve(parts: Parts, listener: StdListener, snapshot: Snapshot, star
     }
 }
 
+/// A stream for descriptors, which block.
+pub(crate) fn blocking(stream: UnixStream) -> io::Result<StdStream> {
+    let stream = stream.into_std()?;
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(GREETS_WITHIN))?;
+    stream.set_write_timeout(Some(GREETS_WITHIN))?;
+    Ok(stream)
+}
+
 /// Waits until this moment, or forever.
 async fn at(moment: Option<Instant>) {
     match moment {
@@ -105,6 +131,14 @@ impl Server {
             Greeting::Visitor => {}
             Greeting::Daemon => self.daemon(stream).await?,
             Greeting::End => drop(self.ending.send(Ending::Now).await),
+            Greeting::HandOver => {
+                self.replace_daemon(None);
+                let state = serde_json::to_value(&*self.worker.state.lock().await)?;
+                let sockets = self.worker.parts.namespaces.keeper().duplicates()?;
+                frame::write(&mut stream, &HandedOver { state }).await?;
+                let stream = blocking(stream)?;
+                spawn_blocking(move || sockets.send(&stream)).await.map_err(io::Error::other)??;
+            }
             Greeting::Retire => {
                 self.replace_daemon(None);
                 let state = self.worker.close().await;

@@ -1,15 +1,15 @@
 //! The supervisor: starts the worker, and starts it again when it dies.
 //!
-//! It does nothing else, so that nothing else can end it. It has no thread, no runtime and no connection.
+//! It does nothing else, so that nothing else can end it. It has no thread, no runtime and no connection but that to its worker.
 
-use crate::snapshot::Snapshot;
+use crate::{inheritance::Inheritance, snapshot::Snapshot};
 use std::{
     io,
     os::{
         fd::AsFd,
         unix::process::{CommandExt, ExitStatusExt},
     },
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -22,12 +22,10 @@ const WITHOUT_PAUSE: u32 = 5;
 const SIGKILL: i32 = 9;
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Runs workers until one ends with success. Standard input is the listening socket, which every worker gets as its own
-/// standard input; its standard output is the memory of the snapshot. `worker` are the arguments that start a worker, followed
-/// by the number of starts.
+/// Runs workers until one ends with success. Each gets this process's [`Inheritance`], with the sockets that the workers before it
+/// have opened. `worker` are the arguments that start a worker, followed by the number of starts.
 pub fn supervise(worker: &[&str]) -> io::Result<()> {
-    let memory = Snapshot::create()?;
-    let listener = io::stdin().as_fd().try_clone_to_owned()?;
+    let (mut inheritance, _) = Inheritance::of_this_process()?;
     let name = std::env::args_os().next().unwrap_or_else(|| "escale".into());
     let (mut starts, mut soon, mut crashes) = (0u32, 0u32, 0u32);
     loop {
@@ -36,8 +34,7 @@ pub fn supervise(worker: &[&str]) -> io::Result<()> {
         // The file that this process runs, also after it was replaced.
         let mut command = Command::new("/proc/self/exe");
         command.arg0(&name).args(worker).arg(starts.to_string());
-        command.stdin(Stdio::from(listener.try_clone()?)).stdout(Stdio::from(memory.try_clone()?));
-        let status = command.spawn().and_then(|mut child| child.wait());
+        let status = run(command, &mut inheritance);
         if status.as_ref().is_ok_and(|status| status.success()) {
             return Ok(());
         }
@@ -51,10 +48,23 @@ pub fn supervise(worker: &[&str]) -> io::Result<()> {
             tracing::error!(
                 "the worker fails again and again, so it starts without its last specs; the daemon sends them again"
             );
-            Snapshot::clear(memory.as_fd())?;
+            Snapshot::clear(inheritance.memory.as_fd())?;
         }
         pause(soon);
     }
+}
+
+/// Starts a worker, keeps the sockets that it opens, and returns when it has ended.
+fn run(mut command: Command, inheritance: &mut Inheritance) -> io::Result<ExitStatus> {
+    let worker = Inheritance::stream_to(&mut command)?;
+    let mut child = command.stdout(Stdio::null()).spawn()?;
+    // It holds the other end, so that the end of the worker would not be seen.
+    drop(command);
+    match inheritance.send(&worker) {
+        Ok(()) => inheritance.sockets.follow(&worker),
+        Err(error) => tracing::error!(%error, "cannot pass the sockets on to a worker"),
+    }
+    child.wait()
 }
 
 /// At first there is no pause: a worker that was killed must be back at once.

@@ -5,10 +5,14 @@ use crate::{
     message::{Answer, OriginKeys, Request, State},
     snapshot::Snapshot,
 };
-use escale_base::{PlaneError, error::Fault};
+use escale_base::{
+    PlaneError,
+    error::{Context as _, Fault},
+};
 use escale_cdn::{Cdn, Edge};
 use escale_dns::{Dns, DnsPlane, ServerSpec};
-use escale_network::{Egress, EgressSpec, HostWeb, LoopbackWeb, Namespaces, Place};
+use escale_httpguard::Stop;
+use escale_network::{Egress, EgressSpec, HostWeb, LoopbackWeb, Namespaces, Outside, Place};
 use escale_proxy::{Balancers, Proxies, Seen};
 use std::{
     collections::BTreeMap,
@@ -20,7 +24,6 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::Mutex, task::JoinHandle, time::sleep};
-use tokio_util::sync::CancellationToken;
 
 /// Pauses between attempts to apply what failed when the worker started.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -33,6 +36,8 @@ pub struct Parts {
     pub dns: DnsPlane,
     pub web: LoopbackWeb,
     pub namespaces: Namespaces,
+    /// The edge's way to origins outside. It gets the spec of egress.
+    pub outside: Outside,
     pub daemon: Daemon,
     /// The settings that the worker has read and that no message changes.
     pub settings: String,
@@ -42,7 +47,7 @@ pub(crate) struct Worker {
     pub(crate) parts: Parts,
     /// Locked while anything changes, so that the snapshot never mixes two changes.
     pub(crate) state: Mutex<State>,
-    viewers: Mutex<BTreeMap<SocketAddr, (CancellationToken, JoinHandle<()>)>>,
+    viewers: Mutex<BTreeMap<SocketAddr, (Stop, JoinHandle<()>)>>,
     egress: Mutex<Option<(EgressSpec, Egress)>>,
     snapshot: Snapshot,
     is_repairing: AtomicBool,
@@ -76,6 +81,7 @@ impl Worker {
         let Parts { proxies, edge, .. } = &self.parts;
         match request {
             Request::CountBalancer(name) => Ok(Answer::Balancer(proxies.counts(&name))),
+            Request::TakeBalancerLog(most) => Ok(Answer::BalancerLog(proxies.take_log(most).await?)),
             Request::CountDistribution(id) => Ok(Answer::Distribution(edge.counts(&id))),
             Request::TakeLog(most) => Ok(Answer::Log(edge.take_log(most).await?)),
             Request::Invalidate { id, paths } => Ok(Answer::Dropped(edge.invalidate(&id, &paths).await?)),
@@ -99,21 +105,18 @@ impl Worker {
         Some(Seen::clone(&self.parts.proxies.seen(name)?.borrow()))
     }
 
-    /// Closes all listeners, and returns what was served. Requests in progress are completed.
+    /// Closes all listeners, and returns what was served. Open connections are served until this process ends, and their clients asked
+    /// to end them before.
     pub(crate) async fn close(&self) -> State {
         let mut state = self.state.lock().await;
         // In the direction of requests: what accepts one first closes before what it is passed to.
         self.parts.web.close().await;
         for (_, (stop, serving)) in std::mem::take(&mut *self.viewers.lock().await) {
-            stop.cancel();
+            stop.drain();
             // It can only end by the token.
             let _ = serving.await;
         }
-        for name in self.parts.proxies.names() {
-            if let Err(error) = self.parts.proxies.remove(&name).await {
-                tracing::warn!(name, %error, "cannot close a load balancer");
-            }
-        }
+        self.parts.proxies.drain();
         for name in self.parts.dns.servers().await {
             if let Err(error) = self.parts.dns.stop(&name).await {
                 tracing::warn!(name, %error, "cannot stop a DNS server");
@@ -122,6 +125,8 @@ impl Worker {
         if let Some((_, egress)) = self.egress.lock().await.take() {
             egress.stop().await;
         }
+        // If this process dies now, the one that its supervisor starts must serve nothing.
+        self.store(&State::default());
         // Once: a client that asks again must not get specs that the next process has changed since.
         std::mem::take(&mut *state)
     }
@@ -226,6 +231,7 @@ impl Worker {
                 daemon.serves(hosts);
             }
             Request::CountBalancer(_)
+            | Request::TakeBalancerLog(_)
             | Request::CountDistribution(_)
             | Request::TakeLog(_)
             | Request::Invalidate { .. }
@@ -239,8 +245,9 @@ impl Worker {
         if viewers.contains_key(&address) {
             return Ok(());
         }
-        let listener = self.parts.namespaces.open(&Place::Internet)?.tcp_listen(address).await?;
-        let (edge, stop) = (self.parts.edge.clone(), CancellationToken::new());
+        let listener = self.parts.namespaces.open(&Place::Internet)?.keep_tcp(address);
+        let listener = listener.machine(|| format!("listen for viewers on {address}"))?;
+        let (edge, stop) = (self.parts.edge.clone(), Stop::default());
         let stopping = stop.clone();
         let serving = tokio::spawn(async move { edge.serve(listener, https, stopping).await });
         viewers.insert(address, (stop, serving));
@@ -248,6 +255,7 @@ impl Worker {
     }
 
     async fn apply_egress(&self, spec: Option<EgressSpec>) -> Result<(), PlaneError> {
+        self.parts.outside.set(spec.clone());
         let mut egress = self.egress.lock().await;
         if egress.as_ref().map(|(now, _)| now) == spec.as_ref() && spec.is_some() {
             return Ok(());

@@ -3,35 +3,26 @@
 
 use super::{
     Output,
-    application::{LOCAL, read_manifest},
+    application::LOCAL,
+    templates::{self, Source, key_value},
 };
 use crate::{cloud, planes};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use escale_base::ids;
-use escale_blueprint::{Parameter, Purpose, template};
 use escale_cloudformation::check::{
     CheckedResource, Note, Place, Presence, Report, Support, check, parameters,
 };
 use escale_service::Cloud;
 use escale_store::Store;
-use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{collections::BTreeSet, fs, path::PathBuf, process::ExitCode};
 
 /// The longest line of the report for a person.
 const WIDTH: usize = 100;
 
 /// The longest name that the column of the types makes room for.
 const NAME_WIDTH: usize = 50;
-
-/// Nested assemblies (the CDK's stages) deeper than this are a mistake.
-const STAGES: usize = 16;
 
 #[derive(Args)]
 pub(crate) struct Check {
@@ -47,11 +38,6 @@ pub(crate) struct Check {
     parameter_overrides: Vec<(String, String)>,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
-    pair.map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| "write KEY=VALUE".to_owned())
-}
-
 /// One template and its report.
 struct Checked {
     /// As the user would open it.
@@ -60,7 +46,7 @@ struct Checked {
 }
 
 pub(crate) fn run(out: &Output, args: &Check) -> Result<ExitCode> {
-    let sources = sources(args)?;
+    let sources = templates::sources(&args.path, &args.environment)?;
     let declared: BTreeSet<String> = sources.iter().flat_map(|source| parameters(&source.text)).collect();
     if let Some((key, _)) = args.parameter_overrides.iter().find(|(key, _)| !declared.contains(key)) {
         bail!("no template has the parameter {key}");
@@ -79,56 +65,6 @@ fn as_json(one: &Checked) -> serde_json::Result<Value> {
     let mut value = serde_json::to_value(&one.report)?;
     (value["file"], value["refused"]) = (one.file.as_str().into(), one.report.is_refused().into());
     Ok(value)
-}
-
-/// A template to check.
-struct Source {
-    /// As the user would open it.
-    file: String,
-    text: String,
-    /// The values that `escale up` would give to parameters.
-    values: Vec<(String, String)>,
-}
-
-fn sources(args: &Check) -> Result<Vec<Source>> {
-    if let Some(manifest) = manifest(&args.path) {
-        return Ok(vec![of_manifest(&manifest, args)?]);
-    }
-    let read = |path: PathBuf| {
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Source { file: path.display().to_string(), text, values: Vec::new() })
-    };
-    templates(&args.path)?.into_iter().map(read).collect()
-}
-
-/// The manifest that the path names, unless its folder also holds a synthesised CDK application.
-fn manifest(path: &Path) -> Option<PathBuf> {
-    const NAME: &str = "escale.yaml";
-    if path.is_file() && path.file_name().is_some_and(|name| name == NAME) {
-        return Some(path.to_owned());
-    }
-    let is_cdk = path.join("cdk.out").is_dir() || path.join("manifest.json").is_file();
-    Some(path.join(NAME)).filter(|manifest| !is_cdk && manifest.is_file())
-}
-
-fn of_manifest(path: &Path, args: &Check) -> Result<Source> {
-    let manifest = read_manifest(path, &args.environment, &[])?;
-    let made = template(&manifest).map_err(|problems| anyhow::anyhow!("{}", problems[0]))?;
-    // An image is built only by `up`; any reference to the application's repository has the same effect on the check.
-    let image = |parameter: &Parameter| match &parameter.purpose {
-        Purpose::Image { service } => {
-            let value = format!("{}/{service}:latest", manifest.app);
-            parameter.default.is_none().then(|| (parameter.name.clone(), value))
-        }
-        _ => None,
-    };
-    let values = made.parameters.iter().filter_map(image).collect();
-    let environment = match args.environment.as_str() {
-        LOCAL => String::new(),
-        other => format!(" --environment {other}"),
-    };
-    let file = format!("escale template {}{environment}", args.path.display());
-    Ok(Source { file, text: made.to_yaml(), values })
 }
 
 fn checked(cloud: &Cloud, source: &Source, given: &[(String, String)]) -> Result<Checked> {
@@ -160,74 +96,6 @@ impl Drop for Scratch {
         // What is left is a small file in the folder for temporary files.
         drop(fs::remove_dir_all(&self.0));
     }
-}
-
-/// The parts of the CDK's `manifest.json` that name templates.
-/// Source: <https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.cloud_assembly_schema.AssemblyManifest.html>
-#[derive(Deserialize)]
-struct Manifest {
-    #[serde(default)]
-    artifacts: BTreeMap<String, Artifact>,
-}
-
-#[derive(Deserialize)]
-struct Artifact {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    properties: ArtifactProperties,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ArtifactProperties {
-    template_file: Option<String>,
-    directory_name: Option<String>,
-}
-
-fn templates(path: &Path) -> Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let inside = path.join("cdk.out");
-    let folder = if inside.join("manifest.json").is_file() { inside.as_path() } else { path };
-    let mut found = Vec::new();
-    assembly(folder, STAGES, &mut found)?;
-    if found.is_empty() {
-        bail!("{} has no stacks", folder.join("manifest.json").display());
-    }
-    Ok(found)
-}
-
-fn assembly(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
-    let path = folder.join("manifest.json");
-    let text = fs::read_to_string(&path).with_context(|| {
-        format!(
-            "{} has neither an escale.yaml nor a synthesised CDK application: run `cdk synth` first, or name a template",
-            folder.display()
-        )
-    })?;
-    let manifest: Manifest =
-        serde_json::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
-    for (name, artifact) in manifest.artifacts {
-        match artifact.kind.as_str() {
-            "aws:cloudformation:stack" => {
-                let file = artifact.properties.template_file;
-                let file = file
-                    .with_context(|| format!("{}: the stack {name} has no templateFile", path.display()))?;
-                found.push(folder.join(file));
-            }
-            "cdk:cloud-assembly" if depth > 0 => {
-                let inner = artifact.properties.directory_name;
-                let inner = inner.with_context(|| {
-                    format!("{}: the assembly {name} has no directoryName", path.display())
-                })?;
-                assembly(&folder.join(inner), depth - 1, found)?;
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// The report for a person: the same reason is printed once, with all places that it applies to.

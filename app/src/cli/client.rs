@@ -45,6 +45,7 @@ pub(crate) struct Refused {
 /// A complete HTTP response.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: http::HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -207,7 +208,7 @@ where
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let (parts, body) = sender.send_request(request).await?.into_parts();
-    Ok(Answer { status: parts.status, body: body.collect().await?.to_bytes() })
+    Ok(Answer { status: parts.status, headers: parts.headers, body: body.collect().await?.to_bytes() })
 }
 
 /// Connects to this machine. The timeout exists because a packet filter that drops packets on `lo` would otherwise let the

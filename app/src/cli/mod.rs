@@ -3,6 +3,7 @@
 mod application;
 mod ask;
 mod aws;
+mod backup;
 mod changes;
 mod check;
 mod client;
@@ -10,6 +11,7 @@ mod completions;
 mod coverage;
 mod doctor;
 mod down;
+mod drill;
 mod env;
 mod exec;
 mod history;
@@ -17,6 +19,7 @@ mod logs;
 mod mailbox;
 mod open;
 mod output;
+mod proof;
 mod psql;
 mod reset;
 mod run;
@@ -29,6 +32,7 @@ mod status;
 mod stop;
 mod tasks;
 mod template;
+mod templates;
 mod terminal;
 mod trail;
 mod trust;
@@ -38,6 +42,7 @@ mod up;
 use crate::{daemon, home::Home, plane, settings};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+pub(crate) use drill::fault::lift_abandoned;
 pub(crate) use output::{Concluded, Output, print, report};
 use std::process::ExitCode;
 
@@ -80,6 +85,15 @@ enum Verb {
     Tunnel(tunnel::Tunnel),
     /// Run psql on the application's database, as its master user.
     Psql(psql::Psql),
+    /// Take a snapshot of the application's database, or list them.
+    Snapshot(backup::Snapshot),
+    /// Write the databases and buckets of an application into one file.
+    Backup(backup::Backup),
+    /// Return the data of an application to a file of `escale backup`, or its database to a snapshot or a time.
+    Restore(backup::Restore),
+    /// Break something on purpose while clients use the application, and measure what they notice: a task, the database, a zone, a
+    /// NAT gateway, a deployment, the load. Exits with 1 if the application does not recover, or a row is lost.
+    Drill(drill::Drill),
     /// Set or list the secrets of a manifest.
     Secret(secret::Secret),
     /// Change how many tasks of a service run, and wait until they do.
@@ -99,6 +113,17 @@ enum Verb {
     /// Check which resources and properties of a CloudFormation template or CDK application are enacted, recorded only or refused.
     /// Needs no daemon; exits with 1 if something is refused.
     Check(check::Check),
+    /// Draw the architecture of a template or of a running application: as SVG, PNG, or Markdown with Mermaid.
+    Diagram(proof::Diagram),
+    /// Print the monthly price of a template or of a running application: each resource, what redundancy costs and buys, and cheaper
+    /// variants. A price without a source is unknown.
+    Cost(proof::Cost),
+    /// Review a template or a running application by rules of the Well-Architected Framework, and compute which ports answer from
+    /// the Internet; with --live also probe them, and exit with 1 if both differ.
+    Review(proof::Review),
+    /// Write a document about the architecture: the diagram, each component and why it is there, and the evidence, as one HTML file
+    /// that prints on A4.
+    Report(proof::ReportArgs),
     /// Print the environment variables that point the aws CLI and the SDKs at this cloud, with the root key: eval "$(escale
     /// env)".
     Env(env::Env),
@@ -128,6 +153,9 @@ enum Verb {
         #[arg(long)]
         to_log: bool,
     },
+    /// Hold the fault of a drill until its lease ends. `drill` starts this.
+    #[command(hide = true, name = GUARDIAN)]
+    Guardian,
     /// Serve applications: load balancers, distributions, DNS. The daemon starts this.
     #[command(hide = true)]
     Plane {
@@ -136,6 +164,9 @@ enum Verb {
         worker: Option<u32>,
     },
 }
+
+/// The hidden command of a fault's guardian.
+pub(crate) const GUARDIAN: &str = "drill-guardian";
 
 impl Arguments {
     /// Whether the verb only passes its arguments on to another program of the user.
@@ -148,6 +179,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let home = Home::find()?;
     if let Verb::Daemon { to_log } = arguments.verb {
         return daemon::run(&home, to_log).map(|()| ExitCode::SUCCESS);
+    }
+    if let Verb::Guardian = arguments.verb {
+        return drill::fault::guard(&home).map(|()| ExitCode::SUCCESS);
     }
     if let Verb::Plane { worker } = arguments.verb {
         let ended = match worker {
@@ -179,6 +213,10 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Run(args) => return run::run(home, &out, &args).await,
         Verb::Tunnel(args) => tunnel::run(home, &out, &args).await?,
         Verb::Psql(args) => return psql::run(home, &args).await,
+        Verb::Snapshot(args) => backup::snapshot(home, &out, &args).await?,
+        Verb::Backup(args) => backup::backup(home, &out, &args).await?,
+        Verb::Restore(args) => backup::restore(home, &out, &args).await?,
+        Verb::Drill(args) => return drill::run(home, &out, &args).await,
         Verb::Secret(args) => secret::run(home, &out, &args).await?,
         Verb::Scale(args) => scale::run(home, &out, &args).await?,
         Verb::Trail(args) => trail::run(home, &out, &args).await?,
@@ -187,6 +225,10 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
         Verb::Template(args) => template::run(&out, &args)?,
         Verb::Check(args) => return check::run(&out, &args),
+        Verb::Report(args) => proof::report(home, &out, &args).await?,
+        Verb::Review(args) => return proof::review(home, &out, &args).await,
+        Verb::Cost(args) => proof::cost(home, &out, &args).await?,
+        Verb::Diagram(args) => proof::diagram(home, &out, &args).await?,
         Verb::Env(env) => env::run(home, &out, &env)?,
         Verb::Aws(args) => return aws::run(home, &args),
         Verb::Doctor => return doctor::run(&out).await,
@@ -197,7 +239,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Service(args) => service::run(home, &out, &args).await?,
         Verb::Completions(args) => completions::run(&args),
         Verb::Package(args) => completions::package(&args)?,
-        Verb::Daemon { .. } | Verb::Plane { .. } => {}
+        Verb::Daemon { .. } | Verb::Plane { .. } | Verb::Guardian => {}
     }
     Ok(ExitCode::SUCCESS)
 }

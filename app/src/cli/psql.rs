@@ -31,7 +31,7 @@ pub(crate) struct Psql {
 }
 
 /// Variables that would lead psql elsewhere, or demand what the database here does not have.
-const UNSET: [&str; 6] =
+pub(super) const UNSET: [&str; 6] =
     ["PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGSSLMODE", "PGREQUIRESSL", "PGTARGETSESSIONATTRS"];
 
 const PASSWORD: &str = "PGPASSWORD";
@@ -77,7 +77,7 @@ fn program() -> Result<PathBuf> {
 }
 
 /// The name and password of the master user: from the secret that RDS manages, else from the user's own PGPASSWORD.
-async fn login(client: &Client, database: &Element) -> Result<(String, String)> {
+pub(crate) async fn login(client: &Client, database: &Element) -> Result<(String, String)> {
     let user = database.text_of("MasterUsername").to_owned();
     let secret = database.child("MasterUserSecret").map_or("", |secret| secret.text_of("SecretArn"));
     if secret.is_empty() {

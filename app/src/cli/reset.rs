@@ -58,6 +58,7 @@ pub(crate) async fn leave_the_machine(home: &Home) -> Result<()> {
 }
 
 async fn end_daemon(home: &Home) -> Result<()> {
+    super::lift_abandoned(home)?;
     if let Some(daemon) = lock::running(home)? {
         stop::end(daemon.pid)?;
     }

@@ -9,6 +9,7 @@ use super::{
 use crate::{home::Home, settings::Settings};
 use anyhow::{Result, bail};
 use clap::Args;
+use escale_blueprint::{Count, Scale as Scaling};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -69,16 +70,21 @@ pub(crate) async fn run(home: &Home, out: &Output, scale: &Scale) -> Result<()> 
 }
 
 /// The count that the manifest sets; `None` if the manifest cannot be read now.
-fn count_in_manifest(application: &Application, service: &str) -> Option<u32> {
+fn count_in_manifest(application: &Application, service: &str) -> Option<Count> {
     let manifest = read_manifest(&application.manifest, LOCAL, &[]).ok()?;
     manifest.services.iter().find(|s| s.name == service).map(|s| s.count)
 }
 
-/// What the next `up` does with the count. CloudFormation sets the count of the template only when it changes the service.
-fn after_up(count: u32, in_manifest: Option<u32>) -> String {
+/// What changes the count again. CloudFormation sets the count of the template only when it changes the service.
+fn after_up(count: u32, in_manifest: Option<Count>) -> String {
     match in_manifest {
-        Some(same) if same == count => "That is the manifest's count, so `escale up` keeps it.".to_owned(),
-        Some(other) => format!(
+        Some(Count::Scaled(Scaling { min, max, .. })) => {
+            format!("Auto scaling continues from there, between {min} and {max} tasks.")
+        }
+        Some(Count::Fixed(same)) if same == count => {
+            "That is the manifest's count, so `escale up` keeps it.".to_owned()
+        }
+        Some(Count::Fixed(other)) => format!(
             "`escale up` keeps that until it changes this service; then the manifest's count of {other} applies again."
         ),
         None => {

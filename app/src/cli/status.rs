@@ -73,16 +73,28 @@ async fn services(client: &Client, cluster: &str) -> Result<Value> {
         return Ok(json!([]));
     }
     let found = client.json("ecs", "DescribeServices", json!({"cluster": cluster, "services": arns})).await?;
+    let scaled = json!({"ServiceNamespace": "ecs"});
+    let scaled = client.json("application-autoscaling", "DescribeScalableTargets", scaled).await?;
     let mut all = Vec::new();
     for service in found["services"].as_array().into_iter().flatten() {
         all.push(json!({
             "name": service["serviceName"], "status": service["status"],
             "desired": service["desiredCount"], "running": service["runningCount"],
             "deployment": deployment(service),
+            "scaling": scaling(&scaled, cluster, service),
             "tasks": tasks(client, cluster, &service["serviceName"]).await?,
         }));
     }
     Ok(all.into())
+}
+
+/// The limits between which a service is scaled; null if its count is fixed.
+fn scaling(targets: &Value, cluster: &str, service: &Value) -> Value {
+    let id = format!("service/{cluster}/{}", service["serviceName"].as_str().unwrap_or_default());
+    let mut targets = targets["ScalableTargets"].as_array().into_iter().flatten();
+    targets
+        .find(|target| target["ResourceId"] == id.as_str())
+        .map_or(Value::Null, |target| json!({"min": target["MinCapacity"], "max": target["MaxCapacity"]}))
 }
 
 /// The progress of the newest deployment, and how many tasks of earlier ones still run.
@@ -161,7 +173,11 @@ fn text(status_json: &Value) -> String {
     for service in status_json["services"].as_array().into_iter().flatten() {
         let (running, desired) = (&service["running"], &service["desired"]);
         let deployed = deployed(&service["deployment"]);
-        lines.push(format!("  {:<12} {running}/{desired} running{deployed}", word(&service["name"])));
+        let scaled = match &service["scaling"] {
+            Value::Null => String::new(),
+            scaling => format!(", scaled between {} and {}", scaling["min"], scaling["max"]),
+        };
+        lines.push(format!("  {:<12} {running}/{desired} running{scaled}{deployed}", word(&service["name"])));
         for task in service["tasks"].as_array().into_iter().flatten() {
             let id: String = word(&task["id"]).chars().take(8).collect();
             lines.push(format!(

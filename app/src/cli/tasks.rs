@@ -24,6 +24,12 @@ impl Task {
         self.0["healthStatus"] != "UNHEALTHY"
     }
 
+    /// The name of its service; that of its family for a task without one.
+    pub(crate) fn service(&self) -> &str {
+        let group = self.0["group"].as_str().unwrap_or_default();
+        group.split_once(':').map_or(group, |(_, name)| name)
+    }
+
     /// The names of the containers that run.
     pub(crate) fn containers(&self) -> Vec<&str> {
         let all = self.0["containers"].as_array().into_iter().flatten();
@@ -76,6 +82,18 @@ async fn list(client: &Client, cluster: &str, filter: (&str, &str)) -> Result<Ve
     tasks.sort_by(|a, b| {
         a.0["createdAt"].as_f64().unwrap_or(0.0).total_cmp(&b.0["createdAt"].as_f64().unwrap_or(0.0))
     });
+    Ok(tasks)
+}
+
+/// All tasks of the application that run or start.
+pub(crate) async fn all(client: &Client, application: &Application) -> Result<Vec<Task>> {
+    list(client, &application.stack, ("desiredStatus", "RUNNING")).await
+}
+
+/// Those that stopped lately, too.
+pub(crate) async fn all_with_stopped(client: &Client, application: &Application) -> Result<Vec<Task>> {
+    let mut tasks = list(client, &application.stack, ("desiredStatus", "STOPPED")).await?;
+    tasks.extend(all(client, application).await?);
     Ok(tasks)
 }
 

@@ -158,6 +158,17 @@ pub(crate) async fn database(
     }
 }
 
+/// The only database of an application, or `None` if it has none.
+pub(crate) async fn only_database(client: &Client, application: &Application) -> Result<Option<Element>> {
+    let found = client.query("rds", "DescribeDBInstances", &[]).await?;
+    let prefix = format!("{}-", application.stack);
+    let is_own = |d: &&Element| d.text_of("DBInstanceIdentifier").starts_with(&prefix);
+    if found.list("DBInstances").iter().any(|d| is_own(&d)) {
+        return database(client, application, None).await.map(Some);
+    }
+    Ok(None)
+}
+
 async fn default_port(client: &Client, name: &str, service: &Value) -> Result<u16> {
     let balanced = service["loadBalancers"][0]["containerPort"].as_u64();
     let port = match balanced {
@@ -215,7 +226,7 @@ impl Way {
         let vpc = instance.child("DBSubnetGroup").map_or("", |group| group.text_of("VpcId"));
         // As a client in the VPC would: after a failover the name leads to the new primary.
         let router = Namespaces::of(&self.network).open(&Place::Router(vpc.to_owned()))?;
-        let (resolver, name) = (self.resolver(vpc).await?, endpoint.text_of("Address"));
+        let (resolver, name) = (resolver(&self.client, vpc).await?, endpoint.text_of("Address"));
         let address =
             resolve(&router, resolver, name).await.with_context(|| format!("cannot resolve {name}"))?;
         let port: u16 = endpoint.text_of("Port").parse().context("the endpoint has no port")?;
@@ -230,17 +241,6 @@ impl Way {
         let address: Ipv4Addr = of("privateIPv4Address")?.parse().context("the address of the task")?;
         let interface = self.interface(&[("network-interface-id", of("networkInterfaceId")?)]).await?;
         self.place(&interface, address, port)
-    }
-
-    /// The address of the VPC's resolver: <https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html>
-    async fn resolver(&self, vpc: &str) -> Result<Ipv4Addr> {
-        let found =
-            self.client.query("ec2", "DescribeVpcs", &[("VpcId.1".to_owned(), vpc.to_owned())]).await?;
-        let block = found.list("vpcSet").first().map_or("", |vpc| vpc.text_of("cidrBlock"));
-        let base = block.split_once('/').and_then(|(base, _)| base.parse::<Ipv4Addr>().ok());
-        let base = base.with_context(|| format!("the VPC {vpc} has no CIDR block"))?;
-        // The base address plus two.
-        Ok(Ipv4Addr::from(u32::from(base).wrapping_add(2)))
     }
 
     /// The network interface that matches all of these filters.
@@ -266,8 +266,18 @@ impl Way {
     }
 }
 
+/// The address of the VPC's resolver: <https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html>
+pub(crate) async fn resolver(client: &Client, vpc: &str) -> Result<Ipv4Addr> {
+    let found = client.query("ec2", "DescribeVpcs", &[("VpcId.1".to_owned(), vpc.to_owned())]).await?;
+    let block = found.list("vpcSet").first().map_or("", |vpc| vpc.text_of("cidrBlock"));
+    let base = block.split_once('/').and_then(|(base, _)| base.parse::<Ipv4Addr>().ok());
+    let base = base.with_context(|| format!("the VPC {vpc} has no CIDR block"))?;
+    // The base address plus two.
+    Ok(Ipv4Addr::from(u32::from(base).wrapping_add(2)))
+}
+
 /// Asks the VPC's resolver, from the VPC's router.
-async fn resolve(router: &Namespace, resolver: Ipv4Addr, name: &str) -> Result<Ipv4Addr> {
+pub(crate) async fn resolve(router: &Namespace, resolver: Ipv4Addr, name: &str) -> Result<Ipv4Addr> {
     let mut question = Message::new();
     question.set_recursion_desired(true).add_query(Query::query(Name::from_ascii(name)?, RecordType::A));
     let socket = router.udp_bind((Ipv4Addr::UNSPECIFIED, 0).into()).await?;

@@ -105,6 +105,7 @@ impl Services {
         let trail = Trail::new(calls, denials, &config.account, &config.region);
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(escale_acm::Acm),
+            Arc::new(escale_application_autoscaling::ApplicationAutoScaling),
             Arc::new(escale_cloudformation::CloudFormation),
             Arc::new(escale_cloudfront::CloudFront),
             Arc::new(CloudTrail(Arc::clone(&trail))),
@@ -161,6 +162,7 @@ pub async fn start(
         objects: Arc::clone(&data.objects),
     };
     escale_cloudwatch::start(engine, store, cloud, measured);
+    escale_application_autoscaling::start(engine, store, cloud);
     let messages = escale_sns::Planes {
         network: network(),
         dns: Arc::clone(&data.dns),

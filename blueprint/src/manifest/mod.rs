@@ -89,8 +89,7 @@ pub struct Service {
     pub path: Option<String>,
     pub health: Health,
     pub size: Size,
-    /// How many tasks.
-    pub count: u32,
+    pub count: Count,
     /// With the variables of `env_file`, which `env` overrides.
     pub env: BTreeMap<String, String>,
     /// Paths of dotenv files, as the manifest writes them.
@@ -110,6 +109,26 @@ pub struct Service {
     /// The sidecars that the service's own container waits for.
     pub depends: Vec<Dependency>,
     pub deploy: Deploy,
+}
+
+/// How many tasks run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    Fixed(u32),
+    Scaled(Scale),
+}
+
+/// Target tracking: the number of tasks follows the load. At least one metric has a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale {
+    pub min: u32,
+    pub max: u32,
+    /// The target of the tasks' average use of CPU, in percent.
+    pub cpu: Option<u32>,
+    /// The same for memory.
+    pub memory: Option<u32>,
+    /// The target of requests for each task and minute.
+    pub requests: Option<u32>,
 }
 
 /// A further container in the tasks of a service.

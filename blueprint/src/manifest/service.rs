@@ -1,7 +1,7 @@
 //! From the YAML tree to a service of the manifest.
 
 use super::{
-    Deploy, Health, Image, Service, containers, dotenv,
+    Count, Deploy, Health, Image, Scale, Service, containers, dotenv,
     read::path_pattern,
     reader::{Fields, Reader},
     units::{Egress, Percent, Seconds, Size},
@@ -32,6 +32,7 @@ pub(super) fn service(r: &mut Reader, name: String, mut f: Fields<'_>) -> Servic
     if path.is_some() && port.is_none() {
         r.fault(f.place(), format!("{} has a `path` but no `port` to send it to", f.what()));
     }
+    let has_path = path.is_some();
     let (paths, from_files) = env_files(r, f.take("env_file"));
     let mut env: BTreeMap<String, String> =
         from_files.iter().map(|(name, given)| (name.clone(), given.value.clone())).collect();
@@ -44,7 +45,7 @@ pub(super) fn service(r: &mut Reader, name: String, mut f: Fields<'_>) -> Servic
         path,
         health: health(r, f.take("health")),
         size: f.take("size").map_or(Size::SMALLEST, |n| size(r, n)),
-        count: f.take("count").and_then(|n| r.number(n, "`count`", 0..=100)).unwrap_or(2),
+        count: count(r, &mut f, has_path),
         env,
         env_file: paths,
         from_files,
@@ -63,10 +64,49 @@ pub(super) fn service(r: &mut Reader, name: String, mut f: Fields<'_>) -> Servic
             "the alarm `5xx` of `deploy` needs a `path`: it counts the answers that the load balancer gets",
         );
     }
-    f.refuse(r, "scale", "leave it out: `count: N` sets a fixed number of tasks");
     f.refuse(r, "jobs", "leave it out: Escale runs no scheduled tasks");
     f.finish(r);
     service
+}
+
+/// The default of `count`, and of `min` in `scale`: one task in each of two zones.
+const COUNT: u32 = 2;
+
+fn count(r: &mut Reader, f: &mut Fields<'_>, has_path: bool) -> Count {
+    let fixed = f.take_entry("count");
+    let Some((key, node)) = f.take_entry("scale") else {
+        return Count::Fixed(fixed.and_then(|(_, n)| r.number(n, "`count`", 0..=100)).unwrap_or(COUNT));
+    };
+    if fixed.is_some() {
+        let hint = "keep one: `scale` follows the load, `count` is a fixed number";
+        r.fault_hint(key.place, format!("{} has both `count` and `scale`", f.what()), hint);
+    }
+    Count::Scaled(scale(r, node, has_path))
+}
+
+fn scale(r: &mut Reader, node: &Node, has_path: bool) -> Scale {
+    let mut f = r.fields(node, "`scale`");
+    let max = f.require(r, "max").and_then(|n| r.number(n, "`max`", 1..=100));
+    let min = f.take("min").and_then(|n| r.number(n, "`min`", 0..=100));
+    let mut target =
+        |name: &'static str, allowed| f.take(name).and_then(|n| r.number(n, &format!("`{name}`"), allowed));
+    let (cpu, memory) = (target("cpu", 1..=100), target("memory", 1..=100));
+    let requests = target("requests", 1..=10_000_000);
+    let with_requests = f.take_entry("requests");
+    f.finish(r);
+    if cpu.or(memory).or(requests).is_none() {
+        let hint = "add `cpu: 60`, `memory: 70` (percent) or `requests: 1000` (for each task and minute)";
+        r.fault_hint(node.place, "`scale` needs a metric to follow", hint);
+    }
+    if let Some((key, _)) = with_requests.filter(|_| !has_path) {
+        r.fault(key.place, "`requests` needs a `path`: the load balancer counts them");
+    }
+    let most = max.unwrap_or(COUNT);
+    let least = min.unwrap_or(COUNT.min(most));
+    if least > most {
+        r.fault(node.place, format!("`min` ({least}) is larger than `max` ({most})"));
+    }
+    Scale { min: least, max: most, cpu, memory, requests }
 }
 
 fn health(r: &mut Reader, node: Option<&Node>) -> Health {

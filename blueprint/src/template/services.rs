@@ -5,7 +5,7 @@ use super::{
     internal, network, pascal, reference, security, sub,
 };
 use crate::{
-    manifest::{Image, Manifest, Service},
+    manifest::{Count, Image, Manifest, Scale, Service},
     variables::{self, Source},
 };
 use serde_json::{Value, json};
@@ -134,7 +134,14 @@ fn role(sheet: &mut Sheet, id: &str, policy: &str, statements: Vec<Value>) {
 fn ecs_service(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
     let name = pascal(&service.name);
     let id = format!("{name}Service");
-    let (mut definition, mut count) = (reference(&format!("{name}Task")), json!(service.count));
+    // Without a count, an update of the service keeps the one that auto scaling has set.
+    let (mut definition, mut count) = (
+        reference(&format!("{name}Task")),
+        match service.count {
+            Count::Fixed(count) => json!(count),
+            Count::Scaled(_) => reference("AWS::NoValue"),
+        },
+    );
     if holds(manifest) {
         definition =
             json!({"Fn::If": [format!("{name}IsHeld"), reference(&format!("{name}Runs")), definition]});
@@ -167,6 +174,12 @@ fn ecs_service(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
     if !targets.is_empty() {
         properties["HealthCheckGracePeriodSeconds"] = service.health.grace_s.into();
         properties["LoadBalancers"] = targets.into();
+    }
+    if let Count::Scaled(scale) = service.count {
+        if !holds(manifest) {
+            properties.as_object_mut().map(|p| p.remove("DesiredCount"));
+        }
+        scaling(sheet, manifest, service, scale);
     }
     after.extend(network::ways_out(manifest));
     sheet.add(&id, "AWS::ECS::Service", properties);
@@ -212,6 +225,56 @@ fn configuration(sheet: &mut Sheet, service: &Service) -> Value {
 
 /// More answers with a status from 500 to 599 in a minute fail a deployment. A single one may have another cause.
 const ERRORS_PER_MINUTE: u32 = 10;
+
+/// The scalable target, and a policy of target tracking for each metric.
+fn scaling(sheet: &mut Sheet, manifest: &Manifest, service: &Service, scale: Scale) {
+    let name = pascal(&service.name);
+    let target = format!("{name}Scaling");
+    let (mut min, mut max) = (json!(scale.min), json!(scale.max));
+    if holds(manifest) {
+        // Before the first release command no task may run.
+        let unless_new = |limit: Value| json!({"Fn::If": [format!("{name}IsNew"), 0, limit]});
+        (min, max) = (unless_new(min), unless_new(max));
+    }
+    sheet.add(
+        &target,
+        "AWS::ApplicationAutoScaling::ScalableTarget",
+        json!({
+            "ServiceNamespace": "ecs",
+            "ScalableDimension": "ecs:service:DesiredCount",
+            "ResourceId": sub(format!("service/${{Cluster}}/${{{name}Service.Name}}")),
+            "MinCapacity": min,
+            "MaxCapacity": max,
+        }),
+    );
+    for (metric, goal) in [("Cpu", scale.cpu), ("Memory", scale.memory), ("Requests", scale.requests)] {
+        let Some(goal) = goal else { continue };
+        let predefined = match metric {
+            "Cpu" => json!({"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}),
+            "Memory" => json!({"PredefinedMetricType": "ECSServiceAverageMemoryUtilization"}),
+            _ => json!({
+                "PredefinedMetricType": "ALBRequestCountPerTarget",
+                "ResourceLabel": sub(format!(
+                    "${{LoadBalancer.LoadBalancerFullName}}/${{{name}TargetGroup.TargetGroupFullName}}"
+                )),
+            }),
+        };
+        let properties = json!({
+            "PolicyName": format!("{}-{}", service.name, metric.to_lowercase()),
+            "PolicyType": "TargetTrackingScaling",
+            "ScalingTargetId": reference(&target),
+            "TargetTrackingScalingPolicyConfiguration": {
+                "PredefinedMetricSpecification": predefined,
+                "TargetValue": goal,
+            },
+        });
+        sheet.add(
+            &format!("{name}ScalingBy{metric}"),
+            "AWS::ApplicationAutoScaling::ScalingPolicy",
+            properties,
+        );
+    }
+}
 
 fn allow(action: Value, resource: Value) -> Value {
     json!({"Effect": "Allow", "Action": action, "Resource": resource})

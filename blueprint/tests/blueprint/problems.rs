@@ -45,26 +45,19 @@ fn unknown_key_without_a_similar_one_lists_the_known_keys() {
 #[test]
 fn refuses_unsupported_keys_by_name() {
     check(
-        &with("    scale: { min: 2 }\n    jobs: {}\n    deploy: { alarms: [4xx] }\n"),
+        &with("    jobs: {}\n    deploy: { alarms: [4xx] }\n"),
         expect![[r#"
-            `scale` is not supported yet in service `web`
+            `jobs` is not supported yet in service `web`
              --> escale.yaml:7:5
               |
-            7 |     scale: { min: 2 }
-              |     ^^^^^
-              = leave it out: `count: N` sets a fixed number of tasks
-
-            `jobs` is not supported yet in service `web`
-             --> escale.yaml:8:5
-              |
-            8 |     jobs: {}
+            7 |     jobs: {}
               |     ^^^^
               = leave it out: Escale runs no scheduled tasks
 
             an alarm of `deploy` cannot be `4xx`
-             --> escale.yaml:9:24
+             --> escale.yaml:8:24
               |
-            9 |     deploy: { alarms: [4xx] }
+            8 |     deploy: { alarms: [4xx] }
               |                        ^^^
               = use one of `5xx`
         "#]],

@@ -218,3 +218,41 @@ fn errors_in_dotenv_files_name_the_file_and_the_line() {
     "#]],
     );
 }
+
+#[test]
+fn refuses_scaling_that_follows_nothing_or_contradicts_itself() {
+    check(&with("    count: 3\n    scale: { min: 5, max: 4 }\n"), expect![[r#""#]]);
+    check(
+        "app: a\nservices: { job: { image: x, scale: { cpu: 0, requests: 5, disk: 1 } } }\n",
+        expect![[r#""#]],
+    );
+}
+
+#[test]
+fn scaling_is_a_target_with_a_policy_for_each_metric() {
+    let text = with("    scale: { min: 3, max: 9, cpu: 60, requests: 1000 }\n    release: ./migrate\n")
+        + "environments: { prod: { services.*.scale.min: 5 } }\n";
+    let manifest = Manifest::parse(&text, "escale.yaml").unwrap_or_else(|p| panic!("{}", all(&p)));
+    let of = |manifest: &Manifest| {
+        let template = escale_blueprint::template(manifest).unwrap_or_else(|p| panic!("{}", all(&p)));
+        let resources = template.resources().clone();
+        move |id: &str| resources[id]["Properties"].clone()
+    };
+    let resources = of(&manifest);
+    expect![[r#""#]].assert_eq(&format!("{:#}", resources("WebScaling")));
+    expect![[r#""#]].assert_eq(&format!("{:#}", resources("WebScalingByRequests")));
+    assert_eq!(resources("WebScalingByCpu")["TargetTrackingScalingPolicyConfiguration"]["TargetValue"], 60);
+    assert!(resources("WebScalingByMemory").is_null());
+    // With release commands, only a new service has a count, 0: later ones keep theirs.
+    let count = &resources("WebService")["DesiredCount"]["Fn::If"];
+    assert_eq!((&count[1], &count[2]["Ref"]), (&0.into(), &"AWS::NoValue".into()));
+    let prod = of(&manifest.for_environment("prod").unwrap());
+    assert_eq!(prod("WebScaling")["MinCapacity"]["Fn::If"][2], 5);
+    let plain = Manifest::parse(&with("    scale: { max: 4, memory: 70 }\n"), "escale.yaml").unwrap();
+    let resources = of(&plain);
+    assert!(resources("WebService").get("DesiredCount").is_none());
+    assert_eq!(
+        (&resources("WebScaling")["MinCapacity"], &resources("WebScaling")["MaxCapacity"]),
+        (&2.into(), &4.into())
+    );
+}

@@ -7,7 +7,7 @@ use crate::{
 };
 use bytes::Bytes;
 use escale_base::limits::request as limits;
-use escale_httpguard::{Guard, Limits, Link, Upgrades};
+use escale_httpguard::{Guard, Limits, Link, Stop, Upgrades};
 use escale_service::{Arrival, Body, Entrance, Mount, TlsSession};
 use escale_tls::{Stream, Terminator};
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -19,7 +19,6 @@ use tokio::{
     sync::Semaphore,
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
 
 /// How long a client may take to send its head. A client that never sends one must not keep the connection.
 const HEAD_WITHIN: Duration = Duration::from_millis(limits::HEAD_MS);
@@ -138,7 +137,7 @@ async fn connection(behind: Behind, ends: Ends, stream: Stream) {
         streams: limits::HTTP2_STREAMS,
         window_bytes: Some(limits::HTTP2_WINDOW_BYTES),
     };
-    escale_httpguard::serve(guard, limits, service, CancellationToken::new()).await;
+    escale_httpguard::serve(guard, limits, service, Stop::default()).await;
 }
 
 async fn answer(behind: Behind, incoming: Request<Incoming>, ends: Ends, link: &Arc<Link>) -> Response<Body> {

@@ -67,10 +67,13 @@ impl Trace {
         if matches!(caller.principal, Principal::Anonymous) && notes.denial.is_none() {
             return;
         }
+        let (event_source, kind) = gate.cloud.event_of(target.service.id, operation);
+        if !gate.cloud.keeps(kind, notes.denial.is_some()) && error.is_none() {
+            return;
+        }
         // The record has the code that the client sees, which depends on the service.
         let denied = error.filter(|e| e.code == "AccessDenied");
         let answered = denied.map(|e| escale_wire::access_denied(target, e.message.as_str()));
-        let (event_source, kind) = gate.cloud.event_of(target.service.id, operation);
         let user_agent = parts.headers.get("user-agent").and_then(|v| v.to_str().ok()).unwrap_or_default();
         gate.cloud.record(AuditedCall {
             at: gate.cloud.clock.now(),

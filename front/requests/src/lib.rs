@@ -6,8 +6,11 @@
 //!
 //! This crate has no behaviour. Start at [`ec2::CreateNetworkInterface`]; [`escale_service::Cx::call`] sends one.
 
+pub mod cloudwatch;
 pub mod ec2;
+pub mod ecs;
 pub mod elbv2;
+pub mod iam;
 pub mod logs;
 pub mod rds;
 pub mod route53;
@@ -31,8 +34,11 @@ pub struct Shape {
 
 /// All requests.
 pub const ALL: &[&[Shape]] = &[
+    cloudwatch::SHAPES,
     ec2::SHAPES,
+    ecs::SHAPES,
     elbv2::SHAPES,
+    iam::SHAPES,
     logs::SHAPES,
     rds::SHAPES,
     route53::SHAPES,

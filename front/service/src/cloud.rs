@@ -57,10 +57,14 @@ impl Cloud {
 
     /// Records a call, if calls of its category are recorded.
     pub fn record(&self, call: AuditedCall) {
-        let is_kept = call.kind == EventKind::Management || call.is_denied();
-        if let Some(audit) = self.audit.as_ref().filter(|_| is_kept) {
+        if let Some(audit) = self.audit.as_ref().filter(|_| self.keeps(call.kind, call.is_denied())) {
             audit.record(call);
         }
+    }
+
+    /// Whether calls of this kind are recorded.
+    pub fn keeps(&self, kind: EventKind, is_denied: bool) -> bool {
+        self.audit.is_some() && (kind == EventKind::Management || is_denied)
     }
 
     /// The event source and category of an operation, for the record of calls.

@@ -17,8 +17,9 @@ use crate::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use escale_base::{Clock, PlaneError, error::Context, path::MatchPath};
-use escale_httpguard::{Guard, Limits, Link, Upgrades};
+use escale_httpguard::{Guard, Limits, Link, Stop, Upgrades};
 use escale_lanes::{Acceptor, Lanes};
+use escale_sockets::Kept;
 use escale_tls::{Stream, Terminator, client::Trust};
 use hyper::service::service_fn;
 use std::{
@@ -33,7 +34,6 @@ use std::{
     time::Duration,
 };
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
 
 /// The time a viewer has to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -155,17 +155,18 @@ impl Edge {
         Edge { lanes, ..self }
     }
 
-    /// Serves `listener` until `stop`; requests in progress are completed. `https` is the viewer's scheme.
-    pub async fn serve(&self, listener: TcpListener, https: bool, stop: CancellationToken) {
+    /// Serves `listener` until `stop`. `https` is the viewer's scheme.
+    pub async fn serve(&self, listener: impl Into<Kept<TcpListener>>, https: bool, stop: impl Into<Stop>) {
+        let stop = stop.into();
         let (edge, stopped) = (self.clone(), stop.clone());
         let serve = move |stream, client| {
             let (edge, stop) = (edge.clone(), stopped.clone());
             async move { edge.connection(stream, client, https, stop).await }
         };
-        Acceptor::new(listener).serve(&self.lanes, "edge", &stop, serve).await;
+        Acceptor::new(listener).serve(&self.lanes, "edge", stop.accepts_no_more(), serve).await;
     }
 
-    async fn connection(self, stream: TcpStream, client: SocketAddr, https: bool, stop: CancellationToken) {
+    async fn connection(self, stream: TcpStream, client: SocketAddr, https: bool, stop: Stop) {
         let Some(stream) = self.handshake(stream, https, &stop).await else { return };
         let link: Arc<Link> = Arc::default();
         let guard = Guard::new(stream, link.clone(), Arc::new(()), Upgrades::Never, IDLE_TIMEOUT);
@@ -180,7 +181,7 @@ impl Edge {
 
 impl Edge {
     /// The stream for HTTP. `None`: there is no viewer to answer.
-    async fn handshake(&self, stream: TcpStream, https: bool, stop: &CancellationToken) -> Option<Stream> {
+    async fn handshake(&self, stream: TcpStream, https: bool, stop: &Stop) -> Option<Stream> {
         if !https {
             return Some(Stream::Plain(stream));
         }
@@ -189,7 +190,7 @@ impl Edge {
         };
         let shaken = tokio::select! {
             shaken = escale_tls::accept_by_name(stream, choose) => shaken,
-            () = stop.cancelled() => return None,
+            () = stop.is_now() => return None,
         };
         shaken.inspect_err(|error| tracing::debug!(%error, "a viewer's TLS handshake failed")).ok()
     }

@@ -3,6 +3,7 @@
 use crate::{Answer, Dns, DnsPlane, Kind, OwnSockets, ServerSpec, Sockets as _, Spec, View};
 use async_trait::async_trait;
 use escale_base::{PlaneError, error::Context as _};
+use escale_sockets::Kept;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ pub struct FakeDns {
 }
 
 /// A server with its address, and the sockets that it holds.
-type Held = (ServerSpec, SocketAddr, Option<(UdpSocket, TcpListener)>);
+type Held = (ServerSpec, SocketAddr, Option<(Kept<UdpSocket>, Kept<TcpListener>)>);
 
 #[derive(Default)]
 struct Calls {
@@ -75,7 +76,7 @@ impl Dns for FakeDns {
             // Other networks do not exist, so only a server in the process's own one has sockets.
             None if server.place.is_some() => (server.address, None),
             None => {
-                let (udp, tcp) = OwnSockets.open(None, server.address).await?;
+                let (udp, tcp) = OwnSockets::default().open(None, server.address).await?;
                 let address = udp.local_addr().machine(|| "read the address of a socket".to_owned())?;
                 (address, Some((udp, tcp)))
             }

@@ -17,6 +17,7 @@ static PLANE: LazyLock<DnsPlane> = LazyLock::new(|| {
     let spec = Spec {
         public: zones,
         public_queries_per_second: None,
+        outside: None,
         networks: [("net".to_owned(), resolver)].into(),
     };
     let plane = DnsPlane::new();

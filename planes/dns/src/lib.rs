@@ -31,11 +31,13 @@ pub use spec::{Data, Kind, Record, Resolver, Routing, ServerSpec, Servers, Spec,
 
 use async_trait::async_trait;
 use escale_base::PlaneError;
+use escale_sockets::Kept;
 use hickory_proto::op::ResponseCode;
 use snapshot::Shared;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{SocketAddr, TcpListener, UdpSocket},
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     sync::Arc,
 };
 use tokio::sync::Mutex;
@@ -66,7 +68,7 @@ pub trait Sockets: Send + Sync {
         &self,
         place: Option<&str>,
         address: SocketAddr,
-    ) -> Result<(UdpSocket, TcpListener), PlaneError>;
+    ) -> Result<(Kept<UdpSocket>, Kept<TcpListener>), PlaneError>;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +109,7 @@ pub struct DnsPlane {
 
 impl Default for DnsPlane {
     fn default() -> DnsPlane {
-        DnsPlane::with_sockets(Arc::new(OwnSockets))
+        DnsPlane::with_sockets(Arc::new(OwnSockets::default()))
     }
 }
 
@@ -127,14 +129,29 @@ impl DnsPlane {
     }
 
     /// Serves the view over these sockets until the handle is dropped. Must be called inside a tokio runtime.
-    pub fn serve_on(&self, view: View, udp: UdpSocket, tcp: TcpListener) -> Result<Server, PlaneError> {
+    pub fn serve_on(
+        &self,
+        view: View,
+        udp: impl Into<Kept<UdpSocket>>,
+        tcp: impl Into<Kept<TcpListener>>,
+    ) -> Result<Server, PlaneError> {
         known(&self.shared, &view)?;
-        server::start(view, self.shared.clone(), udp, tcp)
+        server::start(view, self.shared.clone(), udp.into(), tcp.into())
     }
 
     /// The names of the public zones that have an address or an alias, without wildcards and name servers.
     pub fn public_names(&self) -> BTreeSet<String> {
         self.shared.public_names()
+    }
+
+    /// The addresses that resolvers outside have for a name. None if there is no such name, if it is withheld, or if the spec has no
+    /// resolvers outside. Does not ask the zones.
+    pub async fn addresses_outside(&self, name: &str) -> io::Result<Vec<Ipv4Addr>> {
+        let name = value::name(name).map_err(io::Error::other)?;
+        match self.shared.outside(&name) {
+            Some(servers) => upstream::addresses(&servers, &name).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The names of the servers.

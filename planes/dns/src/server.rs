@@ -8,6 +8,7 @@ use crate::snapshot::Shared;
 use crate::spec::View;
 use crate::upstream;
 use escale_base::{PlaneError, error::Context, limits::dns as limits};
+use escale_sockets::Kept;
 use hickory_proto::op::ResponseCode;
 use std::net::SocketAddr;
 use std::sync::{
@@ -49,14 +50,14 @@ impl Server {
 
     /// A handle for sockets that no task reads yet.
     fn idle(
-        udp: std::net::UdpSocket,
-        tcp: std::net::TcpListener,
-    ) -> Result<(Server, UdpSocket, TcpListener), PlaneError> {
+        udp: Kept<std::net::UdpSocket>,
+        tcp: Kept<std::net::TcpListener>,
+    ) -> Result<(Server, Kept<UdpSocket>, Kept<TcpListener>), PlaneError> {
         let place = || "use the DNS sockets".to_owned();
         udp.set_nonblocking(true).machine(place)?;
         tcp.set_nonblocking(true).machine(place)?;
-        let udp = UdpSocket::from_std(udp).machine(place)?;
-        let tcp = TcpListener::from_std(tcp).machine(place)?;
+        let udp = udp.try_map(UdpSocket::from_std).machine(place)?;
+        let tcp = tcp.try_map(TcpListener::from_std).machine(place)?;
         let server = Server {
             udp: udp.local_addr().machine(place)?,
             tcp: tcp.local_addr().machine(place)?,
@@ -104,8 +105,8 @@ struct Subject {
 pub(crate) fn start(
     view: View,
     shared: Arc<Shared>,
-    udp: std::net::UdpSocket,
-    tcp: std::net::TcpListener,
+    udp: Kept<std::net::UdpSocket>,
+    tcp: Kept<std::net::TcpListener>,
 ) -> Result<Server, PlaneError> {
     let (mut server, udp, tcp) = Server::idle(udp, tcp)?;
     let forwards = Arc::new(Semaphore::new(limits::FORWARDS));
@@ -115,7 +116,7 @@ pub(crate) fn start(
     Ok(server)
 }
 
-async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
+async fn udp_loop(subject: Subject, socket: Arc<Kept<UdpSocket>>) {
     let mut buffers = Buffers::new();
     let mut rate = Rate::new();
     let mut waiting = JoinSet::new();
@@ -160,7 +161,7 @@ async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
     }
 }
 
-async fn tcp_loop(subject: Subject, listener: TcpListener) {
+async fn tcp_loop(subject: Subject, listener: Kept<TcpListener>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

@@ -30,6 +30,8 @@ struct Snapshot {
     networks: BTreeMap<String, Arc<Zones>>,
     /// The names that a network's upstream is not asked for.
     withheld: BTreeMap<String, Withheld>,
+    /// The same for `spec.outside`.
+    withheld_outside: Option<Withheld>,
 }
 
 #[derive(Debug)]
@@ -71,7 +73,8 @@ impl Shared {
                 withheld.insert(name.clone(), Withheld::compile(upstream)?);
             }
         }
-        self.snapshot.store(Arc::new(Snapshot { spec, public, networks, withheld }));
+        let withheld_outside = spec.outside.as_ref().map(Withheld::compile).transpose()?;
+        self.snapshot.store(Arc::new(Snapshot { spec, public, networks, withheld, withheld_outside }));
         Ok(())
     }
 
@@ -123,9 +126,22 @@ impl Shared {
     /// The servers to ask for names that no zone contains.
     pub(crate) fn upstream(&self, view: &View) -> Option<Arc<[SocketAddr]>> {
         let View::Network(name) = view else { return None };
-        match &self.snapshot.load().spec.networks.get(name)?.upstream.as_ref()?.servers {
-            Servers::These(servers) => Some(servers.as_slice().into()),
-            Servers::OfHost => Some(self.host.now()),
+        Some(self.servers(&self.snapshot.load().spec.networks.get(name)?.upstream.as_ref()?.servers))
+    }
+
+    /// The servers to ask for a name that the process itself looks up; `None` if it must not be looked up.
+    pub(crate) fn outside(&self, name: &Name) -> Option<Arc<[SocketAddr]>> {
+        let now = self.snapshot.load();
+        if now.withheld_outside.as_ref().is_none_or(|withheld| withheld.has(name)) {
+            return None;
+        }
+        Some(self.servers(&now.spec.outside.as_ref()?.servers))
+    }
+
+    fn servers(&self, servers: &Servers) -> Arc<[SocketAddr]> {
+        match servers {
+            Servers::These(servers) => servers.as_slice().into(),
+            Servers::OfHost => self.host.now(),
         }
     }
 

@@ -11,6 +11,8 @@ pub struct Spec {
     pub public: Vec<Arc<Zone>>,
     /// Answers per second and client of the public view over UDP; `None` means no limit.
     pub public_queries_per_second: Option<u32>,
+    /// Answers for names that the process itself looks up ([`crate::DnsPlane::addresses_outside`]) and no zone contains.
+    pub outside: Option<Upstream>,
     /// A resolver per network, by the network's name.
     pub networks: BTreeMap<String, Resolver>,
 }

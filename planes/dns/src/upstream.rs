@@ -3,22 +3,52 @@
 use crate::message::Question;
 use escale_base::limits::dns as limits;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::{Name, RecordType};
-use std::{io, net::SocketAddr, time::Duration};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UdpSocket};
 
 /// Asks for `name` with the type of `question`: each server once, a single one twice. As the C library does, it asks the
 /// next server if one cannot answer, and otherwise takes the first answer, also a negative one.
 pub(crate) async fn ask(servers: &[SocketAddr], question: &Question, name: &Name) -> io::Result<Message> {
-    let query = Query::query(name.clone(), question.query.query_type());
+    let flags = Flags { dnssec_ok: question.dnssec_ok, checking_disabled: question.checking_disabled };
+    ask_for(servers, name, question.query.query_type(), flags).await
+}
+
+/// The addresses of a name; none if it does not exist or has no IPv4 address.
+pub(crate) async fn addresses(servers: &[SocketAddr], name: &Name) -> io::Result<Vec<Ipv4Addr>> {
+    let answer = ask_for(servers, name, RecordType::A, Flags::default()).await?;
+    match answer.response_code() {
+        ResponseCode::NoError | ResponseCode::NXDomain => {}
+        code => return Err(io::Error::other(format!("the host's resolvers answer {code} for {name}"))),
+    }
+    let address = |record: &Record| match record.data() {
+        RData::A(address) => Some(address.0),
+        _ => None,
+    };
+    // A resolver's answer also has the CNAME records that lead to the addresses.
+    Ok(answer.answers().iter().filter_map(address).collect())
+}
+
+#[derive(Default)]
+struct Flags {
+    dnssec_ok: bool,
+    checking_disabled: bool,
+}
+
+async fn ask_for(servers: &[SocketAddr], name: &Name, kind: RecordType, flags: Flags) -> io::Result<Message> {
+    let query = Query::query(name.clone(), kind);
     let mut edns = Edns::new();
-    edns.set_max_payload(limits::UDP_ANSWER_BYTES as u16).set_dnssec_ok(question.dnssec_ok);
+    edns.set_max_payload(limits::UDP_ANSWER_BYTES as u16).set_dnssec_ok(flags.dnssec_ok);
     let mut message = Message::new();
     message
         .set_op_code(OpCode::Query)
         .set_recursion_desired(true)
-        .set_checking_disabled(question.checking_disabled)
+        .set_checking_disabled(flags.checking_disabled)
         .add_query(query)
         .set_edns(edns);
     let mut last = Err(io::Error::from(io::ErrorKind::TimedOut));

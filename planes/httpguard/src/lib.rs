@@ -16,10 +16,12 @@ mod guard;
 mod head;
 mod idle;
 mod serve;
+mod stop;
 
 pub use guard::{Awaiting, Guard, Link, Upgrades};
 pub use idle::IdleTimer;
 pub use serve::{Limits, serve};
+pub use stop::Stop;
 
 /// Counts the bytes of a connection.
 pub trait Meter: Send + Sync + 'static {

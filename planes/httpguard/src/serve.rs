@@ -1,11 +1,11 @@
 //! One connection, served through a guard.
 
-use crate::Guard;
-use http::Response;
+use crate::{Guard, Stop};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
-    service::HttpService,
+    service::{HttpService, Service, service_fn},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::time::Duration;
@@ -13,7 +13,6 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
 
 /// Limit of header fields in one request.
 const HEADERS: usize = 200;
@@ -38,13 +37,13 @@ impl Default for Limits {
     }
 }
 
-/// Answers the requests of a connection by `service` until the client or an error ends it. After `stop` the requests
-/// in progress are completed and no more are accepted. The service must call [`crate::Link::refusal`] before anything else.
-pub async fn serve<C, S, B>(mut guard: Guard<C>, limits: Limits, service: S, stop: CancellationToken)
+/// Answers the requests of a connection by `service` until the client, an error or `stop` ends it. The service must call [`crate::Link::refusal`] before anything else.
+pub async fn serve<C, S, B>(mut guard: Guard<C>, limits: Limits, service: S, stop: Stop)
 where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: HttpService<Incoming, ResBody = B>,
-    S: hyper::service::Service<http::Request<Incoming>, Response = Response<B>>,
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    <S as Service<Request<Incoming>>>::Error: Into<BoxError>,
     <S as HttpService<Incoming>>::Error: Into<BoxError>,
     <S as HttpService<Incoming>>::Future: Send + 'static,
     B: http_body::Body + Send + 'static,
@@ -70,12 +69,23 @@ where
         tokio::pin!(serving);
         tokio::select! {
             result = serving.as_mut() => result,
-            () = stop.cancelled() => {
+            () = stop.accepts_no_more().cancelled() => {
                 serving.as_mut().graceful_shutdown();
                 serving.await
             }
         }
     } else {
+        let stop = &stop;
+        let service = service_fn(|request| {
+            let answering = service.call(request);
+            async move {
+                let mut answer = answering.await?;
+                if stop.is_draining() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, <S as Service<Request<Incoming>>>::Error>(answer)
+            }
+        });
         let serving = http1::Builder::new()
             .max_headers(HEADERS)
             .timer(TokioTimer::new())
@@ -85,7 +95,7 @@ where
         tokio::pin!(serving);
         tokio::select! {
             result = serving.as_mut() => result,
-            () = stop.cancelled() => {
+            () = stop.is_now() => {
                 serving.as_mut().graceful_shutdown();
                 serving.await
             }

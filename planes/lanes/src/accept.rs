@@ -1,6 +1,7 @@
 //! Accepts connections and gives them to lanes.
 
 use crate::Lanes;
+use escale_sockets::Kept;
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -14,11 +15,11 @@ const CONNECTIONS: usize = 16_384;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A listener whose connections are served by lanes.
-pub struct Acceptor(TcpListener);
+pub struct Acceptor(Kept<TcpListener>);
 
 impl Acceptor {
-    pub fn new(listener: TcpListener) -> Acceptor {
-        Acceptor(listener)
+    pub fn new(listener: impl Into<Kept<TcpListener>>) -> Acceptor {
+        Acceptor(listener.into())
     }
 
     /// Serves each connection on a lane until `stop`, which closes the listener. `name` is for the log.

@@ -5,6 +5,7 @@
 
 use crate::{Forwarder, Namespace, VISITOR};
 use escale_base::{PlaneError, limits};
+use escale_sockets::Keeper;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
@@ -33,8 +34,11 @@ pub async fn forward_by_name(
 
 async fn start(way: Way, listen: SocketAddr, directory: Arc<dyn Directory>) -> Result<Forwarder, PlaneError> {
     let what = "to forward requests by host name";
-    Forwarder::start(listen, what, move |client| connection(client, way.clone(), Arc::clone(&directory)))
-        .await
+    let keeper = way.keeper();
+    Forwarder::start(&keeper, listen, what, move |client| {
+        connection(client, way.clone(), Arc::clone(&directory))
+    })
+    .await
 }
 
 /// The namespace from which hosts are reached.
@@ -46,6 +50,14 @@ pub(crate) enum Way {
 }
 
 impl Way {
+    pub(crate) fn keeper(&self) -> Keeper {
+        match self {
+            Way::Internet(namespace) => namespace.keeper().clone(),
+            #[cfg(test)]
+            Way::Here => Keeper::default(),
+        }
+    }
+
     pub(crate) async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
         match self {
             Way::Internet(namespace) => namespace.tcp_connect_from((VISITOR, 0).into(), to).await,

@@ -30,8 +30,11 @@ pub async fn forward_by_server_name(
 
 async fn start(way: Way, listen: SocketAddr, directory: Arc<dyn Directory>) -> Result<Forwarder, PlaneError> {
     let what = "to forward TLS by server name";
-    Forwarder::start(listen, what, move |client| connection(client, way.clone(), Arc::clone(&directory)))
-        .await
+    let keeper = way.keeper();
+    Forwarder::start(&keeper, listen, what, move |client| {
+        connection(client, way.clone(), Arc::clone(&directory))
+    })
+    .await
 }
 
 async fn connection(mut client: TcpStream, way: Way, directory: Arc<dyn Directory>) -> io::Result<()> {

@@ -8,6 +8,7 @@ use crate::{
     ruleset::{Chain, Map, Ruleset},
     spec::*,
 };
+use escale_base::limits;
 use ipnet::Ipv4Net;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -60,6 +61,10 @@ pub(crate) fn router(spec: &VpcSpec) -> Ruleset {
     set
 }
 
+/// A connection through a NAT gateway ends after this long without a packet. The sender gets a reset for its next one, and the far end
+/// nothing: <https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html>.
+pub(crate) const NAT_IDLE_SECS: u32 = 350;
+
 /// The table in a NAT gateway's own namespace: it forwards for the network, under the gateway's address.
 pub(crate) fn nat(cidr: Ipv4Net, address: Ipv4Addr) -> Ruleset {
     let mut set = Ruleset::default();
@@ -75,6 +80,9 @@ pub(crate) fn nat(cidr: Ipv4Net, address: Ipv4Addr) -> Ruleset {
             "type filter hook forward priority 0; policy drop;",
             vec![
                 "ct state established,related accept".into(),
+                // The middle of a connection that timed out ([`NAT_IDLE_SECS`]).
+                "ct state new tcp flags & (fin | syn | rst | ack) != syn reject with tcp reset".into(),
+                format!("ct state new meter flows {{ ip saddr ct count over {} }} drop", limits::egress::PER_TASK),
                 format!("ct state new ip saddr {cidr} accept"),
             ],
         ),

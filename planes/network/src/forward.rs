@@ -1,7 +1,8 @@
 //! Forwards TCP from the host's loopback into a namespace, so that the host needs no route.
 
-use crate::{Namespace, VISITOR};
+use crate::{Namespace, VISITOR, namespace};
 use escale_base::{PlaneError, error::Context as _, limits};
+use escale_sockets::{Keeper, Kept, Transport};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::copy_bidirectional,
@@ -30,7 +31,8 @@ pub async fn forward(
     target: SocketAddr,
 ) -> Result<Forwarder, PlaneError> {
     let what = format!("to forward to {target}");
-    Forwarder::start(listen, &what, move |client| {
+    let keeper = internet.keeper().clone();
+    Forwarder::start(&keeper, listen, &what, move |client| {
         let internet = internet.clone();
         async move { splice(client, internet.tcp_connect_from((VISITOR, 0).into(), target).await?).await }
     })
@@ -44,7 +46,7 @@ where
     C: Fn() -> F + Send + 'static,
     F: Future<Output = io::Result<TcpStream>> + Send + 'static,
 {
-    Forwarder::start(listen, "to forward connections", move |client| {
+    Forwarder::start(&Keeper::default(), listen, "to forward connections", move |client| {
         let server = connect();
         async move { splice(client, server.await?).await }
     })
@@ -53,6 +55,7 @@ where
 
 impl Forwarder {
     pub(crate) async fn start<H, F>(
+        keeper: &Keeper,
         listen: SocketAddr,
         what: &str,
         handle: H,
@@ -66,7 +69,9 @@ impl Forwarder {
                 "cannot listen on {listen} {what}: it is not a loopback address"
             )));
         }
-        let listener = TcpListener::bind(listen).await.machine(|| format!("listen on {listen} {what}"))?;
+        let listener = keeper.open_here(Transport::Tcp, listen, || namespace::listen(listen)?.into_std());
+        let listener = listener.and_then(|listener| listener.try_map(TcpListener::from_std));
+        let listener = listener.machine(|| format!("listen on {listen} {what}"))?;
         let local =
             listener.local_addr().machine(|| format!("read the local address of the listener {listen}"))?;
         let (closing, closed) = (CancellationToken::new(), CancellationToken::new());
@@ -103,8 +108,12 @@ impl Drop for Forwarder {
 
 /// Passes every connection to `handle`, a limited number at a time; they end with this future. After `closing` it accepts no
 /// further connections.
-async fn serve<H, F>(listener: TcpListener, handle: H, closing: CancellationToken, closed: CancellationToken)
-where
+async fn serve<H, F>(
+    listener: Kept<TcpListener>,
+    handle: H,
+    closing: CancellationToken,
+    closed: CancellationToken,
+) where
     H: Fn(TcpStream) -> F,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {

@@ -10,6 +10,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use escale_base::{PlaneError, error::Context as _};
+use escale_sockets::Keeper;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -64,15 +65,28 @@ impl KernelNetwork {
 
 /// The namespaces of the networks below a directory, for processes other than the one whose [`KernelNetwork`] keeps them.
 #[derive(Clone, Debug)]
-pub struct Namespaces(PathBuf);
+pub struct Namespaces {
+    root: PathBuf,
+    keeper: Keeper,
+}
 
 impl Namespaces {
     pub fn of(state_dir: &Path) -> Namespaces {
-        Namespaces(root_of(state_dir))
+        Namespaces { root: root_of(state_dir), keeper: Keeper::default() }
+    }
+
+    /// Listening sockets are opened by this keeper.
+    #[must_use]
+    pub fn kept_by(self, keeper: Keeper) -> Namespaces {
+        Namespaces { keeper, ..self }
+    }
+
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
     pub fn open(&self, place: &Place) -> Result<Namespace, PlaneError> {
-        existing(&self.0, place)
+        Ok(existing(&self.root, place)?.kept_by(self.keeper.clone()))
     }
 }
 

@@ -33,7 +33,7 @@ mod spec;
 
 pub use by_name::{Directory, forward_by_name};
 pub use by_server_name::forward_by_server_name;
-pub use egress::{Egress, EgressCounts, EgressSpec};
+pub use egress::{Egress, EgressCounts, EgressSpec, Outside};
 pub use fake::FakeNetwork;
 pub use forward::{Forwarder, forward, forward_each};
 pub use host_web::{HostWeb, HostWebSpec, LoopbackWeb};

@@ -4,6 +4,7 @@
 //! microseconds, so sockets in any namespace belong to the daemon's own process. It needs no fork and no helper.
 
 use escale_base::{PlaneError, error::Context as _};
+use escale_sockets::{Keeper, Kept, Transport};
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
@@ -13,7 +14,10 @@ use std::{
     fs::{self, File},
     io,
     net::SocketAddr,
-    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
@@ -32,6 +36,7 @@ const BACKLOG: u32 = 1024;
 pub struct Namespace {
     inside: Inside,
     path: Arc<PathBuf>,
+    keeper: Keeper,
 }
 
 #[derive(Clone, Debug)]
@@ -53,14 +58,41 @@ impl Namespace {
 
     /// Listens in the namespace. `addr` must be one of its addresses, or unspecified for all of them.
     pub async fn tcp_listen(&self, addr: SocketAddr) -> Result<TcpListener, PlaneError> {
-        let listen = |addr| {
-            let socket = TcpSocket::new_v4()?;
-            // A restarted daemon must not wait until the connections of the last one have left TIME_WAIT.
-            socket.set_reuseaddr(true)?;
-            socket.bind(addr)?;
-            socket.listen(BACKLOG)
-        };
         self.receive(addr, listen).machine(|| format!("listen on {addr} in {}", self.path.display()))
+    }
+
+    /// As [`Namespace::tcp_listen`], a listener that the keeper keeps.
+    pub fn keep_tcp(&self, addr: SocketAddr) -> io::Result<Kept<TcpListener>> {
+        let open = || self.receive(addr, listen)?.into_std();
+        let kept = self.keeper.open(Transport::Tcp, || self.inode(), addr, open)?;
+        kept.try_map(TcpListener::from_std)
+    }
+
+    /// As [`Namespace::udp_bind`], a socket that the keeper keeps. It does not block.
+    pub fn keep_udp(&self, addr: SocketAddr) -> io::Result<Kept<std::net::UdpSocket>> {
+        let bind = || {
+            let socket = self.receive(addr, std::net::UdpSocket::bind)?;
+            socket.set_nonblocking(true)?;
+            Ok(socket)
+        };
+        self.keeper.open(Transport::Udp, || self.inode(), addr, bind)
+    }
+
+    /// The keeper of the sockets of [`Namespace::keep_tcp`] and [`Namespace::keep_udp`], and of the process's own.
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    pub(crate) fn kept_by(self, keeper: Keeper) -> Namespace {
+        Namespace { keeper, ..self }
+    }
+
+    /// The kernel's number of the namespace.
+    fn inode(&self) -> io::Result<u64> {
+        match &self.inside {
+            Inside::Kernel(file) => Ok(file.metadata()?.ino()),
+            Inside::Memory => Ok(0),
+        }
     }
 
     /// Connects from the namespace. Returns the plain I/O error, because health checks and proxies distinguish its kinds;
@@ -170,11 +202,12 @@ impl Namespace {
     }
 
     pub(crate) fn in_memory(path: PathBuf) -> Namespace {
-        Namespace { inside: Inside::Memory, path: Arc::new(path) }
+        Namespace { inside: Inside::Memory, path: Arc::new(path), keeper: Keeper::default() }
     }
 
     fn in_kernel(file: File, path: &Path) -> Namespace {
-        Namespace { inside: Inside::Kernel(Arc::new(file)), path: Arc::new(path.to_owned()) }
+        let inside = Inside::Kernel(Arc::new(file));
+        Namespace { inside, path: Arc::new(path.to_owned()), keeper: Keeper::default() }
     }
 
     /// Creates a namespace that will be pinned at `path`. It is not pinned yet, so a crash before [`Namespace::pin`]
@@ -240,6 +273,15 @@ impl Namespace {
             Err(e) => Err(e).machine(what),
         }
     }
+}
+
+/// In the namespace of the calling thread.
+pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restarted daemon must not wait until the connections of the last one have left TIME_WAIT.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
 }
 
 /// The result of a program.

@@ -384,7 +384,9 @@ impl Router {
 async fn set_up_nat(inside: &Namespace, spec: &VpcSpec, interface: &Interface) -> Result<(), PlaneError> {
     let script = firewall::nat(spec.cidr, interface.address).script(None).script;
     let what = || format!("set up address translation in interface '{}'", interface.name);
-    inside.run("nft", &["-f", "-"], script).await?.good(what).map(drop)
+    inside.run("nft", &["-f", "-"], script).await?.good(what)?;
+    // The table's rules have loaded connection tracking.
+    inside.set(&[("netfilter/nf_conntrack_tcp_timeout_established", &firewall::NAT_IDLE_SECS.to_string())])
 }
 
 /// Unpins every namespace below a directory, and removes the directory.

@@ -14,6 +14,7 @@ mod digest;
 mod error;
 mod fake;
 mod files;
+mod hot;
 mod index;
 mod rules;
 pub mod spec;

@@ -1,6 +1,7 @@
 //! The real store: files for the bytes, an index for the objects.
 
 use crate::files::{self, Files, Intake, Segment, Stored};
+use crate::hot::{Hot, Small};
 use crate::index::{self, Index, NewObject, ObjectRow, Tx};
 use crate::{
     Body, Bucket, Complete, Copy, Delete, Deleted, Error, Got, Labels, List, ListUploads, ListVersions,
@@ -22,6 +23,7 @@ struct Inner {
     settings: Settings,
     index: Arc<Index>,
     files: Arc<Files>,
+    hot: Hot,
     receiving: Semaphore,
     /// Locked for as long as the store exists; the lock ends with the process.
     lock: File,
@@ -49,7 +51,14 @@ impl Store {
         let files = Arc::new(Files::open(root, settings.durability)?);
         let index = Index::open(&root.join("index.sqlite"), settings.durability, files.clone())?;
         let receiving = Semaphore::new(settings.limits.bodies);
-        let store = Store(Arc::new(Inner { settings, index: Arc::new(index), files, receiving, lock }));
+        let store = Store(Arc::new(Inner {
+            settings,
+            index: Arc::new(index),
+            files,
+            hot: Hot::default(),
+            receiving,
+            lock,
+        }));
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let store = store.clone();
             runtime.spawn(async move {
@@ -254,12 +263,26 @@ impl Objects for Store {
     }
 
     async fn head(&self, bucket: &str, key: &str, version: Option<&VersionId>) -> Result<Object> {
+        if version.is_none()
+            && let Some(small) = self.0.hot.get(bucket, key, self.0.index.commits())
+        {
+            return Ok(small.object.clone());
+        }
         let ((bucket, key), version) = (owned(bucket, key), version.cloned());
         self.read(move |sql| Ok(index::object(sql, &bucket, &key, version.as_ref())?.object)).await
     }
 
     async fn get(&self, bucket: &str, key: &str, read: Read) -> Result<Got> {
+        // Before the index is read: a commit meanwhile makes the entry old.
+        let commits = self.0.index.commits();
+        let is_newest = read.version.is_none() && read.part.is_none();
+        if let Some(small) = self.0.hot.get(bucket, key, commits).filter(|_| is_newest) {
+            let range = rules::resolve_range(read.range, small.object.entry.size_bytes)?;
+            let bytes = small.bytes.slice(range.start as usize..range.end as usize);
+            return Ok(Got { object: small.object.clone(), range, body: crate::body(bytes) });
+        }
         let ((bucket, key), files) = (owned(bucket, key), self.0.files.clone());
+        let name = owned(&bucket, &key);
         let look = move |sql: &Connection| {
             let _look = files.look();
             // One snapshot: a row and its content must not be read on different sides of a commit.
@@ -276,6 +299,11 @@ impl Objects for Store {
             Ok((row.object, range, pieces, pins))
         };
         let (object, range, pieces, pins) = self.read(look).await?;
+        if let ([Segment::Bytes(bytes)], true) = (&pieces[..], is_newest && object.parts.is_none())
+            && bytes.len() as u64 == object.entry.size_bytes
+        {
+            self.0.hot.keep(name, commits, Small { object: object.clone(), bytes: bytes.clone() });
+        }
         Ok(Got { object, range, body: files::stream(pins, pieces) })
     }
 

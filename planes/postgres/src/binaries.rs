@@ -1,5 +1,6 @@
 //! Finds PostgreSQL's programs, and the user that runs them.
 
+use crate::spec::Release;
 use escale_base::{
     PlaneError,
     error::Context,
@@ -123,6 +124,13 @@ fn version_of(program: &Path) -> Option<u32> {
     let text = String::from_utf8_lossy(&answer.stdout).into_owned();
     let number = text.split_once("(PostgreSQL) ")?.1;
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)` is 15.14.
+pub(crate) fn release_of(program: &Path) -> Option<Release> {
+    let answer = Command::new(program).arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+    text.split_once("(PostgreSQL) ")?.1.parse().ok()
 }
 
 /// The programs of one major version.

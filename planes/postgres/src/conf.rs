@@ -5,6 +5,7 @@ use crate::{
     binaries::RunAs,
     record::Record,
     spec::{DatabaseSpec, NodeSpec, Protection, REPLICATOR, SUPERVISOR},
+    wal::archive_command,
 };
 use std::{collections::BTreeMap, path::Path};
 
@@ -68,6 +69,15 @@ pub(crate) fn server(
     put("fsync", "on");
     put("full_page_writes", "on");
     put("synchronous_commit", "on");
+    // Set always, since a change needs a restart. Without an archive the command does nothing.
+    put("archive_mode", "always");
+    match &spec.archive {
+        Some(archive) => {
+            put("archive_command", &archive_command(&spec.name, &node.name));
+            put("archive_timeout", &archive.timeout_secs.to_string());
+        }
+        None => put("archive_command", "true"),
+    }
     put("password_encryption", "scram-sha-256");
     put("logging_collector", "on");
     put("log_directory", "../log");

@@ -7,21 +7,31 @@
 //! failover need not reach the old primary, which may be frozen or cut off; it is killed nevertheless, as soon as possible.
 
 use crate::{
+    conf,
     plane::Inner,
     process::{self, Process},
-    record::Record,
+    record::{Record, replace_if},
     session::Session,
     spec::*,
     steps::until,
 };
 use escale_base::{PlaneError, Timestamp, error::Context};
 use rustix::process::Signal;
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// A standby that has not answered after this time cannot take over.
 const STANDBY_ANSWERS: Duration = Duration::from_secs(1);
+/// A server that still recovers after this time is asked again. A repetition has no effect on a promotion that has begun.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+const RECOVERS: &str = "select pg_is_in_recovery()";
 /// Promotion replays WAL that the standby has received and not yet applied.
 const PROMOTION: Duration = Duration::from_secs(60);
+
+/// Writing the primary's settings; its disk has just committed a heartbeat.
+const DISARM: Duration = Duration::from_secs(2);
 
 impl Inner {
     pub(crate) async fn failover(&self, database: &str, away_from: &str) -> Result<Failover, PlaneError> {
@@ -34,7 +44,7 @@ impl Inner {
                 let what = format!("cannot fail over database '{database}': it has no standby");
                 return Err(PlaneError::asked(what));
             }
-            let session = self.hand_over(database, &mut record, Reason::Requested).await?;
+            let session = self.hand_over(database, &mut record, Reason::Requested, None).await?;
             fenced_ms = ms(begun);
             self.promote(database, &mut record, Some(session), false).await?;
         } else {
@@ -43,12 +53,13 @@ impl Inner {
         Ok(Failover { fenced_ms, promoted_ms: ms(begun) })
     }
 
-    /// Replaces a primary that the observers have lost, if it still is the one of this epoch.
+    /// Replaces a primary that the observers have lost, if it still is the one of this epoch. `session`: one on its standby, if it is open.
     pub(crate) async fn replace_primary(
         &self,
         database: &str,
         epoch: u64,
         reason: Reason,
+        session: Option<Session>,
     ) -> Result<(), PlaneError> {
         let _one = self.seize(database).await;
         let mut record = self.record(database)?;
@@ -57,7 +68,7 @@ impl Inner {
             return Ok(());
         }
         tracing::warn!(database, primary = record.primary, ?reason, "the primary is lost and is replaced");
-        let session = self.hand_over(database, &mut record, reason).await?;
+        let session = self.hand_over(database, &mut record, reason, session).await?;
         self.promote(database, &mut record, Some(session), false).await
     }
 
@@ -67,6 +78,7 @@ impl Inner {
         database: &str,
         record: &mut Record,
         reason: Reason,
+        prepared: Option<Session>,
     ) -> Result<Session, PlaneError> {
         let started = self.config.clock.now();
         let standby = record.standby().map(|n| n.name.clone()).unwrap_or_default();
@@ -78,8 +90,11 @@ impl Inner {
         }
         // Before the record names it: without a working standby the database would be down afterwards.
         let answer = async {
-            let session = self.session(database, &standby, record.port).await?;
-            let recovers = session.value::<bool>("select pg_is_in_recovery()").await?;
+            let session = match prepared {
+                Some(session) => session,
+                None => self.session(database, &standby, record.port).await?,
+            };
+            let recovers = session.value::<bool>(RECOVERS).await?;
             Ok::<_, PlaneError>(Some(session).filter(|_| recovers))
         };
         let session = tokio::time::timeout(STANDBY_ANSWERS, answer).await;
@@ -111,21 +126,15 @@ impl Inner {
             Some(session) => session,
             None => self.session(database, &node, record.port).await?,
         };
-        let recovering = "select pg_is_in_recovery()";
-        if session.value::<bool>(recovering).await? {
-            let file = data.join("promote");
-            std::fs::write(&file, b"").machine(what)?;
-            let owner = (Some(self.user.uid.as_raw()), Some(self.user.gid.as_raw()));
-            std::os::unix::fs::chown(&file, owner.0, owner.1).machine(what)?;
-            server.signal(Signal::USR1);
+        let recovers = session.value::<bool>(RECOVERS).await?;
+        if recovers {
+            self.ask_to_promote(&server, &data).machine(what)?;
         }
         if let Some(old) = record.standby().filter(|n| record.rebuild.contains(&n.name)) {
             process::condemn(self.data(database, &old.name));
         }
-        let writes = until!(PROMOTION, session.value::<bool>(recovering).await.ok().filter(|r| !r));
-        if writes.is_none() {
-            let what = format!("cannot {}", what());
-            return Err(PlaneError::machine(what).because("it is still replaying WAL"));
+        if recovers {
+            self.await_promotion(database, record, &server, session).await?;
         }
         if let Some(moved) = record.moving.take() {
             record.save(&self.dir(database))?;
@@ -135,6 +144,111 @@ impl Inner {
             let event = Event::FailedOver { database, from, to, epoch, reason, started, finished, resumed };
             self.report(event).await;
         }
+        Ok(())
+    }
+
+    /// The file has its owner before it has its name: the server may look for it, and remove it, at any time.
+    fn ask_to_promote(&self, server: &Process, data: &Path) -> std::io::Result<()> {
+        let (next, file) = (data.join("promote.next"), data.join("promote"));
+        std::fs::write(&next, b"")?;
+        std::os::unix::fs::chown(&next, Some(self.user.uid.as_raw()), Some(self.user.gid.as_raw()))?;
+        std::fs::rename(&next, &file)?;
+        server.signal(Signal::USR1);
+        Ok(())
+    }
+
+    /// Waits until the new primary accepts writes. A session that breaks meanwhile is opened again, and a request that the server
+    /// has not taken is repeated; a server that ends is an error at once. The caller holds the database's lock.
+    async fn await_promotion(
+        &self,
+        database: &str,
+        record: &Record,
+        server: &Process,
+        session: Session,
+    ) -> Result<(), PlaneError> {
+        let node = &record.primary;
+        let cannot = |why: &str| {
+            let what = format!("cannot promote node '{node}' of database '{database}'");
+            PlaneError::machine(what).because(why)
+        };
+        let (mut session, mut asked) = (Some(session), Instant::now());
+        let promoted = until!(PROMOTION, {
+            let answer = match &session {
+                Some(open) => open.value::<bool>(RECOVERS).await,
+                None => match self.session(database, node, record.port).await {
+                    Ok(open) => session.insert(open).value::<bool>(RECOVERS).await,
+                    Err(error) => Err(error),
+                },
+            };
+            match answer {
+                Ok(false) => Some(true),
+                _ if !server.lives() => Some(false),
+                Ok(true) => {
+                    if asked.elapsed() > ASK_AGAIN {
+                        tracing::warn!(
+                            database,
+                            node,
+                            "the standby is still recovering and is asked to promote again"
+                        );
+                        let data = self.data(database, node);
+                        self.ask_to_promote(server, &data).machine(|| format!("promote node '{node}'"))?;
+                        asked = Instant::now();
+                    }
+                    None
+                }
+                Err(error) => {
+                    tracing::warn!(database, node, %error, "the session on the promoted server is opened again");
+                    session = None;
+                    None
+                }
+            }
+        });
+        match promoted {
+            Some(true) => Ok(()),
+            Some(false) => Err(cannot("its server has ended")),
+            None => Err(cannot("it is still replaying WAL")),
+        }
+    }
+
+    /// Records first that the standby may no longer be promoted; only then do commits stop waiting.
+    pub(crate) async fn disarm(&self, database: &str, record: &mut Record) -> Result<(), PlaneError> {
+        let dir = self.dir(database);
+        record.protection = Protection::Alone;
+        record.save(&dir)?;
+        let (epoch, node, user) = (record.epoch, self.node_dir(database, &record.primary), self.user.clone());
+        // On another thread, because the disk may be stuck. It may then get here after a failover: a primary of an earlier
+        // epoch waits for its standby forever.
+        let written = tokio::task::spawn_blocking(move || {
+            let path = node.join("postgresql.conf");
+            let text = std::fs::read_to_string(&path).machine(|| format!("read {}", path.display()))?;
+            let is_current = || {
+                let now = Record::load(&dir).ok().flatten();
+                now.is_some_and(|r| r.epoch == epoch && r.protection == Protection::Alone)
+            };
+            replace_if(&path, conf::alone(&text).as_bytes(), Some(&user), is_current)
+                .machine(|| format!("write {}", path.display()))?;
+            if let Some(server) = Process::server_of(&node.join("data")) {
+                server.signal(Signal::HUP);
+            }
+            Ok(())
+        });
+        let written = tokio::time::timeout(DISARM, written).await;
+        let late = || {
+            PlaneError::machine(format!("the settings of database '{database}' could not be written in time"))
+        };
+        written.map_err(|_| late())?.plane(|| "write the settings of the primary".into())?
+    }
+
+    /// Lets the primary go on without its standby, which flushes nothing, if it still is the one of this epoch.
+    pub(crate) async fn give_up_standby(&self, database: &str, epoch: u64) -> Result<(), PlaneError> {
+        let _one = self.seize(database).await;
+        let mut record = self.record(database)?;
+        let Some(standby) = record.standby().map(|n| n.name.clone()) else { return Ok(()) };
+        if record.epoch != epoch || record.protection == Protection::Alone || self.is_planned(database) {
+            return Ok(());
+        }
+        self.disarm(database, &mut record).await?;
+        self.report(Event::Degraded { database: database.to_owned(), standby }).await;
         Ok(())
     }
 

@@ -36,6 +36,7 @@ struct State {
     snapshots: BTreeMap<String, Snapshot>,
     /// Faults of nodes whose database does not exist yet.
     early: BTreeMap<(String, String), Fault>,
+    installed: Option<Release>,
     pids: u32,
 }
 
@@ -46,7 +47,12 @@ struct Database {
     nodes: BTreeMap<String, Node>,
     /// The number of the last row.
     written: u64,
+    archived: Option<ArchiveSeen>,
+    installed: Release,
 }
+
+/// The release that the fake has until [`FakePostgres::install`].
+const FIRST: Release = Release(15, 1);
 
 /// What plans cannot see: how a node of the fake is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +80,7 @@ struct Node {
     written: Option<Settings>,
     started_with: Settings,
     timeline: u32,
+    release: Release,
 }
 
 /// Parameters, whether it is the primary, and whether commits wait.
@@ -123,6 +130,13 @@ impl FakePostgres {
             self.report(Event::NodeDied { database: database.to_owned(), node: node.to_owned(), pid });
         }
         self.decide(database, d);
+    }
+
+    /// A newer package on the machine: servers that start from now on run it.
+    pub fn install(&self, release: Release) {
+        let mut state = self.state();
+        state.installed = Some(release);
+        state.databases.values_mut().for_each(|d| d.installed = release);
     }
 
     pub fn heal(&self, database: &str, node: &str) {
@@ -280,17 +294,19 @@ impl Postgres for FakePostgres {
             return Err(PlaneError::asked(format!("there is no snapshot '{snapshot}'")));
         }
         let run = (state.pid(), self.clock.now());
-        let State { databases, early, .. } = &mut *state;
+        let State { databases, early, installed, .. } = &mut *state;
         let database = databases.entry(spec.name.clone()).or_insert_with(|| Database::new(spec));
         for node in &spec.nodes {
             if let Some(fault) = early.remove(&(spec.name.clone(), node.name.clone())) {
                 at(&mut database.nodes, &node.name).fault = Some(fault);
             }
         }
+        database.installed = installed.unwrap_or(FIRST);
         let (record, asked) = (&mut database.record, spec.nodes.iter());
         let known = |name: &str| spec.node(name).is_some();
         let leaving: Vec<NodeRecord> = record.nodes.iter().filter(|n| !known(&n.name)).cloned().collect();
         record.running = spec.running;
+        record.archive = spec.archive;
         let asked = asked.map(NodeRecord::from);
         record.nodes = asked.chain(leaving).collect();
         let step = plan::next(spec, &database.record, &database.seen(spec));
@@ -315,7 +331,22 @@ impl Postgres for FakePostgres {
         Ok(step)
     }
 
+    async fn primary_matches(&self, spec: &DatabaseSpec) -> Result<bool, PlaneError> {
+        let state = self.state();
+        let database = state.databases.get(&spec.name);
+        Ok(database.is_some_and(|d| plan::primary_matches(spec, &d.record, &d.seen(spec))))
+    }
+
     async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError> {
+        let (mut state, now) = (self.state(), self.clock.now());
+        let has_base = state.snapshots.values().any(|s| s.database == name);
+        if let Some(d) = state.databases.get_mut(name) {
+            // A fake server archives each commit at once.
+            let latest = has_base.then_some(now);
+            let seen = ArchiveSeen { latest, failing_since: None, waiting_bytes: 0 };
+            d.archived = d.record.archive.map(|_| seen);
+        }
+        drop(state);
         Ok(self.state().databases.get(name).map(|d| d.observed(name)))
     }
 
@@ -349,9 +380,11 @@ impl Postgres for FakePostgres {
     async fn restart(&self, name: &str, asked_at: Timestamp) -> Result<(), PlaneError> {
         let mut state = self.state();
         let run = (state.pid(), self.clock.now());
+        let installed = state.installed.unwrap_or(FIRST);
         for node in state.database(name)?.nodes.values_mut() {
             if node.running.is_some_and(|(_, since)| since < asked_at) {
                 node.running = Some(run);
+                node.release = installed;
                 node.started_with = node.written.clone().unwrap_or_default();
             }
         }
@@ -379,6 +412,64 @@ impl Postgres for FakePostgres {
     async fn delete_snapshot(&self, snapshot: &str) -> Result<(), PlaneError> {
         self.state().snapshots.remove(snapshot);
         Ok(())
+    }
+
+    async fn copy_snapshot(&self, from: &str, to: &str) -> Result<Snapshot, PlaneError> {
+        check_name("snapshot", to)?;
+        let mut state = self.state();
+        let found = state.snapshots.get(from).cloned();
+        let found = found.ok_or_else(|| PlaneError::asked(format!("there is no snapshot '{from}'")))?;
+        let made = Snapshot { name: to.to_owned(), ..found };
+        Ok(state.snapshots.entry(to.to_owned()).or_insert(made).clone())
+    }
+
+    async fn upgrade(&self, name: &str) -> Result<bool, PlaneError> {
+        let mut state = self.state();
+        let run = (state.pid(), self.clock.now());
+        let d = state.database(name)?;
+        let (observed, primary) = (d.observed(name), d.record.primary.clone());
+        let standby = d.record.standby().map(|n| n.name.clone());
+        let is_old = |node: &str| observed.is_outdated(node);
+        if !is_old(&primary) && !standby.as_deref().is_some_and(is_old) {
+            return Ok(false);
+        }
+        let restarted = match standby {
+            Some(_) if d.record.protection != Protection::Protected => {
+                let what = format!("cannot upgrade database '{name}': its standby is not in sync");
+                return Err(PlaneError::machine(what));
+            }
+            Some(standby) if is_old(&standby) => standby,
+            Some(_) => {
+                self.move_primary(name, d, Reason::Requested);
+                return Ok(true);
+            }
+            None => primary,
+        };
+        let installed = d.installed;
+        let node = at(&mut d.nodes, &restarted);
+        (node.running, node.release) = (Some(run), installed);
+        Ok(true)
+    }
+
+    /// Its servers write nothing.
+    async fn log(
+        &self,
+        name: &str,
+        node: &str,
+        after: Option<LogPlace>,
+        _: usize,
+    ) -> Result<LogChunk, PlaneError> {
+        self.state().database(name)?.record.node(node)?;
+        let next = after.unwrap_or(LogPlace { file: "postgresql-00.log".into(), offset: 0 });
+        Ok(LogChunk { lines: vec![], next })
+    }
+
+    async fn trim(&self, name: &str, oldest_snapshot: Option<&str>) -> Result<(), PlaneError> {
+        check_name("database", name)?;
+        match oldest_snapshot.filter(|s| !self.state().snapshots.contains_key(*s)) {
+            Some(snapshot) => Err(PlaneError::asked(format!("there is no snapshot '{snapshot}'"))),
+            None => Ok(()),
+        }
     }
 
     async fn delete(&self, name: &str, final_snapshot: Option<&str>) -> Result<(), PlaneError> {

@@ -1,5 +1,5 @@
 //! PostgreSQL servers from installed binaries: a single one, or a primary and a synchronous standby in two
-//! places, with fenced failover, snapshots and restore.
+//! places, with fenced failover, snapshots, an archive of WAL and restore to a point in time.
 //!
 //! It is declarative: [`Postgres::ensure`] takes the desired state ([`DatabaseSpec`]), compares it with the actual
 //! state, and takes idempotent [`Step`]s until both agree; it may be dropped or the daemon killed anywhere.
@@ -9,8 +9,10 @@
 //! row, and makes no network: the caller provides namespaces and addresses.
 //!
 //! Start at [`DatabaseSpec`], then `plan.rs` (the next step, pure), `steps.rs` (how steps are taken), `verdict.rs` (which
-//! server is lost, pure), `failover.rs` (how a primary is replaced).
+//! server is lost, pure), `failover.rs` (how a primary is replaced), `wal.rs` and
+//! `recovery.rs` (the archive).
 
+mod archive;
 mod binaries;
 mod conf;
 mod failover;
@@ -21,14 +23,18 @@ mod plan;
 mod plane;
 mod process;
 mod record;
+mod recovery;
 mod scram;
+mod server_log;
 mod session;
 mod shared_memory;
 mod spec;
 mod steps;
 mod storage;
 mod supervise;
+mod upgrade;
 mod verdict;
+mod wal;
 
 pub use binaries::Installed;
 pub use fake::{FakePostgres, Fault};
@@ -58,6 +64,9 @@ pub trait Postgres: Send + Sync {
         Ok(())
     }
 
+    /// Whether the primary matches the spec, whatever the state of its standby.
+    async fn primary_matches(&self, spec: &DatabaseSpec) -> Result<bool, PlaneError>;
+
     /// `None` when the database does not exist.
     async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError>;
 
@@ -77,6 +86,25 @@ pub trait Postgres: Send + Sync {
     async fn snapshots(&self) -> Result<Vec<Snapshot>, PlaneError>;
 
     async fn delete_snapshot(&self, snapshot: &str) -> Result<(), PlaneError>;
+
+    /// Makes a copy of a snapshot, which does not depend on it. If one of that name exists, it is returned.
+    async fn copy_snapshot(&self, from: &str, to: &str) -> Result<Snapshot, PlaneError>;
+
+    /// Takes the next step of an upgrade to the installed minor release: the standby first, then a failover; a single server is
+    /// restarted. Between two steps the database must be [ensured](Postgres::ensure). False when every server runs it.
+    async fn upgrade(&self, name: &str) -> Result<bool, PlaneError>;
+
+    /// The lines of a node's log after a place, at most about so many bytes. Without a place, those of the last hour.
+    async fn log(
+        &self,
+        name: &str,
+        node: &str,
+        after: Option<LogPlace>,
+        most_bytes: usize,
+    ) -> Result<LogChunk, PlaneError>;
+
+    /// Removes the archived WAL that only recoveries from snapshots older than this one need; all of it if there is none.
+    async fn trim(&self, name: &str, oldest_snapshot: Option<&str>) -> Result<(), PlaneError>;
 
     /// Ends the servers and removes the data, after a final snapshot if a name is given.
     async fn delete(&self, name: &str, final_snapshot: Option<&str>) -> Result<(), PlaneError>;
@@ -159,6 +187,10 @@ impl Postgres for PostgresPlane {
         self.inner.exclusively(&spec.name, Box::pin(self.inner.step(spec))).await
     }
 
+    async fn primary_matches(&self, spec: &DatabaseSpec) -> Result<bool, PlaneError> {
+        self.inner.primary_matches(spec).await
+    }
+
     async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError> {
         self.inner.observe(name).await
     }
@@ -192,6 +224,30 @@ impl Postgres for PostgresPlane {
         remove_dir(&self.inner.snapshot_dir(snapshot))
     }
 
+    async fn copy_snapshot(&self, from: &str, to: &str) -> Result<Snapshot, PlaneError> {
+        check_name("snapshot", from)?;
+        self.inner.copy_snapshot(from, to).await
+    }
+
+    async fn upgrade(&self, name: &str) -> Result<bool, PlaneError> {
+        self.inner.exclusively(name, self.inner.upgrade(name)).await
+    }
+
+    async fn log(
+        &self,
+        name: &str,
+        node: &str,
+        after: Option<LogPlace>,
+        most_bytes: usize,
+    ) -> Result<LogChunk, PlaneError> {
+        self.inner.log(name, node, after, most_bytes).await
+    }
+
+    async fn trim(&self, name: &str, oldest_snapshot: Option<&str>) -> Result<(), PlaneError> {
+        check_name("database", name)?;
+        self.inner.trim(name, oldest_snapshot).await
+    }
+
     async fn delete(&self, name: &str, final_snapshot: Option<&str>) -> Result<(), PlaneError> {
         check_name("database", name)?;
         let _one = self.inner.lock(name).await;
@@ -206,8 +262,10 @@ impl Postgres for PostgresPlane {
         record.save(&self.inner.dir(name))?;
         for node in &record.nodes {
             self.inner.fence(name, &node.name).await?;
+            self.inner.fence_recoveries(name, &node.name).await?;
             remove_dir(&self.inner.node_dir(name, &node.name))?;
         }
+        self.inner.remove_archive(name)?;
         remove_dir(&self.inner.dir(name))
     }
 
@@ -218,11 +276,12 @@ impl Postgres for PostgresPlane {
             // Not recorded first, unlike a deletion: on a full disk that would fail, and an interrupted wipe is simply repeated.
             for node in plane::names_in(&self.inner.dir(&name))? {
                 self.inner.fence(&name, &node).await?;
+                self.inner.fence_recoveries(&name, &node).await?;
             }
             remove_dir(&self.inner.dir(&name))?;
         }
         let state = &self.inner.config.state;
-        for dir in ["databases", "snapshots", "templates"] {
+        for dir in plane::FOLDERS {
             remove_dir(&state.join(dir))?;
             plane::make_dir(&state.join(dir), None, 0o711)?;
         }

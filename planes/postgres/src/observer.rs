@@ -7,11 +7,13 @@ use crate::{
     heartbeat::{DiskControl, From, OBSERVERS, Prober, Target},
     plane::Inner,
     record::Record,
+    session::Session,
     spec::*,
     verdict::{Beat, Heard, Judge, Silence, Verdict, View},
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
+use tokio_util::task::AbortOnDropHandle;
 
 /// Everything that the probes depend on. Another one needs other connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,15 +62,25 @@ pub(crate) async fn run(inner: Arc<Inner>, database: String) {
     }
 }
 
+/// The probes of one observer.
+struct Probers {
+    /// Commits on the primary.
+    commits: Prober,
+    /// Asks the primary what needs no disk.
+    reads: Prober,
+    standby: Prober,
+}
+
 struct Watch<'a> {
     inner: &'a Inner,
     database: &'a str,
     pair: Pair,
     beats: watch::Sender<u64>,
-    /// For each observer: the primary, the standby.
-    probers: [(Prober, Prober); 2],
+    probers: [Probers; 2],
     judge: Judge,
     disk: DiskControl,
+    /// A session on the standby, opened while the primary is suspected: a verdict then needs not wait for it.
+    prepared: Option<AbortOnDropHandle<Option<Session>>>,
 }
 
 impl<'a> Watch<'a> {
@@ -86,10 +98,14 @@ impl<'a> Watch<'a> {
                 Prober::start(target, receiver.clone())
             };
             let commits = Some((OBSERVERS[i], pair.standby.0.clone()));
-            (prober(pair.primary.1, commits), prober(pair.standby.1, None))
+            Probers {
+                commits: prober(pair.primary.1, commits),
+                reads: prober(pair.primary.1, None),
+                standby: prober(pair.standby.1, None),
+            }
         });
         let (judge, disk) = (Judge::default(), DiskControl::default());
-        Watch { inner, database, pair, beats, probers, judge, disk }
+        Watch { inner, database, pair, beats, probers, judge, disk, prepared: None }
     }
 
     /// Until the pair is another one.
@@ -101,9 +117,11 @@ impl<'a> Watch<'a> {
             tokio::time::sleep_until(due).await;
             let late = due.elapsed() > every / 2;
             due = Instant::now() + every;
-            let views = [0, 1].map(|i| View {
-                primary: self.probers[i].0.take(),
-                standby: !matches!(self.probers[i].1.take(), Heard::Silent(_)),
+            let answers = |prober: &Prober| !matches!(prober.take(), Heard::Silent(_));
+            let views = self.probers.each_ref().map(|of| View {
+                primary: of.commits.take(),
+                reads: answers(&of.reads),
+                standby: answers(&of.standby),
             });
             self.beats.send_modify(|n| *n += 1);
             let Ok(record) = self.inner.record(self.database) else { return };
@@ -120,8 +138,26 @@ impl<'a> Watch<'a> {
             if self.judge.suspects() {
                 tracing::debug!(database = self.database, ?beat, judge = ?self.judge, "a server is suspected");
             }
+            self.prepare();
             self.act(verdict).await;
         }
+    }
+
+    fn prepare(&mut self) {
+        if !self.judge.suspects_primary() {
+            self.prepared = None;
+        } else if self.prepared.is_none() {
+            let sockets = self.inner.node_dir(self.database, &self.pair.standby.0).join("socket");
+            let port = self.pair.port;
+            let opened = async move { Session::open(&sockets, port, "postgres").await.ok() };
+            self.prepared = Some(AbortOnDropHandle::new(tokio::spawn(opened)));
+        }
+    }
+
+    /// The session, if it is open already.
+    async fn take_prepared(&mut self) -> Option<Session> {
+        let opening = self.prepared.take().filter(AbortOnDropHandle::is_finished)?;
+        opening.await.ok().flatten()
     }
 
     fn grace(&self) -> u32 {
@@ -140,7 +176,8 @@ impl<'a> Watch<'a> {
                     Silence::Unreachable => Reason::Unreachable,
                     Silence::Stalled => Reason::Unresponsive,
                 };
-                inner.replace_primary(database, epoch, reason).await
+                let session = self.take_prepared().await;
+                inner.replace_primary(database, epoch, reason, session).await
             }
             Verdict::StandbyLost => inner.give_up_standby(database, epoch).await,
         };

@@ -18,6 +18,8 @@ pub enum Step {
     Stop(String),
     /// Kill a server that accepts writes and is not the primary, before anything else happens.
     Fence(String),
+    /// Replace a killed standby whose processes do not end: its data and its port are left to them.
+    LeaveBehind(String),
     Promote(String),
     Bootstrap,
     /// Create the table that the heartbeats are written to.
@@ -98,6 +100,12 @@ pub(crate) fn next(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> Option<
     {
         return Some(Step::Start(s.name.clone()));
     }
+    of_primary(spec, record, seen, primary).or_else(|| with_standby(spec, record, standby))
+}
+
+/// The next step for the primary itself; `None` when it accepts writes with the spec's settings.
+fn of_primary(spec: &DatabaseSpec, record: &Record, seen: &Seen, primary: &Node) -> Option<Step> {
+    let name = || record.primary.clone();
     Some(match primary {
         p if !record.bootstrapped && !p.running => Step::Create(name()),
         p if !p.running && !p.configured => Step::Configure(name()),
@@ -109,12 +117,22 @@ pub(crate) fn next(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> Option<
             Some(false) if !record.bootstrapped => Step::Bootstrap,
             Some(false) if !record.heartbeat => Step::PrepareHeartbeat,
             Some(false) if seen.password_differs => Step::SetPassword,
-            Some(false) => match record.nodes.iter().find(|n| spec.node(&n.name).is_none()) {
-                Some(gone) => Step::Remove(gone.name.clone()),
-                None => return with_standby(spec, record, standby),
-            },
+            Some(false) => {
+                let gone = record.nodes.iter().find(|n| spec.node(&n.name).is_none())?;
+                Step::Remove(gone.name.clone())
+            }
         },
     })
+}
+
+/// Whether the primary matches the spec, so that only its standby is missing.
+pub(crate) fn primary_matches(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> bool {
+    let primary = seen.nodes.iter().find(|n| n.name == record.primary);
+    spec.running
+        && record.running
+        && record.moving.is_none()
+        && record.port == spec.port
+        && primary.is_some_and(|p| of_primary(spec, record, seen, p).is_none())
 }
 
 /// The primary is healthy; plans for its standby.
@@ -122,7 +140,7 @@ fn with_standby(spec: &DatabaseSpec, record: &Record, standby: Option<&Node>) ->
     let s = standby?;
     let name = || s.name.clone();
     if s.running && s.dying {
-        return Some(Step::Fence(name()));
+        return Some(Step::LeaveBehind(name()));
     }
     if !s.has_data || record.rebuild.contains(&s.name) {
         return Some(Step::Rebuild(name()));

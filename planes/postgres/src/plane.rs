@@ -18,7 +18,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -51,9 +51,18 @@ pub(crate) struct Inner {
     pub(crate) events: mpsc::Sender<Event>,
     /// One pass at a time per database, and one template at a time (the empty name).
     turns: Mutex<BTreeMap<String, Arc<Turn>>>,
+    /// Since when standbys do not answer. A new daemon begins to count again.
+    silences: Mutex<BTreeMap<(String, String), Instant>>,
     /// Notified when a server was started or a database made, so that the supervision looks at once.
     pub(crate) looked: Notify,
+    /// What is known of the archives.
+    pub(crate) archives: Mutex<BTreeMap<String, ArchiveSeen>>,
+    /// The releases of installed programs.
+    pub(crate) releases: Mutex<Vec<crate::upgrade::Asked>>,
 }
+
+/// Everything that the plane makes is in these folders of its state.
+pub(crate) const FOLDERS: [&str; 4] = ["databases", "snapshots", "templates", "archives"];
 
 /// The order of the calls on one database.
 #[derive(Default)]
@@ -92,12 +101,14 @@ impl Inner {
     pub(crate) fn new(mut config: Config, events: mpsc::Sender<Event>) -> Result<Inner, PlaneError> {
         let user = RunAs::probe()?;
         let at = config.state.clone();
-        for dir in ["databases", "snapshots", "templates"] {
+        for dir in FOLDERS {
             make_dir(&at.join(dir), None, 0o711)?;
         }
         config.state = at.canonicalize().machine(|| format!("open {}", at.display()))?;
         may_enter(&config.state, &user)?;
-        Ok(Inner { config, user, events, turns: Mutex::default(), looked: Notify::new() })
+        let (turns, silences) = (Mutex::default(), Mutex::default());
+        let (archives, releases) = (Mutex::default(), Mutex::default());
+        Ok(Inner { config, user, events, turns, silences, looked: Notify::new(), archives, releases })
     }
 
     pub(crate) async fn lock(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
@@ -143,6 +154,17 @@ impl Inner {
     fn turn(&self, name: &str) -> Arc<Turn> {
         let mut turns = self.turns.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         turns.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// How long this standby has not answered; counted from the first call.
+    pub(crate) fn silent_for(&self, database: &str, node: &str) -> Duration {
+        let mut all = self.silences.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        all.entry((database.to_owned(), node.to_owned())).or_insert_with(Instant::now).elapsed()
+    }
+
+    pub(crate) fn heard(&self, database: &str, node: &str) {
+        let mut all = self.silences.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        all.remove(&(database.to_owned(), node.to_owned()));
     }
 
     pub(crate) fn dir(&self, database: &str) -> PathBuf {
@@ -205,6 +227,7 @@ impl Inner {
         // Before a server is stopped, so that no observer takes it for a failure.
         record.running = spec.running;
         record.witness.clone_from(&spec.witness);
+        record.archive = spec.archive;
         // A node that is leaving stays recorded until its step has removed it.
         let leaving = old.nodes.iter().filter(|n| spec.node(&n.name).is_none()).cloned();
         record.nodes = match leaving.collect::<Vec<_>>() {
@@ -230,6 +253,13 @@ impl Inner {
         Ok(step)
     }
 
+    /// Changes nothing, so it needs no lock.
+    pub(crate) async fn primary_matches(&self, spec: &DatabaseSpec) -> Result<bool, PlaneError> {
+        let record = self.record(&spec.name)?;
+        let seen = self.look(spec, &record).await?;
+        Ok(plan::primary_matches(spec, &record, &seen))
+    }
+
     async fn look(&self, spec: &DatabaseSpec, record: &Record) -> Result<Seen, PlaneError> {
         let answers = self.ask_all(&spec.name, record).await;
         let primary = record.nodes.iter().zip(&answers).find(|(n, _)| n.name == record.primary);
@@ -242,6 +272,9 @@ impl Inner {
         for (node, answer) in record.nodes.iter().zip(&answers) {
             let data = self.data(&spec.name, &node.name);
             let server = Process::server_of(&data);
+            if answer.is_some() {
+                self.heard(&spec.name, &node.name);
+            }
             seen.nodes.push(plan::Node {
                 name: node.name.clone(),
                 has_data: data.join("PG_VERSION").exists(),
@@ -320,11 +353,14 @@ impl Inner {
                 ready_since: answer.as_ref().map(|a| a.started),
                 replication: replication.filter(|_| node.name != record.primary),
                 timeline: answer.as_ref().map(|a| a.timeline),
+                release: answer.as_ref().and_then(|a| a.release),
                 pending_restart: answer.map(|a| a.pending_restart).unwrap_or_default(),
             }
         });
         Ok(Some(Observed {
             watched: record.is_watched(),
+            archive: self.archive_seen(name).filter(|_| record.archive.is_some()),
+            installed: self.installed_release(record.version),
             name: name.to_owned(),
             version: record.version,
             nodes: nodes.collect(),
@@ -352,6 +388,7 @@ pub(crate) struct Answer {
     pub(crate) in_recovery: bool,
     started: Timestamp,
     timeline: u32,
+    release: Option<Release>,
     pending_restart: Vec<String>,
     replicas: BTreeMap<String, Replication>,
     floors: Floors,
@@ -364,7 +401,8 @@ impl Answer {
              (select timeline_id::int8 from pg_control_checkpoint()), \
              (select coalesce(max(received_tli), 0)::int8 from pg_stat_wal_receiver), \
              coalesce((select array_agg(name order by name) from pg_settings where pending_restart), '{}'), \
-             case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_lsn()) end";
+             case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_lsn()) end, \
+             current_setting('server_version')";
         let rows = session.rows(own, &[]).await?;
         let row =
             rows.first().ok_or_else(|| PlaneError::plane("the status query of a server returned no row"))?;
@@ -376,6 +414,7 @@ impl Answer {
             in_recovery: row.get(0),
             started: Timestamp(row.get(1)),
             timeline: writing.unwrap_or(followed),
+            release: text(row, 6).parse().ok(),
             pending_restart: row.get(4),
             replicas: BTreeMap::new(),
             floors: Floors::new(),

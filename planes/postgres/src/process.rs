@@ -10,6 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, pidfd_open, pidfd_send_signal};
 use std::{
     fs::File,
+    net::SocketAddr,
     os::{
         fd::{AsFd, OwnedFd},
         unix::process::CommandExt,
@@ -107,6 +108,28 @@ pub(crate) async fn fence(data: &Path) -> Result<(), PlaneError> {
             .because("they are frozen, or wait for a disk that does not answer")
     })??;
     killed.remove().await;
+    Ok(())
+}
+
+/// As [`fence`], without a limit.
+pub(crate) async fn fence_patiently(data: &Path) -> Result<(), PlaneError> {
+    kill(data).await?.remove().await;
+    Ok(())
+}
+
+/// Closes the listening socket of a process that does not: the kernel ends the socket, and the port is free.
+pub(crate) async fn close_listener(namespace: Option<PathBuf>, at: SocketAddr) -> Result<(), PlaneError> {
+    let what = move || format!("close the socket that listens on {at}");
+    let closed = tokio::task::spawn_blocking(move || {
+        let mut command = Command::new("ss");
+        command.args(["--kill", "--tcp", "--listening", "--numeric", "--no-header", "src", &at.to_string()]);
+        in_namespace(namespace.as_deref(), || command.stdin(Stdio::null()).output().machine(what))
+    });
+    let done = closed.await.plane(what)??;
+    if !done.status.success() {
+        let why = String::from_utf8_lossy(&done.stderr).into_owned();
+        return Err(PlaneError::machine(format!("cannot {}", what())).because(why));
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 
 use crate::{
     binaries::RunAs,
-    spec::{DatabaseSpec, NodeSpec, Protection, Reason, Witness},
+    spec::{Archive, DatabaseSpec, NodeSpec, Protection, Reason, Witness},
 };
 use escale_base::{PlaneError, Timestamp, error::Context};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ pub(crate) struct Record {
     pub(crate) epoch: u64,
     /// Nodes whose data diverged from the primary's: to be rewound or copied again.
     pub(crate) rebuild: Vec<String>,
+    /// Those of them whose data is of no use: to be copied again, not rewound.
+    #[serde(default)]
+    pub(crate) copy: Vec<String>,
     pub(crate) nodes: Vec<NodeRecord>,
     /// Whether the roles and the initial database exist.
     pub(crate) bootstrapped: bool,
@@ -46,6 +49,8 @@ pub(crate) struct Record {
     /// The last start of the primary failed. Its standby is then started without it, since it may have to take over.
     #[serde(default)]
     pub(crate) unstartable: bool,
+    #[serde(default)]
+    pub(crate) archive: Option<Archive>,
     /// A failover whose new primary does not accept writes yet.
     #[serde(default)]
     pub(crate) moving: Option<Moving>,
@@ -93,6 +98,7 @@ impl Record {
             protection: Protection::Alone,
             epoch: 0,
             rebuild: vec![],
+            copy: vec![],
             nodes: spec.nodes.iter().map(NodeRecord::from).collect(),
             bootstrapped: false,
             admin_verifier: None,
@@ -102,6 +108,7 @@ impl Record {
             heartbeat: false,
             witness: spec.witness.clone(),
             unstartable: false,
+            archive: spec.archive,
             moving: None,
         }
     }

@@ -27,9 +27,29 @@ pub struct DatabaseSpec {
     pub tls: Option<Tls>,
     /// The source of the first data: a snapshot of this plane, or an empty database.
     pub restore_from: Option<String>,
+    /// With `restore_from`: what is replayed on the snapshot.
+    pub recover: Option<Recovery>,
+    /// Whether the servers keep their WAL in the plane's archive, for a [`Recovery`].
+    pub archive: Option<Archive>,
     /// A third place that both nodes are probed from, with the address it connects from. A pair with nodes in namespaces
     /// fails over by itself only if there is one.
     pub witness: Option<Witness>,
+}
+
+/// Replays the archive of a database on one of its snapshots, up to and with the last commit at this time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// The database whose archive is replayed.
+    pub database: String,
+    /// Not later than its [`ArchiveSeen::latest`], not earlier than the snapshot.
+    pub until: Timestamp,
+}
+
+/// An archive of WAL. It lasts as long as its database; [`crate::Postgres::trim`] removes what no snapshot needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archive {
+    /// A commit is archived at most this long after it. Without commits nothing is archived.
+    pub timeout_secs: u32,
 }
 
 /// A place of no node.
@@ -76,6 +96,8 @@ pub const RESERVED_PARAMETERS: &[&str] = &[
     "archive_cleanup_command",
     "archive_command",
     "archive_library",
+    "archive_mode",
+    "archive_timeout",
     "cluster_name",
     "config_file",
     "data_directory",
@@ -171,6 +193,9 @@ impl DatabaseSpec {
                 "'{name}' is the name of a database that every server already has; choose another name"
             ));
         }
+        if self.recover.is_some() && self.restore_from.is_none() {
+            return bad("a recovery needs a snapshot to begin with".into());
+        }
         let password = self.admin.password.reveal();
         if !(8..=128).contains(&password.len()) || !password.bytes().all(|b| (b' '..=b'~').contains(&b)) {
             return bad("the admin's password must be 8 to 128 printable ASCII characters".into());
@@ -226,11 +251,74 @@ pub struct Observed {
     /// Whether the plane probes the database's nodes, so that it fails over by itself.
     pub watched: bool,
     pub nodes: Vec<NodeSeen>,
+    /// `None` while there is no archive, or nothing is known of it yet.
+    pub archive: Option<ArchiveSeen>,
+    /// The release that a server would run if it were started now.
+    pub installed: Option<Release>,
+}
+
+/// A release: its major and minor number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Release(pub u32, pub u32);
+
+impl std::fmt::Display for Release {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}
+
+impl std::str::FromStr for Release {
+    type Err = ();
+
+    /// `15.14`, with or without a packager's words behind it.
+    fn from_str(text: &str) -> Result<Release, ()> {
+        let number = text.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
+        let (major, minor) = number.split_once('.').ok_or(())?;
+        Ok(Release(major.parse().map_err(|_| ())?, minor.parse().map_err(|_| ())?))
+    }
+}
+
+/// A place in a server's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPlace {
+    pub file: String,
+    pub offset: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// As the server wrote it; `None` if its prefix has another form.
+    pub at: Option<Timestamp>,
+    pub text: String,
+}
+
+/// Lines of a server's log, and the place after them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogChunk {
+    pub lines: Vec<LogLine>,
+    pub next: LogPlace,
+}
+
+/// The observed state of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArchiveSeen {
+    /// Every commit up to this time can be restored. `None` before the first snapshot.
+    pub latest: Option<Timestamp>,
+    /// When the primary last failed to archive a file, if it has not succeeded since.
+    pub failing_since: Option<Timestamp>,
+    /// The size of the primary's own WAL, which grows while it cannot archive.
+    pub waiting_bytes: u64,
 }
 
 impl Observed {
     pub fn node(&self, name: &str) -> Option<&NodeSeen> {
         self.nodes.iter().find(|n| n.name == name)
+    }
+
+    /// Whether a node's server runs an older release than the installed one.
+    pub fn is_outdated(&self, node: &str) -> bool {
+        let runs = self.node(node).and_then(|n| n.release);
+        runs.zip(self.installed).is_some_and(|(runs, installed)| runs < installed)
     }
 
     /// The primary, if it accepts writes.
@@ -250,6 +338,8 @@ pub struct NodeSeen {
     /// The standby's state as its primary sees it; `None` on a primary.
     pub replication: Option<Replication>,
     pub timeline: Option<u32>,
+    /// The release that the running server is of.
+    pub release: Option<Release>,
     /// Settings that need a restart to take effect.
     pub pending_restart: Vec<String>,
 }
@@ -349,6 +439,14 @@ pub enum Event {
     Protected {
         database: String,
         standby: String,
+    },
+    /// The primary cannot archive its WAL, and keeps it: its disk fills up. It tries again.
+    ArchiveFails {
+        database: String,
+        waiting_bytes: u64,
+    },
+    ArchiveWorks {
+        database: String,
     },
     /// The new primary accepts writes.
     FailedOver {

@@ -5,7 +5,7 @@ use crate::{
     plan::Step,
     plane::{Inner, make_dir},
     process::{self, Process, Tool},
-    record::{Record, replace, replace_if},
+    record::{Record, replace},
     scram,
     session::{Session, ident, literal},
     spec::*,
@@ -18,10 +18,10 @@ use std::{path::Path, time::Duration};
 const START: Duration = Duration::from_secs(60);
 /// A fast shutdown writes a checkpoint; after this time the server is killed, which loses no data.
 const STOP: Duration = Duration::from_secs(30);
+/// How long one pass waits for a standby to answer. Until it does for [`START`] in total, it is checked again.
+const STANDBY: Duration = Duration::from_secs(5);
 /// How long one pass waits for a standby to stream before it lets others have the database.
 const STREAM: Duration = Duration::from_secs(10);
-/// Writing the primary's settings; its disk has just committed a heartbeat.
-const DISARM: Duration = Duration::from_secs(2);
 /// Pause between two checks of a socket or a file, which send no event to wait for.
 pub(crate) const POLL: Duration = Duration::from_millis(3);
 
@@ -56,7 +56,11 @@ impl Inner {
             Step::Create(node) => self.create(spec, &record, node).await,
             Step::Configure(node) => self.configure(spec, &record, node).await,
             Step::Start(node) => self.start_and_note(name, &mut record, node).await,
-            Step::Await(node) => self.await_answer(name, &record, node, None).await,
+            Step::Await(node) => {
+                let answered = self.await_answer(name, &record, node, None).await;
+                self.note_silence(name, &mut record, node, answered.is_err())?;
+                answered
+            }
             Step::Stop(node) => {
                 let _planned = self.plan_downtime(name);
                 self.stop(name, node).await
@@ -66,6 +70,7 @@ impl Inner {
                 record.save(&self.dir(name))?;
                 self.fence(name, node).await
             }
+            Step::LeaveBehind(node) => self.leave_behind(name, &mut record, node).await,
             Step::Promote(_) => self.promote(name, &mut record, None, true).await,
             Step::Bootstrap => self.bootstrap(spec, &mut record).await,
             Step::PrepareHeartbeat => {
@@ -103,6 +108,9 @@ impl Inner {
         // Access to the socket is access as the supervisor, so only the servers' user may enter.
         make_dir(&dir.join("socket"), Some(&self.user), 0o700)?;
         make_dir(&dir.join("log"), Some(&self.user), 0o700)?;
+        if spec.archive.is_some() {
+            self.make_archive(&spec.name)?;
+        }
         let primary = self.ask(&spec.name, &record.primary, record.port).await;
         let floors = primary.map(|p| p.floors().clone()).unwrap_or_default();
         let write = |file: &str, bytes: &[u8]| {
@@ -135,6 +143,10 @@ impl Inner {
         write("postgresql.conf", text.as_bytes())?;
         if let Some(server) = Process::server_of(&data) {
             server.signal(Signal::HUP);
+        }
+        if spec.archive.is_none() {
+            // A later archive begins with a new snapshot.
+            self.remove_archive(&spec.name)?;
         }
         Ok(())
     }
@@ -170,18 +182,42 @@ impl Inner {
         node: &str,
     ) -> Result<(), PlaneError> {
         let started = self.start(database, record, node).await;
-        let before = record.clone();
         if node == record.primary {
-            record.unstartable = started.is_err();
-        } else if started.is_err() && record.protection == Protection::Alone && self.has_ended(database, node)
-        {
-            // Nothing depends on its data, which may be damaged.
-            mark(&mut record.rebuild, node);
-        }
-        if *record != before {
-            record.save(&self.dir(database))?;
+            let before = std::mem::replace(&mut record.unstartable, started.is_err());
+            if before != record.unstartable {
+                record.save(&self.dir(database))?;
+            }
+        } else {
+            self.note_silence(database, record, node, started.is_err())?;
         }
         started
+    }
+
+    /// Records that a standby ended while it started, or has not answered for [`START`]: it is rebuilt then. A server that runs in silence has
+    /// data that leads nowhere (it may wait for WAL that the primary no longer has), so it is copied, not rewound.
+    fn note_silence(
+        &self,
+        database: &str,
+        record: &mut Record,
+        node: &str,
+        is_silent: bool,
+    ) -> Result<(), PlaneError> {
+        // While commits wait for the standby, its data is needed.
+        if !is_silent || node == record.primary || record.protection != Protection::Alone {
+            self.heard(database, node);
+            return Ok(());
+        }
+        let has_ended = self.has_ended(database, node);
+        if !has_ended && self.silent_for(database, node) < START {
+            return Ok(());
+        }
+        self.heard(database, node);
+        mark(&mut record.rebuild, node);
+        if !has_ended {
+            tracing::warn!(database, node, "the standby does not answer, so it is copied again");
+            mark(&mut record.copy, node);
+        }
+        record.save(&self.dir(database))
     }
 
     fn has_ended(&self, database: &str, node: &str) -> bool {
@@ -198,8 +234,10 @@ impl Inner {
         let pid = pid.or_else(|| Process::server_of(&self.data(database, node)).map(|p| p.pid));
         let gone = || pid.is_none_or(|pid| !Path::new(&format!("/proc/{pid}")).exists());
         let what = format!("node '{node}' of database '{database}'");
+        // A change of the primary must not wait long for a standby.
+        let limit = if node == record.primary { START } else { STANDBY };
         let came = until!(
-            START,
+            limit,
             match self.session(database, node, record.port).await {
                 Ok(_) => Some(true),
                 Err(_) => gone().then_some(false),
@@ -388,48 +426,6 @@ impl Inner {
         let names: String =
             session.value("select current_setting('synchronous_standby_names')").await.ok()?;
         names.contains(&format!("\"{standby}\"")).then_some(session)
-    }
-
-    /// Records first that the standby may no longer be promoted; only then do commits stop waiting.
-    pub(crate) async fn disarm(&self, database: &str, record: &mut Record) -> Result<(), PlaneError> {
-        let dir = self.dir(database);
-        record.protection = Protection::Alone;
-        record.save(&dir)?;
-        let (epoch, node, user) = (record.epoch, self.node_dir(database, &record.primary), self.user.clone());
-        // On another thread, because the disk may be stuck. It may then get here after a failover: a primary of an earlier
-        // epoch waits for its standby forever.
-        let written = tokio::task::spawn_blocking(move || {
-            let path = node.join("postgresql.conf");
-            let text = std::fs::read_to_string(&path).machine(|| format!("read {}", path.display()))?;
-            let is_current = || {
-                let now = Record::load(&dir).ok().flatten();
-                now.is_some_and(|r| r.epoch == epoch && r.protection == Protection::Alone)
-            };
-            replace_if(&path, conf::alone(&text).as_bytes(), Some(&user), is_current)
-                .machine(|| format!("write {}", path.display()))?;
-            if let Some(server) = Process::server_of(&node.join("data")) {
-                server.signal(Signal::HUP);
-            }
-            Ok(())
-        });
-        let written = tokio::time::timeout(DISARM, written).await;
-        let late = || {
-            PlaneError::machine(format!("the settings of database '{database}' could not be written in time"))
-        };
-        written.map_err(|_| late())?.plane(|| "write the settings of the primary".into())?
-    }
-
-    /// Lets the primary go on without its standby, which flushes nothing, if it still is the one of this epoch.
-    pub(crate) async fn give_up_standby(&self, database: &str, epoch: u64) -> Result<(), PlaneError> {
-        let _one = self.seize(database).await;
-        let mut record = self.record(database)?;
-        let Some(standby) = record.standby().map(|n| n.name.clone()) else { return Ok(()) };
-        if record.epoch != epoch || record.protection == Protection::Alone || self.is_planned(database) {
-            return Ok(());
-        }
-        self.disarm(database, &mut record).await?;
-        self.report(Event::Degraded { database: database.to_owned(), standby }).await;
-        Ok(())
     }
 
     async fn remove(&self, database: &str, record: &mut Record, node: &str) -> Result<(), PlaneError> {

@@ -5,7 +5,7 @@ use crate::{
     plane::{Inner, make_dir, names_in},
     process::{self, Process, Tool, run},
     record::{Record, read_json, sync_parent, write_json},
-    session::literal,
+    session::{Session, literal},
     spec::*,
     steps::{mark, remove_dir, sync_filesystem},
 };
@@ -14,7 +14,14 @@ use rand::RngCore;
 use std::{
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
+
+/// How long killed processes of a standby may take to end before the standby is made anew without them.
+const LEAVE_AFTER: Duration = Duration::from_secs(30);
+
+/// Renaming a folder takes longer only if the disk does not answer.
+const RENAME: Duration = Duration::from_secs(2);
 
 impl Inner {
     /// Makes the first data and starts a server on it. Until the roles exist the directory holds nothing of value: leftovers of
@@ -27,6 +34,7 @@ impl Inner {
     ) -> Result<(), PlaneError> {
         let data = self.data(&spec.name, node);
         process::fence(&data).await?;
+        self.fence_recoveries(&spec.name, node).await?;
         let source = match &spec.restore_from {
             Some(snapshot) => {
                 let found = self.snapshot_record(snapshot)?;
@@ -45,6 +53,9 @@ impl Inner {
         // A snapshot keeps its system identifier: it is a copy of an existing database.
         if spec.restore_from.is_none() {
             self.renumber(&fresh, record.version).await?;
+        }
+        if let (Some(snapshot), Some(recovery)) = (&spec.restore_from, &spec.recover) {
+            self.recover(spec, node, snapshot, recovery, &fresh).await?;
         }
         put_in_place(&fresh, &data)?;
         self.start(&spec.name, record, node).await
@@ -121,10 +132,15 @@ impl Inner {
             .node(&record.primary)
             .ok_or_else(|| PlaneError::plane("the spec does not contain the primary"))?;
         // A rewind copies only the blocks that differ; a new copy is the fallback for every error.
-        let rewound = if data.join("global/pg_control").exists() {
+        let rewound = if record.copy.iter().any(|n| n == node) {
+            Err(PlaneError::plane("a server on the node's data did not answer"))
+        } else if data.join("global/pg_control").exists() {
             // The source's control file names its new timeline only after a checkpoint.
             session.run("checkpoint").await?;
-            self.rewind(spec, record, node, primary).await
+            match self.rewind(spec, record, node, primary).await {
+                Ok(()) => has_wal_for(&session, &data).await,
+                Err(error) => Err(error),
+            }
         } else {
             Err(PlaneError::plane("the node has no data to rewind"))
         };
@@ -160,7 +176,50 @@ impl Inner {
         crate::record::replace(&signal, b"", Some(&self.user))
             .machine(|| format!("write {}", signal.display()))?;
         record.rebuild.retain(|n| n != node);
+        record.copy.retain(|n| n != node);
         record.save(&self.dir(name))
+    }
+
+    /// Waits for a killed standby's processes. Frozen ones do not end, so after a time its data gets another name, which the processes keep as
+    /// their working directory, and its port is taken from them: a new copy takes its place. They execute nothing any more, because the
+    /// signal is pending.
+    pub(crate) async fn leave_behind(
+        &self,
+        database: &str,
+        record: &mut Record,
+        node: &str,
+    ) -> Result<(), PlaneError> {
+        let data = self.data(database, node);
+        match tokio::time::timeout(LEAVE_AFTER, process::fence_patiently(&data)).await {
+            Ok(ended) => return ended,
+            Err(_) => tracing::warn!(
+                database,
+                node,
+                "killed processes do not end, so the standby is made anew without them"
+            ),
+        }
+        mark(&mut record.rebuild, node);
+        mark(&mut record.copy, node);
+        record.save(&self.dir(database))?;
+        let old = data.with_extension(format!("left{}", escale_base::ids::random_hex(8)));
+        let what = || format!("move the data of the standby '{node}' of database '{database}'");
+        // On another thread, because its disk may be stuck: then a new copy could not be written either.
+        let moved = tokio::task::spawn_blocking(move || std::fs::rename(data, old));
+        let moved = tokio::time::timeout(RENAME, moved).await;
+        moved
+            .map_err(|_| {
+                PlaneError::machine(format!("cannot {}", what())).because("its disk does not answer")
+            })?
+            .plane(what)?
+            .machine(what)?;
+        let found = record.node(node)?;
+        if let Some(address) = found.address {
+            process::close_listener(found.namespace.clone(), (address, record.port).into()).await?;
+        }
+        // The lock of the socket names the old server, whose pid still exists.
+        let sockets = self.node_dir(database, node).join("socket");
+        remove_dir(&sockets)?;
+        make_dir(&sockets, Some(&self.user), 0o700)
     }
 
     async fn rewind(
@@ -246,12 +305,32 @@ impl Inner {
         Ok(made)
     }
 
+    /// Makes a copy of a snapshot under another name. Its files never change, so the copy shares them.
+    pub(crate) async fn copy_snapshot(&self, from: &str, to: &str) -> Result<Snapshot, PlaneError> {
+        check_name("snapshot", to)?;
+        let source = self.snapshot_record(from)?;
+        let dir = self.snapshot_dir(to);
+        if let Some(found) = read_json::<Snapshot>(&dir.join("snapshot.json"))? {
+            return Ok(found);
+        }
+        let fresh = dir.with_extension(format!("new-{}", escale_base::ids::random_hex(8)));
+        make_dir(&fresh, Some(&self.user), 0o700)?;
+        let tool =
+            Tool::new("cp").args(&["-al"]).arg(self.snapshot_dir(from).join("data")).arg(fresh.join("data"));
+        run(tool, &self.user).await?;
+        let made = Snapshot { name: to.to_owned(), ..source };
+        write_json(&fresh.join("snapshot.json"), &made)?;
+        std::fs::rename(&fresh, &dir).machine(|| format!("move the snapshot to {}", dir.display()))?;
+        sync_parent(&dir).machine(|| format!("move the snapshot to {}", dir.display()))?;
+        Ok(made)
+    }
+
     pub(crate) fn snapshots(&self) -> Result<Vec<Snapshot>, PlaneError> {
         let names = names_in(&self.config.state.join("snapshots"))?;
         names.iter().map(|name| self.snapshot_record(name)).collect()
     }
 
-    fn snapshot_record(&self, name: &str) -> Result<Snapshot, PlaneError> {
+    pub(crate) fn snapshot_record(&self, name: &str) -> Result<Snapshot, PlaneError> {
         check_name("snapshot", name)?;
         read_json(&self.snapshot_dir(name).join("snapshot.json"))?
             .ok_or_else(|| PlaneError::asked(format!("there is no snapshot '{name}'")))
@@ -267,6 +346,7 @@ impl Inner {
         make_dir(&dir, None, 0o711)?;
         let entries = std::fs::read_dir(&dir).machine(|| format!("list {}", dir.display()))?;
         for path in entries.flatten().map(|e| e.path()) {
+            // Of an interrupted copy, or of processes that did not end: they may have ended since.
             let is_left = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("data."));
             if is_left && let Err(error) = remove_dir(&path) {
                 // A tool outlives the future that waited for it and may still write there; a later attempt removes it.
@@ -284,6 +364,33 @@ impl Inner {
         let tool = Tool::new("cp").args(&["-a", "--reflink=auto"]).arg(from.join(".")).arg(to);
         run(tool, &self.user).await.map(|_| ())
     }
+}
+
+/// Whether the primary still has the WAL from which rewound data recovers: it begins at the last checkpoint before the data diverged, and a primary
+/// that became one lately may have begun with later WAL. `pg_rewind` writes where into the backup label.
+async fn has_wal_for(session: &Session, data: &Path) -> Result<(), PlaneError> {
+    let label = data.join("backup_label");
+    let text = match std::fs::read_to_string(&label) {
+        // Nothing had diverged, so nothing was rewound: the primary's slot shows whether WAL is missing.
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        text => text.machine(|| format!("read {}", label.display()))?,
+    };
+    let Some(segment) = first_segment(&text) else {
+        return Err(PlaneError::plane(format!("{} names no WAL file", label.display())));
+    };
+    // The number without the timeline: the same segment is there under the timelines of both sides of a switch.
+    let found = session.rows("select from pg_ls_waldir() where substr(name, 9) = $1", &[&segment]).await?;
+    if found.is_empty() {
+        return Err(PlaneError::machine(format!("the primary no longer has the WAL segment {segment}")));
+    }
+    Ok(())
+}
+
+/// The segment's number in `START WAL LOCATION: 0/1800028 (file 000000010000000000000018)`, without its timeline.
+fn first_segment(label: &str) -> Option<String> {
+    let line = label.lines().find(|line| line.starts_with("START WAL LOCATION:"))?;
+    let file = line.split_once("(file ")?.1.strip_suffix(')')?;
+    file.get(8..).filter(|number| number.len() == 16).map(str::to_owned)
 }
 
 /// The connection string of a node's tools to the primary; the password is passed in the environment.
@@ -312,4 +419,17 @@ fn size(dir: &Path) -> std::io::Result<u64> {
         sum += if entry.file_type()?.is_dir() { size(&entry.path())? } else { entry.metadata()?.len() };
     }
     Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_segment;
+
+    #[test]
+    fn backup_label_names_the_first_segment() {
+        let label =
+            "START WAL LOCATION: 0/1800028 (file 000000010000000000000018)\nCHECKPOINT LOCATION: 0/1800060\n";
+        assert_eq!(first_segment(label).as_deref(), Some("0000000000000018"));
+        assert_eq!(first_segment("CHECKPOINT LOCATION: 0/1800060\n"), None);
+    }
 }

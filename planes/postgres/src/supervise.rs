@@ -2,7 +2,7 @@
 //! silence are only reported: no decision depends on processes.
 
 use crate::spec::Event;
-use crate::{observer, plane::Inner, process::Process};
+use crate::{archive, observer, plane::Inner, process::Process};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -20,7 +20,7 @@ struct Watch {
     pids: BTreeMap<Server, u32>,
     deaths: JoinSet<(Server, u32)>,
     /// The tasks of each database.
-    databases: BTreeMap<String, [AbortHandle; 2]>,
+    databases: BTreeMap<String, [AbortHandle; 3]>,
     tasks: JoinSet<()>,
 }
 
@@ -72,7 +72,8 @@ impl Watch {
             if !self.databases.contains_key(&database) {
                 let observer = self.tasks.spawn(observer::run(Arc::clone(inner), database.clone()));
                 let silence = self.tasks.spawn(report_silence(Arc::clone(inner), database.clone()));
-                self.databases.insert(database, [observer, silence]);
+                let archive = self.tasks.spawn(archive::watch(Arc::clone(inner), database.clone()));
+                self.databases.insert(database, [observer, silence, archive]);
             }
         }
     }

@@ -40,6 +40,8 @@ pub(crate) enum Silence {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
     pub(crate) primary: Heard,
+    /// Whether the primary answered a question that needs no disk. A server that is frozen does not; one that only waits for its disk does.
+    pub(crate) reads: bool,
     /// Whether the standby answered the same observer: the control that distinguishes a lost primary from a blind observer.
     pub(crate) standby: bool,
 }
@@ -84,7 +86,8 @@ impl Judge {
                 Heard::Committed { .. } | Heard::Answered => *misses = 0,
                 // A busy machine or a blind observer: neither counts, nor clears.
                 Heard::Silent(_) if !view.standby => {}
-                Heard::Silent(Silence::Stalled) if beat.disk_is_slow => {}
+                // It waits for a disk, as others on this machine do.
+                Heard::Silent(Silence::Stalled) if beat.disk_is_slow && view.reads => {}
                 Heard::Silent(_) => *misses += 1,
             }
         }
@@ -122,6 +125,11 @@ impl Judge {
     /// Whether something is missing, so that a control of the disk is worth its cost.
     pub(crate) fn suspects(&self) -> bool {
         self.stale > 0 || self.misses.iter().any(|m| *m > 0)
+    }
+
+    /// Whether both observers miss the primary: it may have to be replaced soon.
+    pub(crate) fn suspects_primary(&self) -> bool {
+        self.misses.iter().all(|m| *m > 0)
     }
 
     fn follow_standby(&mut self, beat: &Beat) {
@@ -165,7 +173,7 @@ mod tests {
     }
 
     fn beat(a: (Heard, bool), b: (Heard, bool)) -> Beat {
-        let view = |(primary, standby)| View { primary, standby };
+        let view = |(primary, standby)| View { primary, reads: true, standby };
         Beat { views: [view(a), view(b)], late: false, disk_is_slow: false }
     }
 
@@ -223,6 +231,9 @@ mod tests {
         assert_eq!(last(Protection::Protected, &late), Verdict::Nothing);
         let slow = [Beat { disk_is_slow: true, ..silent }; 30];
         assert_eq!(last(Protection::Protected, &slow), Verdict::Nothing);
+        // A frozen server does not answer, however slow the disk is.
+        let frozen = Beat { views: slow[0].views.map(|v| View { reads: false, ..v }), ..slow[0] };
+        assert_eq!(last(Protection::Protected, &[frozen; 3]), Verdict::PrimaryLost(Silence::Stalled));
         // A closed port does not depend on the disk.
         let refused = Heard::Silent(Silence::Refused);
         let gone = [Beat { disk_is_slow: true, ..beat((refused, true), (refused, true)) }; 2];

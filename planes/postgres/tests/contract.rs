@@ -3,6 +3,8 @@
 // Clippy exempts only functions marked #[test]; the helpers here are part of the tests.
 #![allow(clippy::unwrap_used)]
 
+#[path = "suite/archive.rs"]
+mod archive;
 #[path = "suite/changes.rs"]
 mod changes;
 #[path = "suite/common.rs"]

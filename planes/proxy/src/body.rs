@@ -2,6 +2,7 @@
 
 use crate::{
     direct::Arriving,
+    log::Noted,
     sender::Sender,
     target::{Lease, Target},
 };
@@ -13,7 +14,10 @@ use hyper::body::Incoming;
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -23,7 +27,11 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The body of an answer.
-pub(crate) struct Body(Kind);
+pub(crate) struct Body {
+    kind: Kind,
+    /// Of a logged request; its end makes the record.
+    noted: Option<Box<Noted>>,
+}
 
 enum Kind {
     Full(Full<Bytes>),
@@ -32,12 +40,17 @@ enum Kind {
 
 impl Body {
     pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
-        Body(Kind::Full(Full::new(bytes.into())))
+        Body { kind: Kind::Full(Full::new(bytes.into())), noted: None }
     }
 
     pub(crate) fn streamed(source: Source, lease: Lease, idle: Duration) -> Body {
         let timer = IdleTimer::new(idle);
-        Body(Kind::Streamed(Box::new(Streamed { source: Some(source), lease, cut: None, timer })))
+        let streamed = Streamed { source: Some(source), lease, cut: None, timer };
+        Body { kind: Kind::Streamed(Box::new(streamed)), noted: None }
+    }
+
+    pub(crate) fn noted(self, noted: Box<Noted>) -> Body {
+        Body { noted: Some(noted), ..self }
     }
 }
 
@@ -110,21 +123,26 @@ impl HttpBody for Body {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut self.get_mut().0 {
+        let body = self.get_mut();
+        let frame = match &mut body.kind {
             Kind::Full(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),
             Kind::Streamed(streamed) => streamed.poll(cx),
+        };
+        if let (Some(noted), Poll::Ready(Some(Ok(frame)))) = (&mut body.noted, &frame) {
+            noted.sent_bytes(frame.data_ref().map_or(0, Bytes::len));
         }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Full(full) => full.is_end_stream(),
             Kind::Streamed(streamed) => streamed.source.as_ref().is_none_or(Source::is_end),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.kind {
             Kind::Full(full) => full.size_hint(),
             Kind::Streamed(streamed) => {
                 streamed.source.as_ref().map_or(SizeHint::with_exact(0), Source::size_hint)
@@ -177,7 +195,10 @@ pub(crate) struct Upload {
 }
 
 /// The state of an upload, as other tasks see it.
-pub(crate) struct Progress(Mutex<(Instant, UploadState)>);
+pub(crate) struct Progress {
+    at: Mutex<(Instant, UploadState)>,
+    bytes: AtomicU64,
+}
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum UploadState {
@@ -191,23 +212,32 @@ pub(crate) enum UploadState {
 }
 
 impl Progress {
+    fn new(state: UploadState) -> Arc<Progress> {
+        Arc::new(Progress { at: Mutex::new((Instant::now(), state)), bytes: AtomicU64::new(0) })
+    }
+
     pub(crate) fn read(&self) -> (Instant, UploadState) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, state: UploadState, moved: bool) {
-        let mut at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
         if moved {
             at.0 = Instant::now();
         }
         at.1 = state;
+    }
+
+    /// How many bytes have passed.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
     }
 }
 
 impl Upload {
     pub(crate) fn new(inner: Incoming) -> (Upload, Arc<Progress>) {
         let state = if inner.is_end_stream() { UploadState::Ended } else { UploadState::Flowing };
-        let progress = Arc::new(Progress(Mutex::new((Instant::now(), state))));
+        let progress = Progress::new(state);
         (Upload { inner: Some(inner), own: None, progress: progress.clone() }, progress)
     }
 
@@ -218,7 +248,7 @@ impl Upload {
 
     /// A body of the balancer itself; for health checks.
     pub(crate) fn of(bytes: Bytes) -> Upload {
-        let progress = Arc::new(Progress(Mutex::new((Instant::now(), UploadState::Ended))));
+        let progress = Progress::new(UploadState::Ended);
         Upload { inner: None, own: Some(bytes).filter(|b| !b.is_empty()), progress }
     }
 }
@@ -236,6 +266,9 @@ impl HttpBody for Upload {
             return Poll::Ready(this.own.take().map(|bytes| Ok(Frame::data(bytes))));
         };
         let polled = Pin::new(&mut *inner).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            this.progress.bytes.fetch_add(frame.data_ref().map_or(0, Bytes::len) as u64, Relaxed);
+        }
         let (state, moved) = match &polled {
             // Only a poll shows this: as long as the target does not read, the silence is not the client's.
             Poll::Pending => (UploadState::WaitsForClient, false),

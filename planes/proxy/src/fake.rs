@@ -1,7 +1,7 @@
 //! The plane for simulations: no sockets; the test sets the health of targets.
 
 use crate::{
-    ListenerSeen, NodeCounts, Proxies, Seen, TargetSeen, TargetState,
+    ListenerSeen, NodeCounts, Proxies, Seen, TargetSeen, TargetState, Visit,
     compile::check,
     spec::{Action, BalancerSpec},
 };
@@ -93,6 +93,11 @@ impl Proxies for FakeProxies {
             targets: Vec::new(),
         };
         Ok(Some(spec.nodes.iter().map(empty).collect()))
+    }
+
+    /// There are no requests.
+    async fn take_log(&self, _most: usize) -> Result<Vec<Visit>, PlaneError> {
+        Ok(Vec::new())
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     body::{Body, Progress, Source, Upload, UploadState},
     direct::{self, Failed, Wire},
     headers,
+    log::Trail,
     pool::{self, ConnectError},
     sender,
     serve::Connection,
@@ -31,8 +32,8 @@ pub(crate) async fn forward(
     connection: &Connection,
     table: &Table,
     (to, mut lease): (&Forward, Lease),
-    mut request: Request<Incoming>,
-    upgrade: Option<HeaderValue>,
+    (mut request, upgrade): (Request<Incoming>, Option<HeaderValue>),
+    trail: &mut Trail,
 ) -> Result<Response<Body>, StatusCode> {
     // Before the request is taken apart: hyper keeps the pending upgrade in its extensions.
     let client = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
@@ -45,17 +46,26 @@ pub(crate) async fn forward(
         sender::to_http2(&mut parts, transport.tls, trailers)?;
     }
     let _awaiting = connection.link.await_answer();
+    if let Some(noted) = trail {
+        noted.prepared(&parts.headers);
+    }
     let is_plain = transport == spec::Transport::default() && upgrade.is_none();
     let mut outgoing = if is_plain && direct::fits(&parts, !body.is_end_stream()) {
         Outgoing::Bytes(direct::encode(&parts), parts.method == Method::HEAD)
     } else {
         let (upload, progress) = Upload::new(body);
+        if let Some(noted) = trail {
+            noted.uploads(&progress);
+        }
         Outgoing::Request(Request::from_parts(parts, upload), progress)
     };
     // Without an allocation unless a connection fails.
     let mut tried: Vec<SocketAddr> = Vec::new();
     let (sent, mut answer) = loop {
         lease.counters.requests.fetch_add(1, Relaxed);
+        if let Some(noted) = trail {
+            noted.sent(&lease);
+        }
         let sent = Instant::now();
         let exchange = Exchange { connection, lease: &lease, idle: table.idle, to };
         let (status, unsent) = match exchange.send(outgoing, sent).await {
@@ -70,6 +80,9 @@ pub(crate) async fn forward(
     };
     lease.counters.latency.add(sent.elapsed());
     lease.counters.outcomes.add(answer.status());
+    if let Some(noted) = trail {
+        noted.answered(answer.status());
+    }
 
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // The target switches protocols without being requested to; its bytes would be read as HTTP.
@@ -84,7 +97,10 @@ pub(crate) async fn forward(
             head.headers.insert(header::UPGRADE, protocol);
         }
         head.version = Version::HTTP_11;
-        tokio::spawn(upgrade::tunnel(client, target, lease));
+        if let Some(noted) = trail {
+            noted.upgraded(&head.headers);
+        }
+        tokio::spawn(upgrade::tunnel(client, target, lease, trail.take()));
         return Ok(Response::from_parts(head, Body::full("")));
     }
     let (mut head, body) = answer.into_parts();

@@ -17,6 +17,7 @@ pub mod fake;
 mod forward;
 mod headers;
 mod health;
+mod log;
 mod pages;
 mod plane;
 mod pool;
@@ -34,11 +35,13 @@ mod upgrade;
 pub use compile::check;
 pub use counters::{Histogram, ListenerCount, NodeCounts, Outcomes, TargetCount};
 pub use fake::FakeProxies;
+pub use log::{Act, Protocol, Visit};
 pub use plane::Balancers;
 pub use spec::BalancerSpec;
 
 use async_trait::async_trait;
 use escale_base::PlaneError;
+use escale_sockets::Kept;
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{
@@ -62,12 +65,15 @@ pub trait Proxies: Send + Sync {
     fn seen(&self, name: &str) -> Option<watch::Receiver<Arc<Seen>>>;
     /// Counters per node, from the balancer's creation in this process; they only increase.
     async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>, PlaneError>;
+    /// At most `most` records of requests to balancers with [`spec::Attributes::log`], the oldest first. Each is taken once.
+    async fn take_log(&self, most: usize) -> Result<Vec<Visit>, PlaneError>;
 }
 
 /// A node's access to the network. The caller decides where a node is.
 #[async_trait]
 pub trait Sockets: Send + Sync + 'static {
-    fn listen(&self, node: &str, port: u16) -> std::io::Result<TcpListener>;
+    /// The plane does not know who keeps the socket.
+    fn listen(&self, node: &str, port: u16) -> std::io::Result<Kept<TcpListener>>;
     async fn connect(&self, node: &str, to: SocketAddr) -> std::io::Result<TcpStream>;
 }
 

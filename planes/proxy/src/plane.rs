@@ -1,10 +1,11 @@
 //! The real plane: changes the running parts of each balancer to match its spec.
 
 use crate::{
-    ListenerSeen, NodeCounts, Proxies, Seen, Sockets, TargetSeen, TargetState,
+    ListenerSeen, NodeCounts, Proxies, Seen, Sockets, TargetSeen, TargetState, Visit,
     compile::check,
     counters::ListenerCounters,
     health::Checker,
+    log::Log,
     relay,
     routes::{is_relay, may_send, port, table, used_groups},
     serve::{self, NodeContext},
@@ -16,6 +17,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use escale_base::{Clock, PlaneError};
+use escale_httpguard::Stop;
 use escale_lanes::{Acceptor, Lanes};
 use escale_tls::{Terminator, TlsSpec};
 use std::{
@@ -25,7 +27,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{Notify, watch};
-use tokio_util::{sync::CancellationToken, sync::DropGuard, task::AbortOnDropHandle};
+use tokio_util::task::AbortOnDropHandle;
 
 /// Interval at which idle upstream connections are checked.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -39,12 +41,13 @@ pub struct Balancers {
     lanes: Lanes,
     clock: Clock,
     balancers: Mutex<BTreeMap<String, Arc<Balancer>>>,
+    log: Arc<Log>,
 }
 
 impl Balancers {
     /// Tasks run on the runtime of the caller of `apply`.
     pub fn new(sockets: Arc<dyn Sockets>, clock: Clock) -> Balancers {
-        Balancers { sockets, lanes: Lanes::none(), clock, balancers: Mutex::default() }
+        Balancers { sockets, lanes: Lanes::none(), clock, balancers: Mutex::default(), log: Arc::default() }
     }
 
     /// Serves connections on these lanes; other tasks run on the runtime of the caller of `apply`.
@@ -58,6 +61,15 @@ impl Balancers {
         self.get(name).map(|b| lock(&b.running).counts())
     }
 
+    /// Closes all listeners, because another process accepts from now on. Open connections are served as before, and their clients
+    /// asked to end them ([`Stop::drain`]).
+    pub fn drain(&self) {
+        for balancer in lock(&self.balancers).values() {
+            let running = lock(&balancer.running);
+            running.nodes.values().flat_map(|node| node.listeners.values()).for_each(|l| l.stop.drain());
+        }
+    }
+
     fn get(&self, name: &str) -> Option<Arc<Balancer>> {
         lock(&self.balancers).get(name).cloned()
     }
@@ -69,7 +81,10 @@ impl Proxies for Balancers {
         check(&spec)?;
         let balancer = lock(&self.balancers)
             .entry(spec.name.clone())
-            .or_insert_with(|| Balancer::new(self.sockets.clone(), self.lanes.clone(), self.clock.clone()))
+            .or_insert_with(|| {
+                let (sockets, lanes, clock) = (self.sockets.clone(), self.lanes.clone(), self.clock.clone());
+                Balancer::new(sockets, lanes, clock, self.log.clone())
+            })
             .clone();
         balancer.apply(spec)
     }
@@ -93,6 +108,10 @@ impl Proxies for Balancers {
     async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>, PlaneError> {
         Ok(Balancers::counts(self, name))
     }
+
+    async fn take_log(&self, most: usize) -> Result<Vec<Visit>, PlaneError> {
+        Ok(self.log.take(most))
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -106,7 +125,7 @@ struct Balancer {
 }
 
 impl Balancer {
-    fn new(sockets: Arc<dyn Sockets>, lanes: Lanes, clock: Clock) -> Arc<Balancer> {
+    fn new(sockets: Arc<dyn Sockets>, lanes: Lanes, clock: Clock, log: Arc<Log>) -> Arc<Balancer> {
         let changed = Arc::new(Notify::new());
         let running = Arc::new(Mutex::new(Running {
             spec: BalancerSpec {
@@ -121,6 +140,7 @@ impl Balancer {
             sockets,
             lanes,
             clock,
+            log,
             changed: changed.clone(),
         }));
         let seen = Arc::new(watch::Sender::new(Arc::default()));
@@ -183,6 +203,7 @@ struct Running {
     sockets: Arc<dyn Sockets>,
     lanes: Lanes,
     clock: Clock,
+    log: Arc<Log>,
     changed: Arc<Notify>,
 }
 
@@ -198,7 +219,13 @@ struct Listening {
     state: Result<SocketAddr, String>,
     is_relay: bool,
     counters: Arc<ListenerCounters>,
-    _stop: Option<DropGuard>,
+    stop: Stop,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.stop.now();
+    }
 }
 
 /// A target of a group, on one node.
@@ -254,6 +281,7 @@ impl Running {
         Node {
             zone: wanted.zone.clone(),
             context: Arc::new(NodeContext {
+                balancer: spec.name.clone(),
                 name: wanted.node.clone(),
                 sockets: self.sockets.clone(),
                 lanes: self.lanes.clone(),
@@ -263,6 +291,7 @@ impl Running {
                     Arc::new(Jar::new(&spec.attributes.cookies)),
                     HashMap::new(),
                 )),
+                log: self.log.clone(),
             }),
             listeners: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -434,18 +463,18 @@ fn open(context: &Arc<NodeContext>, port: u16, is_relay: bool, counters: Arc<Lis
         .listen(&context.name, port)
         .and_then(|listener| Ok((listener.local_addr()?, Acceptor::new(listener))))
         .map_err(|e| e.to_string());
-    let (state, stop) = match opened {
-        Err(why) => (Err(why), None),
+    let stop = Stop::default();
+    let state = match opened {
+        Err(why) => Err(why),
         Ok((addr, acceptor)) => {
-            let stop = CancellationToken::new();
             let (context, counters, stopped) = (context.clone(), counters.clone(), stop.clone());
             if is_relay {
                 tokio::spawn(relay::accept(context, port, acceptor, counters, stopped));
             } else {
                 tokio::spawn(serve::accept(context, port, (acceptor, addr.port()), counters, stopped));
             }
-            (Ok(addr), Some(stop.drop_guard()))
+            Ok(addr)
         }
     };
-    Listening { state, is_relay, counters, _stop: stop }
+    Listening { state, is_relay, counters, stop }
 }

@@ -11,6 +11,7 @@ use crate::{
     table::{Group, Step},
     target::Lease,
 };
+use escale_httpguard::Stop;
 use escale_lanes::Acceptor;
 use std::{
     io,
@@ -28,18 +29,17 @@ use tokio::{
     },
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
 
 /// Bytes that are read at once, in each direction. More would only help on links faster than this machine's own memory.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// Accepts connections until `stop`, which also ends the open ones.
+/// Accepts connections until `stop`, which also ends the open ones unless they drain.
 pub(crate) async fn accept(
     node: Arc<NodeContext>,
     key: u16,
     acceptor: Acceptor,
     counters: Arc<ListenerCounters>,
-    stop: CancellationToken,
+    stop: Stop,
 ) {
     let (lanes, name, stopped) = (node.lanes.clone(), node.name.clone(), stop.clone());
     let serve = move |client, _| {
@@ -51,7 +51,7 @@ pub(crate) async fn accept(
             counters.active.fetch_sub(1, Relaxed);
         }
     };
-    acceptor.serve(&lanes, &name, &stop, serve).await;
+    acceptor.serve(&lanes, &name, stop.accepts_no_more(), serve).await;
 }
 
 async fn serve(
@@ -59,7 +59,7 @@ async fn serve(
     key: u16,
     mut client: TcpStream,
     counters: &ListenerCounters,
-    stop: &CancellationToken,
+    stop: &Stop,
 ) {
     let (idle, route) = {
         let table = node.table.load();
@@ -73,7 +73,7 @@ async fn serve(
     let opened = match &route {
         Some((_, group)) => tokio::select! {
             opened = open(node, group) => opened,
-            () = stop.cancelled() => None,
+            () = stop.is_now() => None,
         },
         None => None,
     };
@@ -93,7 +93,7 @@ async fn serve(
         tokio::select! {
             done = both => done.is_ok(),
             () = activity.ends(idle) => false,
-            () = stop.cancelled() => false,
+            () = stop.is_now() => false,
             () = lease.cut.cancelled(), if relay.is_some_and(|r| r.end_after_drain) => false,
             () = lease.becomes_unhealthy(), if relay.is_some_and(|r| r.end_when_unhealthy) => false,
         }

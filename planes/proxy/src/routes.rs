@@ -73,7 +73,7 @@ pub(crate) fn port(
     let mut rules: Vec<_> = listener.rules.iter().collect();
     rules.sort_by_key(|r| r.priority);
     Port {
-        rules: rules.into_iter().map(|r| (r.conditions.clone(), step(&r.action))).collect(),
+        rules: rules.into_iter().map(|r| (r.priority, r.conditions.clone(), step(&r.action))).collect(),
         default: step(&listener.default),
         tls,
         counters,

@@ -41,11 +41,12 @@ impl Port {
         }
     }
 
-    pub(crate) fn step(&self, facts: &Facts<'_>) -> &Step {
+    /// What to do, and the priority of the rule that says so; the default's is 0.
+    pub(crate) fn step(&self, facts: &Facts<'_>) -> (u32, &Step) {
         self.rules
             .iter()
-            .find(|(conditions, _)| conditions.iter().all(|c| c.holds(facts)))
-            .map_or(&self.default, |(_, step)| step)
+            .find(|(_, conditions, _)| conditions.iter().all(|c| c.holds(facts)))
+            .map_or((0, &self.default), |(priority, _, step)| (*priority, step))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     counters::ListenerCounters,
     forward::forward,
     headers::{self, Peer},
+    log::{Log, Noted, Trail},
     pages,
     rules::Facts,
     spec::{Fixed, Redirect},
@@ -15,7 +16,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use escale_base::{Clock, path::RawPath};
-use escale_httpguard::{Guard, Limits, Link, Upgrades};
+use escale_httpguard::{Guard, Limits, Link, Stop, Upgrades};
 use escale_lanes::{Acceptor, Lanes};
 use escale_tls::Stream;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -27,15 +28,16 @@ use std::{
     time::Duration,
 };
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 
 /// Shared by all connections of a node.
 pub(crate) struct NodeContext {
+    pub(crate) balancer: String,
     pub(crate) name: String,
     pub(crate) sockets: Arc<dyn Sockets>,
     pub(crate) lanes: Lanes,
     pub(crate) clock: Clock,
     pub(crate) table: ArcSwap<Table>,
+    pub(crate) log: Arc<Log>,
 }
 
 /// One client connection.
@@ -45,6 +47,8 @@ pub(crate) struct Connection {
     pub(crate) key: u16,
     /// The port it actually listens on.
     pub(crate) port: u16,
+    /// Unique.
+    pub(crate) id: u64,
     pub(crate) client: SocketAddr,
     /// Between this client and the balancer.
     pub(crate) scheme: Scheme,
@@ -83,7 +87,7 @@ pub(crate) async fn accept(
     key: u16,
     (acceptor, port): (Acceptor, u16),
     counters: Arc<ListenerCounters>,
-    stop: CancellationToken,
+    stop: Stop,
 ) {
     let (lanes, name, stopped) = (node.lanes.clone(), node.name.clone(), stop.clone());
     let serve = move |stream, client: SocketAddr| {
@@ -96,12 +100,13 @@ pub(crate) async fn accept(
                 let peer = Peer::new(client, scheme.as_str(), port);
                 let negotiated = stream.negotiated().map(|(version, suite)| (version, suite.to_owned()));
                 let link = Arc::default();
-                let connection = Connection { node, key, port, client, scheme, peer, negotiated, link };
+                let id = rand::random();
+                let connection = Connection { node, key, port, id, client, scheme, peer, negotiated, link };
                 serve(connection, stream, counters, stop).await;
             }
         }
     };
-    acceptor.serve(&lanes, &name, &stop, serve).await;
+    acceptor.serve(&lanes, &name, stop.accepts_no_more(), serve).await;
 }
 
 struct Active(Arc<ListenerCounters>);
@@ -113,17 +118,12 @@ impl Drop for Active {
 }
 
 /// The stream for HTTP: that of the handshake if the listener has TLS now. `None`: there is no client to answer.
-async fn handshake(
-    node: &NodeContext,
-    key: u16,
-    stream: TcpStream,
-    stop: &CancellationToken,
-) -> Option<(Stream, Scheme)> {
+async fn handshake(node: &NodeContext, key: u16, stream: TcpStream, stop: &Stop) -> Option<(Stream, Scheme)> {
     let tls = node.table.load().ports.get(&key).and_then(|port| port.tls.clone());
     let Some(tls) = tls else { return Some((Stream::Plain(stream), Scheme::Http)) };
     let shaken = tokio::select! {
         shaken = tls.accept(stream) => shaken,
-        () = stop.cancelled() => return None,
+        () = stop.is_now() => return None,
     };
     match shaken {
         Ok(stream) => Some((stream, Scheme::Https)),
@@ -134,12 +134,7 @@ async fn handshake(
     }
 }
 
-async fn serve(
-    connection: Connection,
-    stream: Stream,
-    counters: Arc<ListenerCounters>,
-    stop: CancellationToken,
-) {
+async fn serve(connection: Connection, stream: Stream, counters: Arc<ListenerCounters>, stop: Stop) {
     let (idle, keepalive) = {
         let table = connection.node.table.load();
         (table.idle, Duration::from_millis(table.attributes.keepalive_ms))
@@ -151,14 +146,14 @@ async fn serve(
         async move { Ok::<_, Infallible>(handle(&connection, request).await) }
     });
     // No separate limit for heads: the idle timeout covers them.
-    let stop = stop.child_token();
+    let stop = stop.child();
     let serving = escale_httpguard::serve(guard, Limits::default(), service, stop.clone());
     tokio::pin!(serving);
     tokio::select! {
         () = &mut serving => {}
         () = tokio::time::sleep(keepalive) => {
             // Requests in progress are completed.
-            stop.cancel();
+            stop.now();
             serving.await;
         }
     }
@@ -175,7 +170,8 @@ async fn handle(connection: &Connection, request: Request<Incoming>) -> Response
     let is_http1 = request.version() != Version::HTTP_2;
     let upgrade = headers::wanted_upgrade(request.headers()).filter(|_| is_http1);
     let waits_for_decision = upgrade.is_some();
-    let answer = answer(connection, &table, port, request, upgrade).await;
+    let mut trail = Noted::begin(connection, &table, &request);
+    let answer = answer(connection, &table, port, (request, upgrade), &mut trail).await;
     let mut response = match answer {
         Ok(response) => response,
         Err(status) => {
@@ -200,7 +196,10 @@ async fn handle(connection: &Connection, request: Request<Incoming>) -> Response
     {
         response.headers_mut().insert(header::DATE, date);
     }
-    response
+    match trail {
+        Some(noted) => noted.follow(response),
+        None => response,
+    }
 }
 
 /// The error is the status of the page to answer with.
@@ -208,13 +207,16 @@ async fn answer(
     connection: &Connection,
     table: &Table,
     port: &Port,
-    request: Request<Incoming>,
-    upgrade: Option<HeaderValue>,
+    (request, upgrade): (Request<Incoming>, Option<HeaderValue>),
+    trail: &mut Trail,
 ) -> Result<Response<Body>, StatusCode> {
     if let Some(status) = connection.link.refusal(request.uri().path()) {
         return Err(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST));
     }
     let to = if let Some(to) = port.forwards_all() {
+        if let Some(noted) = trail {
+            noted.forwards();
+        }
         to
     } else {
         let uri = request.uri();
@@ -233,7 +235,11 @@ async fn answer(
             protocol: connection.scheme.as_str(),
             port: connection.port,
         };
-        match port.step(&facts) {
+        let (rule, step) = port.step(&facts);
+        if let Some(noted) = trail {
+            noted.decided(rule, step);
+        }
+        match step {
             Step::Redirect(redirect) => return redirect_to(redirect, &facts, table, port),
             Step::Fixed(fixed) => return fixed_answer(fixed, table, port),
             // The listener relays TCP now; this connection is an older one.
@@ -249,7 +255,7 @@ async fn answer(
     let now = connection.node.clock.now();
     let (lease, session) =
         sticky::choose(&table.jar, to, request.headers(), now).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-    let mut answer = forward(connection, table, (to, lease), request, upgrade).await?;
+    let mut answer = forward(connection, table, (to, lease), (request, upgrade), trail).await?;
     if let Some(session) = session {
         session.mark(answer.headers_mut(), connection.scheme, now);
     }

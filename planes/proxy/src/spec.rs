@@ -44,6 +44,8 @@ pub struct Attributes {
     /// A client's connection is closed after this time, once the requests in progress are complete.
     pub keepalive_ms: u64,
     pub cookies: Cookies,
+    /// Answered requests are recorded: [`crate::Proxies::take_log`].
+    pub log: bool,
 }
 
 /// The cookies of sticky sessions.
@@ -88,6 +90,7 @@ impl Default for Attributes {
             tls_headers: None,
             keepalive_ms: 3_600_000,
             cookies: Cookies::default(),
+            log: false,
         }
     }
 }

@@ -29,7 +29,8 @@ pub(crate) struct Table {
 }
 
 pub(crate) struct Port {
-    pub(crate) rules: Vec<(Vec<Condition>, Step)>,
+    /// With their priorities.
+    pub(crate) rules: Vec<(u32, Vec<Condition>, Step)>,
     pub(crate) default: Step,
     pub(crate) tls: Option<Terminator>,
     pub(crate) counters: Arc<ListenerCounters>,

@@ -25,6 +25,8 @@ enum Allowed {
     OneOf(&'static [&'static str]),
     /// The name of a cookie of an application.
     CookieName,
+    /// Checked with the other attributes.
+    Text,
     /// AWS has other values, which are not enacted.
     DefaultOnly,
 }
@@ -33,7 +35,7 @@ const fn known(key: &'static str, default: &'static str, allowed: Allowed) -> Kn
     Known { key, default, allowed }
 }
 
-use Allowed::{Between, Bool, CookieName, DefaultOnly, OneOf, ZeroOrBetween};
+use Allowed::{Between, Bool, CookieName, DefaultOnly, OneOf, Text, ZeroOrBetween};
 
 pub(crate) fn of_balancer(kind: BalancerKind) -> &'static [Known] {
     match kind {
@@ -51,9 +53,9 @@ pub(crate) fn of_group(protocol: TargetProtocol) -> &'static [Known] {
 
 /// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html>
 const BALANCER: &[Known] = &[
-    known("access_logs.s3.enabled", "false", DefaultOnly),
-    known("access_logs.s3.bucket", "", DefaultOnly),
-    known("access_logs.s3.prefix", "", DefaultOnly),
+    known("access_logs.s3.enabled", "false", Bool),
+    known("access_logs.s3.bucket", "", Text),
+    known("access_logs.s3.prefix", "", Text),
     known("client_keep_alive.seconds", "3600", Between(60, 604_800)),
     known("connection_logs.s3.enabled", "false", DefaultOnly),
     known("connection_logs.s3.bucket", "", DefaultOnly),
@@ -151,6 +153,7 @@ pub(crate) fn set(
                 value.parse::<u32>().is_ok_and(|n| n == 0 || (*low..=*high).contains(&n))
             }
             Allowed::OneOf(words) => words.contains(&value.as_str()),
+            Allowed::Text => true,
             Allowed::CookieName => is_cookie_name(&value),
             Allowed::DefaultOnly if value == known.default => true,
             Allowed::DefaultOnly => {
@@ -223,7 +226,8 @@ mod tests {
             ("idle_timeout.timeout_seconds", "4001", "ValidationError"),
             ("deletion_protection.enabled", "yes", "ValidationError"),
             ("access_logs.s3.enabled", "false", "ok"),
-            ("access_logs.s3.enabled", "true", "NotImplemented"),
+            ("access_logs.s3.enabled", "true", "ok"),
+            ("connection_logs.s3.enabled", "true", "NotImplemented"),
             ("no.such.key", "1", "ValidationError"),
         ] {
             assert_eq!(code(BALANCER, key, value), expected, "{key}={value}");

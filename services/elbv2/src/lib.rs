@@ -13,6 +13,7 @@ mod cfn;
 mod choices;
 mod conditions;
 mod error;
+mod logs;
 mod network;
 mod nodes;
 mod ops;
@@ -101,6 +102,7 @@ pub fn start(
 ) -> Result<(), StoreError> {
     // Before the reconciler starts: it would take old observations for the state of the plane.
     reconcile::begin_observations(store, cloud.clock.now(), planes.proxies.names())?;
+    engine.run(logs::deliver(store.clone(), Arc::clone(cloud), Arc::clone(&planes.proxies)));
     engine.add(reconcile::Balancers::new(store.clone(), cloud.clock.clone(), planes.proxies));
     Ok(())
 }

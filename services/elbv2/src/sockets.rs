@@ -3,14 +3,12 @@
 use async_trait::async_trait;
 use escale_network::{Namespace, Namespaces, Place};
 use escale_proxy::Sockets;
+use escale_sockets::Kept;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
 };
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-
-/// The maximum number of connections that wait to be accepted.
-const BACKLOG: u32 = 1024;
+use tokio::net::{TcpListener, TcpStream};
 
 /// Sockets for the proxy plane in namespaces of the network plane. A node's name is `<vpc>/<interface>`.
 pub struct NodeSockets(pub Namespaces);
@@ -26,14 +24,8 @@ impl NodeSockets {
 
 #[async_trait]
 impl Sockets for NodeSockets {
-    fn listen(&self, node: &str, port: u16) -> io::Result<TcpListener> {
-        self.namespace(node)?.hop(|| {
-            let socket = TcpSocket::new_v4()?;
-            // Connections of the previous run may still be in TIME_WAIT.
-            socket.set_reuseaddr(true)?;
-            socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))?;
-            socket.listen(BACKLOG)
-        })
+    fn listen(&self, node: &str, port: u16) -> io::Result<Kept<TcpListener>> {
+        self.namespace(node)?.keep_tcp((Ipv4Addr::UNSPECIFIED, port).into())
     }
 
     async fn connect(&self, node: &str, to: SocketAddr) -> io::Result<TcpStream> {

@@ -48,6 +48,13 @@ pub enum Error {
     NotHere(String),
     #[error("{0}")]
     Combination(String),
+    #[error(
+        "Point in time restore is not enabled for DB instance {0}: its BackupRetentionPeriod is 0, or its first backup is not \
+         complete."
+    )]
+    NoPointInTime(String),
+    #[error("No pending maintenance actions found for resource {0}")]
+    NoMaintenance(String),
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
@@ -76,6 +83,8 @@ impl From<Error> for AwsError {
             Error::ParameterGroupState(_) => (ErrorKind::InUse, "InvalidDBParameterGroupState", 400),
             Error::Value(_) => (ErrorKind::Invalid, "InvalidParameterValue", 400),
             Error::NotHere(_) => (ErrorKind::NotSupported, "InvalidParameterValue", 400),
+            Error::NoMaintenance(_) => (ErrorKind::NotFound, "ResourceNotFoundFault", 404),
+            Error::NoPointInTime(_) => (ErrorKind::Invalid, "PointInTimeRestoreNotEnabled", 400),
             Error::Combination(_) => (ErrorKind::Invalid, "InvalidParameterCombination", 400),
             Error::Aws(e) => return e.clone(),
         };

@@ -12,7 +12,9 @@ mod cfn;
 mod engines;
 mod error;
 mod events;
+mod export;
 mod filters;
+mod maintenance;
 mod network;
 mod observe;
 mod ops;
@@ -26,6 +28,7 @@ mod status;
 mod tags;
 #[cfg(test)]
 mod testing;
+mod windows;
 
 use escale_base::{PlaneError, wire::Value};
 use escale_engine::Engine;
@@ -92,6 +95,7 @@ pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Pla
     engine.add(reconcile::Snapshots(executor.clone()));
     engine.add(reconcile::Backups(executor.clone()));
     if let Some(events) = events {
-        engine.run(observe::run(executor, events));
+        engine.run(observe::run(Arc::clone(&executor), events));
+        engine.run(export::run(executor));
     }
 }

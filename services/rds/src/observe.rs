@@ -53,6 +53,8 @@ fn record(executor: &Executor, event: &Event) -> Option<String> {
         | Event::NodeUnresponsive { database, .. }
         | Event::Degraded { database, .. }
         | Event::Protected { database, .. }
+        | Event::ArchiveFails { database, .. }
+        | Event::ArchiveWorks { database }
         | Event::FailedOver { database, .. } => database,
     };
     let instance = of_database(&executor.store.read(), database)?;
@@ -122,6 +124,17 @@ fn messages(
         ),
         Event::Protected { standby, .. } => {
             one("availability", format!("The standby in {} has every commit", zone(standby)))
+        }
+        Event::ArchiveFails { waiting_bytes, .. } => one(
+            "failure",
+            format!(
+                "The transaction logs of the DB instance cannot be archived. It keeps them ({} MiB) until they are, and \
+                 cannot be restored to a later time.",
+                waiting_bytes >> 20
+            ),
+        ),
+        Event::ArchiveWorks { .. } => {
+            one("recovery", "The transaction logs of the DB instance are archived again.".into())
         }
         // During creation, servers start and stop several times.
         _ if !is_created => vec![],

@@ -1,6 +1,6 @@
 //! Provisions instances, for creation, restoration and modification: network resources, passwords, snapshot rows.
 
-use crate::{Error, rules};
+use crate::{Error, events, rules};
 use escale_base::{AwsError, Secret, Tag, already_gone, ids};
 use escale_requests::{
     ec2::{
@@ -14,7 +14,9 @@ use escale_service::Cx;
 use escale_store::Image;
 use escale_tables::{
     ec2::{DefaultSubnet, DefaultVpc, GroupId, Subnet, VpcId},
-    rds::{Credentials, Instance, InstanceSeen, Node, Recorded, Snapshot, SnapshotKind, SubnetGroup},
+    rds::{
+        Credentials, Instance, InstanceSeen, Node, Recorded, Recover, Snapshot, SnapshotKind, SubnetGroup,
+    },
 };
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};
@@ -33,6 +35,7 @@ pub(crate) struct NewInstance<'a> {
     pub place: PlaceRequest<'a>,
     pub parameter_group: Option<&'a str>,
     pub restore_from: Option<String>,
+    pub recover: Option<Recover>,
     pub deletion_protection: Option<bool>,
     pub backup_retention_period: Option<i32>,
     pub copy_tags_to_snapshot: Option<bool>,
@@ -67,8 +70,11 @@ pub(crate) fn instance(cx: &mut Cx<'_>, new: NewInstance<'_>) -> Result<Instance
         nodes: place.nodes,
         leaving: vec![],
         running: true,
+        stopped: None,
         restore_from: new.restore_from,
+        recover: new.recover,
         reboot: None,
+        upgrade: None,
         deletion: None,
         deletion_protection: new.deletion_protection.unwrap_or(false),
         backup_retention_days,
@@ -311,11 +317,13 @@ pub(crate) fn snapshot(
         storage_type: instance.recorded.storage_type.clone(),
         encrypted: instance.recorded.storage_encrypted,
         instance_created: instance.created,
+        copy_of: None,
         deleted: false,
         tags,
         created: cx.now,
     };
     cx.tx.put(row.clone());
+    events::instance(cx.tx, cx.config, cx.now, &row.instance, "backup", "Backing up DB instance");
     Ok(row)
 }
 

@@ -6,12 +6,10 @@ const CLASS: &str = "All instances share this machine's processors and memory";
 const DISK: &str = "All instances share this machine's disk";
 const ENCRYPTION: &str =
     "Encrypt the host's disk instead (LUKS): a key that is stored on the same disk protects nothing";
-const WINDOW: &str =
-    "Escale runs no maintenance: the engine changes when its package on the machine is upgraded";
 const MINOR: &str = "The installed package determines the minor version";
 const INSIGHTS: &str = "Performance Insights is a view in AWS's console; the database is the same without it";
 const LOGS: &str =
-    "The server's log stays in the database's folder; exporting it to CloudWatch Logs is not supported yet";
+    "These logs never have a line here: a minor upgrade writes none, and there is no IAM authentication";
 const LIFECYCLE: &str = "It selects AWS's paid support for old versions";
 const CA: &str = "Connections are not encrypted: they never leave the machine";
 
@@ -27,11 +25,12 @@ pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "CreateDBInstance.KmsKeyId", reason: ENCRYPTION },
     Recorded { name: "CreateDBInstance.MasterUserSecretKmsKeyId", reason: ENCRYPTION },
     Recorded { name: "CreateDBInstance.EngineVersion (after the dot)", reason: MINOR },
-    Recorded { name: "CreateDBInstance.AutoMinorVersionUpgrade", reason: MINOR },
-    Recorded { name: "CreateDBInstance.PreferredMaintenanceWindow", reason: WINDOW },
     Recorded { name: "CreateDBInstance.CACertificateIdentifier", reason: CA },
     Recorded { name: "CreateDBInstance.EnablePerformanceInsights", reason: INSIGHTS },
-    Recorded { name: "CreateDBInstance.EnableCloudwatchLogsExports", reason: LOGS },
+    Recorded {
+        name: "CreateDBInstance.EnableCloudwatchLogsExports (upgrade, iam-db-auth-error)",
+        reason: LOGS,
+    },
     Recorded {
         name: "CreateDBInstance.LicenseModel",
         reason: "PostgreSQL has only one license; other values are refused",
@@ -46,11 +45,12 @@ pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "ModifyDBInstance.StorageThroughput", reason: DISK },
     Recorded { name: "ModifyDBInstance.MasterUserSecretKmsKeyId", reason: ENCRYPTION },
     Recorded { name: "ModifyDBInstance.EngineVersion (after the dot)", reason: MINOR },
-    Recorded { name: "ModifyDBInstance.AutoMinorVersionUpgrade", reason: MINOR },
-    Recorded { name: "ModifyDBInstance.PreferredMaintenanceWindow", reason: WINDOW },
     Recorded { name: "ModifyDBInstance.CACertificateIdentifier", reason: CA },
     Recorded { name: "ModifyDBInstance.EnablePerformanceInsights", reason: INSIGHTS },
-    Recorded { name: "ModifyDBInstance.CloudwatchLogsExportConfiguration", reason: LOGS },
+    Recorded {
+        name: "ModifyDBInstance.CloudwatchLogsExportConfiguration (upgrade, iam-db-auth-error)",
+        reason: LOGS,
+    },
     Recorded { name: "ModifyDBInstance.EngineLifecycleSupport", reason: LIFECYCLE },
     Recorded {
         name: "DeleteDBInstance.DeleteAutomatedBackups",

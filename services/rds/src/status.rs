@@ -1,6 +1,7 @@
 //! Derives AWS's statuses from wish and observation. They are never stored.
 
 use crate::reconcile;
+use escale_base::Timestamp;
 use escale_store::Image;
 use escale_tables::rds::{Instance, InstanceSeen, Node, Replication, Role, Snapshot, SnapshotSeen};
 
@@ -17,6 +18,7 @@ escale_base::choice! {
         Starting = "starting",
         Stopped = "stopped",
         Stopping = "stopping",
+        Upgrading = "upgrading",
     }
 }
 
@@ -52,12 +54,22 @@ pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
         Some(_) if !rebooted => Status::Rebooting,
         Some(_) if !enacted && has_failed(seen, current.as_deref()) => Status::IncompatibleParameters,
         Some(_) if !enacted => Status::Modifying,
+        Some(_) if seen.upgrading.is_some() => Status::Upgrading,
         // The server is down or restarts.
         Some(_) if !seen.writable => Status::Rebooting,
         Some(_) if pending_snapshot(image, wish) => Status::BackingUp,
         Some(_) => Status::Available,
     }
 }
+
+/// When a stopped instance starts by itself: after seven days, as on AWS.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_StopInstance.html>
+pub(crate) fn restarts(wish: &Instance) -> Option<Timestamp> {
+    wish.stopped.filter(|_| !wish.running).map(|at| at.plus_ms(STOPPED_MS))
+}
+
+const STOPPED_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
 /// Whether the last requested reboot is done.
 pub(crate) fn has_rebooted(wish: &Instance, seen: &InstanceSeen) -> bool {
@@ -73,7 +85,8 @@ fn has_failed(seen: &InstanceSeen, current: Option<&str>) -> bool {
 pub(crate) fn pending_snapshot(image: &Image, wish: &Instance) -> bool {
     image
         .scan::<Snapshot>()
-        .any(|s| s.resource_id == wish.resource_id && !s.deleted && !image.has::<SnapshotSeen>(&s.id))
+        .filter(|s| s.resource_id == wish.resource_id && s.copy_of.is_none())
+        .any(|s| !s.deleted && !image.has::<SnapshotSeen>(&s.id))
 }
 
 pub(crate) fn snapshot(image: &Image, row: &Snapshot) -> &'static str {
@@ -117,7 +130,6 @@ pub(crate) fn replication(seen: &InstanceSeen) -> Option<(bool, &'static str, &'
 mod tests {
     use super::*;
     use crate::testing;
-    use escale_base::Timestamp;
     use escale_tables::rds::{Deletion, NodeSeen, Reboot};
 
     #[test]
@@ -149,6 +161,11 @@ mod tests {
             failed: None,
             watched: true,
             epoch: 0,
+            restorable: None,
+            archive_fails: None,
+            wal_bytes: None,
+            outdated: None,
+            upgrading: None,
             at: Timestamp(0),
         };
         assert_eq!(status_of(&wish, None), "creating");

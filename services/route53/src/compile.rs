@@ -35,7 +35,7 @@ pub(crate) fn spec(image: &Image, config: &Config, endpoints: &[Endpoint]) -> Sp
     // As on AWS, a VPC without DNS support has no resolver.
     let vpcs = image.scan::<Vpc>().filter(|vpc| vpc.dns_support);
     let networks = vpcs.map(|vpc| (vpc.id.to_string(), resolver(&vpc))).collect();
-    Spec { public, public_queries_per_second: None, networks }
+    Spec { public, public_queries_per_second: None, outside: outside(&config.internet), networks }
 }
 
 /// The names of AWS's own endpoints, in all partitions. Those of this cloud's services have zones of their own
@@ -66,6 +66,13 @@ fn upstream(internet: &Internet) -> Option<Upstream> {
             allowed: allowed_names.clone(),
         }),
     }
+}
+
+/// The same for names that the edge looks up. Those below `localhost` are this cloud's, and never asked of a resolver (RFC 6761).
+fn outside(internet: &Internet) -> Option<Upstream> {
+    let mut upstream = upstream(internet)?;
+    upstream.withheld.push("localhost".to_owned());
+    Some(upstream)
 }
 
 /// Converts one hosted zone.

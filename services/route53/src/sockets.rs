@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use escale_base::{PlaneError, error::Context as _};
 use escale_dns::{OwnSockets, Sockets};
 use escale_network::{Namespaces, Place};
+use escale_sockets::Kept;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 /// The prefix of a VPC's router in [`name_of`].
@@ -35,14 +36,17 @@ impl Sockets for PlaceSockets {
         &self,
         place: Option<&str>,
         address: SocketAddr,
-    ) -> Result<(UdpSocket, TcpListener), PlaneError> {
-        let Some(name) = place else { return OwnSockets.open(None, address).await };
+    ) -> Result<(Kept<UdpSocket>, Kept<TcpListener>), PlaneError> {
+        let Some(name) = place else {
+            return OwnSockets(self.0.keeper().clone()).open(None, address).await;
+        };
         let place = place_of(name)
             .ok_or_else(|| PlaneError::asked(format!("'{name}' is not a place with a DNS server")))?;
         let namespace = self.0.open(&place)?;
         let what = || format!("open the DNS sockets {address} in {place}");
-        let udp = namespace.udp_bind(address).await?.into_std().machine(what)?;
-        let tcp = namespace.tcp_listen(address).await?.into_std().machine(what)?;
+        let udp = namespace.keep_udp(address).machine(what)?;
+        let tcp = namespace.keep_tcp(address).and_then(|tcp| tcp.try_map(tokio::net::TcpListener::into_std));
+        let tcp = tcp.machine(what)?;
         Ok((udp, tcp))
     }
 }

@@ -8,6 +8,7 @@
 //! `Row::VERSION = 2` and `Row::migrate` from version 1.
 
 pub mod acm;
+pub mod autoscaling;
 pub mod cloudformation;
 pub mod cloudfront;
 pub mod cloudwatch;
@@ -40,6 +41,7 @@ escale_base::name! {
 pub fn all() -> Vec<TableDef> {
     [
         acm::TABLES,
+        autoscaling::TABLES,
         cloudformation::TABLES,
         cloudfront::TABLES,
         cloudwatch::TABLES,

@@ -10,6 +10,7 @@ use escale_containers::{
 };
 use escale_dns::Dns;
 use escale_logstore::{LogStore, Message, Page, Query, Summary};
+use escale_metrics::{Datum, Listed, Metrics, Point, Series, Window};
 use escale_network::{Applied, InternetSpec, Namespace, Network, Observed, Place, VpcSpec};
 use escale_postgres::{DatabaseSpec, Failover, Postgres, Step};
 use escale_proxy::{BalancerSpec, NodeCounts, Proxies, Seen};
@@ -99,6 +100,19 @@ impl<P: Authority + ?Sized> Authority for Risky<P> {
     }
     fn root(&self, purpose: Purpose) -> Result<String> {
         call_sync(&*self.fate, "authority root", || self.plane.root(purpose))
+    }
+}
+
+#[async_trait]
+impl<P: Metrics + ?Sized> Metrics for Risky<P> {
+    async fn put(&self, data: Vec<Datum>, now: Timestamp) -> Result<()> {
+        call(&*self.fate, "metrics put", Kind::Unknown, self.plane.put(data, now)).await
+    }
+    async fn read(&self, series: &Series, window: Window) -> Result<Vec<Point>> {
+        call(&*self.fate, "metrics read", Kind::Nothing, self.plane.read(series, window)).await
+    }
+    async fn list(&self) -> Result<Vec<Listed>> {
+        call(&*self.fate, "metrics list", Kind::Nothing, self.plane.list()).await
     }
 }
 
@@ -239,6 +253,9 @@ impl<P: Postgres + ?Sized> Postgres for Risky<P> {
     async fn step(&self, spec: &DatabaseSpec) -> Result<Option<Step>> {
         call(&*self.fate, "postgres step", Kind::Unknown, self.plane.step(spec)).await
     }
+    async fn primary_matches(&self, spec: &DatabaseSpec) -> Result<bool> {
+        call(&*self.fate, "postgres primary_matches", Kind::Unknown, self.plane.primary_matches(spec)).await
+    }
     async fn observe(&self, name: &str) -> Result<Option<escale_postgres::Observed>> {
         call(&*self.fate, "postgres observe", Kind::Unknown, self.plane.observe(name)).await
     }
@@ -260,6 +277,24 @@ impl<P: Postgres + ?Sized> Postgres for Risky<P> {
     async fn delete_snapshot(&self, snapshot: &str) -> Result<()> {
         call(&*self.fate, "postgres delete_snapshot", Kind::Unknown, self.plane.delete_snapshot(snapshot))
             .await
+    }
+    async fn copy_snapshot(&self, from: &str, to: &str) -> Result<escale_postgres::Snapshot> {
+        call(&*self.fate, "postgres copy_snapshot", Kind::Unknown, self.plane.copy_snapshot(from, to)).await
+    }
+    async fn upgrade(&self, name: &str) -> Result<bool> {
+        call(&*self.fate, "postgres upgrade", Kind::Unknown, self.plane.upgrade(name)).await
+    }
+    async fn log(
+        &self,
+        name: &str,
+        node: &str,
+        after: Option<escale_postgres::LogPlace>,
+        most_bytes: usize,
+    ) -> Result<escale_postgres::LogChunk> {
+        self.plane.log(name, node, after, most_bytes).await
+    }
+    async fn trim(&self, name: &str, oldest_snapshot: Option<&str>) -> Result<()> {
+        call(&*self.fate, "postgres trim", Kind::Unknown, self.plane.trim(name, oldest_snapshot)).await
     }
     async fn delete(&self, name: &str, final_snapshot: Option<&str>) -> Result<()> {
         call(&*self.fate, "postgres delete", Kind::Unknown, self.plane.delete(name, final_snapshot)).await
@@ -285,6 +320,9 @@ impl<P: Proxies + ?Sized> Proxies for Risky<P> {
     }
     async fn counts(&self, name: &str) -> Result<Option<Vec<NodeCounts>>> {
         self.plane.counts(name).await
+    }
+    async fn take_log(&self, most: usize) -> Result<Vec<escale_proxy::Visit>> {
+        call(&*self.fate, "proxies take_log", Kind::Nothing, self.plane.take_log(most)).await
     }
 }
 

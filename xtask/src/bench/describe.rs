@@ -12,7 +12,7 @@ use std::{
 
 const CALLS: usize = 300;
 const BODY: &str = "Action=DescribeVpcs&Version=2016-11-15";
-const MOTO: &str = "moto[server,ec2]==5.2.5";
+const MOTO: &str = "moto[server,ec2,s3]==5.2.5";
 
 /// The median time from a request sent to the first byte of its answer.
 pub(super) fn median(endpoint: &str) -> Result<Duration> {

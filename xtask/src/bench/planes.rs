@@ -4,16 +4,16 @@
 //! time of the other two in it. The processor time per request is that of the server alone, and hardly changes when something
 //! else uses the machine.
 
-mod load;
 mod servers;
 
+use super::load::{Load, Measured};
 use super::report::{Rows, write};
 use crate::{
     run::{cargo, run},
     setup,
 };
 use anyhow::{Context, Result};
-use load::{Load, Measured};
+pub(super) use servers::Running;
 use servers::{Ports, Servers};
 
 /// Runs of each pair, alternating. The median counts.

@@ -1,7 +1,7 @@
 //! `cargo xtask bench up`: the time of `escale up` from an empty home to the first answer at the public name, by phase; and a
 //! database with a standby, compared with the same by hand with PostgreSQL's own programs.
 
-use super::{describe, finished, free_port, report};
+use super::{cloud::Cloud, describe, finished, free_port, report};
 use crate::{
     run::{root, run, run_command},
     setup, test,
@@ -10,9 +10,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::{Command, Output},
+    path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -42,7 +41,7 @@ fn measure(cloud: &Cloud) -> Result<report::Rows> {
     let words: Vec<&str> =
         ["up", "examples/shop", "--json"].into_iter().chain(setting.iter().map(String::as_str)).collect();
     let up: Value = serde_json::from_slice(&cloud.escale(&words)?.stdout)?;
-    let database = cloud.creation("DbInstance")?;
+    let database = creation(cloud, "DbInstance")?;
     let by_hand = database_by_hand(&cloud.home.join("by-hand"))?;
     let here = describe::median(&format!("http://{}/", cloud.endpoint))?;
     let moto = describe::median(&describe::Moto::start()?.endpoint)?;
@@ -75,67 +74,20 @@ fn measure(cloud: &Cloud) -> Result<report::Rows> {
     Ok(rows)
 }
 
-/// A separate installation, beside any other on the machine.
-struct Cloud {
-    home: PathBuf,
-    endpoint: String,
-    web: u16,
-    dns: u16,
-}
-
-impl Cloud {
-    fn new() -> Result<Cloud> {
-        let home = PathBuf::from(format!("/var/tmp/escale-bench-{}", std::process::id()));
-        Ok(Cloud {
-            home,
-            endpoint: format!("127.0.0.1:{}", free_port()?),
-            web: free_port()?,
-            dns: free_port()?,
-        })
-    }
-
-    /// Empty, and open to the user that databases run as.
-    fn make_home(&self) -> Result<()> {
-        fs::create_dir_all(&self.home)?;
-        Ok(fs::set_permissions(&self.home, fs::Permissions::from_mode(0o755))?)
-    }
-
-    fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        command
-            .current_dir(root())
-            .env("ESCALE_HOME", &self.home)
-            .env("ESCALE_ENDPOINT", &self.endpoint)
-            .env("ESCALE_WEB_PORT", self.web.to_string())
-            .env("ESCALE_DNS_PORT", self.dns.to_string())
-            .env("AWS_ENDPOINT_URL", format!("http://{}", self.endpoint))
-            // A fixed key, because moto's server must accept the same one.
-            .envs([("ESCALE_ACCESS_KEY", "test"), ("ESCALE_SECRET_KEY", "test")])
-            .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
-            .env("AWS_DEFAULT_REGION", "eu-west-3");
-        command
-    }
-
-    fn escale(&self, arguments: &[&str]) -> Result<Output> {
-        let program = test::target().join("release/escale");
-        finished(self.command(&program).args(arguments))
-    }
-
-    /// How long CloudFormation took for one resource, by its own events.
-    fn creation(&self, logical_id: &str) -> Result<Duration> {
-        let aws = setup::venv().join("bin/aws");
-        let query = format!("StackEvents[?LogicalResourceId=='{logical_id}'].[ResourceStatus,Timestamp]");
-        let arguments =
-            ["cloudformation", "describe-stack-events", "--stack-name", "shop-local", "--output", "json"];
-        let out = finished(self.command(&aws).args(arguments).args(["--query", &query]))?;
-        let events: Vec<(String, String)> = serde_json::from_slice(&out.stdout)?;
-        let at = |status: &str| {
-            let found = events.iter().rev().find(|(s, _)| s == status).map(|(_, at)| millis(at));
-            found.flatten().with_context(|| format!("{logical_id} has no event {status}"))
-        };
-        let took = at("CREATE_COMPLETE")?.checked_sub(at("CREATE_IN_PROGRESS")?);
-        Ok(Duration::from_millis(took.context("events out of order")?))
-    }
+/// How long CloudFormation took for one resource, by its own events.
+fn creation(cloud: &Cloud, logical_id: &str) -> Result<Duration> {
+    let aws = setup::venv().join("bin/aws");
+    let query = format!("StackEvents[?LogicalResourceId=='{logical_id}'].[ResourceStatus,Timestamp]");
+    let arguments =
+        ["cloudformation", "describe-stack-events", "--stack-name", "shop-local", "--output", "json"];
+    let out = finished(cloud.command(&aws).args(arguments).args(["--query", &query]))?;
+    let events: Vec<(String, String)> = serde_json::from_slice(&out.stdout)?;
+    let at = |status: &str| {
+        let found = events.iter().rev().find(|(s, _)| s == status).map(|(_, at)| millis(at));
+        found.flatten().with_context(|| format!("{logical_id} has no event {status}"))
+    };
+    let took = at("CREATE_COMPLETE")?.checked_sub(at("CREATE_IN_PROGRESS")?);
+    Ok(Duration::from_millis(took.context("events out of order")?))
 }
 
 /// The time of day of `2026-11-22T11:34:29.051000+00:00` in milliseconds; a run over midnight fails and is repeated.

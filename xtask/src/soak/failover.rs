@@ -12,15 +12,29 @@ pub(super) const SHOWS: &str = "A Multi-AZ instance loses its primary or its sta
 
 const ROUNDS: &str = "20";
 
-pub(super) fn soak() -> Result<Finding> {
+/// With `fault`, only the tests of this name: `primary frozen`.
+pub(super) fn soak(fault: Option<&str>) -> Result<Finding> {
     setup::all()?;
     let program = test::program()?;
     let mut pytest = Command::new(setup::venv().join("bin/python"));
-    pytest.args(["-m", "pytest", "-q", "-s", "-p", "no:xdist", "tests/clients/test_failover.py"]);
+    pytest.args(["-m", "pytest", "-q", "-s", "-p", "no:xdist", &chosen(fault)]);
     pytest.env("ESCALE", program).env("ESCALE_TEST_FAILOVERS", ROUNDS);
     let done = pytest.output().context("cannot start pytest")?;
     let printed = String::from_utf8_lossy(&done.stdout);
     Ok(Finding { text: table(&printed), passed: done.status.success() })
+}
+
+/// All tests, or the one of a fault.
+fn chosen(fault: Option<&str>) -> String {
+    let file = "tests/clients/test_failover.py";
+    let test = |fault: &str| {
+        if fault.starts_with("standby") {
+            "test_primary_goes_on_alone_when_its_standby_is_lost"
+        } else {
+            "test_instance_fails_over_when_its_primary_is_lost"
+        }
+    };
+    fault.map_or_else(|| file.to_owned(), |fault| format!("{file}::{}[{fault}]", test(fault)))
 }
 
 fn table(printed: &str) -> String {

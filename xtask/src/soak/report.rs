@@ -10,15 +10,15 @@ const FILE: &str = "docs/reliability.md";
 const HEAD: &str = "# Reliability\n\nResults of the last `cargo xtask soak`. Each part of it writes its own section and takes minutes to an hour; \
                     `cargo xtask soak PART` repeats one. QEMU emulates the processor of the virtual machines, so their times are long.\n";
 
-/// Replaces the section of `name`, or adds it.
-pub(super) fn write(name: &str, title: &str, shows: &str, finding: &Finding) -> Result<()> {
+/// Replaces the section, or adds it. `command` of xtask repeats it.
+pub(crate) fn write(command: &str, title: &str, shows: &str, finding: &Finding) -> Result<()> {
     let path = root().join(FILE);
     let before = fs::read_to_string(&path).unwrap_or_else(|_| HEAD.to_owned());
     let date = output("date", &["-u", "+%Y-%m-%d"]).context("date does not answer")?;
     let commit = output("git", &["rev-parse", "--short", "HEAD"]).unwrap_or_default();
     let word = if finding.passed { "passed" } else { "**failed**" };
     let body = format!(
-        "{shows}\n\n{word} on {} at {}; repeat it by `cargo xtask soak {name}`.\n\n{}\n",
+        "{shows}\n\n{word} on {} at {}; repeat it by `cargo xtask {command}`.\n\n{}\n",
         date.trim(),
         commit.trim(),
         finding.text.trim()

@@ -11,9 +11,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("planes/httpguard", &[]),
     // Shared by all that terminate TLS, and by those that read certificates (docs/decisions/040).
     ("planes/tls", &[]),
+    // Shared by all that open listening sockets in the worker of the data plane (docs/decisions/051).
+    ("planes/sockets", &[]),
     // Shared by the planes that serve connections on threads of their own (docs/decisions/049).
-    ("planes/lanes", &[]),
-    ("planes", &["planes/httpguard", "planes/tls", "planes/lanes"]),
+    ("planes/lanes", &["planes/sockets"]),
+    ("planes", &["planes/httpguard", "planes/tls", "planes/lanes", "planes/sockets"]),
     ("state", &["state"]),
     ("engine", &["state"]),
     ("front/model", &[]),
@@ -42,6 +44,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("blueprint", &[]),
     ("imagebuild", &["planes/upstream"]),
+    // Reads templates with CloudFormation's own evaluation (docs/decisions/056).
+    ("proof", &["services/cloudformation", "state"]),
     ("app/plane", &["planes"]),
     ("app/wiring", &["front/service", "services", "state", "engine", "planes"]),
     (
@@ -56,6 +60,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "planes",
             "blueprint",
             "imagebuild",
+            "proof",
         ],
     ),
     ("tests/faults", &["state", "engine", "planes"]),

@@ -3,15 +3,16 @@
 use async_trait::async_trait;
 use escale_base::{Clock, PlaneError, Secret};
 use escale_cdn::{Connector, Edge, OriginSigner, Settings, spec::Identity};
-use escale_dns::DnsPlane;
-use escale_network::{Directory, LoopbackWeb, Namespaces};
+use escale_dns::{DnsPlane, OwnSockets};
+use escale_network::{Directory, LoopbackWeb, Namespaces, Outside};
 use escale_plane::{
-    Daemon, Link, Parts, Snapshot, Start,
+    Daemon, Inheritance, Link, Parts, Snapshot, Start,
     message::{Hello, OriginKey},
     remote::KeyOf,
     visit,
 };
-use escale_proxy::{Balancers, spec::BalancerSpec};
+use escale_proxy::{Balancers, Sockets, spec::BalancerSpec};
+use escale_sockets::{Keeper, Kept, Transport};
 use nix::{
     sys::signal::{Signal, kill as signal},
     unistd::Pid,
@@ -19,11 +20,8 @@ use nix::{
 use std::{
     fs::{self, File},
     io,
-    net::SocketAddr,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::net::UnixListener,
-    },
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::net::UnixListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -32,7 +30,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, UnixStream},
+    net::{TcpListener, TcpStream, UnixStream},
     time::{sleep, timeout},
 };
 
@@ -92,13 +90,12 @@ impl Rig {
         fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
         let listener = UnixListener::bind(self.folder().join("plane.sock")).unwrap();
         let log = File::create(self.folder().join(LOG)).unwrap();
-        Command::new(program)
-            .arg("supervisor")
-            .stdin(Stdio::from(OwnedFd::from(listener)))
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap()
+        let mut command = Command::new(program);
+        command.arg("supervisor").stdout(Stdio::null()).stderr(log);
+        let supervisor = Inheritance::stream_to(&mut command).unwrap();
+        let child = command.spawn().unwrap();
+        Inheritance::new(listener).unwrap().send(&supervisor).unwrap();
+        child
     }
 
     /// Applies the spec as a daemon of the same version would.
@@ -149,12 +146,12 @@ impl Drop for Rig {
 /// The worker's part of this program.
 pub(crate) fn work(starts: u32) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let listener = UnixListener::from(io::stdin().as_fd().try_clone_to_owned().unwrap());
-    let snapshot = Snapshot::in_memory(io::stdout().as_fd().try_clone_to_owned().unwrap());
-    runtime.block_on(async { escale_plane::serve(parts(), listener, snapshot, starts).await }).unwrap();
+    let (Inheritance { listener, memory, sockets }, supervisor) = Inheritance::of_this_process().unwrap();
+    let (keeper, snapshot) = (Keeper::new(supervisor, sockets).unwrap(), Snapshot::in_memory(memory));
+    runtime.block_on(async { escale_plane::serve(parts(keeper), listener, snapshot, starts).await }).unwrap();
 }
 
-fn parts() -> Parts {
+fn parts(keeper: Keeper) -> Parts {
     // The log is in the test's folder.
     let log: PathBuf = fs::read_link("/proc/self/fd/2").unwrap();
     let settings = Settings {
@@ -173,16 +170,35 @@ fn parts() -> Parts {
         https_port: None,
         trust: escale_tls::client::Trust::default(),
     };
-    let namespaces = Namespaces::of(Path::new("/nonexistent"));
-    let sockets = Arc::new(crate::parts::Loopback);
+    let namespaces = Namespaces::of(Path::new("/nonexistent")).kept_by(keeper.clone());
+    let sockets = Arc::new(KeptLoopback(keeper.clone()));
     Parts {
         proxies: Arc::new(Balancers::new(sockets, Clock::machine())),
         edge: Edge::open(settings, Arc::new(NoOrigin), Arc::new(NoOrigin), Clock::machine()).unwrap(),
-        dns: DnsPlane::new(),
+        dns: DnsPlane::with_sockets(Arc::new(OwnSockets(keeper))),
         web: LoopbackWeb::new(namespaces.clone(), Arc::new(NoOrigin)),
         namespaces,
+        outside: Outside::default(),
         daemon: Daemon::default(),
         settings: String::new(),
+    }
+}
+
+struct KeptLoopback(Keeper);
+
+#[async_trait]
+impl Sockets for KeptLoopback {
+    fn listen(&self, _node: &str, port: u16) -> io::Result<Kept<TcpListener>> {
+        let at = (Ipv4Addr::LOCALHOST, port).into();
+        let open = || {
+            let listener = std::net::TcpListener::bind(at)?;
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        };
+        self.0.open_here(Transport::Tcp, at, open)?.try_map(TcpListener::from_std)
+    }
+    async fn connect(&self, _node: &str, to: SocketAddr) -> io::Result<TcpStream> {
+        TcpStream::connect(to).await
     }
 }
 

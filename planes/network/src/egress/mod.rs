@@ -12,6 +12,7 @@
 
 mod datagrams;
 mod echo;
+mod outside;
 mod packet;
 mod policy;
 mod pump;
@@ -25,6 +26,7 @@ use crate::Namespace;
 use echo::{Echoes, Pings};
 use escale_base::{PlaneError, error::Context as _, limits};
 use ipnet::Ipv4Net;
+pub use outside::Outside;
 use packet::{Packet, Unreachable};
 use serde::{Deserialize, Serialize};
 use sockets::Sockets;

@@ -20,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -86,6 +86,7 @@ type Job = Box<dyn FnOnce(&mut Tx<'_>) -> Done + Send>;
 pub(crate) struct Index {
     path: PathBuf,
     pub(crate) ids: Arc<Ids>,
+    commits: Arc<AtomicU64>,
     jobs: mpsc::Sender<Job>,
     readers: Mutex<Vec<Connection>>,
     turns: Semaphore,
@@ -98,14 +99,20 @@ impl Index {
         let start = begin(&conn).on_disk(path, || format!("prepare the index {}", path.display()))?;
         let ids = Arc::new(Ids::of_start(start));
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let thread_ids = ids.clone();
+        let commits = Arc::new(AtomicU64::new(0));
+        let (thread_ids, thread_commits) = (ids.clone(), commits.clone());
         std::thread::Builder::new()
             .name("object-index".into())
             // A thread of its own, not tokio's: SQLite blocks, and the writer lives as long as the index.
-            .spawn(move || write_loop(&conn, queue, &thread_ids, &files))
+            .spawn(move || write_loop(&conn, queue, (&thread_ids, &thread_commits), &files))
             .machine(|| "start the index's thread".into())?;
         let (readers, turns) = (Mutex::new(Vec::new()), Semaphore::new(READERS));
-        Ok(Index { path: path.to_owned(), ids, jobs, readers, turns })
+        Ok(Index { path: path.to_owned(), ids, commits, jobs, readers, turns })
+    }
+
+    /// How many transactions have ended. A writer gets its result after its own was counted.
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
     }
 
     /// Runs `job` in a transaction and returns once that is committed. `staged` is kept if it succeeds, and
@@ -196,7 +203,12 @@ fn in_savepoint<T>(tx: &mut Tx<'_>, job: impl FnOnce(&mut Tx<'_>) -> Result<T>) 
     result
 }
 
-fn write_loop(sql: &Connection, mut queue: mpsc::Receiver<Job>, ids: &Ids, files: &Files) {
+fn write_loop(
+    sql: &Connection,
+    mut queue: mpsc::Receiver<Job>,
+    (ids, commits): (&Ids, &AtomicU64),
+    files: &Files,
+) {
     while let Some(first) = queue.blocking_recv() {
         // IMMEDIATE takes the write lock now, so that no statement inside the batch can fail because another has it.
         if let Err(e) = sql.execute_batch("BEGIN IMMEDIATE") {
@@ -220,6 +232,7 @@ fn write_loop(sql: &Connection, mut queue: mpsc::Receiver<Job>, ids: &Ids, files
                 let _ = sql.execute_batch("ROLLBACK");
             }
         }
+        commits.fetch_add(1, Ordering::Release);
         for finish in done {
             finish(match &committed {
                 Ok(()) => Ok(()),

@@ -14,7 +14,14 @@ fn settings(spec: &DatabaseSpec, record: &Record, node: &str) -> Settings {
 impl Database {
     pub(super) fn new(spec: &DatabaseSpec) -> Database {
         let record = Record::new(spec, Secret::default());
-        Database { record, password: None, nodes: BTreeMap::new(), written: 0 }
+        Database {
+            record,
+            password: None,
+            nodes: BTreeMap::new(),
+            written: 0,
+            archived: None,
+            installed: FIRST,
+        }
     }
 
     pub(super) fn fault(&self, name: &str) -> Option<Fault> {
@@ -97,6 +104,7 @@ impl Database {
                     written: Some(with.clone()),
                     started_with: with,
                     timeline: 1,
+                    release: self.installed,
                 };
             }
             Step::Configure(name) => {
@@ -108,11 +116,13 @@ impl Database {
             }
             Step::Start(name) => {
                 record.unstartable &= *name != record.primary;
+                let installed = self.installed;
                 let node = at(nodes, name);
                 node.running = Some(run);
+                node.release = installed;
                 node.started_with = node.written.clone().unwrap_or_default();
             }
-            Step::Stop(name) | Step::Fence(name) => at(nodes, name).running = None,
+            Step::Stop(name) | Step::Fence(name) | Step::LeaveBehind(name) => at(nodes, name).running = None,
             Step::Rebuild(name) => {
                 let (timeline, rows) =
                     (at(nodes, &record.primary).timeline, at(nodes, &record.primary).rows.clone());
@@ -172,6 +182,7 @@ impl Database {
                 ready_since: running.map(|r| r.1),
                 replication: up(&self.record.primary).filter(|_| !primary).map(|_| replication(&n.name)),
                 timeline: known.map(|k| k.timeline),
+                release: known.map(|k| k.release),
                 pending_restart: pending.unwrap_or_default(),
             }
         };
@@ -182,6 +193,8 @@ impl Database {
             protection: self.record.protection,
             epoch: self.record.epoch,
             watched: true,
+            archive: self.archived,
+            installed: Some(self.installed),
             nodes: self.record.nodes.iter().map(node).collect(),
         }
     }

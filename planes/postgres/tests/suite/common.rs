@@ -40,6 +40,8 @@ pub(crate) fn pair(tag: &str, name: &str) -> DatabaseSpec {
         parameters: Default::default(),
         tls: None,
         restore_from: None,
+        recover: None,
+        archive: None,
         witness: None,
     }
 }

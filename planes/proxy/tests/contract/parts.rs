@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use escale_base::Clock;
 use escale_lanes::Lanes;
 use escale_proxy::{Balancers, Proxies, Sockets, TargetState, spec::*};
+use escale_sockets::Kept;
 use std::{
     net::SocketAddr,
     sync::{
@@ -22,10 +23,10 @@ pub(crate) struct Loopback;
 
 #[async_trait]
 impl Sockets for Loopback {
-    fn listen(&self, _node: &str, port: u16) -> std::io::Result<TcpListener> {
+    fn listen(&self, _node: &str, port: u16) -> std::io::Result<Kept<TcpListener>> {
         let listener = std::net::TcpListener::bind(("127.0.0.1", port))?;
         listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener)
+        Ok(TcpListener::from_std(listener)?.into())
     }
     async fn connect(&self, _node: &str, to: SocketAddr) -> std::io::Result<TcpStream> {
         TcpStream::connect(to).await

@@ -158,7 +158,11 @@ struct StillStarts(AtomicUsize);
 
 #[async_trait::async_trait]
 impl Sockets for StillStarts {
-    fn listen(&self, node: &str, port: u16) -> std::io::Result<tokio::net::TcpListener> {
+    fn listen(
+        &self,
+        node: &str,
+        port: u16,
+    ) -> std::io::Result<escale_sockets::Kept<tokio::net::TcpListener>> {
         Loopback.listen(node, port)
     }
     async fn connect(&self, node: &str, to: std::net::SocketAddr) -> std::io::Result<tokio::net::TcpStream> {

@@ -1,13 +1,17 @@
 //! What an alarm does when it enters a state.
 //!
-//! A topic of SNS gets a message, in the transaction that changes the state. A scaling policy is not called: Application Auto Scaling
-//! watches the rows of alarms and their states, and finds its policies in [`escale_tables::cloudwatch::Actions`].
+//! A topic of SNS gets a message, in the transaction that changes the state. A scaling policy is not called: the alarm writes an
+//! [`AlarmInvocation`], which Application Auto Scaling watches.
 
 use super::notification::Notification;
 use crate::Error;
 use escale_base::{Arn, AwsError};
 use escale_requests::sns::Publish;
 use escale_service::{Cloud, Cx};
+use escale_tables::{
+    autoscaling::Policy,
+    cloudwatch::{Alarm, AlarmInvocation, StateValue},
+};
 
 enum Action {
     Topic,
@@ -44,7 +48,8 @@ fn kind(arn: &str) -> Result<Action, Error> {
 
 pub(super) fn run(cx: &mut Cx<'_>, arn: &str, notification: &Notification) -> Result<(), AwsError> {
     match kind(arn)? {
-        Action::ScalingPolicy => Ok(()),
+        Action::ScalingPolicy if cx.tx.scan::<Policy>().any(|policy| policy.arn == arn) => Ok(()),
+        Action::ScalingPolicy => Err(Error::NoResource(arn.to_owned()).into()),
         Action::Topic => {
             let publish = Publish {
                 topic_arn: arn.to_owned(),
@@ -53,5 +58,25 @@ pub(super) fn run(cx: &mut Cx<'_>, arn: &str, notification: &Notification) -> Re
             };
             cx.call_as(super::evaluator::PRINCIPAL, publish).map(drop)
         }
+    }
+}
+
+/// Invokes the scaling policies among the actions of the state, if there are any.
+pub(super) fn invoke(cx: &mut Cx<'_>, alarm: &Alarm, state: StateValue, values: Vec<f64>) {
+    let is_policy = |arn: &String| matches!(kind(arn), Ok(Action::ScalingPolicy));
+    if alarm.actions_enabled && alarm.actions.of(state).iter().any(is_policy) {
+        cx.tx.put(AlarmInvocation { name: alarm.name.clone(), at: cx.now, state, values });
+    }
+}
+
+/// Invokes them again if the last time was a minute ago: as long as an alarm stays in a state, it repeats the actions that scale.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-actions.html>
+pub(super) fn invoke_again(cx: &mut Cx<'_>, alarm: &Alarm, state: StateValue, values: Vec<f64>) {
+    let last = cx.tx.get::<AlarmInvocation>(&alarm.name).map(|last| (last.state, last.at));
+    // Evaluations are not exactly a minute apart.
+    let pause_ms = 55_000 / cx.config.clock_speed;
+    if last.is_none_or(|(of, at)| of != state || cx.now.since_ms(at) >= pause_ms) {
+        invoke(cx, alarm, state, values);
     }
 }

@@ -4,7 +4,7 @@
 //! before the last full minute.
 
 use super::{
-    Change, ONLY, change_state,
+    Change, ONLY, action, change_state,
     evaluate::{Datapoint, EXTRA_PERIODS, evaluate, samples_needed},
     percentile, period_secs, queries, reason,
 };
@@ -114,7 +114,10 @@ impl Alarms {
             // It may have been changed or deleted since the plan; then it is evaluated again.
             let is_same = cx.tx.get::<Alarm>(&alarm.name).is_some_and(|now| *now == *alarm);
             let seen = cx.tx.get::<AlarmSeen>(&alarm.name).map(|seen| seen.state);
-            if is_same && seen != Some(change.state) && seen.unwrap_or(current) == current {
+            if is_same && seen == Some(change.state) {
+                let values = verdict.decided_by.iter().map(|d| d.value).collect();
+                action::invoke_again(cx, alarm, change.state, values);
+            } else if is_same && seen.unwrap_or(current) == current {
                 change_state(cx, alarm, change)?;
             }
             Ok(())

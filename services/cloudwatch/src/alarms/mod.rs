@@ -7,6 +7,8 @@ mod evaluator;
 mod notification;
 mod reason;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use action::check_actions;
 pub(crate) use describe::{MetricAlarmOutput, describe};

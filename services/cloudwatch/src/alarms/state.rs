@@ -30,6 +30,7 @@ pub(crate) fn change_state(cx: &mut Cx<'_>, alarm: &Alarm, change: Change) -> Re
     if !is_transition {
         return Ok(());
     }
+    action::invoke(cx, alarm, seen.state, recent(seen.reason_data.as_deref()));
     let summary = format!("Alarm updated from {} to {}", before.state, seen.state);
     let side = |seen: &AlarmSeen| {
         let data =
@@ -56,6 +57,15 @@ pub(crate) fn change_state(cx: &mut Cx<'_>, alarm: &Alarm, change: Change) -> Re
         history(cx.tx, &alarm.name, cx.now, HistoryItemType::Action, summary, data);
     }
     Ok(())
+}
+
+/// The values in a state's data. A user who sets a state can give them, too.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html>
+fn recent(data: Option<&str>) -> Vec<f64> {
+    let data = data.and_then(|d| serde_json::from_str::<serde_json::Value>(d).ok()).unwrap_or_default();
+    let recent = data["recentDatapoints"].as_array();
+    recent.into_iter().flatten().filter_map(serde_json::Value::as_f64).collect()
 }
 
 /// The state of an alarm without an observation.

@@ -8,6 +8,7 @@
 mod batch;
 mod buckets;
 mod counters;
+mod databases;
 mod distributions;
 mod health_checks;
 mod load_balancers;
@@ -71,6 +72,7 @@ pub(crate) async fn run(store: Store, cloud: Arc<Cloud>, planes: Planes) {
             load_balancers::read(&store, &*planes.proxies, &mut counters, &mut batch).await;
             health_checks::read(&store.read(), &mut batch);
             distributions::read(&store, &*planes.cdn, &mut counters, &mut batch).await;
+            databases::read(&store, &mut batch);
             counters.forget_unused();
         }
         if pass.ends_a_day() {

@@ -3,7 +3,7 @@
 use crate::{Error, alarms::arn};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudwatch::{Alarm, AlarmHistory, AlarmName, AlarmSeen};
+use escale_tables::cloudwatch::{Alarm, AlarmHistory, AlarmInvocation, AlarmName, AlarmSeen};
 
 pub(crate) struct DeleteAlarms;
 
@@ -29,6 +29,7 @@ impl Operation for DeleteAlarms {
         for name in &input.alarm_names {
             cx.tx.delete::<Alarm>(name);
             cx.tx.delete::<AlarmSeen>(name);
+            cx.tx.delete::<AlarmInvocation>(name);
             let prefix = format!("{name}/");
             let items: Vec<String> = cx
                 .tx

@@ -3,7 +3,7 @@
 use crate::{
     Error,
     attributes::{self, Attribute},
-    rules,
+    logs, rules,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -34,6 +34,7 @@ impl Operation for ModifyLoadBalancerAttributes {
         let mut balancer = (*rules::load_balancer(cx, &input.load_balancer_arn)?).clone();
         let all = attributes::of_balancer(balancer.kind);
         attributes::set(all, &mut balancer.attributes, input.attributes)?;
+        logs::check(cx, &balancer)?;
         let attributes = attributes::show(all, &balancer.attributes);
         cx.tx.put(balancer);
         Ok(Output { attributes })

@@ -90,7 +90,7 @@ fn faults(arn: &LoadBalancerArn, seen: &proxy::Seen) -> BTreeMap<InterfaceId, No
         }
     }
     for ((node, group), _) in health.into_iter().filter(|(_, health)| *health == (false, true)) {
-        fault_of(node, &|fault| drop(fault.without_targets.insert(group.into())));
+        fault_of(node, &|fault| _ = fault.without_targets.insert(group.into()));
     }
     faults
 }

@@ -1,6 +1,6 @@
 //! Converts a load balancer's rows to one specification for the proxy plane.
 
-use crate::{attributes, network, rules, ssl_policies};
+use crate::{attributes, logs, network, rules, ssl_policies};
 use escale_base::Secret;
 use escale_proxy::spec;
 use escale_store::Image;
@@ -97,6 +97,7 @@ fn general(balancer: &LoadBalancer) -> spec::Attributes {
             .then(|| ("x-amzn-tls-version".to_owned(), "x-amzn-tls-cipher-suite".to_owned())),
         keepalive_ms: get("client_keep_alive.seconds").parse().unwrap_or(3600) * 1000,
         cookies: cookies(balancer),
+        log: logs::is_logged(balancer),
     }
 }
 

@@ -4,11 +4,11 @@ use super::{change_tags, instance};
 use crate::{
     engines,
     ops::{
-        create_db_instance::{BACKUP_WINDOW, CERTIFICATE, MAINTENANCE_WINDOW, STORAGE_TYPE},
+        create_db_instance::{CERTIFICATE, STORAGE_TYPE},
         modify_db_instance::{DEFAULT_SECRET_KEY, ModifyDBInstance},
         reboot_db_instance::RebootDBInstance,
     },
-    parameters, rules,
+    parameters, rules, windows,
 };
 use escale_base::{
     AwsError,
@@ -114,8 +114,8 @@ fn default_of(property: &str, update: &Update<'_>, cx: &Cx<'_>, row: &Instance) 
         "MaxAllocatedStorage" => json!(size),
         "MonitoringInterval" => json!(0),
         "Port" => json!("5432"),
-        "PreferredBackupWindow" => json!(BACKUP_WINDOW),
-        "PreferredMaintenanceWindow" => json!(MAINTENANCE_WINDOW),
+        "PreferredBackupWindow" => json!(windows::BACKUP),
+        "PreferredMaintenanceWindow" => json!(windows::MAINTENANCE),
         "VPCSecurityGroups" => json!(rules::security_groups(cx.tx, &row.vpc, vec![]).ok()?),
         // The only supported values of LicenseModel and NetworkType are their defaults.
         _ => return None,

@@ -3,6 +3,7 @@
 use crate::{
     Error, engines, events, provision, rules,
     shapes::{self, InstanceAnswer},
+    windows,
 };
 use escale_base::{AwsError, Secret, Tag, Wire};
 use escale_service::{Also, Cx, Operation};
@@ -13,8 +14,6 @@ use escale_tables::{
 
 pub(crate) struct CreateDBInstance;
 
-pub(crate) const BACKUP_WINDOW: &str = "03:00-04:00";
-pub(crate) const MAINTENANCE_WINDOW: &str = "sun:04:30-sun:05:30";
 pub(crate) const CERTIFICATE: &str = "rds-ca-rsa2048-g1";
 pub(crate) const STORAGE_TYPE: &str = "gp3";
 
@@ -109,6 +108,7 @@ impl Operation for CreateDBInstance {
             },
             parameter_group: input.parameter_group.as_deref(),
             restore_from: None,
+            recover: None,
             deletion_protection: input.deletion_protection,
             backup_retention_period: input.backup_retention_period,
             copy_tags_to_snapshot: input.copy_tags_to_snapshot,
@@ -141,29 +141,6 @@ pub(crate) fn port(requested: Option<i32>) -> Result<u16, Error> {
     fits.ok_or_else(|| Error::Value(format!("Invalid port {port}. It must be between 1150 and 65535")))
 }
 
-/// Checks `hh:mm-hh:mm`, the format that the reconciler of backups parses.
-pub(crate) fn backup_window(text: &str) -> Result<String, Error> {
-    let digits = |at: std::ops::Range<usize>, below: u32| {
-        let cell = text.get(at).filter(|c| c.bytes().all(|b| b.is_ascii_digit()));
-        cell.and_then(|c| c.parse::<u32>().ok()).is_some_and(|n| n < below)
-    };
-    let good = text.len() == 11
-        && digits(0..2, 24)
-        && text.get(2..3) == Some(":")
-        && digits(3..5, 60)
-        && text.get(5..6) == Some("-")
-        && digits(6..8, 24)
-        && text.get(8..9) == Some(":")
-        && digits(9..11, 60);
-    if good {
-        Ok(text.to_owned())
-    } else {
-        Err(Error::Value(format!(
-            "Invalid backup window format: {text}. Should be specified as hh24:mi-hh24:mi"
-        )))
-    }
-}
-
 fn recorded(input: &Input) -> Result<Recorded, Error> {
     check_class(&input.class)?;
     let storage_type = input.storage_type.clone().unwrap_or_else(|| STORAGE_TYPE.into());
@@ -181,6 +158,10 @@ fn recorded(input: &Input) -> Result<Recorded, Error> {
         return Err(Error::Combination("MaxAllocatedStorage must be greater than AllocatedStorage".into()));
     }
     let (iops, throughput) = rules::storage_defaults(&storage_type, allocated);
+    let (backup_window, maintenance_window) = windows::both(
+        input.preferred_backup_window.as_deref(),
+        input.preferred_maintenance_window.as_deref(),
+    )?;
     Ok(Recorded {
         class: input.class.clone(),
         allocated_storage_gb: allocated,
@@ -190,11 +171,8 @@ fn recorded(input: &Input) -> Result<Recorded, Error> {
         storage_throughput: input.storage_throughput.or(throughput),
         storage_encrypted: input.storage_encrypted.unwrap_or(false),
         kms_key_id: input.kms_key_id.clone(),
-        backup_window: backup_window(input.preferred_backup_window.as_deref().unwrap_or(BACKUP_WINDOW))?,
-        maintenance_window: input
-            .preferred_maintenance_window
-            .clone()
-            .unwrap_or_else(|| MAINTENANCE_WINDOW.into()),
+        backup_window,
+        maintenance_window,
         auto_minor_version_upgrade: input.auto_minor_version_upgrade.unwrap_or(true),
         ca_certificate: input.ca_certificate.clone().unwrap_or_else(|| CERTIFICATE.into()),
         option_group: None,

@@ -2,6 +2,8 @@
 
 escale_service::operations! { "rds";
     AddTagsToResource => add_tags_to_resource,
+    ApplyPendingMaintenanceAction => apply_pending_maintenance_action,
+    CopyDBSnapshot => copy_db_snapshot,
     CreateDBInstance => create_db_instance,
     CreateDBParameterGroup => create_db_parameter_group,
     CreateDBSnapshot => create_db_snapshot,
@@ -18,6 +20,7 @@ escale_service::operations! { "rds";
     DescribeDBSubnetGroups => describe_db_subnet_groups,
     DescribeEvents => describe_events,
     DescribeOrderableDBInstanceOptions => describe_orderable_db_instance_options,
+    DescribePendingMaintenanceActions => describe_pending_maintenance_actions,
     ListTagsForResource => list_tags_for_resource,
     ModifyDBInstance => modify_db_instance,
     ModifyDBParameterGroup => modify_db_parameter_group,
@@ -26,6 +29,7 @@ escale_service::operations! { "rds";
     RemoveTagsFromResource => remove_tags_from_resource,
     ResetDBParameterGroup => reset_db_parameter_group,
     RestoreDBInstanceFromDBSnapshot => restore_db_instance_from_db_snapshot,
+    RestoreDBInstanceToPointInTime => restore_db_instance_to_point_in_time,
     StartDBInstance => start_db_instance,
     StopDBInstance => stop_db_instance,
 }

@@ -1,10 +1,11 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>
 
-use super::create_db_instance::{backup_window, check_class, check_storage_type, log_exports, port};
+use super::create_db_instance::{check_class, check_storage_type, log_exports, port};
 use crate::{
     Error, engines, events, network, provision, rules,
     shapes::{self, InstanceAnswer},
     status::{self, Status},
+    windows,
 };
 use escale_base::{AwsError, Secret, Wire};
 use escale_service::{Also, Cx, Operation};
@@ -187,11 +188,10 @@ fn change_recorded(row: &mut Instance, input: &Input) -> Result<(), Error> {
         kept.class.clone_from(class);
     }
     kept.ca_certificate = input.ca_certificate.clone().unwrap_or_else(|| kept.ca_certificate.clone());
-    if let Some(window) = &input.preferred_backup_window {
-        kept.backup_window = backup_window(window)?;
-    }
-    if let Some(window) = &input.preferred_maintenance_window {
-        kept.maintenance_window.clone_from(window);
+    if input.preferred_backup_window.is_some() || input.preferred_maintenance_window.is_some() {
+        let backup = input.preferred_backup_window.as_ref().unwrap_or(&kept.backup_window);
+        let maintenance = input.preferred_maintenance_window.as_ref().unwrap_or(&kept.maintenance_window);
+        (kept.backup_window, kept.maintenance_window) = windows::both(Some(backup), Some(maintenance))?;
     }
     kept.auto_minor_version_upgrade =
         input.auto_minor_version_upgrade.unwrap_or(kept.auto_minor_version_upgrade);

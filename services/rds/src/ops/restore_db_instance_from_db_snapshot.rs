@@ -1,9 +1,10 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html>
 
-use super::create_db_instance::{BACKUP_WINDOW, CERTIFICATE, MAINTENANCE_WINDOW, backup_window, port};
+use super::create_db_instance::{CERTIFICATE, port};
 use crate::{
     Error, engines, events, provision, rules,
     shapes::{self, InstanceAnswer},
+    windows,
 };
 use escale_base::{Tag, Wire};
 use escale_service::{Also, Cx, Operation};
@@ -92,6 +93,7 @@ impl Operation for RestoreDBInstanceFromDBSnapshot {
             },
             parameter_group: input.parameter_group.as_deref(),
             restore_from: Some(from.copy.clone()),
+            recover: None,
             deletion_protection: input.deletion_protection,
             backup_retention_period: input.backup_retention_period,
             copy_tags_to_snapshot: input.copy_tags_to_snapshot,
@@ -112,6 +114,8 @@ fn recorded(input: &Input, from: &Snapshot) -> Result<Recorded, Error> {
     let storage_type = input.storage_type.clone().unwrap_or_else(|| from.storage_type.clone());
     let allocated = input.allocated_storage.unwrap_or(from.allocated_storage_gb);
     let (iops, throughput) = rules::storage_defaults(&storage_type, allocated);
+    let (backup_window, maintenance_window) =
+        windows::both(input.preferred_backup_window.as_deref(), None)?;
     Ok(Recorded {
         class: input.class.clone().unwrap_or_else(|| "db.t4g.micro".into()),
         allocated_storage_gb: allocated,
@@ -121,8 +125,8 @@ fn recorded(input: &Input, from: &Snapshot) -> Result<Recorded, Error> {
         storage_throughput: input.storage_throughput.or(throughput),
         storage_encrypted: from.encrypted,
         kms_key_id: None,
-        backup_window: backup_window(input.preferred_backup_window.as_deref().unwrap_or(BACKUP_WINDOW))?,
-        maintenance_window: MAINTENANCE_WINDOW.into(),
+        backup_window,
+        maintenance_window,
         auto_minor_version_upgrade: input.auto_minor_version_upgrade.unwrap_or(true),
         ca_certificate: input.ca_certificate.clone().unwrap_or_else(|| CERTIFICATE.into()),
         option_group: None,

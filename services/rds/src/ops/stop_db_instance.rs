@@ -44,7 +44,7 @@ impl Operation for StopDBInstance {
             let id = rules::identifier("DBSnapshotIdentifier", snapshot, 255)?;
             provision::snapshot(cx, &row, id, SnapshotKind::Manual, vec![])?;
         }
-        row.running = false;
+        (row.running, row.stopped) = (false, Some(cx.now));
         row.revision += 1;
         cx.tx.put(row.clone());
         Ok(InstanceAnswer { db_instance: shapes::instance(cx, &row) })

@@ -2,12 +2,12 @@
 //! period.
 
 use super::Executor;
-use crate::provision;
+use crate::{events, provision, windows};
 use escale_base::Timestamp;
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_service::Caller;
 use escale_store::{Change, Image, Row};
-use escale_tables::rds::{Instance, InstanceSeen, Snapshot, SnapshotKind};
+use escale_tables::rds::{Instance, InstanceSeen, Snapshot, SnapshotKind, SnapshotSeen};
 use std::{collections::BTreeSet, sync::Arc};
 
 pub(crate) struct Backups(pub(crate) Arc<Executor>);
@@ -44,7 +44,13 @@ impl Reconciler for Backups {
             })
             .collect();
         let retention_ms = i64::from(instance.backup_retention_days) * DAY_MS;
-        let expired = automated.iter().filter(|s| now.since_ms(s.created) >= retention_ms);
+        let is_over = |s: &Snapshot| now.since_ms(s.created) >= retention_ms;
+        // Every moment of the retention period can be restored only with a snapshot from before it: the newest of those stays.
+        let complete = |s: &Snapshot| image.has::<SnapshotSeen>(&s.id);
+        let first = automated.iter().filter(|s| is_over(s) && complete(s)).map(|s| s.created).max();
+        let is_expired =
+            |s: &Snapshot| instance.backup_retention_days == 0 || first.is_some_and(|at| s.created < at);
+        let expired = automated.iter().filter(|s| is_expired(s));
         let expired: Vec<String> = expired.map(|s| s.id.clone()).collect();
         if instance.deletion.is_some() {
             return Plan::Done;
@@ -55,7 +61,7 @@ impl Reconciler for Backups {
         if instance.backup_retention_days == 0 || !instance.running || !is_created {
             return Plan::Done;
         }
-        let window = window_begin(&instance.recorded.backup_window, now);
+        let window = windows::backup_begin(&instance.recorded.backup_window, now);
         match automated.iter().map(|s| s.created).max() {
             Some(last) if last >= window => {
                 Plan::wait_until(window.plus_ms(DAY_MS), "the next backup window has not begun")
@@ -76,7 +82,9 @@ impl Reconciler for Backups {
                     let id = format!("rds:{key}-{}", at.replace(['T', ':'], "-"));
                     if !cx.tx.has::<Snapshot>(&id) {
                         // Only the row: the reconciler of snapshots copies the data.
-                        provision::snapshot(cx, &instance, id, SnapshotKind::Automated, vec![])?;
+                        let row = provision::snapshot(cx, &instance, id, SnapshotKind::Automated, vec![])?;
+                        let message = "Creating automated snapshot";
+                        events::snapshot(cx.tx, cx.config, cx.now, &row.id, "creation", message);
                     }
                 }
                 Step::Expire(ids) => {
@@ -88,27 +96,5 @@ impl Reconciler for Backups {
             Ok(())
         });
         work.map_err(|e| e.0.into())
-    }
-}
-
-/// The last start of the window `hh:mm-hh:mm` (UTC).
-fn window_begin(window: &str, now: Timestamp) -> Timestamp {
-    let number =
-        |range: std::ops::Range<usize>| window.get(range).and_then(|t| t.parse::<i64>().ok()).unwrap_or(0);
-    let offset = (number(0..2) * 60 + number(3..5)) * 60_000;
-    let midnight = now.0 - now.0.rem_euclid(DAY_MS);
-    let today = Timestamp(midnight + offset);
-    if today <= now { today } else { today.plus_ms(-DAY_MS) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn window_starts_today_or_yesterday() {
-        let noon = Timestamp(10 * DAY_MS + DAY_MS / 2);
-        assert_eq!(window_begin("03:00-04:00", noon).0, 10 * DAY_MS + 3 * 3_600_000);
-        assert_eq!(window_begin("13:30-14:00", noon).0, 9 * DAY_MS + 13 * 3_600_000 + 1_800_000);
     }
 }

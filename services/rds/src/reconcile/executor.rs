@@ -1,12 +1,13 @@
 //! Shared by the reconcilers and the observer: access to the plane, and the only code that writes observations of instances.
 
 use super::plane_name;
-use crate::rules;
+use crate::{maintenance, rules};
+use escale_base::Timestamp;
 use escale_engine::StepError;
-use escale_postgres::{NodeRole, Observed, Postgres, Protection, ReplicationState};
+use escale_postgres::{ArchiveSeen, NodeRole, Observed, Postgres, Protection, ReplicationState};
 use escale_service::Cloud;
 use escale_store::{Image, Store, StoreError, Tx};
-use escale_tables::rds::{Instance, InstanceSeen, NodeSeen, RdsEndpoint, Replication, Role};
+use escale_tables::rds::{Instance, InstanceSeen, NodeSeen, Outdated, RdsEndpoint, Replication, Role};
 use std::sync::Arc;
 
 /// Clients resolve the endpoint again within this time after a failover.
@@ -49,8 +50,10 @@ impl Executor {
             // A failover may have completed while a server was waited for, and its event is newer.
             if let Some(observed) = observed.as_ref().filter(|o| o.epoch >= seen.epoch) {
                 fill(&mut seen, observed);
+                fill_archive(&mut seen, &instance, observed.archive);
             }
             change(tx, &instance, &mut seen);
+            maintenance::settle(tx, &self.cloud.config, now, &instance, &mut seen);
             if old.as_deref() != Some(&seen) {
                 seen.at = now;
                 point_endpoint(tx, &self.cloud, &instance, &seen);
@@ -63,7 +66,10 @@ impl Executor {
 
     /// Records the new primary of a failover: it accepts writes, and nothing is known of the other node.
     pub(crate) fn point_to(&self, tx: &mut Tx, instance: &Instance, primary: &str, epoch: u64) {
-        let Some(old) = tx.get::<InstanceSeen>(&instance.id).filter(|s| s.epoch < epoch) else { return };
+        let Some(old) = tx.get::<InstanceSeen>(&instance.id).filter(|s| s.epoch < epoch || !s.writable)
+        else {
+            return;
+        };
         let seen = InstanceSeen {
             epoch,
             primary: primary.to_owned(),
@@ -120,6 +126,11 @@ fn unobserved(instance: &Instance) -> InstanceSeen {
         failed: None,
         watched: false,
         epoch: 0,
+        restorable: None,
+        archive_fails: None,
+        wal_bytes: None,
+        outdated: None,
+        upgrading: None,
         at: instance.created,
     }
 }
@@ -146,10 +157,36 @@ fn fill(seen: &mut InstanceSeen, observed: &Observed) {
             if streams { Replication::CatchingUp } else { Replication::Degraded }
         }
     };
+    let runs =
+        observed.nodes.iter().filter_map(|n| n.release.filter(|_| observed.is_outdated(&n.name))).min();
+    seen.outdated = runs
+        .zip(observed.installed)
+        .map(|(runs, installed)| Outdated { runs: runs.to_string(), installed: installed.to_string() });
     let mut pending: Vec<String> = observed.nodes.iter().flat_map(|n| n.pending_restart.clone()).collect();
     pending.sort();
     pending.dedup();
     seen.pending_restart = pending;
+}
+
+/// The restorable time of a quiet database grows all the time; it is stored in steps of this size.
+const RESTORABLE_STEP_MS: i64 = 15_000;
+
+const WAL_STEP_BYTES: u64 = 16 << 20;
+
+fn fill_archive(seen: &mut InstanceSeen, instance: &Instance, archive: Option<ArchiveSeen>) {
+    if instance.backup_retention_days == 0 {
+        (seen.restorable, seen.archive_fails, seen.wal_bytes) = (None, None, None);
+        return;
+    }
+    // A new daemon does not know it yet, and an archive never loses what it has.
+    let Some(archive) = archive else { return };
+    // When it last failed changes with each attempt.
+    seen.archive_fails = archive.failing_since.map(|last| seen.archive_fails.unwrap_or(last));
+    seen.wal_bytes = Some(archive.waiting_bytes.next_multiple_of(WAL_STEP_BYTES));
+    let is_later = |old: Timestamp, new: Timestamp| new.since_ms(old) >= RESTORABLE_STEP_MS;
+    if let Some(latest) = archive.latest.filter(|new| seen.restorable.is_none_or(|old| is_later(old, *new))) {
+        seen.restorable = Some(latest);
+    }
 }
 
 /// Points the endpoint's name to the node that accepts writes. If none does, the name keeps pointing to the last one.

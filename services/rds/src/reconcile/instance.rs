@@ -1,17 +1,17 @@
 //! Creates, changes, fails over, restarts and deletes instances.
 
 use super::{Executor, fingerprint, plane_name, wish};
-use crate::{events, provision, rules, status};
+use crate::{events, maintenance, provision, rules, status};
 use escale_base::{Timestamp, error::Fault};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_postgres::DatabaseSpec;
 use escale_service::Caller;
-use escale_store::{Change, Image, Row};
+use escale_store::{Change, Image, Row, StoreError};
 use escale_tables::{
     ec2::InterfaceSeen,
     rds::{
-        Instance, InstanceSeen, Node, ParameterGroup, RdsEndpoint, Replication, Role, Snapshot, SnapshotKind,
-        SnapshotSeen,
+        Instance, InstanceSeen, Node, ParameterGroup, RdsEndpoint, RdsLogCursor, Replication, Role, Snapshot,
+        SnapshotKind, SnapshotSeen,
     },
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -32,6 +32,10 @@ pub(crate) enum Step {
     Restart {
         asked: Timestamp,
     },
+    /// Start an instance that was stopped for the longest time that AWS allows.
+    StartAgain,
+    /// Run the installed minor release on one more server.
+    Upgrade,
     Delete,
 }
 
@@ -53,7 +57,8 @@ impl Reconciler for Instances {
             ParameterGroup::TABLE => i.parameter_group == key,
             InterfaceSeen::TABLE => i.nodes.iter().any(|n| n.interface.as_str() == key),
             Snapshot::TABLE | SnapshotSeen::TABLE => i.deletion.is_some(),
-            _ => i.id == key,
+            // The deletion of another one may wait until this one is restored.
+            _ => i.id == key || i.deletion.is_some(),
         };
         image.scan::<Instance>().filter(|i| concerns(i)).map(|i| i.id.clone()).collect()
     }
@@ -62,10 +67,10 @@ impl Reconciler for Instances {
         image.keys(Instance::TABLE).cloned().collect()
     }
 
-    fn plan(&self, image: &Image, key: &str, _: Timestamp) -> Plan<Step> {
+    fn plan(&self, image: &Image, key: &str, now: Timestamp) -> Plan<Step> {
         match image.get::<Instance>(key) {
             None => Plan::Done,
-            Some(instance) => plan(image, &instance),
+            Some(instance) => plan(image, &instance, now),
         }
     }
 
@@ -74,18 +79,23 @@ impl Reconciler for Instances {
             Step::Enact { spec, fingerprint } => self.enact(key, &spec, fingerprint).await,
             Step::Failover { from, asked } => self.failover(key, &from, asked).await,
             Step::Restart { asked } => self.restart(key, asked).await,
+            Step::StartAgain => self.start_again(key),
+            Step::Upgrade => self.upgrade(key).await,
             Step::Delete => self.delete(key).await,
         }
     }
 }
 
-fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
+fn plan(image: &Image, instance: &Instance, now: Timestamp) -> Plan<Step> {
     let seen = image.get::<InstanceSeen>(&instance.id);
     let created = seen.as_deref().filter(|s| s.enacted.is_some());
     if instance.deletion.is_some() {
         return match created {
             Some(_) if status::pending_snapshot(image, instance) => {
                 Plan::wait("a snapshot of it is being taken")
+            }
+            Some(_) if let Some(id) = restored_from(image, instance) => {
+                Plan::wait(format!("{id} is still being restored from it"))
             }
             _ => Plan::Step(Step::Delete),
         };
@@ -108,15 +118,32 @@ fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
             None => Plan::Step(Step::Restart { asked }),
         };
     }
-    if seen.enacted.as_ref() == Some(&fingerprint) && is_complete(instance, seen) {
-        Plan::Done
-    } else {
-        enact
+    if seen.enacted.as_ref() != Some(&fingerprint) || !is_complete(instance, seen) {
+        return enact;
+    }
+    if let Some(at) = status::restarts(instance) {
+        let waits = Plan::wait_until(at, "it is stopped for at most seven days");
+        return if at > now { waits } else { Plan::Step(Step::StartAgain) };
+    }
+    match maintenance::due(instance, seen, now) {
+        None => Plan::Done,
+        Some(at) if at <= now => Plan::Step(Step::Upgrade),
+        Some(at) => Plan::wait_until(at, "the maintenance window has not begun"),
     }
 }
 
+/// The instance that still needs this one's archive.
+fn restored_from(image: &Image, instance: &Instance) -> Option<String> {
+    let archive = plane_name(instance);
+    // A restoration that has failed needs nothing: it would keep the source forever.
+    let is_over = |s: &InstanceSeen| s.enacted.is_some() || s.error.is_some();
+    let is_created = |i: &Instance| image.get::<InstanceSeen>(&i.id).is_some_and(|s| is_over(&s));
+    let needs = |i: &Instance| i.recover.as_ref().is_some_and(|r| r.database == archive) && !is_created(i);
+    image.scan::<Instance>().find(|i| i.deletion.is_none() && needs(i)).map(|i| i.id.clone())
+}
+
 /// Whether all servers of the instance are up: the primary accepts writes, and a standby has every commit.
-fn is_complete(instance: &Instance, seen: &InstanceSeen) -> bool {
+pub(crate) fn is_complete(instance: &Instance, seen: &InstanceSeen) -> bool {
     let has_standby = seen.watched && seen.replication == Replication::Protected;
     !instance.running || (seen.writable && (!instance.multi_az || has_standby))
 }
@@ -142,27 +169,44 @@ impl Instances {
             if error.fault == Fault::Asked || !error.retry {
                 executor.record_failure(id, &fingerprint, &error.to_string())?;
             } else {
-                executor.observe(id, |_, _, _| {}).await?;
+                // A change counts when the primary has it. The standby may be broken for long, and gets it when it is rebuilt.
+                let matches = executor.plane()?.primary_matches(spec).await.unwrap_or(false);
+                self.observe_enacted(id, &fingerprint, matches).await?;
             }
             return Err(error.into());
         }
+        let complete = self.observe_enacted(id, &fingerprint, true).await?;
+        self.release_leaving(id, spec)?;
+        // A server may have stopped since.
+        if complete { Ok(()) } else { Err(StepError::new("a server of the instance does not run")) }
+    }
+
+    /// Observes the instance, and records that the wish with this fingerprint is enacted if the primary matches it. Returns whether all
+    /// servers are up.
+    async fn observe_enacted(&self, id: &str, fingerprint: &str, matches: bool) -> Result<bool, StepError> {
+        let executor = &self.0;
         let (config, now) = (executor.cloud.config.clone(), executor.cloud.clock.now());
         let mut complete = false;
         executor
             .observe(id, |tx, instance, seen| {
                 complete = is_complete(instance, seen);
-                (seen.error, seen.failed) = (None, None);
+                if matches {
+                    (seen.error, seen.failed) = (None, None);
+                }
                 // A creation or a new standby counts as enacted only when all servers are up.
                 let adds = |enacted: &String| wish::lacks_node(enacted, instance);
-                if !complete && seen.enacted.as_ref().is_none_or(adds) {
+                if !matches || (!complete && seen.enacted.as_ref().is_none_or(adds)) {
                     return;
                 }
                 let message = match &seen.enacted {
+                    None if instance.recover.is_some() => {
+                        Some(("restoration", "Restored to a point in time"))
+                    }
                     None if instance.restore_from.is_some() => {
                         Some(("restoration", "Restored from snapshot"))
                     }
                     None => Some(("creation", "DB instance created")),
-                    Some(old) if *old == fingerprint => None,
+                    Some(old) if *old == *fingerprint => None,
                     Some(_) if !instance.running => Some(("notification", "DB instance stopped")),
                     Some(old) if super::is_stopped(old) => Some(("notification", "DB instance started")),
                     Some(_) => {
@@ -172,12 +216,10 @@ impl Instances {
                 if let Some((category, message)) = message {
                     events::instance(tx, &config, now, &instance.id, category, message);
                 }
-                seen.enacted = Some(fingerprint);
+                seen.enacted = Some(fingerprint.to_owned());
             })
             .await?;
-        self.release_leaving(id, spec)?;
-        // A server may have stopped since.
-        if complete { Ok(()) } else { Err(StepError::new("a server of the instance does not run")) }
+        Ok(complete)
     }
 
     /// Deletes the interfaces of nodes that the plane no longer has.
@@ -229,6 +271,34 @@ impl Instances {
             .await
     }
 
+    fn start_again(&self, id: &str) -> Result<(), StepError> {
+        let executor = &self.0;
+        let (config, now) = (executor.cloud.config.clone(), executor.cloud.clock.now());
+        executor.store.write(|tx| {
+            let is_due = |i: &Instance| status::restarts(i).is_some_and(|at| at <= now);
+            if tx.get::<Instance>(id).is_some_and(|i| is_due(&i)) {
+                tx.update(id, |i: &mut Instance| {
+                    (i.running, i.stopped) = (true, None);
+                    i.revision += 1;
+                });
+                let message = "The DB instance is being started due to it exceeding the maximum allowed time being stopped.";
+                events::instance(tx, &config, now, id, "notification", message);
+            }
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(())
+    }
+
+    async fn upgrade(&self, id: &str) -> Result<(), StepError> {
+        let executor = &self.0;
+        let Some(instance) = executor.store.read().get::<Instance>(id) else { return Ok(()) };
+        maintenance::begin(&executor.store, &executor.cloud, id)?;
+        // Each call takes one step, and none when every server runs the release. `plan` has the rest of the database repaired
+        // before the next one.
+        executor.plane()?.upgrade(&plane_name(&instance)).await?;
+        executor.observe(id, |_, _, _| {}).await
+    }
+
     async fn delete(&self, id: &str) -> Result<(), StepError> {
         let executor = &self.0;
         let (instance, is_created) = {
@@ -266,6 +336,14 @@ impl Instances {
                 cx.tx.update(&snapshot, |s: &mut Snapshot| s.deleted = true);
             }
             cx.tx.delete::<RdsEndpoint>(&rules::endpoint(cx.config, id));
+            let cursors: Vec<String> = cx
+                .tx
+                .prefix::<RdsLogCursor>(&format!("{}/", instance.resource_id))
+                .map(|c| Row::key(&*c))
+                .collect();
+            for cursor in cursors {
+                cx.tx.delete::<RdsLogCursor>(&cursor);
+            }
             cx.tx.delete::<InstanceSeen>(id);
             cx.tx.delete::<Instance>(id);
             events::instance(cx.tx, cx.config, cx.now, id, "deletion", "DB instance deleted");

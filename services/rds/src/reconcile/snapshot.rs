@@ -13,7 +13,15 @@ pub(crate) struct Snapshots(pub(crate) Arc<Executor>);
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Take { database: String, copy: String },
-    Remove { copy: String },
+    Copy { from: String, copy: String },
+    Remove { copy: String, trim: Option<Trim> },
+}
+
+/// What the archive of a database keeps once a snapshot is removed: the WAL from this one on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Trim {
+    database: String,
+    oldest: Option<String>,
 }
 
 impl Reconciler for Snapshots {
@@ -41,11 +49,19 @@ impl Reconciler for Snapshots {
                 |i: &Instance| i.restore_from.as_ref() == Some(&snapshot.copy) && !is_created(&i.id);
             return match image.scan::<Instance>().find(|i| restores(i)) {
                 Some(instance) => Plan::wait(format!("{} is still being restored from it", instance.id)),
-                None => Plan::Step(Step::Remove { copy: snapshot.copy.clone() }),
+                None if is_being_copied(image, &snapshot) => Plan::wait("a copy of it is being made"),
+                None => {
+                    let trim = trim(image, &snapshot);
+                    Plan::Step(Step::Remove { copy: snapshot.copy.clone(), trim })
+                }
             };
         }
         if image.has::<SnapshotSeen>(key) {
             return Plan::Done;
+        }
+        if let Some(source) = &snapshot.copy_of {
+            let (from, copy) = (source.copy.clone(), snapshot.copy.clone());
+            return Plan::Step(Step::Copy { from, copy });
         }
         let instance = image.get::<Instance>(&snapshot.instance);
         match instance.filter(|i| i.resource_id == snapshot.resource_id) {
@@ -84,10 +100,24 @@ impl Reconciler for Snapshots {
                     Ok::<(), StoreError>(())
                 })?;
             }
-            Step::Remove { copy } => {
+            Step::Copy { from, copy } => {
+                let made = executor.plane()?.copy_snapshot(&from, &copy).await?;
+                let (config, now) = (executor.cloud.config.clone(), executor.cloud.clock.now());
+                executor.store.write(|tx| {
+                    if tx.has::<Snapshot>(key) {
+                        tx.put(SnapshotSeen { id: key.into(), size_bytes: made.size_bytes, at: now });
+                        events::snapshot(tx, &config, now, key, "notification", "Finished copy of snapshot");
+                    }
+                    Ok::<(), StoreError>(())
+                })?;
+            }
+            Step::Remove { copy, trim } => {
                 // Without a plane, only a snapshot that was never taken can be removed. Else `plane()` returns the error.
                 if let Ok(plane) = executor.plane() {
                     plane.delete_snapshot(&copy).await?;
+                    if let Some(trim) = trim {
+                        plane.trim(&trim.database, trim.oldest.as_deref()).await?;
+                    }
                 } else if executor.store.read().has::<SnapshotSeen>(key) {
                     executor.plane()?;
                 }
@@ -105,4 +135,31 @@ impl Reconciler for Snapshots {
         }
         Ok(())
     }
+}
+
+fn is_being_copied(image: &Image, snapshot: &Snapshot) -> bool {
+    let is_source = |s: &Snapshot| s.copy_of.as_ref().is_some_and(|c| c.copy == snapshot.copy);
+    image.scan::<Snapshot>().any(|s| is_source(&s) && !s.deleted && !image.has::<SnapshotSeen>(&s.id))
+}
+
+/// The archive begins with the oldest automated snapshot, or with one that a restoration under way replays it on. Manual
+/// snapshots are kept forever and would keep all WAL.
+fn trim(image: &Image, removed: &Snapshot) -> Option<Trim> {
+    let instance = image.scan::<Instance>().find(|i| i.resource_id == removed.resource_id)?;
+    let is_created = |i: &Instance| image.get::<InstanceSeen>(&i.id).is_some_and(|s| s.enacted.is_some());
+    let is_replayed = |copy: &String| {
+        image
+            .scan::<Instance>()
+            .any(|i| i.recover.is_some() && i.restore_from.as_ref() == Some(copy) && !is_created(&i))
+    };
+    let oldest = image
+        .scan::<Snapshot>()
+        .filter(|s| s.resource_id == removed.resource_id && s.id != removed.id)
+        .filter(|s| s.kind == SnapshotKind::Automated || is_replayed(&s.copy))
+        .filter_map(|s| Some((image.get::<SnapshotSeen>(&s.id)?.at, s.copy.clone())))
+        .min();
+    // An archive that is still needed before its first snapshot is complete stays as it is.
+    let is_off = instance.backup_retention_days == 0;
+    (oldest.is_some() || is_off)
+        .then(|| Trim { database: plane_name(&instance), oldest: oldest.map(|(_, copy)| copy) })
 }

@@ -1,7 +1,7 @@
 //! Builds the spec of a database for the plane from the rows of an instance.
 
 use crate::parameters;
-use escale_postgres::{AdminRole, DatabaseSpec, NodeSpec, Witness};
+use escale_postgres::{AdminRole, Archive, DatabaseSpec, NodeSpec, Recovery, Witness};
 use escale_store::Image;
 use escale_tables::{
     ec2::{InterfaceSeen, Subnet, VpcSeen},
@@ -25,8 +25,15 @@ pub(crate) fn fingerprint(image: &Image, instance: &Instance) -> Result<String, 
     for (name, namespace) in namespaces(image, instance)? {
         text += &format!(":{name}={}", namespace.display());
     }
+    if instance.backup_retention_days > 0 {
+        text += ":archived";
+    }
     Ok(text)
 }
+
+/// A commit can be restored at most about this long after it. AWS has five minutes:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIT.html>
+const ARCHIVE_SECS: u32 = 60;
 
 const STOPPED: &str = "stopped";
 
@@ -88,6 +95,8 @@ pub(crate) fn spec(image: &Image, instance: &Instance) -> Result<DatabaseSpec, S
         parameters: set.map(|(name, value)| (name.clone(), value.clone())).collect(),
         tls: None,
         restore_from: instance.restore_from.clone(),
+        recover: instance.recover.as_ref().map(|r| Recovery { database: r.database.clone(), until: r.until }),
+        archive: (instance.backup_retention_days > 0).then_some(Archive { timeout_secs: ARCHIVE_SECS }),
         witness: witness(image, instance),
     })
 }

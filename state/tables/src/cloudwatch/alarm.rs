@@ -127,6 +127,18 @@ pub struct AlarmSeen {
 }
 row!(AlarmSeen, "cloudwatch_alarm_seen", |r| r.name.to_string());
 
+/// The last time that an alarm invoked the scaling policies among its actions: when its state changed, then once a minute while
+/// the state lasts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlarmInvocation {
+    pub name: AlarmName,
+    pub at: Timestamp,
+    pub state: StateValue,
+    /// The values that decided the state, oldest first; empty if there was none.
+    pub values: Vec<f64>,
+}
+row!(AlarmInvocation, "cloudwatch_alarm_invocation", |r| r.name.to_string());
+
 /// What happened to an alarm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlarmHistory {

@@ -5,8 +5,8 @@ mod dashboard;
 mod metric;
 
 pub use alarm::{
-    Actions, Alarm, AlarmHistory, AlarmName, AlarmSeen, AlarmType, ComparisonOperator, HistoryItemType,
-    LowSampleCount, MissingData, Rule, StateValue, Watch,
+    Actions, Alarm, AlarmHistory, AlarmInvocation, AlarmName, AlarmSeen, AlarmType, ComparisonOperator,
+    HistoryItemType, LowSampleCount, MissingData, Rule, StateValue, Watch,
 };
 pub use dashboard::{Dashboard, DashboardName};
 pub use metric::{Dimension, Metric, MetricDataQuery, MetricStat, StandardUnit, Statistic};
@@ -16,6 +16,7 @@ use escale_store::TableDef;
 pub const TABLES: &[TableDef] = &[
     TableDef::of::<Alarm>(),
     TableDef::of::<AlarmSeen>(),
+    TableDef::of::<AlarmInvocation>(),
     TableDef::of::<AlarmHistory>(),
     TableDef::of::<Dashboard>(),
 ];

@@ -34,9 +34,18 @@ pub struct Instance {
     /// Removed nodes. The plane must stop them before their interfaces can be deleted.
     pub leaving: Vec<Node>,
     pub running: bool,
+    /// When a stopped instance was stopped.
+    #[serde(default)]
+    pub stopped: Option<Timestamp>,
     /// The plane's name of the snapshot with the initial data.
     pub restore_from: Option<String>,
+    /// What is replayed on that snapshot.
+    #[serde(default)]
+    pub recover: Option<Recover>,
     pub reboot: Option<Reboot>,
+    /// When the user wants a pending minor upgrade.
+    #[serde(default)]
+    pub upgrade: Option<OptIn>,
     pub deletion: Option<Deletion>,
     pub deletion_protection: bool,
     /// How many days automated snapshots are kept. With 0 there are none.
@@ -49,6 +58,14 @@ pub struct Instance {
     pub created: Timestamp,
 }
 row!(Instance, "rds_instance", |r| r.id.clone());
+
+/// A restoration to a point in time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recover {
+    /// The plane's name of the database whose WAL is replayed.
+    pub database: String,
+    pub until: Timestamp,
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Credentials {
@@ -66,6 +83,18 @@ pub struct Node {
     pub subnet: SubnetId,
     pub interface: InterfaceId,
     pub address: Ipv4Addr,
+}
+
+escale_base::choice! {
+    /// When a pending maintenance action is applied.
+    pub enum OptIn { Immediate = "immediate", NextMaintenance = "next-maintenance", Undo = "undo-opt-in" }
+}
+
+/// A release that a server runs although a newer one is installed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outdated {
+    pub runs: String,
+    pub installed: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,6 +185,20 @@ pub struct InstanceSeen {
     /// The plane's count of failovers. An observation of an earlier epoch is outdated.
     #[serde(default)]
     pub epoch: u64,
+    /// Every commit up to this time can be restored.
+    #[serde(default)]
+    pub restorable: Option<Timestamp>,
+    /// When the primary last failed to archive its WAL, if it still fails.
+    #[serde(default)]
+    pub archive_fails: Option<Timestamp>,
+    /// The size of the primary's own WAL, rounded up to 16 MiB.
+    #[serde(default)]
+    pub wal_bytes: Option<u64>,
+    #[serde(default)]
+    pub outdated: Option<Outdated>,
+    /// The release that an upgrade under way leads to.
+    #[serde(default)]
+    pub upgrading: Option<String>,
     /// When this row last changed.
     pub at: Timestamp,
 }

@@ -4,6 +4,7 @@ mod endpoint;
 mod engine;
 mod event;
 mod instance;
+mod log_cursor;
 mod parameter_group;
 mod snapshot;
 mod subnet_group;
@@ -12,11 +13,12 @@ pub use endpoint::RdsEndpoint;
 pub use engine::EngineSeen;
 pub use event::{Event, SourceType};
 pub use instance::{
-    Credentials, Deletion, Instance, InstanceSeen, LifecycleSupport, LogExport, Node, NodeSeen, Reboot,
-    Recorded, Replication, Role,
+    Credentials, Deletion, Instance, InstanceSeen, LifecycleSupport, LogExport, Node, NodeSeen, OptIn,
+    Outdated, Reboot, Recorded, Recover, Replication, Role,
 };
+pub use log_cursor::RdsLogCursor;
 pub use parameter_group::ParameterGroup;
-pub use snapshot::{Snapshot, SnapshotKind, SnapshotSeen};
+pub use snapshot::{CopyOf, Snapshot, SnapshotKind, SnapshotSeen};
 pub use subnet_group::SubnetGroup;
 
 use escale_store::TableDef;
@@ -28,6 +30,7 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<InstanceSeen>(),
     TableDef::of::<ParameterGroup>(),
     TableDef::of::<RdsEndpoint>(),
+    TableDef::of::<RdsLogCursor>(),
     TableDef::of::<Snapshot>(),
     TableDef::of::<SnapshotSeen>(),
     TableDef::of::<SubnetGroup>(),

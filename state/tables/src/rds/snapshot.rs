@@ -28,12 +28,21 @@ pub struct Snapshot {
     pub storage_type: String,
     pub encrypted: bool,
     pub instance_created: Timestamp,
+    /// For a copy: the plane's name of the snapshot that it is made of, and when that one was taken.
+    #[serde(default)]
+    pub copy_of: Option<CopyOf>,
     /// The deletion was requested. The plane's copy is removed first, then the row.
     pub deleted: bool,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }
 row!(Snapshot, "rds_snapshot", |r| r.id.clone());
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CopyOf {
+    pub copy: String,
+    pub taken: Timestamp,
+}
 
 /// The snapshot is complete and safely on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -122,6 +122,12 @@ fn databases() -> Vec<Row> {
         ("rds", "RestoreDBInstanceFromDBSnapshot", instance(restored), "secretsmanager:CreateSecret"),
         (
             "rds",
+            "RestoreDBInstanceToPointInTime",
+            json!({"SourceDBInstanceIdentifier": "walk", "TargetDBInstanceIdentifier": "x", "ManageMasterUserPassword": true}),
+            "secretsmanager:CreateSecret",
+        ),
+        (
+            "rds",
             "ModifyDBInstance",
             instance(json!({"ManageMasterUserPassword": true})),
             "secretsmanager:CreateSecret",
@@ -156,7 +162,9 @@ fn resources() -> Vec<Row> {
     let zone = json!({"HostedZoneId": "Z1", "VPC": {"VPCRegion": "eu-west-3", "VPCId": "vpc-1"}});
     let vpc = json!({"VPCRegion": "eu-west-3", "VPCId": "vpc-1"});
     let namespace = json!({"Name": "a.test", "Vpc": "vpc-1"});
+    let target = json!({"ServiceNamespace": "ecs", "ResourceId": "service/a/b", "ScalableDimension": "ecs:service:DesiredCount"});
     vec![
+        ("application-autoscaling", "RegisterScalableTarget", target, "iam:CreateServiceLinkedRole"),
         ("ecs", "RegisterTaskDefinition", definition(json!({"taskRoleArn": role})), "iam:PassRole"),
         ("ecs", "RegisterTaskDefinition", definition(json!({"executionRoleArn": role})), "iam:PassRole"),
         ("ecs", "RunTask", run(json!({})), "iam:PassRole"),

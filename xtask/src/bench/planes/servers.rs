@@ -48,7 +48,7 @@ impl Ports {
 }
 
 /// A server that ends when it is dropped.
-pub(super) struct Running(Child);
+pub(in crate::bench) struct Running(Child);
 
 impl Running {
     fn start(command: &mut Command) -> Result<Running> {
@@ -57,7 +57,7 @@ impl Running {
     }
 
     /// The processor time of the process and its children, in seconds.
-    pub(super) fn processor_s(&self) -> Result<f64> {
+    pub(in crate::bench) fn processor_s(&self) -> Result<f64> {
         let tasks = |pid: u32| fs::read_dir(format!("/proc/{pid}/task"));
         let mut pids = vec![self.0.id()];
         for task in tasks(self.0.id())? {

@@ -1,7 +1,7 @@
 //! The load generators, each bounded in time, on loopback.
 
-use super::super::finished;
-use super::servers::Running;
+use super::finished;
+use super::planes::Running;
 use anyhow::{Context, Result, bail};
 use std::{path::Path, process::Command};
 
@@ -41,13 +41,22 @@ fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&finished(command)?.stdout).into_owned())
 }
 
-fn http(port: u16) -> Result<(f64, f64, Option<f64>)> {
-    let url = format!("http://127.0.0.1:{port}/small");
+/// Requests of `url` per second, over 32 connections.
+pub(super) fn get(url: &str) -> Result<f64> {
+    after(&wrk(url)?, "Requests/sec:")
+}
+
+fn wrk(url: &str) -> Result<String> {
     let text =
         output(Command::new("wrk").args(["--latency", "-t", "1", "-c", "32", "-d", SECONDS]).arg(url))?;
     if text.contains("Non-2xx") || text.contains("Socket errors") {
         bail!("requests failed:\n{text}");
     }
+    Ok(text)
+}
+
+fn http(port: u16) -> Result<(f64, f64, Option<f64>)> {
+    let text = wrk(&format!("http://127.0.0.1:{port}/small"))?;
     Ok((before(&text, " requests in")?, after(&text, "Requests/sec:")?, Some(seconds(&text, " 99% ")?)))
 }
 

@@ -1,0 +1,151 @@
+//! The evaluator on the fake of the metrics plane, with faults.
+
+use super::Alarms;
+use crate::{CloudWatch, Monitor};
+use async_trait::async_trait;
+use escale_base::{Clock, Timestamp};
+use escale_engine::{Plan, Reconciler};
+use escale_faults::{
+    Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat,
+    survives_withdrawal_at_each_step,
+};
+use escale_harness::Harness;
+use escale_metrics::{Datum, Fake, Metrics, Series, Summary};
+use escale_store::Store;
+use escale_tables::{
+    autoscaling::{AdjustmentType, Policy, PolicyKind, StepScaling},
+    cloudwatch::{Alarm, AlarmHistory, AlarmInvocation, AlarmSeen},
+};
+use serde_json::json;
+use std::sync::Arc;
+
+const POLICY: &str =
+    "arn:aws:autoscaling:eu-west-3:000000000000:scalingPolicy:1:resource/ecs/service/shop/web:policyName/p";
+
+struct Fixture {
+    harness: Harness,
+    plane: Arc<Fake>,
+    alarms: Alarms,
+}
+
+/// An alarm with a scaling policy as its action, whose metric breaches.
+async fn breaching(fate: Arc<dyn Fate>) -> Fixture {
+    let plane = Arc::new(Fake::default());
+    let harness = Harness::of(CloudWatch(Monitor::new(Arc::clone(&plane) as _)));
+    let alarms = Alarms {
+        store: harness.store.clone(),
+        cloud: Arc::clone(&harness.cloud),
+        plane: Risky::new(&plane, &fate),
+        evaluated: Default::default(),
+    };
+    harness.ok(
+        "PutMetricAlarm",
+        json!({ "AlarmName": "long", "EvaluationPeriods": 2, "ComparisonOperator": "GreaterThanThreshold", "Threshold": 50,
+            "MetricName": "Backlog", "Namespace": "Shop", "Statistic": "Maximum", "Period": 60 }),
+    );
+    let step = StepScaling {
+        adjustment: AdjustmentType::Change,
+        steps: vec![],
+        min_magnitude: None,
+        cooldown_secs: None,
+        aggregation: None,
+    };
+    harness.write(|tx| {
+        tx.put(Policy {
+            resource: "service/shop/web".into(),
+            name: "p".into(),
+            arn: POLICY.into(),
+            kind: PolicyKind::Step(step),
+            created: Timestamp(0),
+        });
+        tx.update("long", |alarm: &mut Alarm| alarm.actions.alarm = vec![POLICY.into()]);
+    });
+    let fixture = Fixture { harness, plane, alarms };
+    fixture.report(80.0).await;
+    fixture
+}
+
+impl Fixture {
+    /// This value in each of the last five minutes.
+    async fn report(&self, value: f64) {
+        let (now, text) = (self.harness.clock.now(), |text: &str| text.to_owned());
+        let series =
+            Series { space: text("Shop"), name: text("Backlog"), labels: vec![], unit: text("None") };
+        let datum = |ago: i64| Datum {
+            series: series.clone(),
+            at: now.plus_ms(-60_000 * ago),
+            fine: false,
+            summary: Summary::of(value),
+        };
+        self.plane.put((1..6).map(datum).collect(), now).await.unwrap();
+    }
+
+    async fn settle(&self) {
+        while let Plan::Step(step) =
+            self.alarms.plan(&self.harness.store.read(), "long", self.harness.clock.now())
+        {
+            self.alarms.act("long", step).await.unwrap();
+        }
+    }
+
+    fn invoked(&self) -> Option<Arc<AlarmInvocation>> {
+        self.harness.store.read().get::<AlarmInvocation>("long")
+    }
+}
+
+#[async_trait]
+impl Stage for Fixture {
+    fn store(&self) -> &Store {
+        &self.harness.store
+    }
+    fn clock(&self) -> &Clock {
+        &self.harness.clock
+    }
+    fn reconcilers(&self) -> Vec<&dyn Driven> {
+        vec![&self.alarms]
+    }
+    async fn world(&self) -> String {
+        let image = self.harness.store.read();
+        let seen: Vec<_> = image.scan::<AlarmSeen>().map(|seen| (seen.state, seen.reason.clone())).collect();
+        // That an alarm was created is an item, too.
+        let changes = image.scan::<AlarmHistory>().filter(|item| item.summary.contains("updated from"));
+        format!("{seen:?} {} {:?}", changes.count(), image.scan::<AlarmInvocation>().collect::<Vec<_>>())
+    }
+}
+
+#[tokio::test]
+async fn survives_repeats_failures_and_deletion_at_each_step() {
+    survives_repeat(breaching).await;
+    survives_failure_at_each_step(breaching).await;
+    survives_withdrawal_at_each_step(breaching, |fixture| {
+        drop(fixture.harness.ok("DeleteAlarms", json!({ "AlarmNames": ["long"] })));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn invokes_policies_when_the_state_changes_and_then_once_a_minute() {
+    let fixture = breaching(Arc::new(FaultAt::never())).await;
+    let clock = &fixture.harness.clock;
+    fixture.settle().await;
+    let first = fixture.invoked().unwrap();
+    assert_eq!((first.at, first.values.clone()), (clock.now(), vec![80.0, 80.0]));
+    clock.advance_ms(30_000);
+    fixture.settle().await;
+    assert_eq!(fixture.invoked().unwrap().at, first.at);
+    clock.advance_ms(60_000);
+    fixture.report(95.0).await;
+    fixture.settle().await;
+    let second = fixture.invoked().unwrap();
+    assert!(second.at > first.at && second.values.last() == Some(&95.0), "{second:?}");
+    // A state without policies invokes nothing.
+    clock.advance_ms(600_000);
+    fixture.settle().await;
+    assert_eq!(fixture.invoked().unwrap().at, second.at);
+    let disabled = json!({ "AlarmNames": ["long"] });
+    fixture.harness.ok("DisableAlarmActions", disabled);
+    fixture.report(99.0).await;
+    clock.advance_ms(60_000);
+    fixture.settle().await;
+    assert_eq!(fixture.invoked().unwrap().at, second.at);
+}
