@@ -38,7 +38,7 @@ pub(crate) async fn cut_revoked(router: &Namespace, spec: &VpcSpec) -> Result<us
 /// a new one is a new flow. After much traffic there are ten thousands of those, and each deletion reads the whole table.
 fn parse(line: &str) -> Option<Flow> {
     let mut words = line.split_whitespace().skip(1);
-    let protocol = words.next()?.parse().ok()?;
+    let protocol: u8 = words.next()?.parse().ok()?;
     if protocol == 6 && matches!(words.nth(1), Some("TIME_WAIT" | "CLOSE")) {
         return None;
     }
