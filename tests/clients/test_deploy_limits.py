@@ -195,17 +195,18 @@ def test_threshold_and_alarms_fail_a_deployment(service):
     assert shown["deploymentConfiguration"]["deploymentCircuitBreaker"] == breaker
     good = shown["taskDefinition"]
     with service.load(200) as load:
+        served = eventually(lambda: load.last)
         # One failed task is enough for this circuit breaker.
         service.update(taskDefinition=service.define("four", "exit 1"))
         eventually(lambda: any("tasks failed to start" in e for e in service.events()), within=60)
         assert service.stable()["taskDefinition"] == good
         service.update(taskDefinition=service.define("five"))
         eventually(lambda: load.last == "five\n", within=60)
-        cloudwatch.put_metric_data(Namespace="Test", MetricData=[{"MetricName": "Errors", "Value": 5}])
+        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="test")
         said = f"deployment failed: the alarm {alarm} went into the state ALARM"
         eventually(lambda: any(said in e for e in service.events()), within=60)
         assert service.stable()["taskDefinition"] == good
-        eventually(lambda: load.last == "two\n")
+        eventually(lambda: load.last == served)
         # An alarm that was in ALARM before does not keep a fix from being deployed; it completes after the time to watch.
         cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="test")
         began = time.monotonic()

@@ -34,9 +34,14 @@ pub(crate) async fn cut_revoked(router: &Namespace, spec: &VpcSpec) -> Result<us
     Ok(doomed.len())
 }
 
-/// Parses a line of `conntrack -L`; `None` for any other line.
+/// Parses a line of `conntrack -L`; `None` for any other line, and for a TCP connection that has ended: it passes nothing any more, and
+/// a new one is a new flow. After much traffic there are ten thousands of those, and each deletion reads the whole table.
 fn parse(line: &str) -> Option<Flow> {
-    let protocol = line.split_whitespace().nth(1)?.parse().ok()?;
+    let mut words = line.split_whitespace().skip(1);
+    let protocol: u8 = words.next()?.parse().ok()?;
+    if protocol == 6 && matches!(words.nth(1), Some("TIME_WAIT" | "CLOSE")) {
+        return None;
+    }
     let value = |key: &str, nth: usize| {
         line.split_whitespace().filter_map(|w| w.strip_prefix(key)?.strip_prefix('=')).nth(nth)
     };
@@ -93,6 +98,8 @@ mod tests {
             "icmp 1 29 src=10.0.0.4 dst=10.0.0.5 type=8 code=0 id=12 src=10.0.0.5 dst=10.0.0.4 type=0 code=0 id=12 mark=0 use=1",
             expect!["-D -f ipv4 -p 1 -s 10.0.0.4 -d 10.0.0.5 --icmp-type 8 --icmp-code 0 --icmp-id 12"],
         );
+        let ended = "tcp 6 119 TIME_WAIT src=10.0.0.10 dst=10.0.0.9 sport=60164 dport=99 src=10.0.0.9 dst=10.0.0.10 sport=99 dport=60164 [ASSURED] mark=0 use=1";
+        assert_eq!(parse(ended), None);
         assert_eq!(parse("conntrack v1.4.7 (conntrack-tools): 2 flow entries have been shown."), None);
     }
 }

@@ -184,11 +184,17 @@ pub(crate) fn decide(wish: &Wish, members: &[Member], now: Timestamp) -> Decisio
             }
         }
     }
-    finish(wish, members, &counts, now).unwrap_or(Decision::Wait(until))
+    finish(wish, members, &counts, most, now).unwrap_or(Decision::Wait(until))
 }
 
 /// What follows when nothing must be started or stopped any more.
-fn finish(wish: &Wish, members: &[Member], counts: &Counts<'_>, now: Timestamp) -> Option<Decision> {
+fn finish(
+    wish: &Wish,
+    members: &[Member],
+    counts: &Counts<'_>,
+    most: u32,
+    now: Timestamp,
+) -> Option<Decision> {
     let newest = wish.deployments.first()?;
     // Stopping tasks of old deployments count too: the deployment completes when they are gone.
     let is_done = counts.up_new == wish.desired && members.iter().all(|m| m.deployment == newest.id);
@@ -203,7 +209,8 @@ fn finish(wish: &Wish, members: &[Member], counts: &Counts<'_>, now: Timestamp) 
         return Some(Decision::Complete);
     }
     // Not while a task is stopping: its zone would be counted as too full.
-    let may_move = is_done && wish.rebalance && members.len() as u32 == wish.desired;
+    let has_room = most > wish.desired;
+    let may_move = is_done && wish.rebalance && has_room && members.len() as u32 == wish.desired;
     may_move.then(|| unbalanced(wish, members)).flatten()
 }
 
