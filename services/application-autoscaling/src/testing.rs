@@ -40,7 +40,8 @@ macro_rules! fake {
                     type Input = $name;
                     type Output = $answer;
                     type Error = AwsError;
-                    fn run($cx: &mut Cx<'_>, $input: $name) -> Result<$answer, AwsError> $run
+                            #[rustfmt::skip]
+                    fn run($cx: &mut Cx<'_>, $input: $name) -> Result<$answer, AwsError> { $run }
                 }
                 vec![Entry::of::<Fake>(stringify!($name))]
             }

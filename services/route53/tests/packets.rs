@@ -144,10 +144,15 @@ async fn answers_queries_in_vpc_internet_and_host() {
     network.apply_internet(InternetSpec { service_addresses, hosts: vec![] }).await.unwrap();
     let cidr = spec().cidr;
     let at = Timestamp(0);
-    put(
-        &store,
-        Vpc { id: VPC.into(), cidr, dns_support: true, dns_hostnames: false, tags: vec![], created: at },
-    );
+    let vpc = |dns_support| Vpc {
+        id: VPC.into(),
+        cidr,
+        dns_support,
+        dns_hostnames: false,
+        tags: vec![],
+        created: at,
+    };
+    put(&store, vpc(true));
     put(&store, VpcSeen { id: VPC.into(), applied: String::new().into(), router: None, at });
 
     let mut engine = Engine::new(store.clone(), Clock::machine());
@@ -194,10 +199,7 @@ async fn answers_queries_in_vpc_internet_and_host() {
     client.read_to_string(&mut answer).await.unwrap();
     assert_eq!(answer, "the balancer");
 
-    put(
-        &store,
-        Vpc { id: VPC.into(), cidr, dns_support: false, dns_hostnames: false, tags: vec![], created: at },
-    );
+    put(&store, vpc(false));
     until(&store, "the resolver to go", |image| (!image.has::<DnsServer>(VPC)).then_some(())).await;
     let answer = dig(&inside, resolver, "api.escale.internal", &["+tries=1", "+time=1"]);
     assert!(!answer.contains("198.18"), "{answer}");
