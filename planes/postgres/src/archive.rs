@@ -140,7 +140,7 @@ impl Watch {
         let dir = inner.archive_dir(database);
         self.looks += 1;
         if let Some((_, segment)) = &mut self.reached
-            && self.looks % WHOLE != 0
+            && !self.looks.is_multiple_of(WHOLE)
         {
             // The archive may have tens of thousands of files: usually only the next ones matter.
             loop {

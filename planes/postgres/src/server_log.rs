@@ -117,7 +117,8 @@ mod tests {
         let write = |name: &str, text: &str, age_secs: u64| {
             std::fs::write(dir.path().join(name), text).unwrap();
             let file = std::fs::File::options().write(true).open(dir.path().join(name)).unwrap();
-            file.set_modified(SystemTime::now() - std::time::Duration::from_secs(age_secs)).unwrap();
+            let age = std::time::Duration::from_secs(age_secs);
+            file.set_modified(file.metadata().unwrap().modified().unwrap() - age).unwrap();
         };
         write("postgresql-09.log", "2026-11-30 09:00:00.500 UTC [1] LOG:  one\n\tmore\nhalf", 100);
         let first = read(dir.path(), None, 1 << 20).unwrap();

@@ -60,7 +60,7 @@ pub(crate) async fn forward(
         if let Some(noted) = trail {
             noted.uploads(&progress);
         }
-        Outgoing::Request(Request::from_parts(parts, upload), progress)
+        Outgoing::Request(Box::new(Request::from_parts(parts, upload)), progress)
     };
     // Without an allocation unless a connection fails.
     let mut tried: Vec<SocketAddr> = Vec::new();
@@ -189,7 +189,7 @@ fn set_host(parts: &mut Parts, port: u16, without_port: bool) {
 enum Outgoing {
     /// For the path of requests without a body, and whether the method is HEAD.
     Bytes(Vec<u8>, bool),
-    Request(Request<Upload>, Arc<Progress>),
+    Request(Box<Request<Upload>>, Arc<Progress>),
 }
 
 /// Why there is no answer, with the status of the page to answer with.
@@ -217,7 +217,7 @@ impl Exchange<'_> {
         match outgoing {
             Outgoing::Bytes(request, is_head) => self.directly(request, is_head, sent).await,
             // Boxed, so that the future of a request without a body stays small.
-            Outgoing::Request(request, progress) => Box::pin(self.by_client(request, progress)).await,
+            Outgoing::Request(request, progress) => Box::pin(self.by_client(*request, progress)).await,
         }
     }
 
@@ -288,7 +288,9 @@ impl Exchange<'_> {
         let connecting = pool::connect(&*node.sockets, &node.name, addr, transport, self.connect_within());
         let mut sender = match self.connected(connecting).await {
             Ok(sender) => sender,
-            Err(status) => return Err(NoAnswer::NotSent(status, Outgoing::Request(request, progress))),
+            Err(status) => {
+                return Err(NoAnswer::NotSent(status, Outgoing::Request(Box::new(request), progress)));
+            }
         };
         if let Some(shared) = sender.shared() {
             self.lease.keep_client(shared);

@@ -157,12 +157,15 @@ fn headings(scene: &mut Scene, vpc: &Vpc, grid: &Grid, y: f64) -> f64 {
 }
 
 /// The chips above the first row, between the rows, and below the last one.
+/// What goes down, along and up between two rows.
+type Directions<'a> = [Vec<(&'a str, &'a str, &'a str)>; 3];
+
 fn strips(arch: &Architecture, vpc: &Vpc, tiers: &[Tier]) -> Vec<Vec<Chip>> {
     let row = |id: &str| {
         let (of, tier) = row_of(arch, id)?;
         (of == vpc.id).then(|| tiers.iter().position(|t| *t == tier)).flatten()
     };
-    let mut sorted: Vec<[Vec<(&str, &str, &str)>; 3]> = vec![<[Vec<_>; 3]>::default(); tiers.len() + 1];
+    let mut sorted: Vec<Directions<'_>> = vec![Directions::default(); tiers.len() + 1];
     for flow in &arch.flows {
         let Some(from) = row(&flow.from) else { continue };
         let (at, direction) = match (flow.means, row(&flow.to)) {

@@ -172,12 +172,14 @@ impl Scene {
         self.blocks.len() - 1
     }
 
+    #[allow(clippy::too_many_arguments)] // each is a part of the text's place and look
     pub fn text(&mut self, within: usize, at: (f64, f64), size: f64, is_bold: bool, ink: Ink, text: &str) {
         let (x, y) = at;
         let anchor = Anchor::Start;
         self.texts.push(Text { x, y, size, is_bold, anchor, ink, text: text.to_owned(), within });
     }
 
+    #[allow(clippy::too_many_arguments)] // each is a part of the text's place and look
     pub fn centred(&mut self, within: usize, y: f64, size: f64, is_bold: bool, ink: Ink, text: &str) {
         let rect = self.blocks[within].rect;
         let x = rect.x + rect.w / 2.0;
@@ -186,6 +188,7 @@ impl Scene {
     }
 
     /// A paragraph below `y`; returns its lower edge.
+    #[allow(clippy::too_many_arguments)] // each is a part of the text's place and look
     pub fn paragraph(
         &mut self,
         within: usize,

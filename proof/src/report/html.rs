@@ -106,7 +106,7 @@ impl Page {
     }
 
     pub(super) fn code(&mut self, lines: &[&str]) {
-        self.out.push_str(&format!("<pre>{}</pre>\n", escape(&lines.join("\n")).replace(' ', " ")));
+        self.out.push_str(&format!("<pre>{}</pre>\n", escape(&lines.join("\n"))));
     }
 
     /// A figure with its source.

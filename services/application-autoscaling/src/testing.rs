@@ -40,7 +40,7 @@ macro_rules! fake {
                     type Input = $name;
                     type Output = $answer;
                     type Error = AwsError;
-                            #[rustfmt::skip]
+                                    #[rustfmt::skip]
                     fn run($cx: &mut Cx<'_>, $input: $name) -> Result<$answer, AwsError> { $run }
                 }
                 vec![Entry::of::<Fake>(stringify!($name))]
@@ -279,6 +279,7 @@ fn service(desired: u32) -> Service {
         reason: String::new(),
         images: Default::default(),
         is_rollback: false,
+        baking: None,
     };
     Service {
         cluster: "shop".into(),
@@ -287,6 +288,9 @@ fn service(desired: u32) -> Service {
         minimum_percent: 100,
         maximum_percent: 200,
         circuit_breaker: false,
+        threshold: None,
+        alarms: None,
+        last_failed: None,
         rollback: false,
         grace_secs: None,
         rebalance: false,

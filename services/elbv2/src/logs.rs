@@ -8,7 +8,7 @@ mod line;
 
 use crate::{Error, attributes};
 use bytes::Bytes;
-use escale_base::{AwsError, Timestamp, ids};
+use escale_base::{Timestamp, ids};
 use escale_proxy::{Proxies, Visit};
 use escale_requests::s3::PutObject;
 use escale_service::{Body, Caller, Cloud, Cx, Principal, request_with_body};
@@ -146,9 +146,7 @@ pub(crate) async fn deliver(store: Store, cloud: Arc<Cloud>, proxies: Arc<dyn Pr
     let mut changes = store.subscribe(&[LoadBalancer::TABLE]);
     let mut tested = BTreeSet::new();
     loop {
-        let image = store.read();
-        let logged: BTreeMap<LoadBalancerArn, Place> =
-            image.scan::<LoadBalancer>().filter_map(|row| Some((row.arn.clone(), place(&row)?))).collect();
+        let logged = places(&store.read());
         for (arn, place) in &logged {
             if tested.insert((arn.clone(), place.clone())) {
                 let key = test_file(place, &cloud.config.account);
@@ -168,6 +166,10 @@ pub(crate) async fn deliver(store: Store, cloud: Arc<Cloud>, proxies: Arc<dyn Pr
             Err(error) => tracing::warn!(%error, "the records of requests to load balancers cannot be read"),
         }
     }
+}
+
+fn places(image: &Image) -> BTreeMap<LoadBalancerArn, Place> {
+    image.scan::<LoadBalancer>().filter_map(|row| Some((row.arn.clone(), place(&row)?))).collect()
 }
 
 async fn deliver_all(
@@ -202,11 +204,10 @@ async fn put(
     (place, key): (&Place, String),
     bytes: Bytes,
 ) {
-    let image = store.read();
-    let Some(balancer) = image.get::<LoadBalancer>(arn) else { return };
+    let Some(balancer) = store.read().get::<LoadBalancer>(arn) else { return };
     let put = async {
-        let denied = || AwsError::not_supported("Delivery to a bucket whose policy does not allow it");
-        let caller = permitted(cloud, &image, &balancer, (place, &key)).ok_or_else(denied)?;
+        let denied = || Error::InvalidConfiguration("the bucket's policy does not allow it".into());
+        let caller = permitted(cloud, &store.read(), &balancer, (place, &key)).ok_or_else(denied)?;
         let body: Body = Full::new(bytes).map_err(|never: Infallible| match never {}).boxed_unsync();
         request_with_body(cloud, store, &caller, PutObject { bucket: place.bucket.clone(), key }, body).await
     };

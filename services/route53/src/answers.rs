@@ -122,7 +122,8 @@ mod tests {
 
     /// The sets that are answered while these checks are unhealthy.
     fn answered(group: &[Arc<RecordSet>], unhealthy: &[&str]) -> String {
-        let store = Store::in_memory(&escale_tables::all()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
         store
             .write(|tx| {
                 for id in ["a", "b"] {

@@ -284,7 +284,8 @@ pub(crate) mod tests {
 
     #[test]
     fn configurations_are_completed_or_refused() {
-        let store = Store::in_memory(&escale_tables::all()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
         let image = store.read();
         let cloud = Config::default();
         let alarm = json!({"Region": cloud.region, "Name": "errors"});

@@ -129,6 +129,11 @@ fn dig(at: &Namespace, server: SocketAddr, name: &str, options: &[&str]) -> Stri
     String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }
 
+fn vpc(dns_support: bool) -> Vpc {
+    let cidr = spec().cidr;
+    Vpc { id: VPC.into(), cidr, dns_support, dns_hostnames: false, tags: vec![], created: Timestamp(0) }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_queries_in_vpc_internet_and_host() {
     let dir = tempfile::tempdir().unwrap();
@@ -142,16 +147,7 @@ async fn answers_queries_in_vpc_internet_and_host() {
     network.apply(spec()).await.unwrap();
     let service_addresses = [config.dns_address, BALANCER].into();
     network.apply_internet(InternetSpec { service_addresses, hosts: vec![] }).await.unwrap();
-    let cidr = spec().cidr;
     let at = Timestamp(0);
-    let vpc = |dns_support| Vpc {
-        id: VPC.into(),
-        cidr,
-        dns_support,
-        dns_hostnames: false,
-        tags: vec![],
-        created: at,
-    };
     put(&store, vpc(true));
     put(&store, VpcSeen { id: VPC.into(), applied: String::new().into(), router: None, at });
 

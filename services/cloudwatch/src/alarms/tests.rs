@@ -81,9 +81,8 @@ impl Fixture {
     }
 
     async fn settle(&self) {
-        while let Plan::Step(step) =
-            self.alarms.plan(&self.harness.store.read(), "long", self.harness.clock.now())
-        {
+        let plan = || self.alarms.plan(&self.harness.store.read(), "long", self.harness.clock.now());
+        while let Plan::Step(step) = plan() {
             self.alarms.act("long", step).await.unwrap();
         }
     }

@@ -60,7 +60,8 @@ impl Fixture {
         let calm = Arc::new(Executor::new(store, cloud, Ok(self.fake.clone())));
         let all = (Instances(calm.clone()), Snapshots(calm.clone()), Backups(calm.clone()));
         while self.run_steps(&all.0).await | self.run_steps(&all.1).await | self.run_steps(&all.2).await {}
-        for id in all.0.all(&self.cloud.store.read()) {
+        let ids = all.0.all(&self.cloud.store.read());
+        for id in ids {
             calm.observe(&id, |_, _, _| {}).await.unwrap();
         }
     }

@@ -1,7 +1,7 @@
 //! Tests of answers without packets, and of the reconcilers' plans.
 
 use super::{Parts, checkups, checkups::Checkups, servers::Servers, servers::Step, zones::Zones};
-use crate::checker::{Checks, Endpoint};
+use crate::checker::{self, Checks};
 use async_trait::async_trait;
 use escale_base::{Clock, Timestamp};
 use escale_dns::{Code, FakeDns, Kind, View};
@@ -378,7 +378,7 @@ struct FakeEndpoint(AtomicBool);
 
 #[async_trait]
 impl Checks for FakeEndpoint {
-    async fn check(&self, _: &Endpoint) -> Result<String, String> {
+    async fn check(&self, _: &checker::Endpoint) -> Result<String, String> {
         if self.0.load(Relaxed) { Err("broken".into()) } else { Ok("fine".into()) }
     }
 }
@@ -416,12 +416,13 @@ async fn failed_checks_take_the_primary_out_of_the_answers() {
         checkups.act("a", step).await.unwrap();
         assert!(matches!(plan(), Plan::Wait { .. }), "until the interval ends");
         parts.clock.advance_ms(10_000);
-        if let Plan::Step(step) = zones.plan(&parts.store.read(), "zones", parts.clock.now()) {
+        let plan = zones.plan(&parts.store.read(), "zones", parts.clock.now());
+        if let Plan::Step(step) = plan {
             zones.act("zones", step).await.unwrap();
         }
         assert_eq!(answer(&parts, &View::Public, "www.example.com").1, [expected]);
     }
-    parts.store.write(|tx| Ok::<_, StoreError>(drop(tx.delete::<HealthCheck>("a")))).unwrap();
+    parts.store.write(|tx| Ok::<_, StoreError>(tx.delete::<HealthCheck>("a"))).unwrap();
     assert_eq!(plan(), Plan::Step(checkups::Step::Forget));
     checkups.act("a", checkups::Step::Forget).await.unwrap();
     assert!(!parts.store.read().has::<HealthCheckSeen>("a"));

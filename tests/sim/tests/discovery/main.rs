@@ -263,7 +263,6 @@ fn an_operation_is_complete_once_dns_serves_its_change() {
             run: "r".into(),
             fingerprint: "f".into(),
             sequence: 99,
-            outside: None,
             networks: Default::default(),
             at: escale_base::Timestamp(0),
         });
