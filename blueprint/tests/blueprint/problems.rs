@@ -1,5 +1,5 @@
 use super::{all, shop};
-use escale_blueprint::{Manifest, Nat};
+use escale_blueprint::{Count, Manifest, Nat};
 use expect_test::{Expect, expect};
 
 pub(super) fn check(manifest: &str, expected: Expect) {
@@ -532,7 +532,10 @@ fn overlays_change_only_their_environment() {
     let staging = shop.for_environment("staging").unwrap();
     assert_eq!(staging.network.nat, Nat::Single);
     assert!(!staging.databases[0].multi_az && shop.databases[0].multi_az);
-    assert!(staging.services.iter().all(|s| s.count == 1) && shop.services.iter().all(|s| s.count == 2));
+    assert!(
+        staging.services.iter().all(|s| s.count == Count::Fixed(1))
+            && shop.services.iter().all(|s| s.count == Count::Fixed(2))
+    );
     let prod = shop.for_environment("prod").unwrap();
     assert_eq!((prod.environment.protect, prod.domain.as_deref()), (true, Some("shop.example.com")));
     let unknown = shop.for_environment("prd").unwrap_err();
@@ -544,11 +547,11 @@ fn set_changes_single_values() {
     let shop = shop();
     let set = |lines: &[&str]| shop.set(&lines.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>());
     let one = set(&["services.*.count=1", "database.db.engine=postgres 17", "nat=single"]).unwrap();
-    assert!(one.services.iter().all(|s| s.count == 1));
+    assert!(one.services.iter().all(|s| s.count == Count::Fixed(1)));
     assert_eq!((one.databases[0].engine.major(), one.network.nat), (17, Nat::Single));
     let staging = shop.for_environment("staging").unwrap();
     let staging = staging.set(&["services.backend.count=3".to_owned()]).unwrap();
-    assert_eq!(staging.service("backend").unwrap().count, 3);
+    assert_eq!(staging.service("backend").unwrap().count, Count::Fixed(3));
     assert!(!staging.databases[0].multi_az, "the environment's own overlay still holds");
     for (setting, reported) in [
         ("database.db.engine=postgres 9", "`postgres 9`"),

@@ -277,6 +277,7 @@ fn service(desired: u32) -> Service {
         outcome: Outcome::Completed,
         reason: String::new(),
         images: Default::default(),
+        baking: None,
         is_rollback: false,
     };
     Service {
@@ -287,6 +288,9 @@ fn service(desired: u32) -> Service {
         maximum_percent: 200,
         circuit_breaker: false,
         rollback: false,
+        threshold: None,
+        alarms: None,
+        last_failed: None,
         grace_secs: None,
         rebalance: false,
         managed_tags: false,
