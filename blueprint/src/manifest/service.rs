@@ -88,11 +88,10 @@ fn scale(r: &mut Reader, node: &Node, has_path: bool) -> Scale {
     let mut f = r.fields(node, "`scale`");
     let max = f.require(r, "max").and_then(|n| r.number(n, "`max`", 1..=100));
     let min = f.take("min").and_then(|n| r.number(n, "`min`", 0..=100));
-    let mut target =
-        |name: &'static str, allowed| f.take(name).and_then(|n| r.number(n, &format!("`{name}`"), allowed));
-    let (cpu, memory) = (target("cpu", 1..=100), target("memory", 1..=100));
-    let requests = target("requests", 1..=10_000_000);
+    let cpu = f.take("cpu").and_then(|n| r.number(n, "`cpu`", 1..=100));
+    let memory = f.take("memory").and_then(|n| r.number(n, "`memory`", 1..=100));
     let with_requests = f.take_entry("requests");
+    let requests = with_requests.and_then(|(_, n)| r.number(n, "`requests`", 1..=10_000_000));
     f.finish(r);
     if cpu.or(memory).or(requests).is_none() {
         let hint = "add `cpu: 60`, `memory: 70` (percent) or `requests: 1000` (for each task and minute)";

@@ -221,10 +221,65 @@ fn errors_in_dotenv_files_name_the_file_and_the_line() {
 
 #[test]
 fn refuses_scaling_that_follows_nothing_or_contradicts_itself() {
-    check(&with("    count: 3\n    scale: { min: 5, max: 4 }\n"), expect![[r#""#]]);
+    check(
+        &with("    count: 3\n    scale: { min: 5, max: 4 }\n"),
+        expect![[r#"
+        service `web` has both `count` and `scale`
+         --> escale.yaml:8:5
+          |
+        8 |     scale: { min: 5, max: 4 }
+          |     ^^^^^
+          = keep one: `scale` follows the load, `count` is a fixed number
+
+        `scale` needs a metric to follow
+         --> escale.yaml:8:12
+          |
+        8 |     scale: { min: 5, max: 4 }
+          |            ^^
+          = add `cpu: 60`, `memory: 70` (percent) or `requests: 1000` (for each task and minute)
+
+        `min` (5) is larger than `max` (4)
+         --> escale.yaml:8:12
+          |
+        8 |     scale: { min: 5, max: 4 }
+          |            ^^
+    "#]],
+    );
     check(
         "app: a\nservices: { job: { image: x, scale: { cpu: 0, requests: 5, disk: 1 } } }\n",
-        expect![[r#""#]],
+        expect![[r#"
+            no service has a `path`, so no request would reach one
+             --> escale.yaml:2:11
+              |
+            2 | services: { job: { image: x, scale: { cpu: 0, requests: 5, disk: 1 } } }
+              |           ^^
+              = add `path: /` to a service
+
+            `scale` needs `max`
+             --> escale.yaml:2:37
+              |
+            2 | services: { job: { image: x, scale: { cpu: 0, requests: 5, disk: 1 } } }
+              |                                     ^^
+
+            `cpu` must be a whole number from 1 to 100, not `0`
+             --> escale.yaml:2:44
+              |
+            2 | services: { job: { image: x, scale: { cpu: 0, requests: 5, disk: 1 } } }
+              |                                            ^
+
+            `requests` needs a `path`: the load balancer counts them
+             --> escale.yaml:2:47
+              |
+            2 | services: { job: { image: x, scale: { cpu: 0, requests: 5, disk: 1 } } }
+              |                                               ^^^^^^^^
+
+            unknown key `disk` in `scale`
+             --> escale.yaml:2:60
+              |
+            2 | services: { job: { image: x, scale: { cpu: 0, requests: 5, disk: 1 } } }
+              |                                                            ^^^^
+              = the known keys are max, min, cpu, memory, requests
+        "#]],
     );
 }
 
@@ -236,11 +291,50 @@ fn scaling_is_a_target_with_a_policy_for_each_metric() {
     let of = |manifest: &Manifest| {
         let template = escale_blueprint::template(manifest).unwrap_or_else(|p| panic!("{}", all(&p)));
         let resources = template.resources().clone();
-        move |id: &str| resources[id]["Properties"].clone()
+        move |id: &str| resources.get(id).map_or(serde_json::Value::Null, |of| of["Properties"].clone())
     };
     let resources = of(&manifest);
-    expect![[r#""#]].assert_eq(&format!("{:#}", resources("WebScaling")));
-    expect![[r#""#]].assert_eq(&format!("{:#}", resources("WebScalingByRequests")));
+    expect![[r#"
+        {
+          "ServiceNamespace": "ecs",
+          "ScalableDimension": "ecs:service:DesiredCount",
+          "ResourceId": {
+            "Fn::Sub": "service/${Cluster}/${WebService.Name}"
+          },
+          "MinCapacity": {
+            "Fn::If": [
+              "WebIsNew",
+              0,
+              3
+            ]
+          },
+          "MaxCapacity": {
+            "Fn::If": [
+              "WebIsNew",
+              0,
+              9
+            ]
+          }
+        }"#]]
+    .assert_eq(&format!("{:#}", resources("WebScaling")));
+    expect![[r#"
+        {
+          "PolicyName": "web-requests",
+          "PolicyType": "TargetTrackingScaling",
+          "ScalingTargetId": {
+            "Ref": "WebScaling"
+          },
+          "TargetTrackingScalingPolicyConfiguration": {
+            "PredefinedMetricSpecification": {
+              "PredefinedMetricType": "ALBRequestCountPerTarget",
+              "ResourceLabel": {
+                "Fn::Sub": "${LoadBalancer.LoadBalancerFullName}/${WebTargetGroup.TargetGroupFullName}"
+              }
+            },
+            "TargetValue": 1000
+          }
+        }"#]]
+    .assert_eq(&format!("{:#}", resources("WebScalingByRequests")));
     assert_eq!(resources("WebScalingByCpu")["TargetTrackingScalingPolicyConfiguration"]["TargetValue"], 60);
     assert!(resources("WebScalingByMemory").is_null());
     // With release commands, only a new service has a count, 0: later ones keep theirs.

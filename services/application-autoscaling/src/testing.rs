@@ -278,6 +278,7 @@ fn service(desired: u32) -> Service {
         outcome: Outcome::Completed,
         reason: String::new(),
         images: Default::default(),
+        baking: None,
         is_rollback: false,
         baking: None,
     };
@@ -292,6 +293,9 @@ fn service(desired: u32) -> Service {
         alarms: None,
         last_failed: None,
         rollback: false,
+        threshold: None,
+        alarms: None,
+        last_failed: None,
         grace_secs: None,
         rebalance: false,
         managed_tags: false,

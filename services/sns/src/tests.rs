@@ -5,21 +5,13 @@ use crate::{
     signature,
 };
 use async_trait::async_trait;
-use escale_authority::FakeAuthorities;
-use escale_base::{Clock, PlaneError, Secret, Timestamp, wire::Value};
+use escale_base::{PlaneError, Secret, Timestamp, wire::Value};
 use escale_engine::{Plan, Reconciler};
-use escale_faults::{
-    Driven, Fate, Risky, survives_failure_at_each_step, survives_repeat, survives_withdrawal_at_each_step,
-};
 use escale_harness::Harness;
-use escale_store::Store;
 use escale_tables::sns::{Delivery, SigningKey};
 use rsa::pkcs8::{EncodePrivateKey, LineEnding};
 use serde_json::json;
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 const TOPIC: &str = "arn:aws:sns:eu-west-3:000000000000:alerts";
 
@@ -160,98 +152,4 @@ fn waiting_messages_are_bounded() {
         (error.code.as_str(), stage.harness.store.read().scan::<Delivery>().count() < 100),
         ("Throttled", true)
     );
-}
-
-/// The messages that an endpoint got, by their ids: a message whose answer is lost is sent again. Each failure lets the time of the
-/// next attempt come.
-struct RiskyPoster {
-    fate: Arc<dyn Fate>,
-    clock: Clock,
-    got: Mutex<BTreeSet<String>>,
-}
-
-#[async_trait]
-impl Posts for RiskyPoster {
-    async fn post(&self, post: Post) -> Result<u16, PlaneError> {
-        let failure = || {
-            self.clock.advance_ms(20_000);
-            Err(PlaneError::machine("an injected fault"))
-        };
-        if self.fate.fails("post", false) {
-            return failure();
-        }
-        let id = post.headers.iter().find(|(name, _)| *name == "x-amz-sns-message-id").unwrap().1.clone();
-        self.got.lock().unwrap().insert(id);
-        if self.fate.fails("post", true) { failure() } else { Ok(200) }
-    }
-}
-
-struct Faulty {
-    harness: Harness,
-    deliveries: Deliveries,
-    keys: signature::Keys,
-    poster: Arc<RiskyPoster>,
-    world: fn(&Faulty) -> String,
-}
-
-/// Two messages to a subscription, and the key that signs them is not issued yet.
-async fn faulty(fate: Arc<dyn Fate>) -> Faulty {
-    let harness = Harness::of(Sns);
-    harness.ok("CreateTopic", json!({ "Name": "alerts" }));
-    subscribe(&harness);
-    for _ in 0..2 {
-        harness.ok("Publish", json!({ "TopicArn": TOPIC, "Message": "hello" }));
-    }
-    let clock = harness.clock.clone();
-    let poster = Arc::new(RiskyPoster { fate: Arc::clone(&fate), clock, got: Mutex::default() });
-    let (store, cloud) = (|| harness.store.clone(), || Arc::clone(&harness.cloud));
-    let deliveries = Deliveries { store: store(), cloud: cloud(), poster: Arc::clone(&poster) as _ };
-    let authority = Risky::new(&Arc::new(FakeAuthorities::new().unwrap()), &fate);
-    let keys = signature::Keys { store: store(), cloud: cloud(), authority };
-    let world = |of: &Faulty| {
-        let image = of.harness.store.read();
-        let ends: Vec<Timestamp> = image.scan::<SigningKey>().map(|key| key.not_after).collect();
-        let got = of.poster.got.lock().unwrap().clone();
-        format!("{got:?} {} {}", ends.len(), image.scan::<Delivery>().count())
-    };
-    Faulty { harness, deliveries, keys, poster, world }
-}
-
-#[async_trait]
-impl escale_faults::Stage for Faulty {
-    fn store(&self) -> &Store {
-        &self.harness.store
-    }
-    fn clock(&self) -> &Clock {
-        &self.harness.clock
-    }
-    fn reconcilers(&self) -> Vec<&dyn Driven> {
-        vec![&self.keys, &self.deliveries]
-    }
-    async fn world(&self) -> String {
-        (self.world)(self)
-    }
-}
-
-#[tokio::test]
-async fn keys_and_deliveries_survive_repeats_and_failures_at_each_step() {
-    survives_repeat(faulty).await;
-    survives_failure_at_each_step(faulty).await;
-}
-
-/// What an endpoint got, it keeps. Nothing else waits for a topic that is gone.
-#[tokio::test]
-async fn deliveries_survive_deletion_of_their_topic_at_each_step() {
-    let make = async |fate: Arc<dyn Fate>| {
-        let world = |of: &Faulty| {
-            let image = of.harness.store.read();
-            let is_orphan = |d: &Arc<Delivery>| !image.has::<escale_tables::sns::Topic>(&d.topic);
-            image.scan::<Delivery>().filter(is_orphan).count().to_string()
-        };
-        Faulty { world, ..faulty(fate).await }
-    };
-    survives_withdrawal_at_each_step(make, |of| {
-        drop(of.harness.ok("DeleteTopic", json!({ "TopicArn": TOPIC })));
-    })
-    .await;
 }
