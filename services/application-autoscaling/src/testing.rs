@@ -40,7 +40,7 @@ macro_rules! fake {
                     type Input = $name;
                     type Output = $answer;
                     type Error = AwsError;
-                                    #[rustfmt::skip]
+                                            #[rustfmt::skip]
                     fn run($cx: &mut Cx<'_>, $input: $name) -> Result<$answer, AwsError> { $run }
                 }
                 vec![Entry::of::<Fake>(stringify!($name))]
@@ -280,7 +280,6 @@ fn service(desired: u32) -> Service {
         images: Default::default(),
         baking: None,
         is_rollback: false,
-        baking: None,
     };
     Service {
         cluster: "shop".into(),
@@ -293,9 +292,6 @@ fn service(desired: u32) -> Service {
         alarms: None,
         last_failed: None,
         rollback: false,
-        threshold: None,
-        alarms: None,
-        last_failed: None,
         grace_secs: None,
         rebalance: false,
         managed_tags: false,

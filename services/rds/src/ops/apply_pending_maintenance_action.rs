@@ -28,8 +28,10 @@ impl Operation for ApplyPendingMaintenanceAction {
     type Output = Output;
     type Error = Error;
 
-    fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![input.resource_identifier.clone()]
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        // A name instead of an ARN must not escape policies that name the instance.
+        let name = input.resource_identifier.rsplit(':').next().unwrap_or_default();
+        vec![rules::arn(cx, "db", name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
