@@ -40,7 +40,7 @@ macro_rules! fake {
                     type Input = $name;
                     type Output = $answer;
                     type Error = AwsError;
-                                            #[rustfmt::skip]
+                                                            #[rustfmt::skip]
                     fn run($cx: &mut Cx<'_>, $input: $name) -> Result<$answer, AwsError> { $run }
                 }
                 vec![Entry::of::<Fake>(stringify!($name))]

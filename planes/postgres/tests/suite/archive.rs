@@ -169,7 +169,8 @@ async fn failing_archive_is_reported_until_it_works() {
     let dir = place.path().join("state/archives").join(&spec.name);
     let aside = dir.with_extension("aside");
     std::fs::rename(&dir, &aside).unwrap();
-    c.batch_execute("create table t (n bigint)").await.unwrap();
+    // More than a segment, so that one is to be archived at once.
+    c.batch_execute("create table t as select generate_series(1, 400000) n").await.unwrap();
     let mut next = async |works: bool| {
         let found = async {
             loop {

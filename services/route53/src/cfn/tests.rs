@@ -112,12 +112,12 @@ fn updates_change_every_property_of_a_health_check() {
         "AWS::Route53::HealthCheck",
         &cloud,
         json!({
-            "HealthCheckConfig": {"Type": "HTTP", "IPAddress": "198.18.0.9", "Port": 80, "ResourcePath": "/up", "RequestInterval": 10, "FailureThreshold": 2, "Inverted": false, "Disabled": false, "MeasureLatency": false},
+            "HealthCheckConfig": {"Type": "HTTP", "IPAddress": "198.18.0.9", "Port": 80, "ResourcePath": "/up", "RequestInterval": 10, "FailureThreshold": 2, "Inverted": false, "MeasureLatency": false},
             "HealthCheckTags": tags,
         }),
     )
     .changes(vec![
-        json!({"HealthCheckConfig": {"Type": "HTTP", "IPAddress": "198.18.0.8", "Port": 81, "ResourcePath": "/other", "RequestInterval": 10, "FailureThreshold": 5, "Inverted": true, "Disabled": true, "MeasureLatency": false}}),
+        json!({"HealthCheckConfig": {"Type": "HTTP", "IPAddress": "198.18.0.8", "Port": 81, "ResourcePath": "/other", "RequestInterval": 10, "FailureThreshold": 5, "Inverted": true, "MeasureLatency": false}}),
         json!({"HealthCheckTags": [{"Key": "a", "Value": "3"}, {"Key": "c", "Value": "4"}]}),
         json!({"HealthCheckTags": null}),
     ])
