@@ -35,10 +35,18 @@ def postgres_setting():
     return [] if 15 in POSTGRES_MAJORS else ["--set", f"database.db.engine=postgres {POSTGRES_MAJORS[-1]}"]
 
 
+GIVEN_PORTS = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that is free and was not given before: the kernel offers a port that nobody listens at yet again."""
+    while True:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        if port not in GIVEN_PORTS:
+            GIVEN_PORTS.add(port)
+            return port
 
 
 class Cloud:

@@ -147,9 +147,9 @@ def test_invalid_changes_are_refused_with_reason(route53, zone):
     ]:
         error = refused_change(route53, zone_id, (action, bad))
         assert (error["Code"], expected in error["Message"]) == ("InvalidChangeBatch", True), error
-    failover = record("f." + name, "A", "192.0.2.1", SetIdentifier="p", Failover="PRIMARY")
-    error = refused_change(route53, zone_id, ("CREATE", failover))
-    assert error["Code"] == "NotImplemented" and "Failover" in error["Message"]
+    french = record("f." + name, "A", "192.0.2.1", SetIdentifier="p", GeoLocation={"CountryCode": "FR"})
+    error = refused_change(route53, zone_id, ("CREATE", french))
+    assert error["Code"] == "NotImplemented" and "GeoLocation" in error["Message"]
 
 
 def test_record_sets_are_listed_by_reversed_labels(route53, zone):
