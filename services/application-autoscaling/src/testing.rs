@@ -28,7 +28,7 @@ thread_local! {
 
 /// Declares a fake of a service with one operation, `Request => Answer`.
 macro_rules! fake {
-    ($service:ident $id:literal; $name:ident => $answer:ty, |$cx:ident, $input:ident| $run:block) => {
+    ($service:ident $id:literal; $name:ident => $answer:ty, $run:expr) => {
         struct $service;
         impl AwsService for $service {
             fn id(&self) -> &'static str {
@@ -40,8 +40,10 @@ macro_rules! fake {
                     type Input = $name;
                     type Output = $answer;
                     type Error = AwsError;
-                                                            #[rustfmt::skip]
-                    fn run($cx: &mut Cx<'_>, $input: $name) -> Result<$answer, AwsError> { $run }
+                    fn run(cx: &mut Cx<'_>, input: $name) -> Result<$answer, AwsError> {
+                        let run: fn(&mut Cx<'_>, $name) -> Result<$answer, AwsError> = $run;
+                        run(cx, input)
+                    }
                 }
                 vec![Entry::of::<Fake>(stringify!($name))]
             }

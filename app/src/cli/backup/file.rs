@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use std::{
     fs::{File, OpenOptions},
-    io::{BufReader, BufWriter, Read, Seek, Write},
+    io::{self, BufReader, BufWriter, Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -153,7 +153,10 @@ impl Reader {
     }
 
     fn exactly(&mut self, bytes: &mut [u8]) -> Result<()> {
-        self.from.read_exact(bytes).map_err(|error| self.damaged(&error.to_string()))
+        self.from.read_exact(bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.damaged("it ends too early"),
+            _ => self.damaged(&error.to_string()),
+        })
     }
 
     fn begin(&mut self) -> Result<()> {
