@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-/// The service principal of the delivery. Policies from before 2022 name an account of the region instead: [`accounts`].
+/// The service principal of the delivery. Policies from before 2022 name an account of the region instead: [`account_of`].
 const PRINCIPAL: &str = "logdelivery.elasticloadbalancing.amazonaws.com";
 
 /// How long requests are collected for one file. AWS delivers every five minutes.

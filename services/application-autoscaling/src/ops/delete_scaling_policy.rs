@@ -29,7 +29,8 @@ impl Operation for DeleteScalingPolicy {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        let resource = rules::resource(input.service_namespace, &input.resource_id, input.scalable_dimension)?;
+        let resource =
+            rules::resource(input.service_namespace, &input.resource_id, input.scalable_dimension)?;
         let policy = cx.tx.get::<Policy>(&Policy::key_of(&resource, &input.policy_name));
         let policy = policy.ok_or_else(|| {
             let name = &input.policy_name;

@@ -29,7 +29,8 @@ impl Operation for DeleteScheduledAction {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        let resource = rules::resource(input.service_namespace, &input.resource_id, input.scalable_dimension)?;
+        let resource =
+            rules::resource(input.service_namespace, &input.resource_id, input.scalable_dimension)?;
         let name = &input.scheduled_action_name;
         let key = ScheduledAction::key_of(&resource, name);
         if !cx.tx.has::<ScheduledAction>(&key) {

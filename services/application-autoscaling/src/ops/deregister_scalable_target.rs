@@ -30,7 +30,8 @@ impl Operation for DeregisterScalableTarget {
 
     /// Deletes the policies, their alarms and the scheduled actions, too. The capacity stays, and so do the activities.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        let resource = rules::resource(input.service_namespace, &input.resource_id, input.scalable_dimension)?;
+        let resource =
+            rules::resource(input.service_namespace, &input.resource_id, input.scalable_dimension)?;
         if !cx.tx.has::<ScalableTarget>(&resource) {
             return Err(Error::NotFound(format!("No scalable target found for {}", rules::named(&resource))));
         }

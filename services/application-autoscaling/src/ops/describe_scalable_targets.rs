@@ -37,7 +37,12 @@ impl Operation for DescribeScalableTargets {
         rules::check_filter(input.service_namespace, named, input.scalable_dimension)?;
         let is_named = |id: &str| input.resource_ids.is_empty() || input.resource_ids.iter().any(|r| r == id);
         let found = cx.tx.scan::<ScalableTarget>().filter(|target| is_named(&target.resource));
-        let (items, next_token) = rules::page(found, |row| row.resource.to_string(), input.next_token.as_deref(), input.max_results)?;
+        let (items, next_token) = rules::page(
+            found,
+            |row| row.resource.to_string(),
+            input.next_token.as_deref(),
+            input.max_results,
+        )?;
         let scalable_targets = items.iter().map(|row| shapes::target(cx.config, row)).collect();
         Ok(Output { scalable_targets, next_token })
     }

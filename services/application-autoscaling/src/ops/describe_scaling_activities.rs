@@ -41,7 +41,12 @@ impl Operation for DescribeScalingActivities {
         let found = cx.tx.scan::<Activity>().filter(|activity| {
             of.is_none_or(|of| activity.resource == *of) && (with_all || activity.not_scaled.is_none())
         });
-        let (items, next_token) = rules::page(found, |row| format!("{:020}{}", i64::MAX - row.started.0, row.id), input.next_token.as_deref(), input.max_results)?;
+        let (items, next_token) = rules::page(
+            found,
+            |row| format!("{:020}{}", i64::MAX - row.started.0, row.id),
+            input.next_token.as_deref(),
+            input.max_results,
+        )?;
         let scaling_activities = items.iter().map(|row| shapes::activity(row)).collect();
         Ok(Output { scaling_activities, next_token })
     }

@@ -40,7 +40,12 @@ impl Operation for DescribeScalingPolicies {
             of.is_none_or(|of| policy.resource == *of)
                 && (input.policy_names.is_empty() || input.policy_names.contains(&policy.name))
         });
-        let (items, next_token) = rules::page(found, |row| Policy::key_of(&row.resource, &row.name), input.next_token.as_deref(), input.max_results)?;
+        let (items, next_token) = rules::page(
+            found,
+            |row| Policy::key_of(&row.resource, &row.name),
+            input.next_token.as_deref(),
+            input.max_results,
+        )?;
         let scaling_policies = items.iter().map(|row| shapes::policy(cx.tx, cx.config, row)).collect();
         Ok(Output { scaling_policies, next_token })
     }

@@ -40,7 +40,12 @@ impl Operation for DescribeScheduledActions {
         let found = cx.tx.scan::<ScheduledAction>().filter(|action| {
             of.is_none_or(|of| action.resource == *of) && (names.is_empty() || names.contains(&action.name))
         });
-        let (items, next_token) = rules::page(found, |row| ScheduledAction::key_of(&row.resource, &row.name), input.next_token.as_deref(), input.max_results)?;
+        let (items, next_token) = rules::page(
+            found,
+            |row| ScheduledAction::key_of(&row.resource, &row.name),
+            input.next_token.as_deref(),
+            input.max_results,
+        )?;
         let scheduled_actions = items.iter().map(|row| shapes::action(row)).collect();
         Ok(Output { scheduled_actions, next_token })
     }

@@ -45,11 +45,14 @@ impl Operation for PutScalingPolicy {
 
     /// Creates a policy or replaces its whole configuration. The alarms of target tracking are a part of it.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let resource = rules::resource(input.service_namespace, &input.resource_id, input.scalable_dimension)?;
+        let resource =
+            rules::resource(input.service_namespace, &input.resource_id, input.scalable_dimension)?;
         rules::registered(cx.tx, &resource)?;
         let name = input.policy_name.clone();
         if name.contains(['|', ':', '/']) {
-            return Err(Error::Invalid(format!("The policy name {name} may not have the characters |, : and /")));
+            return Err(Error::Invalid(format!(
+                "The policy name {name} may not have the characters |, : and /"
+            )));
         }
         let before = cx.tx.get::<Policy>(&Policy::key_of(&resource, &name)).map(|policy| (*policy).clone());
         if before.is_none() && rules::policies_of(cx.tx, &resource).count() >= rules::POLICIES {

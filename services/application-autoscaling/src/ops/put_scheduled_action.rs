@@ -37,7 +37,8 @@ impl Operation for PutScheduledAction {
 
     /// Creates an action or changes it; what the request does not name stays as it is.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        let resource = rules::resource(input.service_namespace, &input.resource_id, input.scalable_dimension)?;
+        let resource =
+            rules::resource(input.service_namespace, &input.resource_id, input.scalable_dimension)?;
         rules::registered(cx.tx, &resource)?;
         let key = ScheduledAction::key_of(&resource, &input.scheduled_action_name);
         let before = cx.tx.get::<ScheduledAction>(&key).map(|action| (*action).clone());
@@ -95,7 +96,8 @@ fn check(action: &ScheduledAction, now: Timestamp) -> Result<(), Error> {
     match (action.min, action.max) {
         (None, None) => {
             return Err(Error::Invalid(
-                "A scheduled action needs a ScalableTargetAction with MinCapacity, MaxCapacity or both".into(),
+                "A scheduled action needs a ScalableTargetAction with MinCapacity, MaxCapacity or both"
+                    .into(),
             ));
         }
         (Some(min), Some(max)) if max < min => {

@@ -46,7 +46,8 @@ impl Operation for RegisterScalableTarget {
 
     /// Creates a scalable target or changes it; what the request does not name stays as it is.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let resource = rules::resource(input.service_namespace, &input.resource_id, input.scalable_dimension)?;
+        let resource =
+            rules::resource(input.service_namespace, &input.resource_id, input.scalable_dimension)?;
         check_role(cx, input.role_arn.as_deref())?;
         rules::ensure_role(cx)?;
         let before = cx.tx.get::<ScalableTarget>(&resource).map(|target| (*target).clone());
@@ -62,9 +63,10 @@ impl Operation for RegisterScalableTarget {
         };
         let limit = |name: &str, given: Option<i64>, before: u32| match given {
             None => Ok(before),
-            Some(value) => u32::try_from(value).ok().filter(|v| *v <= i32::MAX as u32).ok_or_else(|| {
-                Error::Invalid(format!("{name} must be 0 or greater, it is {value}"))
-            }),
+            Some(value) => u32::try_from(value)
+                .ok()
+                .filter(|v| *v <= i32::MAX as u32)
+                .ok_or_else(|| Error::Invalid(format!("{name} must be 0 or greater, it is {value}"))),
         };
         let min = limit("Minimum capacity", input.min_capacity, target.min)?;
         let max = limit("Maximum capacity", input.max_capacity, target.max)?;
@@ -108,8 +110,10 @@ fn new(cx: &Cx<'_>, resource: ResourceId, input: &Input) -> Result<ScalableTarge
 fn check_role(cx: &Cx<'_>, role_arn: Option<&str>) -> Result<(), Error> {
     match role_arn.filter(|given| *given != rules::role_arn(cx.config)) {
         None => Ok(()),
-        Some(other) => Err(AwsError::not_supported(format_args!("The role {other} for scaling an ECS service"))
-            .hint("Leave RoleARN out: the service-linked role is used.")
-            .into()),
+        Some(other) => {
+            Err(AwsError::not_supported(format_args!("The role {other} for scaling an ECS service"))
+                .hint("Leave RoleARN out: the service-linked role is used.")
+                .into())
+        }
     }
 }

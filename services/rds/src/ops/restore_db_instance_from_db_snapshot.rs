@@ -114,8 +114,7 @@ fn recorded(input: &Input, from: &Snapshot) -> Result<Recorded, Error> {
     let storage_type = input.storage_type.clone().unwrap_or_else(|| from.storage_type.clone());
     let allocated = input.allocated_storage.unwrap_or(from.allocated_storage_gb);
     let (iops, throughput) = rules::storage_defaults(&storage_type, allocated);
-    let (backup_window, maintenance_window) =
-        windows::both(input.preferred_backup_window.as_deref(), None)?;
+    let (backup_window, maintenance_window) = windows::both(input.preferred_backup_window.as_deref(), None)?;
     Ok(Recorded {
         class: input.class.clone().unwrap_or_else(|| "db.t4g.micro".into()),
         allocated_storage_gb: allocated,

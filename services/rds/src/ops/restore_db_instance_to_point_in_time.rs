@@ -203,7 +203,9 @@ fn recorded(input: &Input, source: &Instance) -> Result<Recorded, Error> {
         storage_throughput: input.storage_throughput.or(throughput),
         backup_window,
         maintenance_window,
-        auto_minor_version_upgrade: input.auto_minor_version_upgrade.unwrap_or(old.auto_minor_version_upgrade),
+        auto_minor_version_upgrade: input
+            .auto_minor_version_upgrade
+            .unwrap_or(old.auto_minor_version_upgrade),
         ca_certificate: input.ca_certificate.clone().unwrap_or_else(|| old.ca_certificate.clone()),
         log_exports: exports,
         secret_kms_key_id: None,

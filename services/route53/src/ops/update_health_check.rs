@@ -4,7 +4,8 @@ use crate::{Error, choices::ResettableElementName, health, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::route53::{
-    AlarmIdentifier, EndpointName, HealthCheck, HealthCheckConfig, HealthCheckId, InsufficientDataHealthStatus,
+    AlarmIdentifier, EndpointName, HealthCheck, HealthCheckConfig, HealthCheckId,
+    InsufficientDataHealthStatus,
 };
 use std::net::Ipv4Addr;
 
@@ -67,7 +68,9 @@ impl Operation for UpdateHealthCheck {
             port: input.port.or(config.port),
             kind: config.kind,
             resource_path: input.resource_path.or(config.resource_path),
-            fully_qualified_domain_name: input.fully_qualified_domain_name.or(config.fully_qualified_domain_name),
+            fully_qualified_domain_name: input
+                .fully_qualified_domain_name
+                .or(config.fully_qualified_domain_name),
             search_string: input.search_string.or(config.search_string),
             request_interval: config.request_interval,
             failure_threshold: input.failure_threshold.or(config.failure_threshold),
