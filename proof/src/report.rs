@@ -1,7 +1,7 @@
 //! The investors' document: one HTML file with the architecture, each component and why it is there, and the evidence.
 //!
-//! Every figure is written by [`Page::figure`] with its source: a line of the template, the bill, or the id of a measurement. Without a
-//! measurement a section says how to make it. Start at [`write`].
+//! Every figure is written by `Page::figure` with its source: a line of the template, the bill, or the id of a measurement. Without a
+//! measurement a section says how to make it. Start at [`write()`].
 
 mod evidence;
 mod html;

@@ -1,7 +1,7 @@
 //! The review: rules by the pillars of the Well-Architected Framework, each finding with its resource, line, reason and fix.
 //!
 //! <https://docs.aws.amazon.com/wellarchitected/latest/framework/the-pillars-of-the-framework.html>. A rule that depends on a value
-//! that is not known reports nothing; the survey's unknowns list the value. Start at [`RULES`].
+//! that is not known reports nothing; the survey's unknowns list the value. Start at `rules`.
 
 pub mod reach;
 mod reliability;
