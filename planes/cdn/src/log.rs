@@ -20,27 +20,47 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// Records that wait; further ones are dropped. Bounds memory to some 16 MiB.
-const WAITING: usize = 16_384;
+/// Bytes of the records that wait; further ones are dropped. Viewers choose the length of a record.
+const WAITING_BYTES: usize = 16 << 20;
 
 #[derive(Default)]
-pub(crate) struct Log(Mutex<VecDeque<Visit>>);
+pub(crate) struct Log(Mutex<Waiting>);
+
+#[derive(Default)]
+pub(crate) struct Waiting {
+    visits: VecDeque<Visit>,
+    bytes: usize,
+}
+
+impl Visit {
+    /// About what the record occupies.
+    fn bytes(&self) -> usize {
+        let optional =
+            [&self.query, &self.referer, &self.user_agent, &self.cookie, &self.forwarded_for, &self.range];
+        let optional: usize = optional.iter().filter_map(|text| Some(text.as_ref()?.len())).sum();
+        size_of::<Visit>() + self.host.len() + self.path.len() + self.method.len() + optional
+    }
+}
 
 impl Log {
     pub(crate) fn record(&self, visit: Visit) {
         let mut waiting = self.lock();
-        if waiting.len() < WAITING {
-            waiting.push_back(visit);
+        let bytes = visit.bytes();
+        if waiting.bytes + bytes <= WAITING_BYTES {
+            waiting.bytes += bytes;
+            waiting.visits.push_back(visit);
         }
     }
 
     pub(crate) fn take(&self, most: usize) -> Vec<Visit> {
         let mut waiting = self.lock();
-        let count = waiting.len().min(most);
-        waiting.drain(..count).collect()
+        let count = waiting.visits.len().min(most);
+        let taken: Vec<Visit> = waiting.visits.drain(..count).collect();
+        waiting.bytes -= taken.iter().map(Visit::bytes).sum::<usize>();
+        taken
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Visit>> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,8 +18,8 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Records that wait; further ones are dropped. Bounds memory to some 16 MiB.
-const WAITING: usize = 16_384;
+/// Bytes of the records that wait; further ones are dropped. Clients choose the length of a record.
+const WAITING_BYTES: usize = 16 << 20;
 
 /// An answered request of a balancer that is logged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,20 +76,44 @@ pub enum Act {
 }
 
 #[derive(Default)]
-pub(crate) struct Log(Mutex<VecDeque<Visit>>);
+pub(crate) struct Log(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    visits: VecDeque<Visit>,
+    bytes: usize,
+}
+
+impl Visit {
+    /// About what the record occupies.
+    fn bytes(&self) -> usize {
+        let texts = [&self.user_agent, &self.trace, &self.location];
+        let texts: usize = texts.iter().filter_map(|text| Some(text.as_ref()?.len())).sum();
+        size_of::<Visit>()
+            + self.balancer.len()
+            + self.node.len()
+            + self.method.len()
+            + self.url.len()
+            + texts
+    }
+}
 
 impl Log {
     fn record(&self, visit: Visit) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() < WAITING {
-            waiting.push_back(visit);
+        let bytes = visit.bytes();
+        if waiting.bytes + bytes <= WAITING_BYTES {
+            waiting.bytes += bytes;
+            waiting.visits.push_back(visit);
         }
     }
 
     pub(crate) fn take(&self, most: usize) -> Vec<Visit> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = waiting.len().min(most);
-        waiting.drain(..count).collect()
+        let count = waiting.visits.len().min(most);
+        let taken: Vec<Visit> = waiting.visits.drain(..count).collect();
+        waiting.bytes -= taken.iter().map(Visit::bytes).sum::<usize>();
+        taken
     }
 }
 
@@ -252,4 +276,49 @@ impl Drop for Noted {
 fn head_bytes(first_line: usize, headers: &HeaderMap) -> u64 {
     let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
     (first_line + lines.sum::<usize>() + "\r\n".len()) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn visit(url: usize) -> Visit {
+        Visit {
+            balancer: "b".into(),
+            node: "n".into(),
+            protocol: Protocol::Http,
+            arrived: Timestamp(0),
+            ended: Timestamp(0),
+            client: ([192, 0, 2, 1], 4000).into(),
+            connection: 1,
+            tls: None,
+            method: "GET".into(),
+            url: "x".repeat(url),
+            version: "HTTP/1.1".into(),
+            user_agent: None,
+            trace: None,
+            rule: None,
+            action: None,
+            location: None,
+            target: None,
+            target_status: None,
+            status: 200,
+            took_us: None,
+            received_bytes: 0,
+            sent_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn long_requests_do_not_fill_the_memory() {
+        let log = Log::default();
+        for _ in 0..1000 {
+            log.record(visit(64 << 10));
+        }
+        let most = WAITING_BYTES / (64 << 10);
+        let taken = log.take(usize::MAX);
+        assert!(taken.len() <= most && taken.len() > most / 2, "{}", taken.len());
+        log.record(visit(1));
+        assert_eq!(log.take(1).len(), 1, "there is room again");
+    }
 }

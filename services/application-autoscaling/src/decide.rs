@@ -65,7 +65,7 @@ pub(crate) enum Demand<'a> {
 pub(crate) enum Answer {
     Scale(u32),
     NotScaled(NotScaled),
-    /// Nothing, for now: a cooldown, a suspension, a deployment, or another policy prevents it.
+    /// A cooldown, a suspension, a deployment or another policy prevents a change. The alarm invokes the policy again a minute later.
     Blocked(&'static str),
 }
 
