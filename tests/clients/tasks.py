@@ -9,7 +9,7 @@ import pytest
 
 from conftest import REGION, eventually
 
-APPLETS = ["cat", "date", "dd", "echo", "env", "grep", "head", "id", "kill", "pwd", "sh", "sleep", "tail", "touch", "true", "wget"]
+APPLETS = ["cat", "date", "dd", "echo", "env", "grep", "head", "id", "kill", "nc", "pwd", "sh", "sleep", "tail", "touch", "true", "wget"]
 
 # The execution role may pull images, write logs and read secrets. It is as narrow as in AWS's own examples.
 EXECUTION = {

@@ -4,6 +4,7 @@ import json
 import pathlib
 import shutil
 import subprocess
+import time
 
 import botocore.exceptions
 import pytest
@@ -455,3 +456,46 @@ def test_container_takes_the_volumes_of_another(cluster):
     arn = cluster.run_to_end(definition)["taskArn"]
     cluster.wait_for_line(arn, "shared")
     cluster.wait_for_line(arn, "read-only")
+
+
+def test_a_task_protects_itself_from_a_scale_in(cluster):
+    """Through the agent's endpoint, with the rights of its role."""
+    ecs, name = cluster.ecs, "protected"
+    may = cluster.role("protects", {"ecs:UpdateTaskProtection": "*", "ecs:GetTaskProtection": "*"})
+    body = '{"ProtectionEnabled":true,"ExpiresInMinutes":5}'
+    ask = (
+        "host=169.254.170.2; path=${ECS_AGENT_URI#http://$host}/task-protection/v1/state; "
+        f"""printf 'PUT %s HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\nContent-Length: {len(body)}\\r\\n\\r\\n{body}' $path | nc $host 80 | tail -n 1; echo; """
+        "wget -q -O - $ECS_AGENT_URI/task-protection/v1/state; echo; exec sleep 600"
+    )
+    protecting, denied = (cluster.define(cluster.container("main", ask), taskRoleArn=role) for role in (may, cluster.execution))
+    network = cluster.network()
+    ecs.create_service(cluster=cluster.name, serviceName=name, taskDefinition=protecting, desiredCount=1, launchType="FARGATE", networkConfiguration=network)
+    running = lambda: [t["taskArn"] for t in tasks_of(cluster, name)]  # noqa: E731
+    [task] = eventually(running)
+    lines = eventually(lambda: len(found := cluster.lines(task)) == 2 and found)
+    put, got = (json.loads(text)["protection"] for text in lines)
+    assert put == got and put["TaskArn"] == task and put["ProtectionEnabled"], (put, got)
+    [known] = ecs.get_task_protection(cluster=cluster.name, tasks=[task])["protectedTasks"]
+    assert known["protectionEnabled"] and 200 < known["expirationDate"].timestamp() - time.time() <= 300
+
+    # A deployment goes on beside the protected task, which outlasts it, and so does a scale-in.
+    ecs.update_service(cluster=cluster.name, service=name, taskDefinition=denied)
+    [other] = eventually(lambda: [t for t in running() if t != task])
+    [refused] = eventually(lambda: [line for line in cluster.lines(other) if "error" in line][:1])
+    assert json.loads(refused)["error"]["Code"] == "AccessDeniedException", refused
+    ecs.update_service(cluster=cluster.name, service=name, desiredCount=0)
+    eventually(lambda: running() == [task])
+    time.sleep(1)
+    assert running() == [task]
+    free = ecs.update_task_protection(cluster=cluster.name, tasks=[task, "f" * 32], protectionEnabled=False)
+    assert [t["protectionEnabled"] for t in free["protectedTasks"]] == [False]
+    assert [f["reason"] for f in free["failures"]] == ["MISSING"]
+    eventually(lambda: running() == [])
+
+    alone = cluster.run(denied)
+    [failure] = ecs.update_task_protection(cluster=cluster.name, tasks=[alone], protectionEnabled=True)["failures"]
+    assert failure["reason"] == "TASK_NOT_VALID", "it belongs to no service"
+    with pytest.raises(ecs.exceptions.InvalidParameterException, match="expiresInMinutes"):
+        ecs.update_task_protection(cluster=cluster.name, tasks=[alone], protectionEnabled=True, expiresInMinutes=2881)
+    ecs.stop_task(cluster=cluster.name, task=alone)

@@ -1,4 +1,4 @@
-//! Serves tasks at 169.254.170.2: credentials of their role, and metadata (version 4).
+//! Serves tasks at 169.254.170.2: credentials of their role, metadata (version 4), and their protection from scale-ins.
 //!
 //! Listens at the router of every VPC. The private address of the client identifies the task. A task gets only its own
 //! credentials.
@@ -6,6 +6,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-fargate.html>
 
 mod metadata;
+mod protection;
 
 use crate::{
     Planes,
@@ -113,9 +114,7 @@ impl Endpoint {
             tokio::spawn(async move {
                 let answer = service_fn(|request: Request<Incoming>| {
                     let (endpoint, vpc) = (Arc::clone(&endpoint), vpc.clone());
-                    async move {
-                        Ok::<_, Infallible>(endpoint.answer(&vpc, peer.ip(), request.uri().path()).await)
-                    }
+                    async move { Ok::<_, Infallible>(endpoint.answer(&vpc, peer, request).await) }
                 });
                 let mut http = hyper::server::conn::http1::Builder::new();
                 http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
@@ -126,10 +125,11 @@ impl Endpoint {
         }
     }
 
-    async fn answer(&self, vpc: &str, peer: IpAddr, path: &str) -> Response<Full<Bytes>> {
+    async fn answer(&self, vpc: &str, peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path().to_owned();
         let segments = RawPath::new(path.trim_end_matches('/')).segments();
         let parts = segments.as_ref().ok().and_then(Segments::plain).unwrap_or_default();
-        let Some(task) = self.task_at(vpc, peer) else {
+        let Some(task) = self.task_at(vpc, peer.ip()) else {
             return reply(StatusCode::NOT_FOUND, &json!({ "message": "No task has this address" }));
         };
         match parts.as_slice() {
@@ -139,6 +139,7 @@ impl Endpoint {
                 &json!({ "code": "InvalidIdInRequest", "message": "Credentials not found" }),
             ),
             ["v4", id, rest @ ..] => self.metadata(&task, id, rest).await,
+            ["api", id, "task-protection", "v1", "state"] => self.protection(&task, id, peer, request).await,
             _ => reply(
                 StatusCode::NOT_FOUND,
                 &json!({ "message": format!("The endpoint does not serve {path}") }),
@@ -157,11 +158,16 @@ impl Endpoint {
     }
 
     async fn credentials(&self, task: &Arc<Task>) -> Response<Full<Bytes>> {
+        self.session(task).await.map_or_else(|refusal| refusal, |value| reply(StatusCode::OK, &value))
+    }
+
+    /// The credentials of the task's role, or the answer that says why it gets none.
+    async fn session(&self, task: &Arc<Task>) -> Result<Value, Response<Full<Bytes>>> {
         let now = self.cloud.clock.now();
         let cached =
             self.issued().get(task.id.as_str()).filter(|(_, until)| until.since_ms(now) > RENEW_MS).cloned();
         if let Some((value, _)) = cached {
-            return reply(StatusCode::OK, &value);
+            return Ok(value);
         }
         let role = {
             let image = self.store.read();
@@ -170,7 +176,7 @@ impl Endpoint {
             role.map(|role| rules::role_arn(&image, &self.cloud.config.account, role))
         };
         let Some(role) = role else {
-            return reply(StatusCode::NOT_FOUND, &json!({ "message": "The task has no task role" }));
+            return Err(reply(StatusCode::NOT_FOUND, &json!({ "message": "The task has no task role" })));
         };
         let assume = AssumeRole {
             role_arn: role.clone(),
@@ -187,12 +193,12 @@ impl Endpoint {
                 issued.retain(|_, (_, until)| until.since_ms(now) > 0);
                 issued.insert(task.id.to_string(), (value.clone(), until));
                 drop(issued);
-                reply(StatusCode::OK, &value)
+                Ok(value)
             }
-            Err(e) => reply(
+            Err(e) => Err(reply(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 &json!({ "code": e.code, "message": format!("Unable to assume {role}: {}", e.message) }),
-            ),
+            )),
         }
     }
 

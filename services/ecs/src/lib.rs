@@ -18,6 +18,7 @@ mod failure_report;
 mod image;
 mod ops;
 mod place;
+mod protection;
 mod reconcile;
 mod recorded;
 mod registries;

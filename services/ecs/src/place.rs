@@ -78,6 +78,7 @@ pub(crate) fn place(cx: &mut Cx<'_>, new: NewTask<'_>) -> Result<Task, Error> {
         overrides: new.overrides,
         credentials_id: CredentialsId(ids::random_uuid()),
         execute_command: new.execute_command,
+        protected_until: None,
         client_token: new.client_token,
         stop: None,
         tags: all_tags,

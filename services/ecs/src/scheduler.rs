@@ -74,9 +74,15 @@ pub(crate) struct Member {
     pub is_checked: bool,
     pub started: Option<Timestamp>,
     pub created: Timestamp,
+    /// Until then only a failed check stops it.
+    pub protected_until: Option<Timestamp>,
 }
 
 impl Member {
+    fn is_protected(&self, now: Timestamp) -> bool {
+        self.protected_until.is_some_and(|until| until > now)
+    }
+
     /// From when on it can replace an old task, if it is up.
     fn settles(&self) -> Timestamp {
         let started = self.started.unwrap_or(self.created);
@@ -156,19 +162,23 @@ pub(crate) fn decide(wish: &Wish, members: &[Member], now: Timestamp) -> Decisio
         return Decision::Stop(counts.stop_unhealthy(replaced));
     }
     if counts.new > wish.desired {
-        if is_rebalancing(wish, members) {
+        if is_rebalancing(wish, members, now) {
             return Decision::Wait(until);
         }
-        return Decision::Stop(surplus(counts.usable(members, &newest.id), counts.new - wish.desired));
+        let surplus = surplus(counts.usable(members, &newest.id), counts.new - wish.desired, now);
+        if !surplus.is_empty() {
+            return Decision::Stop(surplus);
+        }
     }
     if counts.old > 0 {
         let spare = counts.healthy.saturating_sub(least);
-        let first = old_to_stop(wish, members, &newest.id, counts.healthy_new, spare);
+        let old = members.iter().filter(|m| m.deployment != newest.id && !m.is_protected(now));
+        let first = old_to_stop(wish, old, counts.healthy_new, spare);
         if !first.is_empty() {
             return Decision::Stop(first);
         }
     }
-    let missing = wish.desired - counts.new;
+    let missing = wish.desired.saturating_sub(counts.new);
     if missing > 0 && !newest.has_failed {
         let next = newest.last_failure.map(|at| at.plus_ms(backoff_ms(newest.failures)));
         if let Some(at) = next.filter(|at| *at > now) {
@@ -197,7 +207,8 @@ fn finish(
 ) -> Option<Decision> {
     let newest = wish.deployments.first()?;
     // Stopping tasks of old deployments count too: the deployment completes when they are gone.
-    let is_done = counts.up_new == wish.desired && members.iter().all(|m| m.deployment == newest.id);
+    // More than desired are those that are protected from a scale-in.
+    let is_done = counts.up_new >= wish.desired && members.iter().all(|m| m.deployment == newest.id);
     if is_done && newest.in_progress && wish.bake_ms > 0 {
         match newest.baking.map(|since| since.plus_ms(wish.bake_ms)) {
             None => return Some(Decision::Bake),
@@ -211,7 +222,7 @@ fn finish(
     // Not while a task is stopping: its zone would be counted as too full.
     let has_room = most > wish.desired;
     let may_move = is_done && wish.rebalance && has_room && members.len() as u32 == wish.desired;
-    may_move.then(|| unbalanced(wish, members)).flatten()
+    may_move.then(|| unbalanced(wish, members, now)).flatten()
 }
 
 fn sooner(until: Option<Timestamp>, at: Timestamp) -> Option<Timestamp> {
@@ -248,6 +259,9 @@ impl<'a> Counts<'a> {
         for member in members.iter().filter(|m| m.life != Life::Stopping) {
             let is_new = member.deployment == newest.id;
             alive += 1;
+            if let Some(end) = member.protected_until.filter(|end| *end > now) {
+                until = sooner(until, end);
+            }
             is_any_starting |= member.life == Life::Starting;
             match member.life {
                 Life::Unhealthy(check) => {
@@ -292,9 +306,13 @@ impl<'a> Counts<'a> {
 
 /// The old tasks to stop: first those that are starting. If there are none, as many as the lower limit allows, or all once there
 /// are enough new ones.
-fn old_to_stop(wish: &Wish, members: &[Member], newest: &str, up_new: u32, spare: u32) -> Vec<(TaskId, Why)> {
-    let mut old: Vec<&Member> =
-        members.iter().filter(|m| m.deployment != newest && m.life != Life::Stopping).collect();
+fn old_to_stop<'a>(
+    wish: &Wish,
+    old: impl Iterator<Item = &'a Member>,
+    up_new: u32,
+    spare: u32,
+) -> Vec<(TaskId, Why)> {
+    let mut old: Vec<&Member> = old.filter(|m| m.life != Life::Stopping).collect();
     old.sort_by_key(|m| m.life == Life::Up);
     let idle: Vec<_> =
         old.iter().filter(|m| m.life == Life::Starting).map(|m| (m.id.clone(), Why::Deployment)).collect();
@@ -307,12 +325,13 @@ fn old_to_stop(wish: &Wish, members: &[Member], newest: &str, up_new: u32, spare
 }
 
 /// The tasks to stop in a scale-in: first those that are not up, then from the fullest zone, then the newest.
-fn surplus<'a>(members: impl Iterator<Item = &'a Member>, many: u32) -> Vec<(TaskId, Why)> {
+/// Protected tasks stay.
+fn surplus<'a>(members: impl Iterator<Item = &'a Member>, many: u32, now: Timestamp) -> Vec<(TaskId, Why)> {
     let mut left: Vec<&Member> = members.collect();
     let mut out = Vec::new();
     for _ in 0..many {
         let in_zone = |m: &Member| left.iter().filter(|o| o.zone == m.zone).count();
-        let worst = (0..left.len()).max_by_key(|i| {
+        let worst = (0..left.len()).filter(|i| !left[*i].is_protected(now)).max_by_key(|i| {
             let m = left[*i];
             (m.life != Life::Up, in_zone(m), m.created)
         });
@@ -325,21 +344,25 @@ fn surplus<'a>(members: impl Iterator<Item = &'a Member>, many: u32) -> Vec<(Tas
 
 /// If a zone has at least two tasks more than another, starts one task more: placement puts it into the emptiest zone. Then
 /// the scale-in stops one in the fullest zone.
-fn unbalanced(wish: &Wish, members: &[Member]) -> Option<Decision> {
+fn unbalanced(wish: &Wish, members: &[Member], now: Timestamp) -> Option<Decision> {
     let count = |zone: &ZoneName| members.iter().filter(|m| m.zone == *zone).count();
     let counts = || wish.zones.iter().map(count);
     let (most, least) = (counts().max()?, counts().min()?);
-    if most < least + 2 {
+    let may_leave = |m: &Member| count(&m.zone) == most && !m.is_protected(now);
+    if most < least + 2 || !members.iter().any(may_leave) {
         return None;
     }
     Some(Decision::Start(1))
 }
 
 /// Whether the surplus task was started to balance the zones and is not up yet.
-fn is_rebalancing(wish: &Wish, members: &[Member]) -> bool {
+fn is_rebalancing(wish: &Wish, members: &[Member], now: Timestamp) -> bool {
     let settled: Vec<Member> = members.iter().filter(|m| m.life == Life::Up).cloned().collect();
     let is_one = members.iter().filter(|m| m.life == Life::Starting).count() == 1;
-    wish.rebalance && is_one && settled.len() as u32 == wish.desired && unbalanced(wish, &settled).is_some()
+    wish.rebalance
+        && is_one
+        && settled.len() as u32 == wish.desired
+        && unbalanced(wish, &settled, now).is_some()
 }
 
 #[cfg(test)]

@@ -205,6 +205,7 @@ mod tests {
             overrides: Overrides::default(),
             credentials_id: "".into(),
             execute_command: false,
+            protected_until: None,
             client_token: None,
             stop,
             tags: vec![],

@@ -144,6 +144,7 @@ fn task(service: &Service, id: &str) -> Task {
         overrides: Default::default(),
         credentials_id: "".into(),
         execute_command: false,
+        protected_until: None,
         client_token: None,
         stop: None,
         tags: vec![],

@@ -12,6 +12,7 @@ escale_service::operations! { "ecs";
     DescribeServices => describe_services,
     DescribeTaskDefinition => describe_task_definition,
     DescribeTasks => describe_tasks,
+    GetTaskProtection => get_task_protection,
     ListAccountSettings => list_account_settings,
     ListClusters => list_clusters,
     ListServices => list_services,
@@ -29,6 +30,7 @@ escale_service::operations! { "ecs";
     UpdateCluster => update_cluster,
     UpdateClusterSettings => update_cluster_settings,
     UpdateService => update_service,
+    UpdateTaskProtection => update_task_protection,
 }
 
 use crate::{Error, choices::LaunchType, rules};

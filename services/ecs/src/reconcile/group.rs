@@ -163,6 +163,7 @@ fn environment(
     set("AWS_REGION", config.region.clone());
     set("AWS_DEFAULT_REGION", config.region.clone());
     set("ECS_CONTAINER_METADATA_URI_V4", format!("http://{ENDPOINT}/v4/{}", metadata_id(&task.id, &c.name)));
+    set("ECS_AGENT_URI", format!("http://{ENDPOINT}/api/{}", metadata_id(&task.id, &c.name)));
     if role_of(task, definition).is_some() {
         let path = format!("/v2/credentials/{}", task.credentials_id);
         set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", path);

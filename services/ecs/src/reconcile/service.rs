@@ -111,7 +111,7 @@ fn tasks_of<'a>(image: &'a Image, key: &'a str) -> impl Iterator<Item = Arc<Task
 
 fn decide(image: &Image, service: &Service, now: Timestamp) -> Decision {
     let key = service.key();
-    let members: Vec<Member> = tasks_of(image, &key).filter_map(|t| member(image, t)).collect();
+    let members: Vec<Member> = tasks_of(image, &key).filter_map(|t| member(image, service, t)).collect();
     scheduler::decide(&wish(image, service), &members, now)
 }
 
@@ -148,7 +148,7 @@ fn wish(image: &Image, service: &Service) -> Wish {
 }
 
 /// A task that has not stopped yet, as the scheduler sees it.
-fn member(image: &Image, task: Arc<Task>) -> Option<Member> {
+fn member(image: &Image, service: &Service, task: Arc<Task>) -> Option<Member> {
     let deployment = task.service.as_ref()?.deployment.clone();
     let known = Known::of(image, task);
     let life = match known.status() {
@@ -165,6 +165,8 @@ fn member(image: &Image, task: Arc<Task>) -> Option<Member> {
         is_checked: known.is_checked() || known.behind_balancer,
         started: known.seen.as_ref().and_then(|s| s.started),
         created: known.task.created,
+        // A deleted service keeps no task.
+        protected_until: known.task.protected_until.filter(|_| service.deleted.is_none()),
     })
 }
 

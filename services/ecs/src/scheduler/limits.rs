@@ -134,6 +134,7 @@ impl Service {
             is_checked: true,
             started: Some(self.now),
             created: Timestamp(self.created),
+            protected_until: None,
         });
     }
 

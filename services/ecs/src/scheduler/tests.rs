@@ -39,6 +39,7 @@ fn members(list: &[&str]) -> Vec<Member> {
             is_checked: true,
             started: Some(Timestamp(0)),
             created: Timestamp(i as i64),
+            protected_until: None,
         }
     };
     list.iter().enumerate().map(member).collect()
@@ -250,4 +251,41 @@ fn rebalances_zones_if_enabled() {
 fn deleted_service_stops_all_tasks() {
     let w = wish(0, &["new"]);
     assert_eq!(stopped(decide(&w, &members(&["new:up", "new:up"]), NOW)).len(), 2);
+}
+
+#[test]
+fn protected_tasks_outlast_scale_ins_and_deployments_but_no_failed_check() {
+    let protect = |mut all: Vec<Member>, which: usize| {
+        all[which].protected_until = Some(NOW.plus_ms(60_000));
+        all
+    };
+    let mut w = wish(1, &["new"]);
+    w.deployments[0].in_progress = false;
+    let two = || protect(members(&["new:up@a", "new:up@b"]), 1);
+    assert_eq!(stopped(decide(&w, &two(), NOW)), ["0"]);
+    w.desired = 0;
+    let last = || protect(members(&["new:up"]), 0);
+    assert_eq!(decide(&w, &last(), NOW), Decision::Wait(Some(NOW.plus_ms(60_000))));
+    assert_eq!(stopped(decide(&w, &last(), NOW.plus_ms(60_000))), ["0"]);
+
+    let w = wish(1, &["new", "old"]);
+    let replaced = || protect(members(&["old:up", "new:up"]), 0);
+    assert_eq!(decide(&w, &replaced(), NOW), Decision::Wait(Some(NOW.plus_ms(60_000))));
+    assert_eq!(stopped(decide(&w, &replaced(), NOW.plus_ms(60_000))), ["0"]);
+    // More tasks than desired, all protected, do not keep a deployment in progress.
+    let surplus = protect(protect(members(&["new:up", "new:up"]), 0), 1);
+    assert_eq!(decide(&w, &surplus, NOW), Decision::Complete);
+    let sick = protect(members(&["new:unhealthy", "new:up"]), 0);
+    assert_eq!(stopped(decide(&wish(1, &["new"]), &sick, NOW)), ["0"]);
+}
+
+#[test]
+fn zones_whose_surplus_is_protected_are_not_balanced() {
+    let mut w = wish(2, &["new"]);
+    (w.deployments[0].in_progress, w.rebalance) = (false, true);
+    let mut all = members(&["new:up@a", "new:up@a"]);
+    assert_eq!(decide(&w, &all, NOW), Decision::Start(1));
+    let end = Some(NOW.plus_ms(60_000));
+    all.iter_mut().for_each(|m| m.protected_until = end);
+    assert_eq!(decide(&w, &all, NOW), Decision::Wait(end));
 }

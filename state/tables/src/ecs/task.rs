@@ -51,6 +51,9 @@ pub struct Task {
     /// Identifies a repeated RunTask.
     pub client_token: Option<String>,
     pub stop: Option<Stop>,
+    /// Until then neither a scale-in nor a deployment stops the task.
+    #[serde(default)]
+    pub protected_until: Option<Timestamp>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }
