@@ -11,6 +11,7 @@ pub mod security;
 pub use edge::{Distribution, DnsZone, Origin};
 pub use flows::{Flow, Means};
 pub use members::{Balancer, Bucket, Database, Listener, Nat, Service, Task};
+pub(crate) use network::ANY_ZONE;
 pub use network::{Subnet, Tier, Vpc};
 
 use crate::survey::{Survey, Unknown, references};

@@ -8,6 +8,7 @@
 pub mod cost;
 pub mod diagram;
 pub mod graph;
+pub mod language;
 pub mod prices;
 pub mod report;
 pub mod review;

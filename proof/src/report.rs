@@ -18,17 +18,36 @@ use html::Page;
 use serde_json::Value;
 use words::{COMPONENTS, Component, t};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    French,
-    English,
-}
+pub use crate::language::Language;
 
 /// The output of a verb with `--json`, as evidence.
 pub struct Measurement {
     /// The name of its file.
     pub id: String,
     pub value: Value,
+}
+
+impl Measurement {
+    /// Of none of these kinds, it is no evidence.
+    pub fn is_evidence(&self) -> bool {
+        self.is_of_a_drill() || self.is_of_a_probe() || self.is_of_backups() || self.is_of_a_restore()
+    }
+
+    fn is_of_a_drill(&self) -> bool {
+        self.value["drill"].is_string()
+    }
+
+    fn is_of_a_probe(&self) -> bool {
+        self.value["reachability"]["probed"].is_object()
+    }
+
+    fn is_of_backups(&self) -> bool {
+        self.value["recovery_point_seconds"].is_number()
+    }
+
+    fn is_of_a_restore(&self) -> bool {
+        self.value["restore_seconds"].is_number()
+    }
 }
 
 pub struct Input<'a> {
@@ -54,8 +73,9 @@ pub fn write(input: &Input<'_>) -> String {
          line of the template, the bill, or the id of a measurement.",
     ));
     page.heading(t(input.language, "Architecture", "Architecture"));
-    page.picture(input.diagram);
+    // First, because the picture fills a page of its own.
     summary(&mut page, input);
+    page.picture(input.diagram);
     page.heading(t(input.language, "Les composants", "The components"));
     for component in COMPONENTS {
         describe(&mut page, input, component);

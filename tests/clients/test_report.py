@@ -34,4 +34,4 @@ def test_measurements_are_shown_with_their_file(nothing, tmp_path):
     other = tmp_path / "other.json"
     other.write_text("{}")
     done = nothing.escale("report", SHOP, "-o", out, "--evidence", other, check=False)
-    assert done.returncode == 1 and "is neither the output of" in done.stderr
+    assert done.returncode == 1 and "is not the output of a measurement" in done.stderr

@@ -4,7 +4,10 @@ use super::network;
 use super::scene::{Category, Glyph, Ink, Line, Node, PAGE, Rect, SMALL, Scene, Style, TITLE};
 use super::table;
 use super::text::{width, wrap};
-use crate::graph::{Architecture, INTERNET, Means, label};
+use crate::{
+    graph::{Architecture, INTERNET, Means, label},
+    language::Language,
+};
 
 pub(super) const MARGIN: f64 = 24.0;
 const SIDE_W: f64 = 232.0;
@@ -16,10 +19,11 @@ const NODE_GAP: f64 = 8.0;
 const LEAST_W: f64 = 720.0;
 
 /// Places an architecture on a page that is as large as it needs.
-pub fn layout(arch: &Architecture) -> Scene {
-    let mut scene = Scene::new(&format!("Architecture of {}", arch.name));
-    let side = side(arch);
-    let edge = edge(arch);
+pub fn layout(arch: &Architecture, language: Language) -> Scene {
+    let title = format!("{} {}", language.of("Architecture de", "Architecture of"), arch.name);
+    let mut scene = Scene::new(&title, language);
+    let side = side(arch, language);
+    let edge = edge(arch, language);
     let edge_w = edge.len() as f64 * (EDGE_W + EDGE_GAP) - EDGE_GAP;
     let networks = arch.vpcs.iter().map(network::least_width);
     let main_w = networks.fold(edge_w.max(LEAST_W), f64::max);
@@ -27,7 +31,7 @@ pub fn layout(arch: &Architecture) -> Scene {
     let page_w = 2.0 * MARGIN + main_w + side_w;
     let top = heading(&mut scene, arch, page_w - 2.0 * MARGIN);
     let mut y = place_edge(&mut scene, &edge, top);
-    let chips = network::entering(arch);
+    let chips = network::entering(arch, language);
     y = strip(&mut scene, PAGE, Rect::new(MARGIN, y, main_w, 0.0), &chips);
     for vpc in &arch.vpcs {
         y = network::place(&mut scene, arch, vpc, Rect::new(MARGIN, y, main_w, 0.0)) + SIDE_GAP;
@@ -50,13 +54,17 @@ fn heading(scene: &mut Scene, arch: &Architecture, most: f64) -> f64 {
         scene.text(PAGE, (MARGIN, y + SIZE * 0.85), SIZE, true, Ink::Strong, &line);
         y += SIZE * 1.3;
     }
-    let state = if arch.is_live { "as it runs now" } else { "as the template creates it" };
-    scene.paragraph(PAGE, (MARGIN, y), most, TITLE, Ink::Muted, &format!("Region {}, {state}", arch.region))
-        + 12.0
+    let state = if arch.is_live {
+        scene.language.of("telle qu’elle fonctionne en ce moment", "as it runs now")
+    } else {
+        scene.language.of("telle que le modèle la crée", "as the template creates it")
+    };
+    let text = format!("{} {}, {state}", scene.language.of("Région", "Region"), arch.region);
+    scene.paragraph(PAGE, (MARGIN, y), most, TITLE, Ink::Muted, &text) + 12.0
 }
 
 /// The columns of the way in.
-fn edge(arch: &Architecture) -> Vec<Vec<Node>> {
+fn edge(arch: &Architecture, language: Language) -> Vec<Vec<Node>> {
     let node = |glyph, category, title: &str, subs: Vec<String>| Node {
         glyph,
         category,
@@ -71,7 +79,12 @@ fn edge(arch: &Architecture) -> Vec<Vec<Node>> {
         let names = if d.aliases.is_empty() { vec![d.id.clone()] } else { d.aliases.clone() };
         node(Glyph::Cdn, Category::Edge, "CloudFront", vec![names.join(", ")])
     });
-    let users = vec![node(Glyph::Users, Category::People, "Users", vec![INTERNET.to_owned()])];
+    let users = vec![node(
+        Glyph::Users,
+        Category::People,
+        language.of("Utilisateurs", "Users"),
+        vec![name_of(arch, INTERNET, language)],
+    )];
     [users, zones, distributions.collect()].into_iter().filter(|column| !column.is_empty()).collect()
 }
 
@@ -93,21 +106,22 @@ fn place_edge(scene: &mut Scene, columns: &[Vec<Node>], top: f64) -> f64 {
 }
 
 /// The services of the region outside of VPCs.
-fn side(arch: &Architecture) -> Vec<Node> {
+fn side(arch: &Architecture, language: Language) -> Vec<Node> {
     let node = |glyph, category, title: &str, id: &str| {
         let mut subs = vec![label(id)];
         for flow in arch.flows.iter().filter(|flow| flow.to == id && flow.means != Means::Dns) {
-            let from = name_of(arch, &flow.from);
+            let from = name_of(arch, &flow.from, language);
             subs.push(match flow.means {
-                Means::Api => format!("used by {from}"),
+                Means::Api => format!("{} {from}", language.of("utilisé par", "used by")),
                 _ => format!("{from}: {}", flow.what),
             });
         }
         Node { glyph, category, title: title.to_owned(), subs }
     };
-    let buckets = arch.buckets.iter().map(|b| node(Glyph::Bucket, Category::Storage, "S3 bucket", &b.id));
-    let images =
-        arch.repositories.iter().map(|id| node(Glyph::Repository, Category::Compute, "Image repository", id));
+    let (bucket, images) =
+        language.of(("Compartiment S3", "Dépôt d’images"), ("S3 bucket", "Image repository"));
+    let buckets = arch.buckets.iter().map(|b| node(Glyph::Bucket, Category::Storage, bucket, &b.id));
+    let images = arch.repositories.iter().map(|id| node(Glyph::Repository, Category::Compute, images, id));
     let secrets = arch.secrets.iter().map(|id| node(Glyph::Lock, Category::Security, "Secret", id));
     buckets.chain(images).chain(secrets).collect()
 }
@@ -115,11 +129,12 @@ fn side(arch: &Architecture) -> Vec<Node> {
 fn place_side(scene: &mut Scene, arch: &Architecture, nodes: &[Node], area: Rect) -> f64 {
     const PAD: f64 = 10.0;
     let w = area.w - 2.0 * PAD;
-    let frame = scene.block(PAGE, area, Style::Frame, "Regional services");
+    let title = scene.language.of("Services régionaux", "Regional services");
+    let frame = scene.block(PAGE, area, Style::Frame, title);
     let (x, mut y) = (area.x + PAD, area.y + PAD);
-    scene.text(frame, (x, y + TITLE), TITLE, true, Ink::Strong, "Regional services");
-    y = scene.paragraph(frame, (x, y + 1.5 * TITLE), w, SMALL, Ink::Muted, &format!("in {}", arch.region))
-        + 6.0;
+    scene.text(frame, (x, y + TITLE), TITLE, true, Ink::Strong, title);
+    let region = format!("{} {}", scene.language.of("dans", "in"), arch.region);
+    y = scene.paragraph(frame, (x, y + 1.5 * TITLE), w, SMALL, Ink::Muted, &region) + 6.0;
     for node in nodes {
         let h = node.height(w);
         node.place(scene, frame, Rect::new(x, y, w, h));
@@ -131,7 +146,10 @@ fn place_side(scene: &mut Scene, arch: &Architecture, nodes: &[Node], area: Rect
 }
 
 /// The name that people know.
-pub(super) fn name_of(arch: &Architecture, id: &str) -> String {
+pub(super) fn name_of(arch: &Architecture, id: &str, language: Language) -> String {
+    if id == INTERNET {
+        return language.of("Internet", INTERNET).to_owned();
+    }
     let service = arch.services.iter().find(|s| s.id == id).map(|s| s.name.clone());
     let zone = || arch.dns_zones.iter().find(|z| z.id == id).map(|z| format!("Route 53 {}", z.name));
     let edge = || arch.distributions.iter().any(|d| d.id == id).then(|| "CloudFront".to_owned());

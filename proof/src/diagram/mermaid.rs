@@ -2,7 +2,10 @@
 
 use super::layout::name_of;
 use super::table;
-use crate::graph::{Architecture, INTERNET, Means, Tier, Vpc};
+use crate::{
+    graph::{Architecture, INTERNET, Means, Tier, Vpc},
+    language::Language,
+};
 use std::{collections::BTreeMap, fmt::Write};
 
 pub fn write(arch: &Architecture) -> String {
@@ -19,7 +22,12 @@ pub fn write(arch: &Architecture) -> String {
     arch.vpcs.iter().for_each(|vpc| network(&mut out, &mut ids, arch, vpc));
     for (list, kind) in [(&arch.repositories, "Image repository"), (&arch.secrets, "Secret")] {
         for id in list {
-            let _ = writeln!(out, "  {}[({})]", ids.of(id), quoted(&format!("{kind} {}", name_of(arch, id))));
+            let _ = writeln!(
+                out,
+                "  {}[({})]",
+                ids.of(id),
+                quoted(&format!("{kind} {}", name_of(arch, id, Language::English)))
+            );
         }
     }
     for bucket in &arch.buckets {
@@ -28,7 +36,7 @@ pub fn write(arch: &Architecture) -> String {
     let edges = edges(arch);
     for end in edges.iter().flat_map(|(from, to, ..)| [from, to]) {
         if !ids.0.contains_key(end) {
-            let _ = writeln!(out, "  {}[{}]", ids.of(end), quoted(&name_of(arch, end)));
+            let _ = writeln!(out, "  {}[{}]", ids.of(end), quoted(&name_of(arch, end, Language::English)));
         }
     }
     for (from, to, ports, is_dotted) in edges {
@@ -122,10 +130,10 @@ fn edges(arch: &Architecture) -> Vec<(String, String, String, bool)> {
 fn lists(out: &mut String, arch: &Architecture) {
     let cell = |text: &str| text.replace('|', "\\|").replace('*', "\\*");
     out.push_str("\n## Who talks to whom\n\n| From | To | Ports | Because of |\n| --- | --- | --- | --- |\n");
-    for row in table::rows(arch) {
+    for row in table::rows(arch, Language::English) {
         let _ = writeln!(out, "| {} |", row.map(|text| cell(&text)).join(" | "));
     }
-    let sentences = table::sentences(arch);
+    let sentences = table::sentences(arch, Language::English);
     if !sentences.is_empty() {
         out.push_str("\n## What this diagram does not show\n\n");
         sentences.iter().for_each(|sentence| {

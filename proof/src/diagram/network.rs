@@ -3,7 +3,10 @@
 use super::layout::{Chip, name_of, strip};
 use super::scene::{Category, Glyph, Ink, LEADING, Node, PAGE, Rect, SMALL, Scene, Style, TITLE};
 use super::text::wrap;
-use crate::graph::{Architecture, Database, Means, Service, Subnet, Tier, Vpc};
+use crate::{
+    graph::{ANY_ZONE, Architecture, Database, Means, Service, Subnet, Tier, Vpc},
+    language::Language,
+};
 
 const PAD: f64 = 12.0;
 const LABEL_W: f64 = 98.0;
@@ -26,11 +29,12 @@ pub(super) fn least_width(vpc: &Vpc) -> f64 {
 }
 
 /// Flows from outside into a VPC.
-pub(super) fn entering(arch: &Architecture) -> Vec<Chip> {
+pub(super) fn entering(arch: &Architecture, language: Language) -> Vec<Chip> {
     let is_inside = |id: &str| row_of(arch, id).is_some();
     let flows =
         arch.flows.iter().filter(|f| f.means != Means::Dns && is_inside(&f.to) && !is_inside(&f.from));
-    grouped(arch, flows.map(|f| (f.from.as_str(), f.to.as_str(), f.what.as_str())), Glyph::Down)
+    let flows = flows.map(|f| (f.from.as_str(), f.to.as_str(), f.what.as_str()));
+    grouped(arch, flows, Glyph::Down, language)
 }
 
 /// Flows with the same ends become one chip.
@@ -38,6 +42,7 @@ fn grouped<'a>(
     arch: &Architecture,
     flows: impl Iterator<Item = (&'a str, &'a str, &'a str)>,
     direction: Glyph,
+    language: Language,
 ) -> Vec<Chip> {
     let mut groups: Vec<(&str, &str, Vec<&str>)> = Vec::new();
     for (from, to, what) in flows {
@@ -47,7 +52,8 @@ fn grouped<'a>(
         }
     }
     let text = |(from, to, all): &(&str, &str, Vec<&str>)| {
-        format!("{} → {} {}", name_of(arch, from), name_of(arch, to), all.join(", "))
+        let name = |id| name_of(arch, id, language);
+        format!("{} → {} {}", name(from), name(to), all.join(", "))
     };
     groups.iter().map(|group| Chip { direction, text: text(group) }).collect()
 }
@@ -76,7 +82,7 @@ pub(super) fn place(scene: &mut Scene, arch: &Architecture, vpc: &Vpc, area: Rec
     y = headings(scene, vpc, &grid, y);
     let tiers: Vec<Tier> =
         Tier::ALL.into_iter().filter(|tier| vpc.subnets.iter().any(|s| s.tier == *tier)).collect();
-    let strips = strips(arch, vpc, &tiers);
+    let strips = strips(arch, vpc, &tiers, scene.language);
     for (n, tier) in tiers.iter().enumerate() {
         y = strip(scene, frame, grid.strip(y), &strips[n]);
         y = row(scene, arch, vpc, *tier, &grid, y);
@@ -117,13 +123,13 @@ fn header(scene: &mut Scene, vpc: &Vpc, frame: usize, area: Rect) -> f64 {
     let gateway = vpc.internet_gateway.iter().map(|id| Node {
         glyph: Glyph::Gateway,
         category: Category::Network,
-        title: "Internet gateway".to_owned(),
+        title: scene.language.of("Passerelle Internet", "Internet gateway").to_owned(),
         subs: vec![crate::graph::label(id)],
     });
     let endpoints = vpc.endpoints.iter().map(|(id, service)| Node {
         glyph: Glyph::Endpoint,
         category: Category::Network,
-        title: format!("Endpoint {service}"),
+        title: format!("{} {service}", scene.language.of("Point de terminaison", "Endpoint")),
         subs: vec![id.clone()],
     });
     let nodes: Vec<Node> = gateway.chain(endpoints).collect();
@@ -142,7 +148,10 @@ fn header(scene: &mut Scene, vpc: &Vpc, frame: usize, area: Rect) -> f64 {
 
 fn headings(scene: &mut Scene, vpc: &Vpc, grid: &Grid, y: f64) -> f64 {
     let most = grid.zone_w - 2.0 * CELL_PAD;
-    let lines: Vec<Vec<String>> = vpc.zones.iter().map(|zone| wrap(zone, TITLE, true, most)).collect();
+    let name = |zone: &str| {
+        if zone == ANY_ZONE { scene.language.of("zone choisie par AWS", ANY_ZONE) } else { zone }.to_owned()
+    };
+    let lines: Vec<Vec<String>> = vpc.zones.iter().map(|z| wrap(&name(z), TITLE, true, most)).collect();
     let tallest = lines.iter().map(Vec::len).max().unwrap_or(1) as f64;
     let h = tallest * TITLE * LEADING + 8.0;
     for (n, zone) in vpc.zones.iter().enumerate() {
@@ -160,7 +169,7 @@ fn headings(scene: &mut Scene, vpc: &Vpc, grid: &Grid, y: f64) -> f64 {
 /// What goes down, along and up between two rows.
 type Directions<'a> = [Vec<(&'a str, &'a str, &'a str)>; 3];
 
-fn strips(arch: &Architecture, vpc: &Vpc, tiers: &[Tier]) -> Vec<Vec<Chip>> {
+fn strips(arch: &Architecture, vpc: &Vpc, tiers: &[Tier], language: Language) -> Vec<Vec<Chip>> {
     let row = |id: &str| {
         let (of, tier) = row_of(arch, id)?;
         (of == vpc.id).then(|| tiers.iter().position(|t| *t == tier)).flatten()
@@ -180,16 +189,17 @@ fn strips(arch: &Architecture, vpc: &Vpc, tiers: &[Tier]) -> Vec<Vec<Chip>> {
     let directions = [Glyph::Down, Glyph::Up, Glyph::Across];
     let chips = |lists: &[Vec<(&str, &str, &str)>; 3]| {
         let each = directions.iter().zip(lists);
-        each.flat_map(|(direction, list)| grouped(arch, list.iter().copied(), *direction)).collect()
+        each.flat_map(|(direction, list)| grouped(arch, list.iter().copied(), *direction, language)).collect()
     };
     sorted.iter().map(chips).collect()
 }
 
 fn row(scene: &mut Scene, arch: &Architecture, vpc: &Vpc, tier: Tier, grid: &Grid, y: f64) -> f64 {
-    let cells: Vec<Option<Cell>> = vpc.zones.iter().map(|zone| Cell::of(arch, vpc, tier, zone)).collect();
+    let cells: Vec<Option<Cell>> =
+        vpc.zones.iter().map(|zone| Cell::of(arch, vpc, tier, zone, scene.language)).collect();
     let w = grid.zone_w - 2.0 * CELL_PAD;
     let h = cells.iter().flatten().map(|cell| cell.height(w)).fold(0.0, f64::max);
-    let label = wrap(tier.name(), TITLE, true, LABEL_W - 12.0);
+    let label = wrap(tier_name(tier, scene.language), TITLE, true, LABEL_W - 12.0);
     for (n, line) in label.iter().enumerate() {
         let at = (grid.x, y + CELL_PAD + TITLE + n as f64 * TITLE * LEADING);
         scene.text(grid.frame, at, TITLE, true, Ink::Muted, line);
@@ -202,6 +212,15 @@ fn row(scene: &mut Scene, arch: &Architecture, vpc: &Vpc, tier: Tier, grid: &Gri
     y + h.max(label.len() as f64 * TITLE * LEADING + 2.0 * CELL_PAD)
 }
 
+fn tier_name(tier: Tier, language: Language) -> &'static str {
+    let french = match tier {
+        Tier::Public => "Sous-réseaux publics",
+        Tier::Application => "Sous-réseaux applicatifs",
+        Tier::Data => "Sous-réseaux de données",
+    };
+    language.of(french, tier.name())
+}
+
 /// The subnets of a tier in one zone, and what runs there.
 struct Cell {
     captions: Vec<String>,
@@ -209,7 +228,7 @@ struct Cell {
 }
 
 impl Cell {
-    fn of(arch: &Architecture, vpc: &Vpc, tier: Tier, zone: &str) -> Option<Cell> {
+    fn of(arch: &Architecture, vpc: &Vpc, tier: Tier, zone: &str, language: Language) -> Option<Cell> {
         let subnets: Vec<&Subnet> = vpc.subnets.iter().filter(|s| s.tier == tier && s.zone == zone).collect();
         if subnets.is_empty() {
             return None;
@@ -219,16 +238,26 @@ impl Cell {
             .map(|s| if s.is_outside { s.cidr.clone() } else { format!("{} {}", s.id, s.cidr) });
         let has = |ids: &[String]| subnets.iter().any(|s| ids.contains(&s.id));
         let mut nodes: Vec<Node> = Vec::new();
-        nodes.extend(arch.balancers.iter().filter(|b| has(&b.subnets)).map(balancer));
-        nodes.extend(arch.nats.iter().filter(|n| subnets.iter().any(|s| s.id == n.subnet)).map(|nat| Node {
-            glyph: Glyph::Nat,
-            category: Category::Network,
-            title: nat.id.clone(),
-            subs: std::iter::once("NAT gateway".to_owned()).chain(nat.address.clone()).collect(),
+        nodes.extend(arch.balancers.iter().filter(|b| has(&b.subnets)).map(|b| balancer(b, language)));
+        nodes.extend(arch.nats.iter().filter(|n| subnets.iter().any(|s| s.id == n.subnet)).map(|nat| {
+            Node {
+                glyph: Glyph::Nat,
+                category: Category::Network,
+                title: nat.id.clone(),
+                subs: std::iter::once(language.of("Passerelle NAT", "NAT gateway").to_owned())
+                    .chain(nat.address.clone())
+                    .collect(),
+            }
         }));
-        nodes.extend(arch.services.iter().filter(|s| has(&s.subnets)).map(|s| service(arch, vpc, s, zone)));
-        nodes
-            .extend(arch.databases.iter().filter(|d| has(&d.subnets)).filter_map(|d| database(vpc, d, zone)));
+        nodes.extend(
+            arch.services.iter().filter(|s| has(&s.subnets)).map(|s| service(arch, vpc, s, zone, language)),
+        );
+        nodes.extend(
+            arch.databases
+                .iter()
+                .filter(|d| has(&d.subnets))
+                .filter_map(|d| database(vpc, d, zone, language)),
+        );
         Some(Cell { captions: captions.collect(), nodes })
     }
 
@@ -263,23 +292,33 @@ impl Cell {
     }
 }
 
-fn balancer(balancer: &crate::graph::Balancer) -> Node {
-    let scheme = if balancer.is_internal { "internal" } else { "internet-facing" };
+fn balancer(balancer: &crate::graph::Balancer, language: Language) -> Node {
+    let scheme = if balancer.is_internal {
+        language.of("interne", "internal")
+    } else {
+        language.of("ouvert à Internet", "internet-facing")
+    };
     let kind = if balancer.kind == "network" { "Network Load Balancer" } else { "Application Load Balancer" };
     let ports: Vec<String> =
         balancer.listeners.iter().map(|l| format!("{} {}", l.protocol, l.port)).collect();
-    let listens =
-        if ports.is_empty() { "no listener".to_owned() } else { format!("listens on {}", ports.join(", ")) };
+    let listens = if ports.is_empty() {
+        language.of("aucun écouteur", "no listener").to_owned()
+    } else {
+        format!("{} {}", language.of("écoute sur", "listens on"), ports.join(", "))
+    };
     Node {
         glyph: Glyph::Balancer,
         category: Category::Network,
         title: balancer.id.clone(),
-        subs: vec![format!("{kind} node, {scheme}"), listens],
+        subs: vec![
+            language.of(format!("nœud de l’{kind}, {scheme}"), format!("{kind} node, {scheme}")),
+            listens,
+        ],
     }
 }
 
 /// The tasks of a service in a zone. ECS spreads them over the zones: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service_definition_parameters.html>
-fn service(arch: &Architecture, vpc: &Vpc, service: &Service, zone: &str) -> Node {
+fn service(arch: &Architecture, vpc: &Vpc, service: &Service, zone: &str, language: Language) -> Node {
     let zones: Vec<&String> = vpc
         .zones
         .iter()
@@ -288,26 +327,31 @@ fn service(arch: &Architecture, vpc: &Vpc, service: &Service, zone: &str) -> Nod
     let position = zones.iter().position(|z| z.as_str() == zone).unwrap_or_default() as u32;
     let number = zones.len().max(1) as u32;
     let here = service.count / number + u32::from(position < service.count % number);
-    let mut subs = vec!["ECS service on Fargate".to_owned()];
+    let mut subs = vec![language.of("service ECS sur Fargate", "ECS service on Fargate").to_owned()];
     if arch.is_live {
         let tasks: Vec<String> =
             service.tasks.iter().filter(|t| t.zone == zone).map(|t| t.address.clone()).collect();
-        subs.push(format!("{} of {} tasks here", tasks.len(), service.tasks.len()));
+        subs.push(share(tasks.len(), service.tasks.len(), language));
         subs.extend((!tasks.is_empty()).then(|| tasks.join(", ")));
     } else {
-        subs.push(format!(
-            "{here} of {} task{} here",
-            service.count,
-            if service.count == 1 { "" } else { "s" }
-        ));
+        subs.push(share(here as usize, service.count as usize, language));
     }
     if let (Some(vcpu), Some(memory)) = (service.vcpu, service.memory_gb) {
-        subs.push(format!("{vcpu} vCPU, {memory} GB each"));
+        subs.push(language.of(
+            format!("{vcpu} vCPU et {memory} Go par tâche").replace('.', ","),
+            format!("{vcpu} vCPU, {memory} GB each"),
+        ));
     }
     Node { glyph: Glyph::Container, category: Category::Compute, title: service.name.clone(), subs }
 }
 
-fn database(vpc: &Vpc, database: &Database, zone: &str) -> Option<Node> {
+/// How many of a service's tasks are in a zone.
+fn share(here: usize, all: usize, language: Language) -> String {
+    let plural = if all == 1 { "" } else { "s" };
+    language.of(format!("{here} tâche{plural} sur {all} ici"), format!("{here} of {all} task{plural} here"))
+}
+
+fn database(vpc: &Vpc, database: &Database, zone: &str, language: Language) -> Option<Node> {
     let mut zones: Vec<&String> = vpc
         .zones
         .iter()
@@ -324,16 +368,24 @@ fn database(vpc: &Vpc, database: &Database, zone: &str) -> Option<Node> {
     let port = database.port.map_or_else(String::new, |port| format!(", port {port}"));
     let what = format!("RDS {}, {}{port}", database.engine, database.class);
     let (glyph, role) = match (position, database.is_multi_az, database.zone.is_some()) {
-        (0, _, true) => (Glyph::Database, "primary"),
-        (0, true, false) => (Glyph::Database, "primary; AWS chooses its zone"),
-        (0, false, false) => (Glyph::Database, "only server; AWS chooses its zone"),
-        (1, true, _) => (Glyph::Standby, "standby, synchronous copy"),
+        (0, _, true) => (Glyph::Database, ("serveur principal", "primary")),
+        (0, true, false) => (
+            Glyph::Database,
+            ("serveur principal\u{a0}; AWS choisit sa zone", "primary; AWS chooses its zone"),
+        ),
+        (0, false, false) => (
+            Glyph::Database,
+            ("serveur unique\u{a0}; AWS choisit sa zone", "only server; AWS chooses its zone"),
+        ),
+        (1, true, _) => {
+            (Glyph::Standby, ("serveur de secours, copie synchrone", "standby, synchronous copy"))
+        }
         _ => return None,
     };
     Some(Node {
         glyph,
         category: Category::Database,
         title: database.id.clone(),
-        subs: vec![what, role.to_owned()],
+        subs: vec![what, language.of(role.0, role.1).to_owned()],
     })
 }

@@ -2,6 +2,7 @@
 
 pub use super::glyph::Glyph;
 use super::text::{width, wrap};
+use crate::language::Language;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rect {
@@ -135,6 +136,8 @@ pub struct Line {
 #[derive(Clone, Debug)]
 pub struct Scene {
     pub title: String,
+    /// Of its texts.
+    pub language: Language,
     pub blocks: Vec<Block>,
     pub texts: Vec<Text>,
     pub lines: Vec<Line>,
@@ -144,7 +147,7 @@ pub struct Scene {
 pub const PAGE: usize = 0;
 
 impl Scene {
-    pub fn new(title: &str) -> Scene {
+    pub fn new(title: &str, language: Language) -> Scene {
         let page = Block {
             rect: Rect::new(0.0, 0.0, 0.0, 0.0),
             style: Style::Page,
@@ -152,7 +155,7 @@ impl Scene {
             mark: None,
             name: title.to_owned(),
         };
-        Scene { title: title.to_owned(), blocks: vec![page], texts: Vec::new(), lines: Vec::new() }
+        Scene { title: title.to_owned(), language, blocks: vec![page], texts: Vec::new(), lines: Vec::new() }
     }
 
     pub fn page(&self) -> Rect {

@@ -3,7 +3,10 @@
 use super::layout::name_of;
 use super::scene::{Ink, LEADING, PAGE, Rect, SMALL, Scene, Style, TITLE};
 use super::text::wrap;
-use crate::graph::{Architecture, Means};
+use crate::{
+    graph::{Architecture, Means},
+    language::Language,
+};
 
 const PAD: f64 = 12.0;
 /// Shares of the width: from, to, ports, reason.
@@ -14,26 +17,24 @@ const HALF_W: f64 = 430.0;
 const NOTES: usize = 10;
 
 pub(super) fn flows(scene: &mut Scene, arch: &Architecture, area: Rect) -> f64 {
-    let rows = rows(arch);
+    let rows = rows(arch, scene.language);
     if rows.is_empty() {
         return area.y;
     }
-    let panel = scene.block(PAGE, area, Style::Panel, "Who talks to whom");
-    scene.text(panel, (area.x + PAD, area.y + PAD + TITLE), TITLE, true, Ink::Strong, "Who talks to whom");
+    let title = scene.language.of("Qui parle à qui", "Who talks to whom");
+    let panel = scene.block(PAGE, area, Style::Panel, title);
+    scene.text(panel, (area.x + PAD, area.y + PAD + TITLE), TITLE, true, Ink::Strong, title);
     let top = area.y + PAD + TITLE * 1.8;
     let halves = if (area.w - 3.0 * PAD) / 2.0 >= HALF_W && rows.len() > 3 { 2 } else { 1 };
     let w = (area.w - (halves as f64 + 1.0) * PAD) / halves as f64;
+    let headings = scene
+        .language
+        .of(["De", "Vers", "Ports", "En raison de"], ["From", "To", "Ports", "Because of"])
+        .map(str::to_owned);
     let mut bottom: f64 = top;
     for (n, half) in rows.chunks(rows.len().div_ceil(halves)).enumerate() {
         let x = area.x + PAD + n as f64 * (w + PAD);
-        let mut y = line(
-            scene,
-            panel,
-            (x, top),
-            w,
-            &["From", "To", "Ports", "Because of"].map(str::to_owned),
-            Ink::Muted,
-        );
+        let mut y = line(scene, panel, (x, top), w, &headings, Ink::Muted);
         for row in half {
             y = line(scene, panel, (x, y), w, row, Ink::Strong);
         }
@@ -59,23 +60,34 @@ fn line(scene: &mut Scene, panel: usize, at: (f64, f64), w: f64, cells: &[String
 }
 
 /// Flows with the same ends and the same reason are one row.
-pub(super) fn rows(arch: &Architecture) -> Vec<[String; 4]> {
+pub(super) fn rows(arch: &Architecture, language: Language) -> Vec<[String; 4]> {
     let mut rows: Vec<([String; 2], Means, Vec<String>)> = Vec::new();
     for flow in &arch.flows {
-        let ends = [name_of(arch, &flow.from), name_of(arch, &flow.to)];
+        let ends = [&flow.from, &flow.to].map(|id| name_of(arch, id, language));
         match rows.iter_mut().find(|(known, means, _)| *known == ends && *means == flow.means) {
             Some((.., ports)) => ports.push(flow.what.clone()),
             None => rows.push((ends, flow.means, vec![flow.what.clone()])),
         }
     }
     let row = |([from, to], means, ports): ([String; 2], Means, Vec<String>)| {
-        [from, to, ports.join(", "), means.name().to_owned()]
+        [from, to, ports.join(", "), means_name(means, language).to_owned()]
     };
     rows.into_iter().map(row).collect()
 }
 
+fn means_name(means: Means, language: Language) -> &'static str {
+    let french = match means {
+        Means::Dns => "enregistrement DNS",
+        Means::Origin => "origine",
+        Means::SecurityGroups => "groupes de sécurité",
+        Means::Route => "groupe de sécurité, route",
+        Means::Api => "définition de tâche, rôle",
+    };
+    language.of(french, means.name())
+}
+
 /// What is not drawn and what is not known, one sentence each.
-pub(super) fn sentences(arch: &Architecture) -> Vec<String> {
+pub(super) fn sentences(arch: &Architecture, language: Language) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     if !arch.not_drawn.is_empty() {
         let list: Vec<String> = arch
@@ -83,26 +95,33 @@ pub(super) fn sentences(arch: &Architecture) -> Vec<String> {
             .iter()
             .map(|(kind, count)| format!("{count} {}", kind.trim_start_matches("AWS::").replace("::", " ")))
             .collect();
-        all.push(format!("Not drawn: {}.", list.join(", ")));
+        let list = list.join(", ");
+        all.push(language.of(format!("Non dessinés\u{a0}: {list}."), format!("Not drawn: {list}.")));
     }
     for unknown in arch.unknown.iter().take(NOTES) {
-        let line = if unknown.line > 0 { format!("Line {}: ", unknown.line) } else { String::new() };
+        let word = language.of("Ligne", "Line");
+        let line = if unknown.line > 0 { format!("{word} {}: ", unknown.line) } else { String::new() };
         all.push(format!("{line}{}.", unknown.what));
     }
     if arch.unknown.len() > NOTES {
-        all.push(format!("{} more: --json lists them.", arch.unknown.len() - NOTES));
+        let more = arch.unknown.len() - NOTES;
+        all.push(language.of(
+            format!("{more} autres\u{a0}: --json les énumère."),
+            format!("{more} more: --json lists them."),
+        ));
     }
     all
 }
 
 pub(super) fn notes(scene: &mut Scene, arch: &Architecture, area: Rect) -> f64 {
-    let all = sentences(arch);
+    let all = sentences(arch, scene.language);
     if all.is_empty() {
         return area.y - 16.0;
     }
-    let panel = scene.block(PAGE, area, Style::Panel, "What this diagram does not show");
+    let title = scene.language.of("Ce que ce schéma ne montre pas", "What this diagram does not show");
+    let panel = scene.block(PAGE, area, Style::Panel, title);
     let x = area.x + PAD;
-    scene.text(panel, (x, area.y + PAD + TITLE), TITLE, true, Ink::Strong, "What this diagram does not show");
+    scene.text(panel, (x, area.y + PAD + TITLE), TITLE, true, Ink::Strong, title);
     let mut y = area.y + PAD + TITLE * 1.8;
     for sentence in all {
         y = scene.paragraph(panel, (x, y), area.w - 2.0 * PAD, SMALL, Ink::Muted, &sentence) + 2.0;

@@ -2,10 +2,13 @@
 
 use super::scene::{LEGIBLE_POINTS, Rect, Scene};
 use super::{Theme, layout, mermaid, svg};
-use crate::{graph::Architecture, samples};
+use crate::{graph::Architecture, language::Language, samples};
 
 fn scenes() -> impl Iterator<Item = (&'static str, Scene)> {
-    samples::ALL.iter().map(|(name, _)| (*name, layout(&Architecture::of(&samples::survey(name)))))
+    let languages = [Language::French, Language::English];
+    let scene =
+        |name: &&'static str, language| (*name, layout(&Architecture::of(&samples::survey(name)), language));
+    samples::ALL.iter().flat_map(move |(name, _)| languages.map(|language| scene(&name, language)))
 }
 
 #[test]
@@ -88,7 +91,7 @@ fn svg_is_well_formed_and_self_contained() {
 #[test]
 fn shop_shows_what_it_consists_of() {
     let arch = Architecture::of(&samples::survey("shop"));
-    let scene = layout(&arch);
+    let scene = layout(&arch, Language::English);
     let all: Vec<&str> = scene.texts.iter().map(|t| t.text.as_str()).collect();
     for expected in [
         "VPC Vpc 10.0.0.0/16",

@@ -37,7 +37,7 @@ pub fn wrap(text: &str, size: f64, is_bold: bool, most: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     let mut space = "";
-    for word in text.split_whitespace() {
+    for word in text.split(is_break).filter(|word| !word.is_empty()) {
         let mut joined = format!("{line}{space}{word}");
         if width(&joined, size, is_bold) > most && !line.is_empty() {
             lines.push(std::mem::take(&mut line));
@@ -55,6 +55,11 @@ pub fn wrap(text: &str, size: f64, is_bold: bool, most: f64) -> Vec<String> {
         lines.push(line);
     }
     lines
+}
+
+/// French has no-break spaces before its double punctuation.
+fn is_break(c: char) -> bool {
+    c.is_whitespace() && !matches!(c, '\u{a0}' | '\u{202f}')
 }
 
 /// Where to cut a word that is wider than a line: after the last separator or before the last capital that fits.

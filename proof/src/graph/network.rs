@@ -55,7 +55,7 @@ impl Tier {
 }
 
 /// The zone of subnets that do not choose one.
-const ANY_ZONE: &str = "zone chosen by AWS";
+pub(crate) const ANY_ZONE: &str = "zone chosen by AWS";
 
 pub(super) fn read(survey: &Survey, made: &mut Architecture) {
     let uses = Uses::of(made);

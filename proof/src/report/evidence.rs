@@ -6,13 +6,12 @@ use serde_json::Value;
 pub(super) fn all(page: &mut Page, input: &Input<'_>) {
     cost(page, input);
     reachability(page, input);
-    let is_drill = |m: &&Measurement| m.value["drill"].is_string();
     section(
         page,
         input,
         ("Pannes provoquées", "Drills"),
         ("sudo escale drill db --json > drill-db.json", "escale report --evidence drill-db.json"),
-        input.measurements.iter().filter(|m| is_drill(m) && m.value["drill"] != "load").collect(),
+        input.measurements.iter().filter(|m| m.is_of_a_drill() && m.value["drill"] != "load").collect(),
         &[
             ("requêtes", "requests", "/requests", ""),
             ("requêtes en échec", "failed requests", "/failed_requests", ""),
@@ -39,6 +38,27 @@ pub(super) fn all(page: &mut Page, input: &Input<'_>) {
             ("le pour cent le plus lent, à partir de", "the slowest one percent, from", "/p99_ms", "ms"),
         ],
     );
+    section(
+        page,
+        input,
+        ("Sauvegardes", "Backups"),
+        ("escale snapshot --list --json > backups.json", "escale report --evidence backups.json"),
+        input.measurements.iter().filter(|m| m.is_of_backups()).collect(),
+        &[(
+            "retard de la dernière sauvegarde (point de reprise)",
+            "age of the latest backup (recovery point)",
+            "/recovery_point_seconds",
+            "s",
+        )],
+    );
+    section(
+        page,
+        input,
+        ("Restauration", "Restore"),
+        ("escale restore --latest --json > restore.json", "escale report --evidence restore.json"),
+        input.measurements.iter().filter(|m| m.is_of_a_restore()).collect(),
+        &[("durée (temps de reprise)", "duration (recovery time)", "/restore_seconds", "s")],
+    );
     administered(page, input);
 }
 
@@ -62,7 +82,9 @@ fn section(
         page.code(&[commands.0, commands.1]);
     }
     for measurement in found {
-        let name = measurement.value["drill"].as_str().unwrap_or_default();
+        // A drill's kind, a database, or an application.
+        let of = ["drill", "database", "app"].into_iter().find_map(|key| measurement.value[key].as_str());
+        let name = of.unwrap_or_default();
         page.labelled(t(input.language, "Mesure", "Measurement"), name);
         page.open("table");
         for (french, english, path, unit) in members {
@@ -144,8 +166,7 @@ fn reachability(page: &mut Page, input: &Input<'_>) {
         page.close("tr");
     }
     page.close("table");
-    let probes: Vec<&Measurement> =
-        input.measurements.iter().filter(|m| m.value["reachability"]["probed"].is_object()).collect();
+    let probes: Vec<&Measurement> = input.measurements.iter().filter(|m| m.is_of_a_probe()).collect();
     for probe in &probes {
         let differences = probe.value["reachability"]["disagreements"].as_array().map_or(0, Vec::len);
         page.open("p");

@@ -106,7 +106,8 @@ impl Page {
     }
 
     pub(super) fn code(&mut self, lines: &[&str]) {
-        self.out.push_str(&format!("<pre>{}</pre>\n", escape(&lines.join("\n"))));
+        let lines: Vec<String> = lines.iter().map(|line| escape(line)).collect();
+        self.out.push_str(&format!("<pre>{}</pre>\n", lines.join("\n")));
     }
 
     /// A figure with its source.

@@ -20,7 +20,7 @@ fn made(language: Language, measurements: &[Measurement]) -> String {
         bill: &bill,
         bill_at_ten: &ten,
         reachable: &reach::computed(&arch),
-        diagram: &svg::write(&layout(&arch), Theme::Light),
+        diagram: &svg::write(&layout(&arch, language), Theme::Light),
         measurements,
     })
 }
@@ -68,6 +68,7 @@ fn every_figure_has_a_source() {
 #[test]
 fn without_measurements_it_says_how_to_make_them() {
     let html = made(Language::English, &[]);
+    assert!(html.contains("drill-db.json\nescale report"), "one command on each line");
     for expected in
         ["No measurement was given", "escale drill db", "escale drill load", "escale review --live"]
     {
@@ -111,4 +112,16 @@ fn numbers_and_spaces_follow_the_language() {
             assert!(html.contains(component), "{component}");
         }
     }
+}
+
+#[test]
+fn backups_and_restores_are_evidence() {
+    let of = |value| Measurement { id: "m.json".into(), value };
+    let backups = of(json!({"database": "shop-db", "snapshots": [], "recovery_point_seconds": 42}));
+    let restore = of(json!({"database": "shop-db", "from": "its latest backup", "restore_seconds": 3.25}));
+    assert!(backups.is_evidence() && restore.is_evidence());
+    assert!(!of(json!({"snapshots": [], "recovery_point_seconds": null})).is_evidence());
+    let html = made(Language::French, &[backups, restore]);
+    assert!(html.contains("42 s") && html.contains("3,2 s") && html.contains("shop-db"));
+    assert!(!html.contains("escale restore --latest"), "the section needs no instruction any more");
 }

@@ -3,10 +3,7 @@
 use super::Language;
 
 pub(super) fn t(language: Language, french: &'static str, english: &'static str) -> &'static str {
-    match language {
-        Language::French => french,
-        Language::English => english,
-    }
+    language.of(french, english)
 }
 
 /// French, English.

@@ -16,7 +16,7 @@ use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 #[derive(Args)]
@@ -119,7 +119,12 @@ async fn list(client: &Client, out: &Output, database: &Element) -> Result<()> {
                    "taken": text("SnapshotCreateTime")})
         })
         .collect();
-    out.say(&lines.join("\n"), &json!({"snapshots": all, "latest_restorable_time": latest}));
+    // How much a disaster now would cost.
+    let behind = Timestamp::parse_iso8601(latest).map(|at| Clock::machine().now().since_ms(at).max(0) / 1000);
+    let value = json!({
+        "database": id, "snapshots": all, "latest_restorable_time": latest, "recovery_point_seconds": behind,
+    });
+    out.say(&lines.join("\n"), &value);
     Ok(())
 }
 
@@ -245,6 +250,7 @@ async fn from_file(
     let losses = databases.values().map(named);
     let of_buckets = header.buckets.iter().map(|id| format!("the bucket {}", buckets[id]));
     agreed(out, args, application, &losses.chain(of_buckets).collect::<Vec<_>>())?;
+    let began = Instant::now();
     let mut loaded = Vec::new();
     let read = tokio::select! {
         read = read(home, client, application, (&databases, &buckets), &mut reader, &mut loaded) => read,
@@ -281,9 +287,15 @@ async fn from_file(
     );
     out.say(
         &text,
-        &json!({"app": application.app, "as_of": header.created, "databases": count, "objects": objects}),
+        &json!({"app": application.app, "as_of": header.created, "databases": count, "objects": objects,
+                "restore_seconds": seconds_since(began)}),
     );
     Ok(())
+}
+
+/// With three decimals.
+fn seconds_since(began: Instant) -> f64 {
+    (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 type Present<'a> = (&'a BTreeMap<String, Element>, &'a BTreeMap<String, String>);
@@ -351,6 +363,7 @@ async fn from_backups(
     });
     let time = time.transpose()?;
     agreed(out, args, application, &[format!("the database {id}")])?;
+    let began = Instant::now();
     // Without the stack's prefix: it is none of the application's databases.
     let beside = format!("restored-{}", ids::random_hex(12));
     let mut asked = vec![
@@ -395,7 +408,8 @@ async fn from_backups(
     removed?;
     let from =
         args.snapshot.clone().or(time.map(Timestamp::iso8601)).unwrap_or_else(|| "its latest backup".into());
-    out.say(&format!("Restored {id} from {from}."), &json!({"database": id, "from": from}));
+    let value = json!({"database": id, "from": from, "restore_seconds": seconds_since(began)});
+    out.say(&format!("Restored {id} from {from}."), &value);
     Ok(())
 }
 

@@ -4,7 +4,10 @@ use super::{super::Output, Read, Subject, image};
 use crate::home::Home;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use escale_proof::diagram::{Theme, layout, mermaid, scene::LEGIBLE_POINTS, svg};
+use escale_proof::{
+    diagram::{Theme, layout, mermaid, scene::LEGIBLE_POINTS, svg},
+    language::Language,
+};
 use serde_json::json;
 use std::{fs, path::PathBuf};
 
@@ -50,7 +53,7 @@ pub(crate) async fn run(home: &Home, out: &Output, args: &Diagram) -> Result<()>
     };
     write(&read, path, format, args.theme.into())?;
     value["file"] = path.display().to_string().into();
-    let points = layout(&read.architecture).points_on_a4();
+    let points = layout(&read.architecture, Language::English).points_on_a4();
     value["points_on_a4"] = json!((points * 10.0).round() / 10.0);
     out.say(&in_words(&read, path, points), &value);
     Ok(())
@@ -77,9 +80,9 @@ impl Format {
 fn write(read: &Read, path: &std::path::Path, format: Format, theme: Theme) -> Result<()> {
     let written = match format {
         Format::Markdown => fs::write(path, mermaid::write(&read.architecture)),
-        Format::Svg => fs::write(path, svg::write(&layout(&read.architecture), theme)),
+        Format::Svg => fs::write(path, svg::write(&layout(&read.architecture, Language::English), theme)),
         Format::Png => {
-            let scene = layout(&read.architecture);
+            let scene = layout(&read.architecture, Language::English);
             let theme = if theme == Theme::Auto { Theme::Light } else { theme };
             let page = scene.page();
             return image::png(&svg::write(&scene, theme), page.w, page.h, path);

@@ -26,8 +26,8 @@ pub(crate) struct ReportArgs {
     /// The language of the document.
     #[arg(long, value_enum, default_value_t = Lang::En)]
     lang: Lang,
-    /// Measurements: files with the output of `escale drill --json` or `escale review --live --json`. Each figure of the document
-    /// names its file. Without measurements a section says how to make them.
+    /// Measurements: files with the output of `escale drill`, `escale review --live`, `escale snapshot --list` or `escale restore`,
+    /// each with --json. Each figure of the document names its file. Without measurements a section says how to make them.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     evidence: Vec<PathBuf>,
 }
@@ -42,17 +42,18 @@ pub(crate) async fn run(home: &Home, out: &Output, args: &ReportArgs) -> Result<
     let measurements = args.evidence.iter().map(|path| measurement(path)).collect::<Result<Vec<_>>>()?;
     let read = args.subject.read(home).await?;
     let bill = |usage: Usage| Bill::of(&read.survey, &read.architecture, usage);
+    let language = match args.lang {
+        Lang::Fr => Language::French,
+        Lang::En => Language::English,
+    };
     let html = write(&Input {
-        language: match args.lang {
-            Lang::Fr => Language::French,
-            Lang::En => Language::English,
-        },
+        language,
         source: &read.source,
         architecture: &read.architecture,
         bill: &bill(Usage::default()),
         bill_at_ten: &bill(Usage::default().times(10.0)),
         reachable: &reach::computed(&read.architecture),
-        diagram: &svg::write(&layout(&read.architecture), Theme::Light),
+        diagram: &svg::write(&layout(&read.architecture, language), Theme::Light),
         measurements: &measurements,
     });
     fs::write(&args.output, html).with_context(|| format!("cannot write {}", args.output.display()))?;
@@ -69,14 +70,16 @@ fn measurement(path: &Path) -> Result<Measurement> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let value: Value =
         serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?;
-    if !value["drill"].is_string() && !value["reachability"]["probed"].is_object() {
-        bail!(
-            "{} is neither the output of `escale drill --json` nor that of `escale review --live --json`",
-            path.display()
-        );
-    }
     let id = path
         .file_name()
         .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
-    Ok(Measurement { id, value })
+    let measurement = Measurement { id, value };
+    if !measurement.is_evidence() {
+        bail!(
+            "{} is not the output of a measurement: `escale drill`, `escale review --live`, `escale snapshot --list` (of a database with \
+             a backup) or `escale restore`, each with --json",
+            path.display()
+        );
+    }
+    Ok(measurement)
 }
