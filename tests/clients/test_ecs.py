@@ -468,7 +468,7 @@ def test_a_task_protects_itself_from_a_scale_in(cluster):
         f"""printf 'PUT %s HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\nContent-Length: {len(body)}\\r\\n\\r\\n{body}' $path | nc $host 80 | tail -n 1; echo; """
         "wget -q -O - $ECS_AGENT_URI/task-protection/v1/state; echo; exec sleep 600"
     )
-    protecting, denied = (cluster.define(cluster.container("main", ask), taskRoleArn=role) for role in (may, cluster.execution))
+    protecting, denied = (cluster.define(cluster.container("main", ask, stopTimeout=1), taskRoleArn=role) for role in (may, cluster.execution))
     network = cluster.network()
     ecs.create_service(cluster=cluster.name, serviceName=name, taskDefinition=protecting, desiredCount=1, launchType="FARGATE", networkConfiguration=network)
     running = lambda: [t["taskArn"] for t in tasks_of(cluster, name)]  # noqa: E731
@@ -499,3 +499,56 @@ def test_a_task_protects_itself_from_a_scale_in(cluster):
     with pytest.raises(ecs.exceptions.InvalidParameterException, match="expiresInMinutes"):
         ecs.update_task_protection(cluster=cluster.name, tasks=[alone], protectionEnabled=True, expiresInMinutes=2881)
     ecs.stop_task(cluster=cluster.name, task=alone)
+
+
+def test_deployments_are_remembered_and_can_be_stopped(cluster):
+    ecs, name = cluster.ecs, "remembered"
+    family = {"family": f"{cluster.name}-remembered"}
+    first, second, never = (
+        cluster.define(cluster.container("main", script, stopTimeout=1), **family)
+        for script in ("exec sleep 600", "echo 2; exec sleep 600", "exec sleep 600; :")
+    )
+
+    def deployments(**more):
+        return ecs.list_service_deployments(cluster=cluster.name, service=name, **more)["serviceDeployments"]
+
+    def described(arn):
+        [found] = ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
+        return found
+
+    ecs.create_service(cluster=cluster.name, serviceName=name, taskDefinition=first, desiredCount=1, launchType="FARGATE", networkConfiguration=cluster.network())
+    eventually(lambda: [d["status"] for d in deployments()] == ["SUCCESSFUL"])
+    ecs.update_service(cluster=cluster.name, service=name, taskDefinition=second)
+    newest = deployments()[0]
+    assert newest["status"] == "IN_PROGRESS" and "finishedAt" not in newest
+    eventually(lambda: [d["status"] for d in deployments()] == ["SUCCESSFUL", "SUCCESSFUL"])
+    full = described(newest["serviceDeploymentArn"])
+    assert full["targetServiceRevision"]["runningTaskCount"] == full["targetServiceRevision"]["requestedTaskCount"] == 1
+    assert len(full["sourceServiceRevisions"]) == 1 and full["deploymentConfiguration"]["maximumPercent"] == 200
+    [revision] = ecs.describe_service_revisions(serviceRevisionArns=[newest["targetServiceRevisionArn"]])["serviceRevisions"]
+    assert revision["taskDefinition"] == second and revision["containerImages"][0]["imageDigest"] == cluster.digest
+
+    # A deployment that cannot go on, because no task of it may start, is stopped, and the service returns to what it was.
+    unhealthy = cluster.container("main", "exec sleep 600", healthCheck={"command": ["CMD-SHELL", "sh -c 'exit 1'"], "interval": 5, "retries": 10}, stopTimeout=1)
+    stuck = cluster.define(unhealthy, **family)
+    ecs.update_service(cluster=cluster.name, service=name, taskDefinition=stuck)
+    [running] = deployments(status=["IN_PROGRESS"])
+    arn = running["serviceDeploymentArn"]
+    assert ecs.stop_service_deployment(serviceDeploymentArn=arn)["serviceDeploymentArn"] == arn
+    assert described(arn)["status"] in ("ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL")
+    eventually(lambda: described(arn)["status"] == "ROLLBACK_SUCCESSFUL")
+    assert described(arn)["rollback"]["serviceRevisionArn"] == newest["targetServiceRevisionArn"]
+    assert service(cluster, name)["taskDefinition"] == second
+    with pytest.raises(ecs.exceptions.ConflictException, match="already ended"):
+        ecs.stop_service_deployment(serviceDeploymentArn=arn)
+
+    # ABORT leaves the service between the two: the old task serves, and no new one starts. A newer deployment goes on from there.
+    ecs.update_service(cluster=cluster.name, service=name, taskDefinition=stuck)
+    [running] = deployments(status=["IN_PROGRESS"])
+    ecs.stop_service_deployment(serviceDeploymentArn=running["serviceDeploymentArn"], stopType="ABORT")
+    assert described(running["serviceDeploymentArn"])["status"] == "STOPPED"
+    ecs.update_service(cluster=cluster.name, service=name, taskDefinition=never)
+    eventually(lambda: deployments()[0]["status"] == "SUCCESSFUL" and len(tasks_of(cluster, name)) == 1)
+    ecs.delete_service(cluster=cluster.name, service=name, force=True)
+    missing = ecs.describe_service_deployments(serviceDeploymentArns=[arn.rpartition("/")[0] + "/" + "0" * 20])
+    assert [f["reason"] for f in missing["failures"]] == ["MISSING"]

@@ -29,6 +29,21 @@ choice! {
 choice! {
     pub(crate) enum RolloutState { Completed = "COMPLETED", Failed = "FAILED", InProgress = "IN_PROGRESS" }
 }
+choice! { pub(crate) enum StopType { Abort = "ABORT", Rollback = "ROLLBACK" } }
+choice! {
+    pub(crate) enum ServiceDeploymentStatus {
+        Pending = "PENDING", Successful = "SUCCESSFUL", Stopped = "STOPPED", StopRequested = "STOP_REQUESTED",
+        InProgress = "IN_PROGRESS", RollbackRequested = "ROLLBACK_REQUESTED",
+        RollbackInProgress = "ROLLBACK_IN_PROGRESS", RollbackSuccessful = "ROLLBACK_SUCCESSFUL",
+        RollbackFailed = "ROLLBACK_FAILED",
+    }
+}
+choice! {
+    pub(crate) enum MonitorStatus {
+        Triggered = "TRIGGERED", Monitoring = "MONITORING", MonitoringComplete = "MONITORING_COMPLETE",
+        Disabled = "DISABLED",
+    }
+}
 choice! {
     pub(crate) enum DeploymentStrategy {
         Rolling = "ROLLING", BlueGreen = "BLUE_GREEN", Linear = "LINEAR", Canary = "CANARY",

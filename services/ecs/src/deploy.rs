@@ -3,13 +3,16 @@
 use crate::{
     Error,
     choices::{AvailabilityZoneRebalancing, DeploymentControllerType, DeploymentStrategy},
+    history,
     shapes::{BreakerShape, ControllerShape, MonitoringShape},
 };
 use escale_base::{AwsError, Timestamp, Wire, ids};
 use escale_service::Cx;
+use escale_store::Row;
 use escale_tables::ecs::{
     AwsVpc, Deployment, DeploymentAlarms, DeploymentId, FailedDeployment, Launch, LoadBalancer,
-    MetricConfiguration, Outcome, PlatformVersion, Service, ServiceEvents, ServiceRegistry, TaskDefinition,
+    MetricConfiguration, Outcome, PlatformVersion, Service, ServiceDeployment, ServiceEvents,
+    ServiceRegistry, TaskDefinition,
 };
 use std::collections::BTreeMap;
 
@@ -179,6 +182,20 @@ pub(crate) fn deployment(now: Timestamp, new: NewDeployment<'_>) -> Deployment {
     }
 }
 
+/// Makes the last completed deployment the newest again; `None` if there is none. `by` is what decided it.
+pub(crate) fn roll_back(service: &mut Service, now: Timestamp, by: &str) -> Option<DeploymentId> {
+    let failed = service.deployments.first()?.id.clone();
+    let good = service.deployments.iter().position(|d| d.outcome == Outcome::Completed)?;
+    let mut back = service.deployments.remove(good);
+    back.outcome = Outcome::InProgress;
+    back.updated = now;
+    (back.is_rollback, back.baking) = (true, None);
+    back.reason = format!("ECS deployment {by}: rolling back to deploymentId {} from {failed}.", back.id);
+    let id = back.id.clone();
+    service.deployments.insert(0, back);
+    Some(id)
+}
+
 /// Why a deployment failed.
 pub(crate) fn failure(failed: &FailedDeployment) -> String {
     let id = &failed.id;
@@ -203,6 +220,10 @@ pub(crate) fn digits() -> String {
 
 /// Deletes the rows of an INACTIVE service, so that a new service can have its name.
 pub(crate) fn delete_rows(cx: &mut Cx<'_>, key: &str) {
+    let history: Vec<String> = history::of(cx.tx, key).iter().map(|d| d.key()).collect();
+    for key in &history {
+        cx.tx.delete::<ServiceDeployment>(key);
+    }
     cx.tx.delete::<Service>(key);
     cx.tx.delete::<ServiceEvents>(key);
 }

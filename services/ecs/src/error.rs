@@ -22,6 +22,10 @@ pub enum Error {
     ClusterHasServices,
     #[error("The Cluster cannot be deleted while Tasks are active.")]
     ClusterHasTasks,
+    #[error("Service deployment not found.")]
+    NoServiceDeployment,
+    #[error("{0}")]
+    Conflict(String),
     /// The request is invalid.
     #[error("{0}")]
     Invalid(String),
@@ -43,6 +47,8 @@ impl From<Error> for AwsError {
             Error::NoActiveDefinition | Error::NoTask => (ErrorKind::NotFound, "InvalidParameterException"),
             Error::Invalid(_) => (ErrorKind::Invalid, "InvalidParameterException"),
             Error::NoResource(_) => (ErrorKind::NotFound, "ResourceNotFoundException"),
+            Error::NoServiceDeployment => (ErrorKind::NotFound, "ServiceDeploymentNotFoundException"),
+            Error::Conflict(_) => (ErrorKind::InUse, "ConflictException"),
             Error::ClusterHasServices => (ErrorKind::InUse, "ClusterContainsServicesException"),
             Error::ClusterHasTasks => (ErrorKind::InUse, "ClusterContainsTasksException"),
             Error::Aws(e) => return e.clone(),

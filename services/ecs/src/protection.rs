@@ -2,7 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-scale-in-protection.html>
 
-use crate::{Error, rules, status::Known};
+use crate::{rules, status::Known};
 use escale_base::{Timestamp, Wire};
 use escale_service::Cx;
 use escale_tables::ecs::{ClusterName, Task};
@@ -42,12 +42,4 @@ pub(crate) fn find(cx: &Cx<'_>, cluster: &ClusterName, given: &str) -> Result<Ar
     let task = rules::task(cx.tx, cluster, given).ok_or_else(|| failure("MISSING"))?;
     let is_valid = task.service.is_some() && Known::of(cx.tx, Arc::clone(&task)).is_alive();
     if is_valid { Ok(task) } else { Err(failure("TASK_NOT_VALID")) }
-}
-
-/// Refuses a request for no task, or for more than `most`.
-pub(crate) fn check_number(tasks: &[String], most: usize) -> Result<(), Error> {
-    if (1..=most).contains(&tasks.len()) {
-        return Ok(());
-    }
-    Err(Error::Invalid(format!("tasks must name between 1 and {most} tasks; it names {}.", tasks.len())))
 }

@@ -89,6 +89,14 @@ pub(crate) fn service(image: &Image, cluster: &str, given: &str) -> Result<Arc<S
     image.get::<Service>(&format!("{cluster}/{}", last_part(given))).ok_or(Error::NoService)
 }
 
+/// Refuses a list with no member, or with more than `most`.
+pub(crate) fn check_number(name: &str, list: &[String], most: usize) -> Result<(), Error> {
+    if (1..=most).contains(&list.len()) {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("{name} must have between 1 and {most} members; it has {}.", list.len())))
+}
+
 /// A task of this cluster, by id or ARN.
 pub(crate) fn task(image: &Image, cluster: &str, given: &str) -> Option<Arc<Task>> {
     image.get::<Task>(last_part(given)).filter(|t| t.cluster == cluster)

@@ -442,7 +442,7 @@ pub(crate) struct DeploymentShape {
     pub rollout_state_reason: String,
 }
 
-fn launch(launch: &Launch) -> (Option<LaunchType>, Option<Vec<StrategyItem>>) {
+pub(crate) fn launch(launch: &Launch) -> (Option<LaunchType>, Option<Vec<StrategyItem>>) {
     match launch {
         Launch::Fargate => (Some(LaunchType::Fargate), None),
         Launch::Strategy(items) => (None, Some(items.clone())),

@@ -70,7 +70,11 @@ fn all(escale: &impl Fn(&[&str]) -> Command, rounds: usize) -> Result<soak::Find
             passed &= done.status.success();
             let value: Value = serde_json::from_slice(&done.stdout)
                 .with_context(|| format!("{words:?}: {}", String::from_utf8_lossy(&done.stderr)))?;
-            println!("{}: {} failed, {} lost", words.join(" "), value["failed_requests"], value["rows_lost"]);
+            match value["failed_requests"].as_u64() {
+                Some(failed) => println!("{}: {failed} failed, {} lost", words.join(" "), value["rows_lost"]),
+                // It counts as one after which users were never fine.
+                None => println!("{}: no figures: {value}", words.join(" ")),
+            }
             figures.push(value);
         }
         text += &row(&words.join(" "), &figures);

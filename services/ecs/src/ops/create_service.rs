@@ -4,7 +4,7 @@ use crate::{
     Error,
     choices::{AvailabilityZoneRebalancing, LaunchType, SchedulingStrategy, ServiceStatus},
     deploy::{self, ConfigurationInput, NewDeployment},
-    place, registries, rules, shapes,
+    history, place, registries, rules, shapes,
 };
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
@@ -113,6 +113,7 @@ impl Operation for CreateService {
         };
         debug_assert_eq!(row.key(), key);
         cx.tx.put(row.clone());
+        history::begin(cx.tx, &row, cx.now);
         Ok(Output { service: shapes::service(cx.tx, cx.config, &row, true) })
     }
 }

@@ -37,7 +37,7 @@ impl Operation for GetTaskProtection {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let cluster = rules::cluster(cx.tx, Some(&input.cluster))?;
-        protection::check_number(&input.tasks, MOST_TASKS)?;
+        rules::check_number("tasks", &input.tasks, MOST_TASKS)?;
         let (mut protected_tasks, mut failures) = (Vec::new(), Vec::new());
         for given in &input.tasks {
             match protection::find(cx, &cluster.name, given) {

@@ -4,7 +4,7 @@ use crate::{
     Error,
     choices::AvailabilityZoneRebalancing,
     deploy::{self, ConfigurationInput, NewDeployment},
-    place, registries, rules, shapes,
+    history, place, registries, rules, shapes,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -71,11 +71,15 @@ impl Operation for UpdateService {
         let is_forced = input.force_new_deployment == Some(true);
         let next = next(cx, &input, &last, &definition)?;
         configure(&mut row, input, &next.load_balancers)?;
-        if is_forced || differs(&next, &last) {
+        let begins = is_forced || differs(&next, &last);
+        if begins {
             // The old deployments stay in the list until the scheduler completes the new one.
             row.deployments.insert(0, deploy::deployment(cx.now, next));
         }
         cx.tx.put(row.clone());
+        if begins {
+            history::begin(cx.tx, &row, cx.now);
+        }
         Ok(Output { service: shapes::service(cx.tx, cx.config, &row, true) })
     }
 }

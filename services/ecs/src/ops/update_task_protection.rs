@@ -42,7 +42,7 @@ impl Operation for UpdateTaskProtection {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let cluster = rules::cluster(cx.tx, Some(&input.cluster))?;
-        protection::check_number(&input.tasks, MOST_TASKS)?;
+        rules::check_number("tasks", &input.tasks, MOST_TASKS)?;
         let minutes = input.expires_in_minutes.unwrap_or(DEFAULT_MINUTES);
         if !(1..=MOST_MINUTES).contains(&minutes) {
             return Err(Error::Invalid(format!(

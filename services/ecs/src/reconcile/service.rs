@@ -4,7 +4,7 @@ use super::task::progress_of;
 use crate::{
     Error,
     calls::ECS,
-    deploy,
+    deploy, history,
     place::{self, NewTask},
     rules,
     scheduler::{self, Decision, FailedCheck, Life, Member, Version, Why, Wish},
@@ -19,7 +19,7 @@ use escale_tables::{
     cloudwatch::{Alarm, AlarmName, AlarmSeen, StateValue, Watch},
     ec2::{Subnet, ZoneName},
     ecs::{
-        Deployment, FailedDeployment, Health, Launch, Outcome, Overrides, PropagateTags, Service,
+        Deployment, Ending, FailedDeployment, Health, Launch, Outcome, Overrides, PropagateTags, Service,
         ServiceEvent, ServiceEvents, Stop, StopCause, TargetSeen, Task, TaskDefinition, TaskId,
         TaskOfService, TaskProgress, TaskSeen,
     },
@@ -353,6 +353,7 @@ fn complete(cx: &mut Cx<'_>, service: &Service) {
     });
     if let Some(Some(id)) = done {
         add_event(cx.tx, cx.now, &key, &format!("(deployment {id}) deployment completed."));
+        history::complete(cx.tx, &key, now);
     }
     add_event(cx.tx, cx.now, &key, "has reached a steady state.");
 }
@@ -361,13 +362,14 @@ fn complete(cx: &mut Cx<'_>, service: &Service) {
 fn trip(cx: &mut Cx<'_>, service: &Service, alarm: Option<AlarmName>) {
     let key = service.key();
     let now = cx.now;
+    let failed_tasks = service.deployments.first().map_or(0, |d| failures(cx.tx, &key, d).0);
     let events = cx.tx.update(&key, |s: &mut Service| {
-        let mut events = Vec::new();
+        let mut events: Vec<String> = Vec::new();
         let rolls_back = match &alarm {
             Some(_) => s.alarms.as_ref().is_some_and(|alarms| alarms.rollback),
             None => s.rollback,
         };
-        let Some(newest) = s.deployments.first_mut() else { return events };
+        let Some(newest) = s.deployments.first_mut() else { return (events, None, String::new()) };
         let failed = FailedDeployment { id: newest.id.clone(), alarm };
         newest.outcome = Outcome::Failed;
         newest.reason = deploy::failure(&failed);
@@ -379,20 +381,22 @@ fn trip(cx: &mut Cx<'_>, service: &Service, alarm: Option<AlarmName>) {
         let id = failed.id.clone();
         events.push(format!("(deployment {id}) deployment failed: {what}."));
         s.last_failed = Some(failed);
-        let good = s.deployments.iter().position(|d| d.outcome == Outcome::Completed);
-        if let Some(good) = good.filter(|_| may_roll) {
-            let mut back = s.deployments.remove(good);
-            back.outcome = Outcome::InProgress;
-            back.updated = now;
-            (back.is_rollback, back.baking) = (true, None);
-            back.reason = format!("ECS deployment {by}: rolling back to deploymentId {} from {id}.", back.id);
-            events.push(format!("(deployment {id}) rolling back to deployment {}.", back.id));
-            s.deployments.insert(0, back);
-        }
-        events
+        let back = may_roll.then(|| deploy::roll_back(s, now, by)).flatten();
+        events.extend(back.iter().map(|to| format!("(deployment {id}) rolling back to deployment {to}.")));
+        (events, back, what)
     });
-    for text in events.into_iter().flatten() {
+    let Some((events, back, what)) = events else { return };
+    for text in events {
         add_event(cx.tx, cx.now, &key, &text);
+    }
+    let reason = format!("Service deployment failed: {what}.");
+    let was_rolling = history::current(cx.tx, &key).is_some_and(|d| d.rollback.is_some());
+    match back {
+        Some(to) => history::rolls_back(cx.tx, &key, now, &to, &reason),
+        None => {
+            let how = if was_rolling { Ending::RollbackFailed } else { Ending::Stopped };
+            history::end(cx.tx, &key, now, how, &reason, failed_tasks);
+        }
     }
 }
 

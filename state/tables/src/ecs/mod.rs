@@ -4,6 +4,7 @@ mod choices;
 mod cluster;
 mod definition;
 mod service;
+mod service_deployment;
 mod task;
 
 pub use choices::*;
@@ -18,6 +19,9 @@ pub use service::{
     LoadBalancer, MetricConfiguration, Outcome, RegistryArn, Service, ServiceEvent, ServiceEvents,
     ServiceKey, ServiceMetric, ServiceName, ServiceRegistry, Threshold,
 };
+pub use service_deployment::{
+    DeploymentEnd, Ending, Rollback, RolloutConfiguration, ServiceDeployment, ServiceDeploymentId,
+};
 pub use task::{
     ContainerOverride, ContainerSeen, ContainerState, CredentialsId, Health, LogCursor, Overrides, Phase,
     Stop, StopCause, TargetSeen, Task, TaskId, TaskOfService, TaskOutput, TaskProgress, TaskSeen,
@@ -30,6 +34,7 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<Cluster>(),
     TableDef::of::<LogCursor>(),
     TableDef::of::<Service>(),
+    TableDef::of::<ServiceDeployment>(),
     TableDef::of::<ServiceEvents>(),
     TableDef::of::<TargetSeen>(),
     TableDef::of::<Task>(),
