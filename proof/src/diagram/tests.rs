@@ -8,7 +8,7 @@ fn scenes() -> impl Iterator<Item = (&'static str, Scene)> {
     let languages = [Language::French, Language::English];
     let scene =
         |name: &&'static str, language| (*name, layout(&Architecture::of(&samples::survey(name)), language));
-    samples::ALL.iter().flat_map(move |(name, _)| languages.map(|language| scene(&name, language)))
+    samples::ALL.iter().flat_map(move |(name, _)| languages.map(|language| scene(name, language)))
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub enum Error {
     ClusterHasServices,
     #[error("The Cluster cannot be deleted while Tasks are active.")]
     ClusterHasTasks,
+    #[error("The session of the task's role has ended.")]
+    SessionEnded,
     #[error("Service deployment not found.")]
     NoServiceDeployment,
     #[error("{0}")]
@@ -47,6 +49,7 @@ impl From<Error> for AwsError {
             Error::NoActiveDefinition | Error::NoTask => (ErrorKind::NotFound, "InvalidParameterException"),
             Error::Invalid(_) => (ErrorKind::Invalid, "InvalidParameterException"),
             Error::NoResource(_) => (ErrorKind::NotFound, "ResourceNotFoundException"),
+            Error::SessionEnded => (ErrorKind::Denied, "AccessDeniedException"),
             Error::NoServiceDeployment => (ErrorKind::NotFound, "ServiceDeploymentNotFoundException"),
             Error::Conflict(_) => (ErrorKind::InUse, "ConflictException"),
             Error::ClusterHasServices => (ErrorKind::InUse, "ClusterContainsServicesException"),

@@ -5,7 +5,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-scale-in-protection-endpoint.html>
 
 use super::{Endpoint, metadata, reply};
-use crate::{rules, status::Known};
+use crate::{Error, rules, status::Known};
 use bytes::Bytes;
 use escale_base::{AwsError, ErrorKind, ids};
 use escale_service::{Arrival, Caller, Entrance, Source};
@@ -73,10 +73,7 @@ impl Endpoint {
     /// The caller that these credentials of the task's role prove.
     fn as_role(&self, session: &Value, peer: SocketAddr) -> Result<Caller, AwsError> {
         let key = session["AccessKeyId"].as_str().unwrap_or_default();
-        let credential = self.cloud.credential(&self.store.read(), key).ok_or_else(|| {
-            let message = "The session of the task's role has ended.";
-            AwsError::new(ErrorKind::Denied, "AccessDeniedException", 400, message)
-        })?;
+        let credential = self.cloud.credential(&self.store.read(), key).ok_or(Error::SessionEnded)?;
         let arrival = Arrival { entrance: Entrance::Cloud, peer, tls: None };
         let caller =
             Caller::arriving(credential.principal, true, ids::random_uuid(), arrival, String::new())?;
