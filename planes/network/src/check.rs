@@ -33,7 +33,16 @@ pub(crate) fn vpc(spec: &VpcSpec) -> Result<(), PlaneError> {
     route_tables(&at, spec)?;
     interfaces(&at, spec)?;
     groups(&at, spec)?;
-    filters(&at, spec)
+    filters(&at, spec)?;
+    if spec.gateway_idle_s == 0 {
+        return Err(asked(format!("{at}: the idle timeout of gateways must be at least 1 s")));
+    }
+    match spec.counted.iter().find(|name| spec.interface(name).is_none()) {
+        Some(name) => Err(asked(format!(
+            "{at}: the packets of interface '{name}' are to be counted, but it does not exist"
+        ))),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn internet(spec: &InternetSpec) -> Result<(), PlaneError> {

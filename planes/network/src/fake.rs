@@ -2,7 +2,8 @@
 //! never receive a connection.
 
 use crate::{
-    Applied, Namespace, Network, Observed, ObservedInterface, Place, check, firewall, reachability, spec::*,
+    Applied, Flows, Namespace, Network, Observed, ObservedInterface, Place, check, firewall, reachability,
+    spec::*,
 };
 use async_trait::async_trait;
 use escale_base::PlaneError;
@@ -23,12 +24,18 @@ pub struct FakeNetwork {
 struct State {
     vpcs: BTreeMap<String, VpcSpec>,
     internet: InternetSpec,
+    flows: BTreeMap<String, Flows>,
 }
 
 impl FakeNetwork {
     /// The last applied spec, for assertions.
     pub fn spec(&self, vpc: &str) -> Option<VpcSpec> {
         self.lock().vpcs.get(vpc).cloned()
+    }
+
+    /// What the next [`Network::take_flows`] of the network returns.
+    pub fn count(&self, vpc: &str, flows: Flows) {
+        self.lock().flows.insert(vpc.to_owned(), flows);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -41,6 +48,11 @@ impl State {
         let others = self.vpcs.values().filter(|v| v.name != except && v.internet_gateway);
         others.flat_map(|v| &v.interfaces).filter_map(|i| i.public_address).collect()
     }
+}
+
+/// The error for a network that does not exist.
+pub(crate) fn absent(vpc: &str) -> PlaneError {
+    PlaneError::asked(format!("network '{vpc}' does not exist"))
 }
 
 #[async_trait]
@@ -104,6 +116,16 @@ impl Network for FakeNetwork {
             Observed { interfaces: interfaces.collect(), internet: spec.internet_gateway }
         };
         Ok(self.lock().vpcs.get(vpc).map(seen))
+    }
+
+    /// Only what [`FakeNetwork::count`] was given: there are no packets.
+    async fn take_flows(&self, vpc: &str) -> Result<Flows, PlaneError> {
+        let mut state = self.lock();
+        let Some(spec) = state.vpcs.get(vpc) else { return Err(absent(vpc)) };
+        let counted = spec.counted.clone();
+        let mut flows = state.flows.remove(vpc).unwrap_or_default();
+        flows.counts.retain(|count| counted.contains(&count.interface));
+        Ok(flows)
     }
 
     /// Computed from the specification; a host on the Internet answers at every port.
