@@ -37,10 +37,9 @@ pub(crate) fn vpc(spec: &VpcSpec) -> Result<(), PlaneError> {
     if spec.gateway_idle_s == 0 {
         return Err(asked(format!("{at}: the idle timeout of gateways must be at least 1 s")));
     }
-    match spec.counted.iter().find(|name| spec.interface(name).is_none()) {
-        Some(name) => Err(asked(format!(
-            "{at}: the packets of interface '{name}' are to be counted, but it does not exist"
-        ))),
+    let existing: BTreeSet<&String> = spec.interfaces.iter().map(|i| &i.name).collect();
+    match spec.counted.iter().find(|name| !existing.contains(name)) {
+        Some(name) => Err(unknown(&at, "the list of counted interfaces", "interface", name)),
         None => Ok(()),
     }
 }

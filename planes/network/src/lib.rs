@@ -16,6 +16,7 @@ mod by_server_name;
 mod check;
 mod counting;
 mod egress;
+mod elements;
 mod fake;
 mod filters;
 mod firewall;

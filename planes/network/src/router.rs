@@ -6,12 +6,13 @@
 use crate::{
     Applied, FlowCount, Flows, counting,
     counting::Counting,
+    elements,
     firewall::{self, ENDPOINT_LINK, INTERNET_LINK, table_id},
     flows,
     internet::{INTERNET_END, Internet, Uplinks, default_route, host_route, pinned},
     namespace::Namespace,
     netlink::{ETH0, KernelRoute, LOOPBACK, MAIN_TABLE, Netlink, Peer, Via, leading_to},
-    ruleset::Ruleset,
+    ruleset::{Ruleset, TABLE_NAME},
     spec::*,
 };
 use escale_base::PlaneError;
@@ -236,6 +237,13 @@ impl Router {
 
     async fn apply_firewall(&mut self, spec: &VpcSpec, applied: &mut Applied) -> Result<bool, PlaneError> {
         let ruleset = firewall::router(spec);
+        let few = self.ruleset.as_ref().and_then(|old| ruleset.few_new_elements(old));
+        if let Some(new) = few.filter(|new| !new.is_empty()) {
+            elements::add(&self.namespace, TABLE_NAME, &new)?;
+            applied.firewall = true;
+            self.ruleset = Some(ruleset);
+            return Ok(false);
+        }
         let mut change = ruleset.script(self.ruleset.as_ref());
         if self.ruleset.is_none() && spec.counted.is_empty() {
             change.script.push_str(counting::REMOVE);
