@@ -165,10 +165,10 @@ impl Delivery {
     /// The flow log's role, if it trusts the service.
     async fn role(&mut self, log: &FlowLog) -> Result<Caller, AwsError> {
         let now = self.cloud.clock.now();
-        if let Some((caller, until)) = self.sessions.get(&log.id) {
-            if until.since_ms(now) > RENEW_MS {
-                return Ok(caller.clone());
-            }
+        if let Some((caller, until)) = self.sessions.get(&log.id)
+            && until.since_ms(now) > RENEW_MS
+        {
+            return Ok(caller.clone());
         }
         let role_arn = log.role_arn.as_ref().map(ToString::to_string).unwrap_or_default();
         let name = role_arn.rsplit('/').next().unwrap_or_default().to_owned();
