@@ -104,6 +104,9 @@ pub mod egress {
     /// destination; one machine's applications need few.
     pub const CONNECTIONS: usize = 4096;
     pub const UDP_FLOWS: usize = 2048;
+    /// Flows of one task through a NAT gateway, so that one task leaves places to the others behind the same gateway. AWS has no
+    /// such limit, but 55,000 connections to each destination.
+    pub const PER_TASK: usize = CONNECTIONS / 4;
     /// Connections whose far end or whose client has not answered yet. Far ends answer within tens of milliseconds, so this
     /// suffices for some 10,000 new connections a second; a flood of SYNs to silent addresses occupies no more.
     pub const DIALS: usize = 512;
@@ -114,9 +117,11 @@ pub mod egress {
     pub const DIAL_MS: u64 = 10_000;
     /// How long a client may take to complete its handshake, in milliseconds. It is on the same machine.
     pub const ACCEPT_MS: u64 = 5_000;
-    /// A connection without traffic for this long is probed, in milliseconds, and closed if the probes stay unanswered as long:
-    /// a task that was killed sends no FIN.
+    /// A connection without traffic for this long is probed, in milliseconds, and closed if the probes stay unanswered as long.
     pub const KEEPALIVE_MS: u64 = 60_000;
+    /// The same towards the cloud, where a task whose network was removed sends no FIN. Longer than the idle timeout of a NAT gateway,
+    /// which a probe would prevent.
+    pub const NEAR_KEEPALIVE_MS: u64 = 400_000;
     /// Bytes that one side of a connection may be ahead of the network. More would only fill the kernel's memory.
     pub const NOT_SENT_BYTES: u32 = 256 * 1024;
     /// A UDP flow of one question and its answers ends after this long without traffic, in milliseconds: DNS clients use a new

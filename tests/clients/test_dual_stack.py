@@ -85,6 +85,6 @@ def test_check_reports_what_is_only_stored(cloud):
         ("AclIn", "Ipv6CidrBlock"),
         ("DynamoDb", "ServiceName"),
         ("Options", "NtpServers"),
-        ("FlowLog", "TrafficType"),
+        ("FlowLog", "LogDestinationType"),
     }
     assert ("Options", "DomainName") not in recorded and ("Group", "SecurityGroupIngress") not in recorded

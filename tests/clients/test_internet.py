@@ -248,3 +248,60 @@ def test_settings_open_addresses_and_names_or_close_everything(around):
         assert network.connect(network.private, a.FAR, 80) == "ENETUNREACH"
         assert "SERVFAIL" in network.dig(network.private, "www.example.test")
 
+
+def test_idle_connections_through_a_nat_gateway_time_out(network):
+    """The gateway forgets a connection after 350 s without a packet, and resets it at the next one."""
+    [gateway] = network.ec2.describe_nat_gateways(NatGatewayIds=[network.nat])["NatGateways"]
+    inside = gateway["NatGatewayAddresses"][0]["NetworkInterfaceId"]
+    client = network.start(network.private, a.sys.executable, "-c", f"""if True:
+        import errno, socket, sys
+        idle, busy = (socket.create_connection(("{a.FAR}", 9001), timeout=20) for _ in range(2))
+        print(idle.getsockname()[1], flush=True)
+        sys.stdin.readline()
+        for one in (idle, busy):
+            one.sendall(b"x")
+            try:
+                # The gateway answers at once; the server never does.
+                one.settimeout(3)
+                print(one.recv(1))
+            except OSError as error:
+                print(errno.errorcode.get(error.errno, "silent"))
+    """, stdin=a.subprocess.PIPE, stdout=a.subprocess.PIPE)
+    port = int(client.stdout.readline())
+    tracked = network.run(inside, "conntrack", "-L", "-p", "tcp", "--sport", str(port))
+    left = int(re.search(r"^tcp\s+6 (\d+) ESTABLISHED", tracked, re.MULTILINE)[1])
+    assert 300 < left <= 350, tracked
+    # The time has passed for one of both.
+    assert "1 flow entries have been" in network.run(inside, "conntrack", "-D", "-p", "tcp", "--sport", str(port))
+    printed, _ = client.communicate("go\n", timeout=30)
+    assert printed.split() == ["ECONNRESET", "silent"]
+
+
+def test_one_task_leaves_flows_of_a_nat_gateway_to_others(network):
+    ec2 = network.ec2
+    [subnet] = {i["SubnetId"] for i in ec2.describe_network_interfaces(NetworkInterfaceIds=[network.private])["NetworkInterfaces"]}
+    other = network.interface(subnet)
+    eventually(lambda: os.path.exists(network.path(other)))
+    greedy = network.start(network.private, a.sys.executable, "-c", f"""if True:
+        import resource, select, socket, sys
+        resource.setrlimit(resource.RLIMIT_NOFILE, (5000, 5000))
+        opened, poll = {{}}, select.poll()
+        for _ in range(3000):
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex(("{a.FAR}", 9001))
+            opened[one.fileno()] = one
+            poll.register(one, select.POLLOUT)
+        connected = 0
+        while ready := poll.poll(2500):
+            for number, _ in ready:
+                poll.unregister(number)
+                connected += opened[number].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        print(connected, flush=True)
+        sys.stdin.readline()
+    """, stdin=a.subprocess.PIPE, stdout=a.subprocess.PIPE)
+    try:
+        assert 512 <= int(greedy.stdout.readline()) <= 1024
+        assert network.connect(other, a.FAR, 80, 5) == "connected"
+    finally:
+        greedy.communicate("end\n", timeout=30)

@@ -156,7 +156,7 @@ fn network(r: &mut Reader, node: Option<&Node>) -> Network {
     if let Some(nat) = f.take("nat").and_then(|n| r.word(n, "`nat`", &nats)) {
         network.nat = nat;
     }
-    f.refuse(r, "flow_logs", "leave it out: Escale writes no flow logs");
+    f.refuse(r, "flow_logs", "leave it out: create a flow log with `escale aws ec2 create-flow-logs`");
     f.finish(r);
     if network.subnet_prefix() > 27 {
         let message = format!("{} is too small for {} subnets", network.cidr, network.subnets());

@@ -77,7 +77,7 @@ fn refuses_unsupported_keys_by_name() {
               |
             3 | network: { flow_logs: 14d }
               |            ^^^^^^^^^
-              = leave it out: Escale writes no flow logs
+              = leave it out: create a flow log with `escale aws ec2 create-flow-logs`
         "#]],
     );
 }

@@ -33,7 +33,15 @@ pub(crate) fn vpc(spec: &VpcSpec) -> Result<(), PlaneError> {
     route_tables(&at, spec)?;
     interfaces(&at, spec)?;
     groups(&at, spec)?;
-    filters(&at, spec)
+    filters(&at, spec)?;
+    if spec.gateway_idle_s == 0 {
+        return Err(asked(format!("{at}: the idle timeout of gateways must be at least 1 s")));
+    }
+    let existing: BTreeSet<&String> = spec.interfaces.iter().map(|i| &i.name).collect();
+    match spec.counted.iter().find(|name| !existing.contains(name)) {
+        Some(name) => Err(unknown(&at, "the list of counted interfaces", "interface", name)),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn internet(spec: &InternetSpec) -> Result<(), PlaneError> {

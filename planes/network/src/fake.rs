@@ -2,7 +2,8 @@
 //! never receive a connection.
 
 use crate::{
-    Applied, Namespace, Network, Observed, ObservedInterface, Place, check, firewall, reachability, spec::*,
+    Applied, Flows, Namespace, Network, Observed, ObservedInterface, Place, check, firewall, reachability,
+    spec::*,
 };
 use async_trait::async_trait;
 use escale_base::PlaneError;
@@ -41,6 +42,11 @@ impl State {
         let others = self.vpcs.values().filter(|v| v.name != except && v.internet_gateway);
         others.flat_map(|v| &v.interfaces).filter_map(|i| i.public_address).collect()
     }
+}
+
+/// The error for a network that does not exist.
+pub(crate) fn absent(vpc: &str) -> PlaneError {
+    PlaneError::asked(format!("network '{vpc}' does not exist"))
 }
 
 #[async_trait]
@@ -104,6 +110,11 @@ impl Network for FakeNetwork {
             Observed { interfaces: interfaces.collect(), internet: spec.internet_gateway }
         };
         Ok(self.lock().vpcs.get(vpc).map(seen))
+    }
+
+    /// There are no packets.
+    async fn take_flows(&self, vpc: &str) -> Result<Flows, PlaneError> {
+        if self.lock().vpcs.contains_key(vpc) { Ok(Flows::default()) } else { Err(absent(vpc)) }
     }
 
     /// Computed from the specification; a host on the Internet answers at every port.

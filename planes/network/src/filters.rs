@@ -1,9 +1,10 @@
 //! The stateless filters at the borders of subnets: as chains of the router's firewall table, and evaluated for a connection.
 //! Pure.
 //!
-//! A base chain before all others on forward selects a chain per subnet, by the link that a packet came from and then by the
-//! link that it goes to. There all addresses of the network are private: destinations are translated earlier and sources
-//! later. Fragments are joined already. Packets to and from the router itself never pass this chain.
+//! Two base chains on forward select a chain per subnet: before the sender's groups by the link that a packet came from, after
+//! them by the link that it goes to. So a packet passes everything on its sender's side first, which counting relies on
+//! (`counting.rs`). All addresses of the network are private there: destinations are translated earlier and sources later.
+//! Fragments are joined already. Packets to and from the router itself never pass these chains.
 
 use crate::{
     firewall::protocol,
@@ -41,9 +42,11 @@ impl Way {
 
 /// Adds the chains of all filters that can drop a packet.
 pub(crate) fn add(set: &mut Ruleset, spec: &VpcSpec) {
-    let mut rules = Vec::new();
-    // The packet leaves its sender's subnet before it enters another one.
-    for way in [Way::Out, Way::In] {
+    let hooks = [
+        (Way::Out, "type filter hook forward priority -10; policy accept;"),
+        (Way::In, "type filter hook forward priority 5; policy accept;"),
+    ];
+    for (way, hook) in hooks {
         let (name, inner, _) = way.words();
         let mut borders = Map { of: "ifname : verdict", elements: BTreeMap::new() };
         for subnet in &spec.subnets {
@@ -54,13 +57,10 @@ pub(crate) fn add(set: &mut Ruleset, spec: &VpcSpec) {
             }
         }
         if !borders.elements.is_empty() {
-            rules.push(format!("{inner} vmap @border_{name}"));
+            let rules = vec![format!("{inner} vmap @border_{name}")];
             set.maps.insert(format!("border_{name}"), borders);
+            set.chains.insert(format!("forward_border_{name}"), Chain { hook: Some(hook), rules });
         }
-    }
-    if !rules.is_empty() {
-        let hook = Some("type filter hook forward priority -10; policy accept;");
-        set.chains.insert("forward_borders".into(), Chain { hook, rules });
     }
 }
 
@@ -205,6 +205,8 @@ mod tests {
                 interfaces: vec![],
                 groups: vec![],
                 filters: vec![filter],
+                counted: std::collections::BTreeSet::new(),
+                gateway_idle_s: 350,
                 internet_gateway: false,
                 revoked_flows: RevokedFlows::Keep,
             };

@@ -1,13 +1,15 @@
 //! Translates a network's spec into a firewall table, and evaluates the spec for a single flow. Pure.
 //!
-//! Three base chains on forward, since `accept` ends only one of them: the borders of subnets (`filters.rs`), then with
-//! policy drop egress of the sender and ingress of the receiver. Verdict maps select a chain per interface, which jumps to one chain per group.
+//! Four base chains on forward, since `accept` ends only one of them: the border of the sender's subnet (`filters.rs`) and its
+//! egress, then the border of the receiver's subnet and its ingress. Egress and ingress have the policy drop. Verdict maps select
+//! a chain per interface, which jumps to one chain per group.
 
 use crate::{
     filters,
     ruleset::{Chain, Map, Ruleset},
     spec::*,
 };
+use escale_base::limits;
 use ipnet::Ipv4Net;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,17 +37,11 @@ pub(crate) fn router(spec: &VpcSpec) -> Ruleset {
     }
     for i in &spec.interfaces {
         for way in [Way::In, Way::Out] {
-            let chain = format!("{}_{}", if way == Way::In { "in" } else { "out" }, i.name);
-            let rules = match (i.kind, way) {
-                (Kind::Plain, _) => {
-                    i.groups.iter().map(|g| format!("jump {}", group_chain(g, way))).collect()
-                }
-                (Kind::Nat, Way::In) => vec![format!("ip saddr {} accept", spec.cidr)],
-                (Kind::Nat, Way::Out) => vec!["accept".into()],
-            };
-            let map = if way == Way::In { "ingress" } else { "egress" };
-            put(&mut set, map, format!("\"{}\"", i.address), format!("jump {chain}"));
-            set.chains.insert(chain, Chain { hook: None, rules });
+            // Without a group nothing matches, and the policy drops.
+            if let Some(chain) = interface_chain(&mut set, spec, i, way) {
+                let map = if way == Way::In { "ingress" } else { "egress" };
+                put(&mut set, map, format!("\"{}\"", i.address), format!("jump {chain}"));
+            }
         }
         if let Some(table) = spec.subnet(&i.subnet).map(|s| table_id(&s.route_table)) {
             put(&mut set, "route_marks", format!("\"{}\"", i.address), format!("{table:#010x}"));
@@ -59,6 +55,30 @@ pub(crate) fn router(spec: &VpcSpec) -> Ruleset {
     filters::add(&mut set, spec);
     set
 }
+
+/// The chain of an interface. Interfaces with the same groups share one, so that most new interfaces are only new elements of sets and
+/// maps: nft reads all chains for each change, but no elements.
+fn interface_chain(set: &mut Ruleset, spec: &VpcSpec, i: &Interface, way: Way) -> Option<String> {
+    let side = if way == Way::In { "in" } else { "out" };
+    let groups: Vec<&str> = i.groups.iter().map(String::as_str).collect();
+    let (chain, rules) = match (i.kind, groups.as_slice(), way) {
+        (Kind::Nat, _, Way::In) => (format!("{side}_nat"), vec![format!("ip saddr {} accept", spec.cidr)]),
+        (Kind::Nat, _, Way::Out) => (format!("{side}_nat"), vec!["accept".into()]),
+        (Kind::Plain, [], _) => return None,
+        (Kind::Plain, [group], _) => return Some(group_chain(group, way)),
+        (Kind::Plain, all, _) => {
+            let joined = all.join(".");
+            let name = if joined.len() <= JOINED_BYTES { joined } else { format!("of_{}", i.name) };
+            let jumps = all.iter().map(|group| format!("jump {}", group_chain(group, way))).collect();
+            (format!("{side}_all_{name}"), jumps)
+        }
+    };
+    set.chains.entry(chain.clone()).or_insert(Chain { hook: None, rules });
+    Some(chain)
+}
+
+/// Longest part of a chain's name that groups make up; nftables allows 255 bytes in all.
+const JOINED_BYTES: usize = 200;
 
 /// The table in a NAT gateway's own namespace: it forwards for the network, under the gateway's address.
 pub(crate) fn nat(cidr: Ipv4Net, address: Ipv4Addr) -> Ruleset {
@@ -75,6 +95,12 @@ pub(crate) fn nat(cidr: Ipv4Net, address: Ipv4Addr) -> Ruleset {
             "type filter hook forward priority 0; policy drop;",
             vec![
                 "ct state established,related accept".into(),
+                // The middle of a connection that timed out.
+                "ct state new tcp flags & (fin | syn | rst | ack) != syn reject with tcp reset".into(),
+                format!(
+                    "ct state new meter flows {{ ip saddr ct count over {} }} drop",
+                    limits::egress::PER_TASK
+                ),
                 format!("ct state new ip saddr {cidr} accept"),
             ],
         ),
@@ -150,8 +176,6 @@ fn base(spec: &VpcSpec) -> Ruleset {
                 "ct state vmap { established : accept, related : accept, invalid : drop }".to_owned(),
                 format!("iifname \"{INTERNET_LINK}\" ct status dnat accept"),
                 format!("iifname {outside} drop"),
-                // An interface without a public address has no way to the Internet gateway, whatever its groups allow.
-                format!("oifname \"{INTERNET_LINK}\" ip saddr != @has_public drop"),
                 "iifname vmap @egress".to_owned(),
             ],
         ),
@@ -160,6 +184,9 @@ fn base(spec: &VpcSpec) -> Ruleset {
             "type filter hook forward priority 10; policy drop;",
             vec![
                 "ct state established,related accept".to_owned(),
+                // An interface without a public address has no way to the Internet gateway, whatever its groups allow. As on AWS, it
+                // is not the interface that rejects such a packet.
+                format!("oifname \"{INTERNET_LINK}\" ip saddr != @has_public drop"),
                 format!("oifname {outside} accept"),
                 "oifname vmap @ingress".to_owned(),
             ],

@@ -1,7 +1,8 @@
 //! The real network plane, on the Linux kernel.
 
 use crate::{
-    Applied, Network, Observed, ObservedInterface, Place, check,
+    Applied, Flows, Network, Observed, ObservedInterface, Place, check,
+    fake::absent,
     internet::{Internet, pinned},
     namespace::Namespace,
     netlink::{Netlink, leading_to},
@@ -201,6 +202,22 @@ impl Network for KernelNetwork {
             seen.interfaces.insert(name, interface);
         }
         Ok(Some(seen))
+    }
+
+    async fn take_flows(&self, vpc: &str) -> Result<Flows, PlaneError> {
+        check::name("the network plane", "network", vpc)?;
+        let slot = self.slot(vpc);
+        let mut slot = slot.lock().await;
+        // As in `apply`, taken out of the slot.
+        match slot.take() {
+            Some(mut router) => {
+                let flows = router.take_flows().await?;
+                *slot = Some(router);
+                Ok(flows)
+            }
+            None if self.vpc_dir(vpc).exists() => Ok(Flows::default()),
+            None => Err(absent(vpc)),
+        }
     }
 
     async fn answers(

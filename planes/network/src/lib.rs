@@ -14,7 +14,9 @@
 mod by_name;
 mod by_server_name;
 mod check;
+mod counting;
 mod egress;
+mod elements;
 mod fake;
 mod filters;
 mod firewall;
@@ -71,6 +73,10 @@ pub trait Network: Send + Sync {
 
     /// The actual state of a network; `None` when it does not exist.
     async fn observe(&self, vpc: &str) -> Result<Option<Observed>, PlaneError>;
+
+    /// The packets of the [counted](VpcSpec::counted) interfaces since the last call, which begins a new count. After a crash, the
+    /// packets of an interrupted call are counted again. A network that does not exist is a fault of kind `Asked`.
+    async fn take_flows(&self, vpc: &str) -> Result<Flows, PlaneError>;
 
     /// Tries a TCP connection from an interface and closes it: whether anything answers, if only with a refusal. Then packets
     /// travel in both directions. A host that stays silent for `within`, or cannot be reached, does not answer.
@@ -154,6 +160,36 @@ pub struct ObservedInterface {
     pub sent_packets: u64,
     pub received_bytes: u64,
     pub received_packets: u64,
+}
+
+/// The result of [`Network::take_flows`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flows {
+    pub counts: Vec<FlowCount>,
+    /// Whether there were more flows than can be counted: some are missing.
+    pub skipped: bool,
+}
+
+/// The packets of one flow that an interface sent or was sent to it. Packets between an interface and the router's own services,
+/// and packets without a route, are not counted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FlowCount {
+    pub interface: String,
+    /// Whether the interface sent the packets.
+    pub outbound: bool,
+    /// Whether its groups and the border of its subnet let them pass.
+    pub accepted: bool,
+    /// Private addresses, in the direction of the packets.
+    pub source: Ipv4Addr,
+    pub destination: Ipv4Addr,
+    /// The IANA number.
+    pub protocol: u8,
+    /// 0 for protocols other than TCP and UDP.
+    pub source_port: u16,
+    pub destination_port: u16,
+    pub packets: u64,
+    /// With the IP header.
+    pub bytes: u64,
 }
 
 impl ObservedInterface {

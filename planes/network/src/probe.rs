@@ -102,6 +102,8 @@ fn example() -> VpcSpec {
         }],
         groups: vec![Group { name: "probe".to_owned(), ingress, egress: vec![] }],
         filters: vec![],
+        counted: BTreeSet::new(),
+        gateway_idle_s: 350,
         internet_gateway: true,
         revoked_flows: spec::RevokedFlows::Cut,
     }

@@ -4,13 +4,15 @@
 //! apply fails or is cancelled, its caller drops the router and opens it again, so no assumption survives a failure.
 
 use crate::{
-    Applied,
+    Applied, FlowCount, Flows, counting,
+    counting::Counting,
+    elements,
     firewall::{self, ENDPOINT_LINK, INTERNET_LINK, table_id},
     flows,
     internet::{INTERNET_END, Internet, Uplinks, default_route, host_route, pinned},
     namespace::Namespace,
     netlink::{ETH0, KernelRoute, LOOPBACK, MAIN_TABLE, Netlink, Peer, Via, leading_to},
-    ruleset::Ruleset,
+    ruleset::{Ruleset, TABLE_NAME},
     spec::*,
 };
 use escale_base::PlaneError;
@@ -34,6 +36,7 @@ pub(crate) struct Router {
     routes: BTreeSet<KernelRoute>,
     tables: BTreeSet<u32>,
     public: Option<BTreeSet<Ipv4Addr>>,
+    counting: Option<Counting>,
 }
 
 /// An existing interface; its link in the router has its address in the name.
@@ -51,6 +54,8 @@ struct Settings {
     prefix: u8,
     kind: Kind,
     forwards: bool,
+    /// Of a NAT gateway; 0 of others.
+    idle_s: u32,
 }
 
 impl Settings {
@@ -61,6 +66,7 @@ impl Settings {
             prefix: subnet.cidr.prefix_len(),
             kind: interface.kind,
             forwards: interface.kind == Kind::Nat || !interface.source_dest_check,
+            idle_s: if interface.kind == Kind::Nat { spec.gateway_idle_s } else { 0 },
         })
     }
 }
@@ -100,6 +106,7 @@ impl Router {
             routes: netlink.routes().await?,
             tables: netlink.marked_tables().await?,
             public: None,
+            counting: None,
             namespace,
             netlink,
         };
@@ -126,10 +133,16 @@ impl Router {
         if self.spec.as_ref() == Some(spec) {
             return Ok(applied);
         }
+        // Before interfaces are removed, whose counts name them.
+        let counted = match (&self.ruleset, spec.counted.is_empty()) {
+            (None, false) => counting::recover(&self.namespace, &self.names()).await?,
+            _ => Vec::new(),
+        };
         // First, so that an address of a removed interface is free for a new one.
         self.remove_interfaces(spec, &mut applied).await?;
         // Rules refer to interfaces by name and can exist before them: a new link is never unprotected, not even for a moment.
         let restricts = self.apply_firewall(spec, &mut applied).await?;
+        self.apply_counting(spec, counted).await?;
         self.apply_addresses(spec).await?;
         self.apply_uplinks(spec, internet).await?;
         for interface in &spec.interfaces {
@@ -144,6 +157,37 @@ impl Router {
         }
         self.spec = Some(spec.clone());
         Ok(applied)
+    }
+
+    pub(crate) async fn take_flows(&mut self) -> Result<Flows, PlaneError> {
+        // Not by the method: `counting` is borrowed, too.
+        let names =
+            self.interfaces.iter().map(|(name, existing)| (existing.address, name.as_str())).collect();
+        match &mut self.counting {
+            Some(counting) => counting.take(&self.namespace, &names).await,
+            None => Ok(Flows::default()),
+        }
+    }
+
+    fn names(&self) -> BTreeMap<Ipv4Addr, &str> {
+        self.interfaces.iter().map(|(name, existing)| (existing.address, name.as_str())).collect()
+    }
+
+    async fn apply_counting(&mut self, spec: &VpcSpec, earlier: Vec<FlowCount>) -> Result<(), PlaneError> {
+        let counted = spec.interfaces.iter().filter(|i| spec.counted.contains(&i.name));
+        let links: BTreeSet<Ipv4Addr> = counted.map(|i| i.address).collect();
+        match (&mut self.counting, links.is_empty()) {
+            (None, true) => Ok(()),
+            (Some(_), true) => {
+                self.counting = None;
+                counting::remove(&self.namespace).await
+            }
+            (Some(counting), false) => counting.change(&self.namespace, links).await,
+            (None, false) => {
+                self.counting = Some(Counting::start(&self.namespace, links, earlier).await?);
+                Ok(())
+            }
+        }
     }
 
     /// Removes the network completely.
@@ -165,8 +209,11 @@ impl Router {
         let stays = |name: &String, existing: &Existing| {
             desired.get(name.as_str()).is_some_and(|i| {
                 let desired = Settings::of(spec, i);
-                let same = |s: Settings| desired.is_some_and(|t| Settings { forwards: s.forwards, ..t } == s);
-                // Only `forwards` can be changed in place; any other difference replaces the interface. Settings that are not
+                let same = |s: Settings| {
+                    let in_place = |t| Settings { forwards: s.forwards, idle_s: s.idle_s, ..t };
+                    desired.is_some_and(|t| in_place(t) == s)
+                };
+                // Only these two can be changed in place; any other difference replaces the interface. Settings that are not
                 // known after a restart do not count as different: a restart must not interrupt traffic.
                 i.address == existing.address && existing.settings.is_none_or(same)
             })
@@ -178,6 +225,9 @@ impl Router {
                 self.netlink.delete_link(existing.link).await?;
                 // The kernel deleted the routes together with the link.
                 self.routes.retain(|r| r.link() != Some(existing.link));
+                if let Some(counting) = &mut self.counting {
+                    counting.removed(existing.link, &name);
+                }
             }
             Namespace::unpin(&self.interface_dir().join(&name))?;
             applied.removed.insert(name);
@@ -187,7 +237,17 @@ impl Router {
 
     async fn apply_firewall(&mut self, spec: &VpcSpec, applied: &mut Applied) -> Result<bool, PlaneError> {
         let ruleset = firewall::router(spec);
-        let change = ruleset.script(self.ruleset.as_ref());
+        let few = self.ruleset.as_ref().and_then(|old| ruleset.few_new_elements(old));
+        if let Some(new) = few.filter(|new| !new.is_empty()) {
+            elements::add(&self.namespace, TABLE_NAME, &new)?;
+            applied.firewall = true;
+            self.ruleset = Some(ruleset);
+            return Ok(false);
+        }
+        let mut change = ruleset.script(self.ruleset.as_ref());
+        if self.ruleset.is_none() && spec.counted.is_empty() {
+            change.script.push_str(counting::REMOVE);
+        }
         applied.firewall = !change.script.is_empty();
         if applied.firewall {
             let what = || format!("change the firewall of network '{}'", spec.name);
@@ -384,7 +444,10 @@ impl Router {
 async fn set_up_nat(inside: &Namespace, spec: &VpcSpec, interface: &Interface) -> Result<(), PlaneError> {
     let script = firewall::nat(spec.cidr, interface.address).script(None).script;
     let what = || format!("set up address translation in interface '{}'", interface.name);
-    inside.run("nft", &["-f", "-"], script).await?.good(what).map(drop)
+    inside.run("nft", &["-f", "-"], script).await?.good(what)?;
+    // The table's rules have loaded connection tracking. A connection that times out is forgotten: the table resets it at its next packet.
+    let seconds = spec.gateway_idle_s.to_string();
+    inside.set(&[("netfilter/nf_conntrack_tcp_timeout_established", &seconds)])
 }
 
 /// Unpins every namespace below a directory, and removes the directory.

@@ -8,8 +8,15 @@ use std::{
     fmt::Write,
 };
 
-/// The table's name in its network namespace, where no other program has tables.
+/// The table's family and name in its network namespace, where no other program has tables.
 pub(crate) const TABLE: &str = "ip net";
+pub(crate) const TABLE_NAME: &str = "net";
+
+/// The type of all sets.
+const SET_OF: &str = "ipv4_addr";
+
+/// New elements of one set that are written without `nft` at most: they fit into one message.
+const FEW: usize = 100;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ruleset {
@@ -41,7 +48,45 @@ pub(crate) struct Change {
     pub(crate) restricts: bool,
 }
 
+/// The new elements of a set or map.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NewElements<'a> {
+    pub(crate) name: &'a str,
+    /// `key` or `key : value`, in nft's type names.
+    pub(crate) of: &'static str,
+    pub(crate) elements: Vec<(&'a String, Option<&'a String>)>,
+}
+
 impl Ruleset {
+    /// The difference from `old` if that consists of a few new elements, as for most new interfaces.
+    pub(crate) fn few_new_elements<'a>(&'a self, old: &'a Ruleset) -> Option<Vec<NewElements<'a>>> {
+        let same_names = self.sets.keys().eq(old.sets.keys()) && self.maps.keys().eq(old.maps.keys());
+        if self.chains != old.chains || !same_names {
+            return None;
+        }
+        let sets = self.sets.iter().zip(old.sets.values()).map(|((name, new), old)| {
+            let elements = new.difference(old).map(|element| (element, None)).collect();
+            (NewElements { name, of: SET_OF, elements }, old.is_subset(new))
+        });
+        let maps = self.maps.iter().zip(old.maps.values()).map(|((name, new), old)| {
+            let is_new = |(key, _): &(&String, &String)| !old.elements.contains_key(*key);
+            let elements =
+                new.elements.iter().filter(is_new).map(|(key, value)| (key, Some(value))).collect();
+            let stay = old.elements.iter().all(|(key, value)| new.elements.get(key) == Some(value));
+            (NewElements { name, of: new.of, elements }, stay && new.of == old.of)
+        });
+        let mut all = Vec::new();
+        for (new, others_stay) in sets.chain(maps) {
+            if !others_stay || new.elements.len() > FEW {
+                return None;
+            }
+            if !new.elements.is_empty() {
+                all.push(new);
+            }
+        }
+        Some(all)
+    }
+
     /// The script that changes `old` into this one, or replaces the whole table if `old` is not known. Replacing the table in
     /// one transaction leaves connections alone: connection tracking is not part of the table.
     pub(crate) fn script(&self, old: Option<&Ruleset>) -> Change {
@@ -104,7 +149,7 @@ impl Ruleset {
     /// Declares new sets, maps and chains, still empty: rules may then refer to any of them.
     fn declare(&self, old: &Ruleset, out: &mut String) {
         for name in self.sets.keys().filter(|n| !old.sets.contains_key(*n)) {
-            let _ = writeln!(out, "add set {TABLE} {name} {{ type ipv4_addr; }}");
+            let _ = writeln!(out, "add set {TABLE} {name} {{ type {SET_OF}; }}");
         }
         for (name, map) in self.maps.iter().filter(|(n, _)| !old.maps.contains_key(*n)) {
             let _ = writeln!(out, "add map {TABLE} {name} {{ type {}; }}", map.of);
@@ -205,6 +250,24 @@ mod tests {
             add element ip net of { b : jump in_b }
         "#]],
         );
+    }
+
+    #[test]
+    fn few_new_elements_need_no_script() {
+        let old = with(&["x"], &[("a", "jump in_a")]);
+        let mut new = old.clone();
+        new.sets.get_mut("members").expect("a set").insert("10.0.0.5".into());
+        new.maps.get_mut("of").expect("a map").elements.insert("b".into(), "jump in_a".into());
+        let found = new.few_new_elements(&old).expect("only new elements");
+        let names: Vec<_> = found.iter().map(|new| (new.name, new.of, new.elements.len())).collect();
+        assert_eq!(names, [("members", "ipv4_addr", 1), ("of", "ifname : verdict", 1)]);
+        assert_eq!(old.few_new_elements(&old), Some(vec![]));
+        // An element that goes or changes, and another chain, need a script.
+        assert_eq!(old.few_new_elements(&new), None);
+        let mut changed = old.clone();
+        changed.maps.get_mut("of").expect("a map").elements.insert("a".into(), "jump base".into());
+        assert_eq!(changed.few_new_elements(&old), None);
+        assert_eq!(with(&["y"], &[("a", "jump in_a")]).few_new_elements(&old), None);
     }
 
     #[test]

@@ -26,9 +26,14 @@ pub struct VpcSpec {
     pub interfaces: Vec<Interface>,
     pub groups: Vec<Group>,
     pub filters: Vec<Filter>,
+    /// Interfaces whose packets are counted by flow ([`Network::take_flows`](crate::Network::take_flows)). Counting costs only
+    /// networks that have such an interface.
+    pub counted: BTreeSet<String>,
     /// Whether the network is attached to the Internet at all.
     pub internet_gateway: bool,
     pub revoked_flows: RevokedFlows,
+    /// A TCP connection through a NAT gateway ends after this long without a packet; the next one is answered with a reset.
+    pub gateway_idle_s: u32,
 }
 
 /// The effect on live connections of removing the rule that allowed them. New ones are refused in either case.

@@ -25,6 +25,7 @@ choice! {
 choice! { pub(crate) enum ConnectivityType { Private = "private", Public = "public" } }
 choice! { pub(crate) enum DomainType { Vpc = "vpc", Standard = "standard" } }
 choice! { pub(crate) enum FlowLogStatus { Active = "ACTIVE" } }
+choice! { pub(crate) enum FlowLogDelivery { Success = "SUCCESS", Failed = "FAILED" } }
 choice! {
     pub(crate) enum FlowLogsResourceType {
         Vpc = "VPC", Subnet = "Subnet", NetworkInterface = "NetworkInterface", TransitGateway = "TransitGateway",

@@ -97,6 +97,8 @@ pub enum Error {
         "There are not enough free addresses in subnet '{0}' to satisfy the requested number of interfaces."
     )]
     SubnetFull(String),
+    #[error("There is an existing Flow Log with the same configuration and log destination.")]
+    FlowLogExists,
     #[error("{0}")]
     AddressTaken(String),
     #[error("{0}: All public addresses are in use. Release an Elastic IP address.")]
@@ -217,6 +219,7 @@ impl From<Error> for AwsError {
             Error::RouteExists(_) => (ErrorKind::AlreadyExists, "RouteAlreadyExists"),
             Error::NoRoute(..) => (ErrorKind::NotFound, "InvalidRoute.NotFound"),
             Error::AlreadyAttached(..) => (ErrorKind::AlreadyExists, "Resource.AlreadyAssociated"),
+            Error::FlowLogExists => (ErrorKind::AlreadyExists, "FlowLogAlreadyExists"),
             Error::DuplicateGroup(..) => (ErrorKind::AlreadyExists, "InvalidGroup.Duplicate"),
             Error::DuplicateRule(_) => (ErrorKind::AlreadyExists, "InvalidPermission.Duplicate"),
             Error::NoRule(_) => (ErrorKind::NotFound, "InvalidPermission.NotFound"),

@@ -15,6 +15,7 @@ mod default_vpc;
 mod dhcp;
 mod error;
 mod filters;
+mod flow_logs;
 mod initial;
 mod ipv6;
 mod ops;

@@ -7,7 +7,8 @@ const IPV6: &str =
 const IPV6_RULE: &str = "Escale's networks carry IPv4 only; no packet ever matches this rule";
 const IPV6_ROUTE: &str = "Escale's networks carry IPv4 only; no packet ever takes this route";
 
-const FLOW_LOG: &str = "Escale does not record flows: nothing is delivered to the log group or the bucket";
+const FLOW_LOG: &str =
+    "Records of flows are delivered to CloudWatch Logs only: nothing is delivered to a bucket";
 const TIME: &str = "Tasks have the clock of the machine and use no DHCP";
 const NETBIOS: &str = "Tasks use neither NetBIOS nor DHCP";
 const DYNAMODB: &str = "The cloud has no DynamoDB: no packet ever uses the endpoint";
@@ -73,25 +74,9 @@ pub(crate) const RECORDED: &[Recorded] = &[
     of("AWS::EC2::SecurityGroupEgress.CidrIpv6", IPV6_RULE),
     of("AWS::EC2::SecurityGroup.SecurityGroupIngress/CidrIpv6", IPV6_RULE),
     of("AWS::EC2::SecurityGroup.SecurityGroupEgress/CidrIpv6", IPV6_RULE),
-    of("CreateFlowLogs.ResourceIds", FLOW_LOG),
-    of("CreateFlowLogs.ResourceType", FLOW_LOG),
-    of("CreateFlowLogs.TrafficType", FLOW_LOG),
-    of("CreateFlowLogs.LogDestinationType", FLOW_LOG),
-    of("CreateFlowLogs.LogDestination", FLOW_LOG),
-    of("CreateFlowLogs.LogGroupName", FLOW_LOG),
-    of("CreateFlowLogs.DeliverLogsPermissionArn", FLOW_LOG),
-    of("CreateFlowLogs.LogFormat", FLOW_LOG),
-    of("CreateFlowLogs.MaxAggregationInterval", FLOW_LOG),
+    of("CreateFlowLogs.LogDestinationType=s3", FLOW_LOG),
     of("CreateFlowLogs.DestinationOptions", FLOW_LOG),
-    of("AWS::EC2::FlowLog.ResourceId", FLOW_LOG),
-    of("AWS::EC2::FlowLog.ResourceType", FLOW_LOG),
-    of("AWS::EC2::FlowLog.TrafficType", FLOW_LOG),
-    of("AWS::EC2::FlowLog.LogDestinationType", FLOW_LOG),
-    of("AWS::EC2::FlowLog.LogDestination", FLOW_LOG),
-    of("AWS::EC2::FlowLog.LogGroupName", FLOW_LOG),
-    of("AWS::EC2::FlowLog.DeliverLogsPermissionArn", FLOW_LOG),
-    of("AWS::EC2::FlowLog.LogFormat", FLOW_LOG),
-    of("AWS::EC2::FlowLog.MaxAggregationInterval", FLOW_LOG),
+    of("AWS::EC2::FlowLog.LogDestinationType=s3", FLOW_LOG),
     of("AWS::EC2::FlowLog.DestinationOptions", FLOW_LOG),
     of("CreateDhcpOptions.DhcpConfigurations/ntp-servers", TIME),
     of("AWS::EC2::DHCPOptions.NtpServers", TIME),

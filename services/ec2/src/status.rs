@@ -1,11 +1,11 @@
 //! Derives the states that AWS shows from the desired and the observed rows.
 
-use crate::default_vpc;
+use crate::{choices::FlowLogDelivery, default_vpc};
 use escale_base::choice;
 use escale_store::Image;
 use escale_tables::ec2::{
-    EgressOnlyInternetGateway, Interface, InterfaceSeen, InternetGateway, NatGateway, RouteTable, Target,
-    VpcId, VpcSeen,
+    EgressOnlyInternetGateway, FlowLog, FlowLogSeen, Interface, InterfaceSeen, InternetGateway,
+    LogDestinationType, NatGateway, RouteTable, Target, VpcId, VpcSeen,
 };
 
 choice! { pub(crate) enum VpcState { Pending = "pending", Available = "available" } }
@@ -47,6 +47,21 @@ pub(crate) fn nat(image: &Image, row: &NatGateway) -> NatState {
         (None, _) => NatState::Pending,
         (Some(_), Some(_)) => NatState::Deleting,
         (Some(_), None) => NatState::Deleted,
+    }
+}
+
+/// Whether the records of a flow log reach their destination, and why not. Neither is known before the first delivery.
+pub(crate) fn flow_log(image: &Image, row: &FlowLog) -> (Option<FlowLogDelivery>, Option<String>) {
+    if row.destination_type != LogDestinationType::CloudWatchLogs {
+        let why = "Escale delivers flow logs to CloudWatch Logs only";
+        return (Some(FlowLogDelivery::Failed), Some(why.to_owned()));
+    }
+    match image.get::<FlowLogSeen>(row.id.as_str()) {
+        None => (None, None),
+        Some(seen) => match seen.failure {
+            None => (Some(FlowLogDelivery::Success), None),
+            Some(failure) => (Some(FlowLogDelivery::Failed), Some(failure.to_string())),
+        },
     }
 }
 

@@ -11,7 +11,7 @@ use escale_containers::{
 use escale_dns::Dns;
 use escale_logstore::{LogStore, Message, Page, Query, Summary};
 use escale_metrics::{Datum, Listed, Metrics, Point, Series, Window};
-use escale_network::{Applied, InternetSpec, Namespace, Network, Observed, Place, VpcSpec};
+use escale_network::{Applied, Flows, InternetSpec, Namespace, Network, Observed, Place, VpcSpec};
 use escale_postgres::{DatabaseSpec, Failover, Postgres, Step};
 use escale_proxy::{BalancerSpec, NodeCounts, Proxies, Seen};
 use std::{
@@ -77,6 +77,9 @@ impl<P: Network + ?Sized> Network for Risky<P> {
     }
     async fn observe(&self, vpc: &str) -> Result<Option<Observed>> {
         call(&*self.fate, "network observe", Kind::Unknown, self.plane.observe(vpc)).await
+    }
+    async fn take_flows(&self, vpc: &str) -> Result<Flows> {
+        call(&*self.fate, "network take_flows", Kind::Unknown, self.plane.take_flows(vpc)).await
     }
     async fn answers(&self, vpc: &str, interface: &str, to: SocketAddrV4, within: Duration) -> Result<bool> {
         let answer = self.plane.answers(vpc, interface, to, within);

@@ -119,7 +119,7 @@ impl Connections {
         self.deliver(&syn);
         match timeout(Duration::from_millis(limits::ACCEPT_MS), accepted).await {
             Ok(Ok(near)) => {
-                supervise(&near);
+                supervise(&near, limits::NEAR_KEEPALIVE_MS);
                 Some((near, far))
             }
             // The client is gone.
@@ -182,13 +182,13 @@ pub(super) fn unreachable(error: &io::Error) -> Option<Unreachable> {
 
 async fn open(far: SocketAddrV4) -> io::Result<TcpStream> {
     let stream = TcpSocket::new_v4()?.connect(far.into()).await?;
-    supervise(&stream);
+    supervise(&stream, limits::KEEPALIVE_MS);
     Ok(stream)
 }
 
 /// Without traffic, a connection whose other end no longer exists would stay forever.
-fn supervise(stream: &TcpStream) {
-    let probe = Duration::from_millis(limits::KEEPALIVE_MS);
+fn supervise(stream: &TcpStream, idle_ms: u64) {
+    let probe = Duration::from_millis(idle_ms);
     let keepalive = TcpKeepalive::new().with_time(probe).with_interval(probe / 6).with_retries(6);
     let socket = SockRef::from(stream);
     let set = socket

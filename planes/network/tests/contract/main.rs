@@ -6,6 +6,7 @@
 
 mod egress;
 mod filters;
+mod flows;
 mod outside;
 mod packets;
 mod rig;
@@ -14,6 +15,7 @@ use escale_base::error::Fault;
 use escale_network::*;
 use expect_test::{Expect, expect};
 use filters::who_answers_follows_filters;
+use flows::counts_need_a_network_and_an_interface;
 use rig::{ANSWERED, DROPPED, Rig, SERVICE, route, shop};
 use std::net::SocketAddrV4;
 
@@ -41,6 +43,7 @@ on_both!(
     sockets_open_where_something_stands,
     who_answers_follows_routes_and_groups,
     who_answers_follows_filters,
+    counts_need_a_network_and_an_interface,
 );
 
 async fn apply_matches_spec_and_repeat_changes_nothing(network: &dyn Network) {

@@ -316,16 +316,51 @@ async fn counters_count() {
     assert!(after.received_packets >= before.received_packets + 3 && after.sent_bytes > before.sent_bytes);
 }
 
+#[tokio::test]
+async fn a_gateway_resets_a_connection_that_was_idle() {
+    let rig = open().await;
+    let (mut idle, _) = connect(&rig.at("app1"), (SERVICE, 443)).await;
+    // Changed in place: the gateway keeps its connections.
+    let applied = rig.network.apply(VpcSpec { gateway_idle_s: 2, ..shop() }).await.unwrap();
+    assert!(applied.added.is_empty() && applied.removed.is_empty());
+    assert!(echoes(&mut idle).await);
+    let nat = rig.network.namespace_path(&Place::interface("shop", "nat"));
+    let net = format!("--net={}", nat.display());
+    let tracked = async || {
+        let list = ["conntrack", "-L", "-p", "tcp", "--state", "ESTABLISHED"];
+        let ran = tokio::process::Command::new("nsenter").arg(&net).args(list).output().await.unwrap();
+        String::from_utf8(ran.stdout).unwrap().contains("dport=443")
+    };
+    assert!(tracked().await);
+    // The packets of another connection do not keep the first one, and it does not end with it.
+    let (mut busy, _) = connect(&rig.at("app2"), (SERVICE, 443)).await;
+    let from_app1 = async || {
+        let list = ["conntrack", "-L", "-p", "tcp", "-s", "10.0.10.11"];
+        let ran = tokio::process::Command::new("nsenter").arg(&net).args(list).output().await.unwrap();
+        !ran.stdout.is_empty()
+    };
+    while from_app1().await {
+        assert!(echoes(&mut busy).await);
+    }
+    assert!(echoes(&mut busy).await);
+    idle.write_all(b"x").await.unwrap();
+    let ended = tokio::time::timeout(ANSWERED, idle.read_exact(&mut [0; 1])).await.unwrap();
+    assert_eq!(ended.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+}
+
 /// Prints what one more interface costs; run with `--ignored --nocapture` on a quiet machine.
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn cost_of_one_more_interface() {
+    const COUNT: usize = 1000;
     let rig = Rig::new().await;
     let mut spec = shop();
     rig.network.apply(spec.clone()).await.unwrap();
     let mut times = Vec::new();
-    for n in 20..220 {
-        spec.interfaces.push(interface(&format!("task-{n}"), "app", &format!("10.0.10.{n}"), &["app"]));
+    spec.subnets.push(subnet("tasks", "10.0.64.0/20", "app"));
+    for n in 0..COUNT {
+        let address = format!("10.0.{}.{}", 64 + n / 200, 20 + n % 200);
+        spec.interfaces.push(interface(&format!("task-{n}"), "tasks", &address, &["app"]));
         let start = Instant::now();
         rig.network.apply(spec.clone()).await.unwrap();
         times.push(start.elapsed().as_secs_f64() * 1000.0);
@@ -338,7 +373,7 @@ async fn cost_of_one_more_interface() {
     println!(
         "added one by one: the first 20 {:.1} ms, the last 20 {:.1} ms",
         median(&times[..20]),
-        median(&times[180..])
+        median(&times[COUNT - 20..])
     );
     let start = Instant::now();
     spec.interfaces.retain(|i| i.name != "task-100");

@@ -3,6 +3,7 @@
 use crate::{
     Error,
     choices::{FlowLogsResourceType, ResourceType},
+    flow_logs::{self, format},
     rules,
     shapes::{self, flow_log::Options},
 };
@@ -44,7 +45,7 @@ impl Operation for CreateFlowLogs {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let destination_type = input.log_destination_type.unwrap_or(LogDestinationType::CloudWatchLogs);
-        check_destination(destination_type, &input)?;
+        check_destination(cx, destination_type, &input)?;
         let interval_s = input.max_aggregation_interval.unwrap_or(600);
         if ![60, 600].contains(&interval_s) {
             let why = "The interval is 60 or 600 seconds.";
@@ -69,6 +70,9 @@ impl Operation for CreateFlowLogs {
                 tags: tags.clone(),
                 created: cx.now,
             };
+            if cx.tx.scan::<FlowLog>().any(|other| flow_logs::is_duplicate(&other, &row)) {
+                return Err(Error::FlowLogExists);
+            }
             flow_log_ids.push(row.id.clone());
             cx.tx.put(row);
         }
@@ -76,11 +80,22 @@ impl Operation for CreateFlowLogs {
     }
 }
 
-fn check_destination(kind: LogDestinationType, input: &Input) -> Result<(), Error> {
+fn check_destination(cx: &Cx<'_>, kind: LogDestinationType, input: &Input) -> Result<(), Error> {
     match kind {
         LogDestinationType::CloudWatchLogs => {
-            if input.deliver_logs_permission_arn.is_none() {
-                return Err(Error::Missing("deliverLogsPermissionArn"));
+            let role = input.deliver_logs_permission_arn.as_ref();
+            let role = role.ok_or(Error::Missing("deliverLogsPermissionArn"))?;
+            cx.pass_role(role.as_str(), flow_logs::PRINCIPAL).map_err(Error::Aws)?;
+            if let Some(text) = &input.log_format {
+                format::check(text.as_str())?;
+            }
+            if input.destination_options.is_some() {
+                let why = "destinationOptions apply to the destination type s3 only.";
+                return Err(Error::Combination(why.into()));
+            }
+            if let Some(arn) = &input.log_destination {
+                let why = "It is not the ARN of a log group of this account and region.";
+                flow_logs::group_of(cx.config, arn).ok_or_else(|| Error::invalid("logDestination", arn, why))?;
             }
             if input.log_group_name.is_some() == input.log_destination.is_some() {
                 let why = "Specify either logGroupName or logDestination.";

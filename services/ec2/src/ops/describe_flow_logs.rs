@@ -34,12 +34,13 @@ impl Operation for DescribeFlowLogs {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut found = Vec::new();
         for row in rules::named::<FlowLog>(cx, &input.flow_log_ids)? {
-            let shape = flow_log(&row);
+            let shape = flow_log(cx.tx, &row);
             let value_of = |name: &str| match name {
                 "flow-log-id" => one(&row.id),
                 "resource-id" => one(&row.resource),
                 "traffic-type" => one(row.traffic),
                 "log-destination-type" => one(row.destination_type),
+                "deliver-log-status" => maybe(shape.deliver_logs_status.as_ref()),
                 "log-group-name" => maybe(row.log_group.as_ref()),
                 _ => None,
             };

@@ -6,7 +6,7 @@ mod spec;
 mod tests;
 mod vpc;
 
-use crate::{acls, default_vpc};
+use crate::{acls, default_vpc, flow_logs};
 use escale_base::{PlaneError, Timestamp};
 use escale_engine::{Engine, StepError};
 use escale_network::{InternetHost, Network};
@@ -44,6 +44,7 @@ pub async fn start(
         acls::install(tx);
         adopt(tx, &up, now)
     })?;
+    engine.run(flow_logs::deliver(store.clone(), Arc::clone(cloud), Arc::clone(&network)));
     engine.add(vpc::Vpcs { network, store: store.clone(), cloud: Arc::clone(cloud) });
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Turns all rows of a VPC into one specification for the network plane. Has no side effects.
 
-use crate::{acls, prefix_lists, shapes::interface::public_ip};
+use crate::{acls, flow_logs, prefix_lists, shapes::interface::public_ip};
 use escale_network as net;
 use escale_service::Config;
 use escale_store::Image;
@@ -13,6 +13,9 @@ use std::net::Ipv4Addr;
 
 /// The link-local addresses of AWS's services in every network: the resolver, and the metadata of ECS tasks.
 const LINK_LOCAL: [Ipv4Addr; 2] = [Ipv4Addr::new(169, 254, 169, 253), Ipv4Addr::new(169, 254, 170, 2)];
+
+/// A NAT gateway's idle timeout. Source: <https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html>
+const NAT_IDLE_S: u32 = 350;
 
 /// The name of a group that is no security group: it has no prefix `sg-`.
 const OPEN: &str = "open";
@@ -27,9 +30,11 @@ pub(super) fn spec(image: &Image, config: &Config, vpc: &Vpc) -> net::VpcSpec {
         interfaces: interfaces(image, vpc),
         groups: groups(image, config, vpc),
         filters: filters(image, vpc),
+        counted: flow_logs::counted(image, &vpc.id),
         internet_gateway: image.scan::<InternetGateway>().any(|g| g.vpc.as_ref() == Some(&vpc.id)),
         // As on AWS, a tracked connection continues after its rule was revoked.
         revoked_flows: net::RevokedFlows::Keep,
+        gateway_idle_s: NAT_IDLE_S / u32::try_from(config.clock_speed).unwrap_or(1),
     };
     spec.service_addresses.insert(spec.resolver());
     let tables = image.scan::<RouteTable>().filter(|t| t.vpc == vpc.id);

@@ -133,6 +133,31 @@ async fn network_is_created_updated_and_removed_with_its_rows() {
 }
 
 #[tokio::test]
+async fn only_interfaces_of_delivered_flow_logs_are_counted() {
+    let fixture = Fixture::new();
+    let cloud = &fixture.cloud;
+    let vpc = cloud.vpc();
+    let subnets = [cloud.subnet(&vpc, "10.0.1.0/24"), cloud.subnet(&vpc, "10.0.2.0/24")];
+    let [one, other] = [cloud.interface(&subnets[0]), cloud.interface(&subnets[1])];
+    let create = |kind: &str, resource: &str, mut more: Value| {
+        more["ResourceType"] = kind.into();
+        more["ResourceIds"] = json!([resource]);
+        more["TrafficType"] = "ALL".into();
+        cloud.text("CreateFlowLogs", more, "/FlowLogIds/0")
+    };
+    create("VPC", &vpc, json!({"LogDestinationType": "s3", "LogDestination": "arn:aws:s3:::b"}));
+    assert!(fixture.settle(&vpc).await.unwrap().counted.is_empty());
+    let role = "arn:aws:iam::000000000000:role/r";
+    let delivered = || json!({"LogGroupName": "g", "DeliverLogsPermissionArn": role});
+    create("NetworkInterface", &one, delivered());
+    assert_eq!(fixture.settle(&vpc).await.unwrap().counted, [one.clone()].into());
+    let of_subnet = create("Subnet", &subnets[1], delivered());
+    assert_eq!(fixture.settle(&vpc).await.unwrap().counted, [one.clone(), other].into());
+    cloud.ok("DeleteFlowLogs", json!({"FlowLogIds": [of_subnet]}));
+    assert_eq!(fixture.settle(&vpc).await.unwrap().counted, [one].into());
+}
+
+#[tokio::test]
 async fn routes_to_deleted_targets_become_black_holes() {
     let fixture = Fixture::new();
     let cloud = &fixture.cloud;

@@ -1,15 +1,15 @@
 //! Keeps each VPC's network in line with its rows. One apply covers all rows that changed.
 
 use super::spec::spec;
-use crate::default_vpc;
+use crate::{default_vpc, flow_logs};
 use escale_base::Timestamp;
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_network::{Network, Place, VpcSpec};
 use escale_service::Cloud;
 use escale_store::{Change, Image, Row, Store, StoreError, Tx};
 use escale_tables::ec2::{
-    Address, Endpoint, Group, GroupRule, Interface, InterfaceId, InterfaceSeen, InternetGateway, NatGateway,
-    NetworkAcl, NetworkAclAssociation, RouteTable, Subnet, Vpc, VpcId, VpcSeen, VpcTold,
+    Address, Endpoint, FlowLog, Group, GroupRule, Interface, InterfaceId, InterfaceSeen, InternetGateway,
+    NatGateway, NetworkAcl, NetworkAclAssociation, RouteTable, Subnet, Vpc, VpcId, VpcSeen, VpcTold,
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -49,6 +49,7 @@ impl Reconciler for Vpcs {
     const WATCHES: &'static [&'static str] = &[
         Address::TABLE,
         Endpoint::TABLE,
+        FlowLog::TABLE,
         Group::TABLE,
         GroupRule::TABLE,
         Interface::TABLE,
@@ -194,6 +195,7 @@ fn vpc_of(image: &Image, change: &Change) -> Option<String> {
             image.get::<Interface>(interface.as_str())?.vpc.clone()
         }
         Endpoint::TABLE => image.get::<Endpoint>(key)?.vpc.clone(),
+        FlowLog::TABLE => flow_logs::vpc_of(image, &*image.get::<FlowLog>(key)?)?,
         Group::TABLE => image.get::<Group>(key)?.vpc.clone(),
         GroupRule::TABLE => image.get::<Group>(key.split('/').next()?)?.vpc.clone(),
         Interface::TABLE => image.get::<Interface>(key)?.vpc.clone(),

@@ -1,7 +1,12 @@
 //! Flow logs.
 
-use crate::choices::FlowLogStatus;
+use crate::{
+    choices::{FlowLogDelivery, FlowLogStatus},
+    flow_logs::format::DEFAULT,
+    status,
+};
 use escale_base::{Tag, Timestamp, Wire};
+use escale_store::Image;
 use escale_tables::ec2::{
     FlowLog, FlowLogDestination, FlowLogFileFormat, FlowLogFormat, FlowLogGroup, FlowLogId, FlowLogOptions,
     FlowLogRole, LogDestinationType, TrafficType,
@@ -11,8 +16,9 @@ use escale_tables::ec2::{
 pub(crate) struct FlowLogShape {
     pub flow_log_id: FlowLogId,
     pub flow_log_status: FlowLogStatus,
-    pub deliver_logs_status: &'static str,
-    pub deliver_logs_error_message: &'static str,
+    /// Missing until the first delivery.
+    pub deliver_logs_status: Option<FlowLogDelivery>,
+    pub deliver_logs_error_message: Option<String>,
     pub resource_id: String,
     pub traffic_type: TrafficType,
     pub log_destination_type: LogDestinationType,
@@ -43,24 +49,20 @@ impl Options {
     }
 }
 
-/// AWS's default format.
-/// Source: <https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html>
-const FORMAT: &str = "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} ${start} ${end} ${action} ${log-status}";
-
-pub(crate) fn flow_log(row: &FlowLog) -> FlowLogShape {
+pub(crate) fn flow_log(image: &Image, row: &FlowLog) -> FlowLogShape {
+    let (status, error) = status::flow_log(image, row);
     FlowLogShape {
         flow_log_id: row.id.clone(),
         flow_log_status: FlowLogStatus::Active,
-        // The truth, in AWS's words: no record is ever delivered.
-        deliver_logs_status: "FAILED",
-        deliver_logs_error_message: "Escale does not record flows",
+        deliver_logs_status: status,
+        deliver_logs_error_message: error,
         resource_id: row.resource.to_string(),
         traffic_type: row.traffic,
         log_destination_type: row.destination_type,
         log_destination: row.destination.clone(),
         log_group_name: row.log_group.clone(),
         deliver_logs_permission_arn: row.role_arn.clone(),
-        log_format: row.format.clone().unwrap_or_else(|| FORMAT.into()),
+        log_format: row.format.clone().unwrap_or_else(|| DEFAULT.into()),
         max_aggregation_interval: row.interval_s,
         destination_options: row.options.as_ref().map(|options| Options {
             file_format: Some(options.file_format),

@@ -1,4 +1,4 @@
-//! Flow logs. Stored and shown only.
+//! Flow logs, and whether their records reach the log group.
 
 use crate::row;
 use escale_base::{Tag, Timestamp};
@@ -12,7 +12,7 @@ escale_base::name! {
     FlowLogDestination;
     /// The name of a log group.
     FlowLogGroup;
-    /// The ARN of the role that would deliver the log.
+    /// The ARN of the role that delivers the log.
     FlowLogRole;
     /// The fields of a record.
     FlowLogFormat;
@@ -42,6 +42,21 @@ pub struct FlowLog {
     pub created: Timestamp,
 }
 row!(FlowLog, "ec2_flow_log", |r| r.id.to_string());
+
+escale_base::choice! {
+    /// Why records were not delivered, in AWS's words.
+    pub enum FlowLogFailure {
+        AccessError = "Access error", RateLimited = "Rate limited", UnknownError = "Unknown error",
+    }
+}
+
+/// The result of a flow log's last delivery.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlowLogSeen {
+    pub id: FlowLogId,
+    pub failure: Option<FlowLogFailure>,
+}
+row!(FlowLogSeen, "ec2_flow_log_seen", |r| r.id.to_string());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FlowLogOptions {

@@ -19,8 +19,8 @@ pub use default_vpc::{DefaultSubnet, DefaultVpc};
 pub use dhcp::{DhcpOptions, DhcpOptionsAssociation, DhcpOptionsId, DomainName, NameServer};
 pub use endpoint::{Endpoint, EndpointId};
 pub use flow_log::{
-    FlowLog, FlowLogDestination, FlowLogFileFormat, FlowLogFormat, FlowLogGroup, FlowLogId, FlowLogOptions,
-    FlowLogResource, FlowLogRole, LogDestinationType, TrafficType,
+    FlowLog, FlowLogDestination, FlowLogFailure, FlowLogFileFormat, FlowLogFormat, FlowLogGroup, FlowLogId,
+    FlowLogOptions, FlowLogResource, FlowLogRole, FlowLogSeen, LogDestinationType, TrafficType,
 };
 pub use gateway::{InternetGateway, InternetGatewayId, NatFailure, NatGateway, NatGatewayId};
 pub use group::{Group, GroupId, GroupRule, IpProtocol, Peer, PrefixListId, RuleId};
@@ -47,6 +47,7 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<EgressOnlyInternetGateway>(),
     TableDef::of::<Endpoint>(),
     TableDef::of::<FlowLog>(),
+    TableDef::of::<FlowLogSeen>(),
     TableDef::of::<Group>(),
     TableDef::of::<GroupRule>(),
     TableDef::of::<Interface>(),

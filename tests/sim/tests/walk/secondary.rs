@@ -165,6 +165,13 @@ fn resources() -> Vec<Row> {
     let target = json!({"ServiceNamespace": "ecs", "ResourceId": "service/a/b", "ScalableDimension": "ecs:service:DesiredCount"});
     vec![
         ("application-autoscaling", "RegisterScalableTarget", target, "iam:CreateServiceLinkedRole"),
+        (
+            "ec2",
+            "CreateFlowLogs",
+            json!({"ResourceType": "VPC", "ResourceIds": ["vpc-1"], "TrafficType": "ALL", "LogGroupName": "g",
+                "DeliverLogsPermissionArn": role}),
+            "iam:PassRole",
+        ),
         ("ecs", "RegisterTaskDefinition", definition(json!({"taskRoleArn": role})), "iam:PassRole"),
         ("ecs", "RegisterTaskDefinition", definition(json!({"executionRoleArn": role})), "iam:PassRole"),
         ("ecs", "RunTask", run(json!({})), "iam:PassRole"),
