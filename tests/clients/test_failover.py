@@ -223,6 +223,29 @@ def test_standby_is_replaced_although_its_frozen_processes_do_not_end(pair):
     pair.check_rows()
 
 
+def test_instance_works_while_the_disk_of_its_standby_is_stuck(pair):
+    pair.wait_until_whole()
+    with pair.writing():
+        primary, standby = pair.database.nodes()
+        since, fault = time.time() - 0.01, time.monotonic()
+        standby.stick_disk()
+        try:
+            pair.wait_for_writes(fault)
+            eventually(lambda: "SecondaryAvailabilityZone" not in pair.describe(), within=30)
+            # No step that waits for the stuck disk holds up a change of the primary.
+            pair.rds.modify_db_instance(DBInstanceIdentifier="pair", MasterUserPassword="correct-horse-battery", ApplyImmediately=True)
+            eventually(lambda: pair.describe()["DBInstanceStatus"] == "available", within=60)
+            assert not pair.database.is_whole()
+            # Its server streams nevertheless. Each attempt to wait for it again would hold up all commits for a second, until it is given up once more.
+            given_up = [e["Message"] for e in pair.events(since) if "commits no longer wait" in e["Message"]]
+            assert len(given_up) == 1, given_up
+        finally:
+            standby.heal()
+        eventually(lambda: "SecondaryAvailabilityZone" in pair.describe() and pair.database.is_whole(), within=240)
+        assert pair.describe()["AvailabilityZone"] == primary.zone
+    pair.check_rows()
+
+
 class Round:
     """Concurrent writers and readers, whose history is checked at its end."""
 
