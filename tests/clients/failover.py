@@ -13,104 +13,39 @@ import time
 
 FREEZER = pathlib.Path("/sys/fs/cgroup/freezer")
 
-# Several writers, each with a connection of its own that it keeps, and one new client every 50 ms. Every value is written once.
-# Prints one JSON list per attempt: kind, value, begin, end, whether it was acknowledged.
-CLIENT = r"""
-import itertools, json, os, socket, struct, sys, threading, time, psycopg
-name, port, resolver, out = sys.argv[1], sys.argv[2], sys.argv[3], open(sys.argv[4], "a", buffering=1)
-lock, values = threading.Lock(), itertools.count()
+CLIENT = pathlib.Path(__file__).with_name("database_client.py")
 
-def address():
-    question = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0)
-    question += b"".join(bytes([len(l)]) + l.encode() for l in name.split(".")) + b"\0" + struct.pack(">HH", 1, 1)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.settimeout(1)
-        s.sendto(question, (resolver, 53))
-        return socket.inet_ntoa(s.recv(512)[-4:])
 
-def connect():
-    where = {"host": address(), "port": port, "user": "app", "password": "correct-horse-battery", "dbname": "shop"}
-    return psycopg.connect(**where, connect_timeout=1, autocommit=True, tcp_user_timeout=1000, options="-c statement_timeout=1000")
+def start(prefix, arguments):
+    """Runs database_client.py in the network namespace of an interface."""
+    command = [*prefix, sys.executable, str(CLIENT), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-def write(kind, connection, begun=None):
-    value, begun = next(values), begun or time.monotonic()
-    ok = False
-    # psycopg waits for a server's answer without a limit of its own: the connection is closed from outside after one second.
-    def give_up():
-        try:
-            os.close(os.dup(connection.fileno()))
-            socket.socket(fileno=os.dup(connection.fileno())).shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-    timer = threading.Timer(1, give_up)
-    timer.start()
-    try:
-        connection.execute("insert into t values (%s)", [value])
-        ok = True
-    finally:
-        timer.cancel()
-        with lock:
-            out.write(json.dumps([kind, value, begun, time.monotonic(), ok]) + "\n")
 
-def keep():
-    while True:
-        try:
-            with connect() as connection:
-                while True:
-                    write("kept", connection)
-                    time.sleep(0.01)
-        except Exception:
-            time.sleep(0.02)
+def run(prefix, where, code):
+    """Runs code with the functions of database_client.py."""
+    functions = f"import sys; sys.path.insert(0, {str(CLIENT.parent)!r}); from database_client import *"
+    done = subprocess.run(
+        [*prefix, sys.executable, "-c", f"{functions}\n{code}", *where], capture_output=True, text=True, timeout=60, check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
-def once():
-    begun = time.monotonic()
-    try:
-        with connect() as connection:
-            write("new", connection, begun)
-    except Exception:
-        pass
 
-for _ in range(3):
-    threading.Thread(target=keep, daemon=True).start()
-while True:
-    if threading.active_count() < 60:
-        threading.Thread(target=once, daemon=True).start()
-    time.sleep(0.05)
-"""
-
-READER = r"""
-import socket, struct, sys, psycopg
-exec(sys.argv[4])
-with connect() as connection:
-    connection.execute("set statement_timeout = 0")
-    for row in connection.execute("select n from t"):
-        print(row[0])
-"""
+def rows(prefix, where, table):
+    return [int(n) for n in run(prefix, where, f"with connect() as c:\n for r in c.execute('select n from {table}'): print(r[0])").split()]
 
 
 class Clients:
     """The writers, in the network namespace of an interface."""
 
-    def __init__(self, prefix, endpoint, resolver, file):
+    def __init__(self, prefix, where, file):
         self.prefix, self.file = prefix, pathlib.Path(file)
         self.attempts, self.read = [], 0
-        self.where = [endpoint["Address"], str(endpoint["Port"]), resolver]
+        self.where = where
         self.file.touch()
-        self.run("with connect() as c: c.execute('create table if not exists t (n bigint)')")
-        self.process = subprocess.Popen(
-            [*prefix, sys.executable, "-c", CLIENT, *self.where, str(self.file)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-
-    def run(self, code):
-        """Runs code with the client's functions."""
-        functions = CLIENT.split("\ndef write")[0].replace(', open(sys.argv[4], "a", buffering=1)', ", None")
-        done = subprocess.run(
-            [*self.prefix, sys.executable, "-c", functions + "\n" + code, *self.where],
-            capture_output=True, text=True, timeout=60, check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        run(prefix, self.where, "with connect() as c: c.execute('create table if not exists t (n bigint)')")
+        self.process = start(prefix, [*self.where, str(self.file), "load"])
 
     def history(self, since=0.0):
         """Attempts that ended after `since`, in the order of their ends. Reads what was added since the last call: the whole history of a
@@ -131,7 +66,7 @@ class Clients:
         return sorted(found, key=lambda a: a[3])
 
     def rows(self):
-        return [int(n) for n in self.run("with connect() as c:\n for r in c.execute('select n from t'): print(r[0])").split()]
+        return rows(self.prefix, self.where, "t")
 
     def stop(self):
         self.process.kill()
@@ -268,7 +203,7 @@ class Database:
         """Moves each node's files to a file system in an image. The servers must be stopped."""
         for node in self.nodes():
             image, place = images / f"{node.name}.img", images / node.name
-            subprocess.run(["truncate", "-s", "400M", str(image)], check=True)
+            subprocess.run(["truncate", "-s", "2G", str(image)], check=True)
             subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
             place.mkdir()
             subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True)

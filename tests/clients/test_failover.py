@@ -1,21 +1,27 @@
 """A Multi-AZ instance fails over by itself, without a lost row, whatever way its primary fails.
 
-`ESCALE_TEST_FAILOVERS=20` repeats each fault, and prints the figures of `cargo xtask soak failover`. `ESCALE_TEST_LOG=FILE` keeps the
-daemon's log.
+`ESCALE_TEST_FAILOVERS=20` repeats each fault, and prints the figures of `cargo xtask soak failover`. `ESCALE_TEST_HISTORY=10` checks the
+history of concurrent clients over ten rounds of all faults in the random order of `ESCALE_TEST_SEED`. `ESCALE_TEST_LOG=FILE` keeps the
+daemon's log, `ESCALE_TEST_KEEP=FOLDER` the histories.
 """
 
 import contextlib
+import json
 import os
 import pathlib
+import random
 import shutil
 import statistics
 import subprocess
 import tempfile
 import time
+from collections import Counter
 
 import pytest
+from botocore.exceptions import ClientError
 
 import failover
+import history
 from conftest import POSTGRES_MAJORS, eventually, running_cloud
 from test_ec2 import in_namespace
 
@@ -53,7 +59,9 @@ class Pair:
         made = ec2.create_network_interface(SubnetId=subnets[2], Groups=[group])["NetworkInterface"]
         prefix = in_namespace(cloud, vpc, made["NetworkInterfaceId"])
         eventually(lambda: os.path.exists(prefix[1].removeprefix("--net=")))
-        self.clients = failover.Clients(prefix, self.describe()["Endpoint"], "10.78.0.2", folder / "history")
+        self.prefix, endpoint = prefix, self.describe()["Endpoint"]
+        self.where = [endpoint["Address"], str(endpoint["Port"]), "10.78.0.2"]
+        self.clients = failover.Clients(prefix, self.where, folder / "history")
 
     def describe(self):
         return self.rds.describe_db_instances(DBInstanceIdentifier="pair")["DBInstances"][0]
@@ -215,34 +223,189 @@ def test_standby_is_replaced_although_its_frozen_processes_do_not_end(pair):
     pair.check_rows()
 
 
-def lose_what_the_standby_lacks(pair):
-    """Cuts the standby off for half a second while clients write, then the primary for good."""
+def test_instance_works_while_the_disk_of_its_standby_is_stuck(pair):
     pair.wait_until_whole()
     with pair.writing():
         primary, standby = pair.database.nodes()
+        since, fault = time.time() - 0.01, time.monotonic()
+        standby.stick_disk()
+        try:
+            pair.wait_for_writes(fault)
+            eventually(lambda: "SecondaryAvailabilityZone" not in pair.describe(), within=30)
+            # No step that waits for the stuck disk holds up a change of the primary.
+            pair.rds.modify_db_instance(DBInstanceIdentifier="pair", MasterUserPassword="correct-horse-battery", ApplyImmediately=True)
+            eventually(lambda: pair.describe()["DBInstanceStatus"] == "available", within=60)
+            assert not pair.database.is_whole()
+            # Its server streams nevertheless. Each attempt to wait for it again would hold up all commits for a second, until it is given up once more.
+            given_up = [e["Message"] for e in pair.events(since) if "commits no longer wait" in e["Message"]]
+            assert len(given_up) == 1, given_up
+        finally:
+            standby.heal()
+        eventually(lambda: "SecondaryAvailabilityZone" in pair.describe() and pair.database.is_whole(), within=240)
+        assert pair.describe()["AvailabilityZone"] == primary.zone
+    pair.check_rows()
+
+
+class Round:
+    """Concurrent writers and readers, whose history is checked at its end."""
+
+    WRITERS, numbers = 6, iter(range(1, 1000))
+
+    def __init__(self, pair):
+        self.pair, self.base = pair, next(Round.numbers) * 10_000_000
+        self.file = pathlib.Path(os.environ.get("ESCALE_TEST_KEEP", pair.folder)) / f"history-{self.base}"
+        self.file.touch()
+        create = "create table if not exists history (n bigint); create index if not exists history_n on history (n)"
+        failover.run(pair.prefix, pair.where, f"with connect() as c: c.execute({create!r})")
+        arguments = [*pair.where, str(self.file), "history", str(self.base), str(self.WRITERS)]
+        self.process = failover.start(pair.prefix, arguments)
+
+    def __enter__(self):
+        self.wait_for_writes()
+        self.pair.wait_until_whole()
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def events(self):
+        text = self.file.read_text()
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+    def wait_for_writes(self):
+        """Until clients write again."""
+        size = self.file.stat().st_size
+        def some():
+            with self.file.open() as file:
+                file.seek(size)
+                return file.read().count('["ok"') > 30
+        eventually(some, within=120)
+
+    def check(self):
+        """After the clients have ended and the pair is whole: no write is still waiting."""
+        events = self.events()
+        rows = failover.rows(self.pair.prefix, self.pair.where, f"history where n >= {self.base}")
+        return history.outcomes(events), history.check(events, rows)
+
+
+def wait_until_no_verdict_is_pending(pair):
+    """A fault that has just ended may still lead to a failover. The old primary is to be rewound then, and the new one is the only copy, which
+    a test may not destroy."""
+    def steady():
+        pair.wait_until_whole()
+        epoch = pair.database.record()["epoch"]
+        time.sleep(2)
+        return pair.database.is_whole() and pair.database.record()["epoch"] == epoch
+    eventually(steady, within=300)
+
+
+def act(pair, fault):
+    """Injects a fault; returns the node to heal."""
+    primary, standby = pair.database.nodes()
+    if fault == "forced failover":
+        # It is refused while there is no standby.
+        with contextlib.suppress(ClientError):
+            pair.rds.reboot_db_instance(DBInstanceIdentifier="pair", ForceFailover=True)
+        return primary
+    if fault.endswith("cannot start"):
+        wait_until_no_verdict_is_pending(pair)
+        primary, standby = pair.database.nodes()
+    node = primary if fault in PRIMARY else standby
+    getattr(node, {**PRIMARY, **STANDBY}[fault])()
+    return node
+
+
+def schedule(seed):
+    """All faults in random order. Each is held for a random time, some shorter than it takes to notice them. After some of them the next one
+    follows before the pair is whole again, and some meet another one. The destruction of a node's files needs a whole pair, as the
+    only copy may be its victim."""
+    rng = random.Random(seed)
+    faults = [*PRIMARY, *STANDBY, "forced failover"]
+    rng.shuffle(faults)
+    lasting = lambda fault: fault.endswith("cannot start")
+    found = []
+    for fault in faults:
+        others = [f for f in faults if not lasting(f) and (f in PRIMARY) != (fault in PRIMARY)]
+        second = rng.choice(others) if not lasting(fault) and rng.random() < 0.25 else None
+        found.append((fault, rng.choice([0.3, 1, 3, 6]) * rng.uniform(0.5, 1), second, rng.random() < 0.7))
+    return [(f, hold, second, whole or lasting(following)) for (f, hold, second, whole), (following, *_) in zip(found, [*found[1:], ("", )])]
+
+
+def run_round(pair, faults):
+    with Round(pair) as clients:
+        for fault, hold, second, wait_until_whole in faults:
+            healed = []
+            try:
+                healed.append(act(pair, fault))
+                time.sleep(hold)
+                if second:
+                    healed.append(act(pair, second))
+                    time.sleep(hold)
+            finally:
+                for node in healed:
+                    node.heal()
+            if wait_until_whole:
+                pair.wait_until_whole()
+                clients.wait_for_writes()
+        pair.wait_until_whole()
+        clients.wait_for_writes()
+    pair.wait_until_whole()
+    return clients.check()
+
+
+def in_words(faults):
+    return ", ".join(f"{fault}{f' and {second}' if second else ''} for {hold:.1f} s{'' if whole else ' ->'}" for fault, hold, second, whole in faults)
+
+
+SHORT = [("primary frozen", 3, None, True), ("standby cut off", 2, None, False), ("forced failover", 0.1, None, True)]
+
+
+def test_history_of_concurrent_clients_is_consistent(pair):
+    count, seed = int(os.environ.get("ESCALE_TEST_HISTORY", "0")), int(os.environ.get("ESCALE_TEST_SEED", "1"))
+    rounds = [(seed + i, schedule(seed + i)) for i in range(count)] or [("fixed", SHORT)]
+    total, violations = Counter(), []
+    for number, faults in rounds:
+        pair.wait_until_whole()
+        counts, found = run_round(pair, faults)
+        total.update(counts)
+        found = {kind: some[:5] for kind, some in found.items() if some}
+        if found:
+            violations.append((number, in_words(faults), found))
+        print(f"round: {number} {counts} {found or 'consistent'}: {in_words(faults)}", flush=True)
+    print(f"history: | {len(rounds)} | {sum(len(f) for _, f in rounds)} | {' | '.join(str(total[k]) for k in ('acknowledged', 'failed', 'unknown', 'reads'))} | {len(violations)} |")
+    assert total["acknowledged"] > 100 and not violations, violations
+
+
+def lose_what_the_standby_lacks(pair):
+    """Cuts the standby off for half a second while clients write, then the primary for good."""
+    pair.wait_until_whole()
+    with Round(pair) as clients:
+        primary, standby = pair.database.nodes()
         standby.cut()
         time.sleep(0.4)
-        fault = time.monotonic()
         primary.lose_zone()
         standby.join()
         try:
-            pair.wait_for_writes(fault)
+            clients.wait_for_writes()
         finally:
             primary.heal()
     assert pair.describe()["AvailabilityZone"] == standby.zone
     pair.wait_until_whole()
-    return failover.faults_of(pair.clients.history(), pair.clients.rows())
+    return clients.check()[1]
 
 
 def test_check_finds_lost_rows_without_synchronous_replication(pair):
-    assert lose_what_the_standby_lacks(pair)["lost"] == []
+    """The same faults, and the same check of the history, with synchronous replication and without."""
+    assert not any(lose_what_the_standby_lacks(pair).values())
     primary, _ = pair.database.nodes()
     port = pair.database.record()["port"]
     # What no user can do: commits no longer wait, and the plane does not know.
     failover.sql(primary, port, "alter system set synchronous_standby_names = ''")
     failover.sql(primary, port, "select pg_reload_conf()")
     try:
-        assert lose_what_the_standby_lacks(pair)["lost"] != []
+        found = lose_what_the_standby_lacks(pair)
+        assert found["lost"] != [] and found["twice"] == found["invented"] == [], found
     finally:
         for node in pair.database.nodes():
             with contextlib.suppress(AssertionError):

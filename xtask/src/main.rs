@@ -36,8 +36,8 @@ const USAGE: &str = "usage: cargo xtask <verb>
   dist             a Debian package and a tarball of the release binary, in target/dist
   bench NAME       measure, and compare with the alternatives
   vm [SUITE]       run the shop on a real Debian in QEMU: debian-12, debian-13 [--fresh] [--only TEXT]
-  soak [PART]      what takes long, into docs/reliability.md: debian-12, debian-13, fuzz, kills, memory
-                     [--minutes N]";
+  soak [PART]      what takes long, into docs/reliability.md: debian-12, debian-13, failover, fuzz, history, kills, memory, plane, sim
+                     [--minutes N] [--fault NAME] [--rounds N] [--seeds N] [--seed N]";
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();

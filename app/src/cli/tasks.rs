@@ -71,7 +71,7 @@ pub(crate) async fn service(client: &Client, application: &Application, name: &s
 }
 
 /// The tasks that ListTasks finds with this filter, in the order of their creation.
-async fn list(client: &Client, cluster: &str, filter: (&str, &str)) -> Result<Vec<Task>> {
+pub(crate) async fn list(client: &Client, cluster: &str, filter: (&str, &str)) -> Result<Vec<Task>> {
     let listed = client.json("ecs", "ListTasks", json!({"cluster": cluster, (filter.0): filter.1})).await?;
     let arns = listed["taskArns"].clone();
     if arns.as_array().is_none_or(Vec::is_empty) {

@@ -159,6 +159,10 @@ impl FakePostgres {
         let d = state.database(database)?;
         let primary = d.record.primary.clone();
         let refused = |why: &str| PlaneError::machine(format!("database '{database}' takes no write: {why}"));
+        if !d.record.bootstrapped {
+            // Its users do not exist yet, and a creation that does not succeed begins again.
+            return Err(refused("it is being created"));
+        }
         if !d.commits(&primary) || d.record.moving.is_some() {
             return Err(refused("its primary does not answer"));
         }

@@ -22,6 +22,7 @@ mod observer;
 mod plan;
 mod plane;
 mod process;
+mod protection;
 mod record;
 mod recovery;
 mod scram;

@@ -7,7 +7,7 @@ use crate::{
     process::{self, Process, Tool},
     record::{Record, replace},
     scram,
-    session::{Session, ident, literal},
+    session::{ident, literal},
     spec::*,
 };
 use escale_base::{PlaneError, error::Context};
@@ -21,7 +21,7 @@ const STOP: Duration = Duration::from_secs(30);
 /// How long one pass waits for a standby to answer. Until it does for [`START`] in total, it is checked again.
 const STANDBY: Duration = Duration::from_secs(5);
 /// How long one pass waits for a standby to stream before it lets others have the database.
-const STREAM: Duration = Duration::from_secs(10);
+pub(crate) const STREAM: Duration = Duration::from_secs(10);
 /// Pause between two checks of a socket or a file, which send no event to wait for.
 pub(crate) const POLL: Duration = Duration::from_millis(3);
 
@@ -82,10 +82,7 @@ impl Inner {
             Step::SetPassword => self.set_password(spec, &mut record).await,
             Step::Rebuild(node) => self.rebuild(spec, &mut record, node).await,
             Step::AwaitStreaming(node) => self.await_streaming(name, &mut record, node).await,
-            Step::Arm => {
-                record.protection = Protection::Arming;
-                record.save(&self.dir(name))
-            }
+            Step::Arm => self.arm(name, &mut record).await,
             Step::Prove => self.prove(name, &mut record).await,
             Step::Disarm => self.disarm(name, &mut record).await,
             Step::Remove(node) => self.remove(name, &mut record, node).await,
@@ -397,46 +394,6 @@ impl Inner {
             PlaneError::machine(format!("standby '{node}' of database '{database}' is not streaming yet"))
                 .because(self.last_words(database, node))
         })
-    }
-
-    /// The settings make commits wait for the standby; a failover may rely on that only once it is certain:
-    /// - a session that was forked after the reload has the setting, so the postmaster has passed the
-    ///   reload on to all its children, including the checkpointer;
-    /// - the checkpointer applies settings before it serves a request, and it is the process that makes commits wait:
-    ///   after two checkpoints (it may have been between the two at the first one) it has applied them;
-    /// - rows committed before that are on the standby's disk once it has flushed the end of WAL.
-    async fn prove(&self, database: &str, record: &mut Record) -> Result<(), PlaneError> {
-        let Some(standby) = record.standby().map(|n| n.name.clone()) else { return Ok(()) };
-        let state = self.config.state.clone();
-        let durable = tokio::task::spawn_blocking(move || sync_filesystem(&state));
-        let late =
-            || PlaneError::machine(format!("standby '{standby}' of database '{database}' is not in sync"));
-        let session =
-            until!(STREAM, self.session_that_waits(database, record, &standby).await).ok_or_else(late)?;
-        session.run("checkpoint").await?;
-        session.run("checkpoint").await?;
-        durable.await.plane(|| "sync the copy to disk".into())??;
-        let end: String = session.value("select pg_current_wal_insert_lsn()::text").await?;
-        let sql = format!(
-            "select from pg_stat_replication where application_name = {} and state = 'streaming' \
-             and sync_state = 'sync' and flush_lsn >= {}::pg_lsn",
-            literal(&standby),
-            literal(&end)
-        );
-        until!(STREAM, session.rows(&sql, &[]).await.ok().filter(|rows| !rows.is_empty()))
-            .ok_or_else(late)?;
-        record.protection = Protection::Protected;
-        record.save(&self.dir(database))?;
-        self.report(Event::Protected { database: database.to_owned(), standby }).await;
-        Ok(())
-    }
-
-    /// A new session, if it started with the setting.
-    async fn session_that_waits(&self, database: &str, record: &Record, standby: &str) -> Option<Session> {
-        let session = self.session(database, &record.primary, record.port).await.ok()?;
-        let names: String =
-            session.value("select current_setting('synchronous_standby_names')").await.ok()?;
-        names.contains(&format!("\"{standby}\"")).then_some(session)
     }
 
     async fn remove(&self, database: &str, record: &mut Record, node: &str) -> Result<(), PlaneError> {

@@ -70,6 +70,8 @@ pub(crate) struct Member {
     pub deployment: DeploymentId,
     pub zone: ZoneName,
     pub life: Life,
+    /// It was healthy in its load balancers before, so it may serve although it is checked anew.
+    pub has_served: bool,
     /// `life` depends on a health check, of a container or of a load balancer.
     pub is_checked: bool,
     pub started: Option<Timestamp>,
@@ -304,7 +306,7 @@ impl<'a> Counts<'a> {
     }
 }
 
-/// The old tasks to stop: first those that are starting. If there are none, as many as the lower limit allows, or all once there
+/// The old tasks to stop: first those that start and have never served. If there are none, as many as the lower limit allows, or all once there
 /// are enough new ones.
 fn old_to_stop<'a>(
     wish: &Wish,
@@ -314,8 +316,8 @@ fn old_to_stop<'a>(
 ) -> Vec<(TaskId, Why)> {
     let mut old: Vec<&Member> = old.filter(|m| m.life != Life::Stopping).collect();
     old.sort_by_key(|m| m.life == Life::Up);
-    let idle: Vec<_> =
-        old.iter().filter(|m| m.life == Life::Starting).map(|m| (m.id.clone(), Why::Deployment)).collect();
+    let is_idle = |m: &&&Member| m.life == Life::Starting && !m.has_served;
+    let idle: Vec<_> = old.iter().filter(is_idle).map(|m| (m.id.clone(), Why::Deployment)).collect();
     if !idle.is_empty() {
         return idle;
     }
@@ -324,8 +326,8 @@ fn old_to_stop<'a>(
     old.iter().take(many as usize).map(|m| (m.id.clone(), Why::Deployment)).collect()
 }
 
-/// The tasks to stop in a scale-in: first those that are not up, then from the fullest zone, then the newest.
-/// Protected tasks stay.
+/// The tasks to stop in a scale-in: first those that have never served, then those that are not up, then from the fullest zone, then
+/// the newest. Protected tasks stay.
 fn surplus<'a>(members: impl Iterator<Item = &'a Member>, many: u32, now: Timestamp) -> Vec<(TaskId, Why)> {
     let mut left: Vec<&Member> = members.collect();
     let mut out = Vec::new();
@@ -333,7 +335,8 @@ fn surplus<'a>(members: impl Iterator<Item = &'a Member>, many: u32, now: Timest
         let in_zone = |m: &Member| left.iter().filter(|o| o.zone == m.zone).count();
         let worst = (0..left.len()).filter(|i| !left[*i].is_protected(now)).max_by_key(|i| {
             let m = left[*i];
-            (m.life != Life::Up, in_zone(m), m.created)
+            let is_idle = m.life == Life::Starting && !m.has_served;
+            (is_idle, m.life != Life::Up, in_zone(m), m.created)
         });
         let Some(worst) = worst else { break };
         let member = left.remove(worst);

@@ -15,6 +15,11 @@ pub trait Fate: Send + Sync + 'static {
 
     /// Called before an observation of a plane is delivered.
     async fn pause(&self);
+
+    /// Whether this observation is the one before it, although the plane has changed since.
+    fn is_stale(&self, _call: &'static str) -> bool {
+        false
+    }
 }
 
 /// The meaning of a failed call.

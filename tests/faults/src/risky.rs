@@ -15,6 +15,7 @@ use escale_network::{Applied, Flows, InternetSpec, Namespace, Network, Observed,
 use escale_postgres::{DatabaseSpec, Failover, Postgres, Step};
 use escale_proxy::{BalancerSpec, NodeCounts, Proxies, Seen};
 use std::{
+    any::Any,
     collections::{BTreeMap, BTreeSet},
     net::SocketAddrV4,
     path::PathBuf,
@@ -23,15 +24,27 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// A plane whose calls can fail.
+/// A plane whose calls can fail, and whose observations can be stale.
 pub struct Risky<P: ?Sized> {
     pub(crate) plane: Arc<P>,
     pub(crate) fate: Arc<dyn Fate>,
+    /// The last observations, by call and object.
+    before: Mutex<BTreeMap<(&'static str, String), Box<dyn Any + Send>>>,
 }
 
 impl<P: ?Sized> Risky<P> {
     pub fn new(plane: &Arc<P>, fate: &Arc<dyn Fate>) -> Arc<Risky<P>> {
-        Arc::new(Risky { plane: Arc::clone(plane), fate: Arc::clone(fate) })
+        Arc::new(Risky { plane: Arc::clone(plane), fate: Arc::clone(fate), before: Mutex::default() })
+    }
+
+    /// Returns the observation before this one if the fate says so.
+    fn perhaps_stale<T: Clone + Send + 'static>(&self, call: &'static str, of: &str, now: T) -> T {
+        let mut all = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.insert((call, of.to_owned()), Box::new(now.clone()));
+        match before.and_then(|before| before.downcast::<T>().ok()) {
+            Some(before) if self.fate.is_stale(call) => *before,
+            _ => now,
+        }
     }
 }
 
@@ -76,7 +89,8 @@ impl<P: Network + ?Sized> Network for Risky<P> {
         call(&*self.fate, "network vpcs", Kind::Unknown, self.plane.vpcs()).await
     }
     async fn observe(&self, vpc: &str) -> Result<Option<Observed>> {
-        call(&*self.fate, "network observe", Kind::Unknown, self.plane.observe(vpc)).await
+        let now = call(&*self.fate, "network observe", Kind::Unknown, self.plane.observe(vpc)).await?;
+        Ok(self.perhaps_stale("network observe", vpc, now))
     }
     async fn take_flows(&self, vpc: &str) -> Result<Flows> {
         call(&*self.fate, "network take_flows", Kind::Unknown, self.plane.take_flows(vpc)).await
@@ -260,7 +274,8 @@ impl<P: Postgres + ?Sized> Postgres for Risky<P> {
         call(&*self.fate, "postgres primary_matches", Kind::Unknown, self.plane.primary_matches(spec)).await
     }
     async fn observe(&self, name: &str) -> Result<Option<escale_postgres::Observed>> {
-        call(&*self.fate, "postgres observe", Kind::Unknown, self.plane.observe(name)).await
+        let now = call(&*self.fate, "postgres observe", Kind::Unknown, self.plane.observe(name)).await?;
+        Ok(self.perhaps_stale("postgres observe", name, now))
     }
     async fn list(&self) -> Result<Vec<String>> {
         call(&*self.fate, "postgres list", Kind::Unknown, self.plane.list()).await

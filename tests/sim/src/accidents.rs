@@ -1,5 +1,5 @@
 //! Events at random times. Accidents: a task's process or a database server dies, a target becomes unhealthy. Actions of users:
-//! a task is stopped, a service redeployed, a database failed over.
+//! a task is stopped, a service redeployed, a database failed over. The machine's clock is set.
 
 use crate::{
     rows,
@@ -21,6 +21,9 @@ use std::{convert::Infallible, time::Duration};
 const APART_MS: u64 = 40_000;
 /// The longest time for which a target fails its health checks.
 const UNHEALTHY_MS: u64 = 60_000;
+/// How far the clock is set back or forward at most: the correction of a machine whose clock was wrong, or that slept.
+const BACK_MS: i64 = 90_000;
+const FORWARD_MS: i64 = 600_000;
 
 /// Never ends. Without events left, it only waits.
 pub(crate) async fn happen(simulation: &Simulation, daemon: &Daemon) -> Result<Infallible> {
@@ -29,6 +32,11 @@ pub(crate) async fn happen(simulation: &Simulation, daemon: &Daemon) -> Result<I
         tokio::time::sleep(Duration::from_millis(pause)).await;
         if simulation.hazard.take_user_action() {
             act_as_user(simulation, daemon).await;
+        }
+        if simulation.hazard.take_clock_step() {
+            let ms = simulation.hazard.random(|r| r.random_range(-BACK_MS..FORWARD_MS));
+            tracing::info!(ms, "accident: the clock is set");
+            simulation.set_clock(ms);
         }
         if !simulation.hazard.take_accident() {
             continue;

@@ -100,7 +100,7 @@ fn interfaces(image: &Image, spec: &VpcSpec) -> Result<()> {
 }
 
 /// Checks that no two interfaces have the same address.
-fn addresses(image: &Image) -> Result<()> {
+pub(crate) fn addresses(image: &Image) -> Result<()> {
     let private = image.scan::<ec2::Interface>().map(|i| format!("{} {}", i.vpc, i.private_ip));
     unique("private addresses", private)?;
     let automatic = image.scan::<ec2::Interface>().filter_map(|i| i.auto_public_ip);

@@ -24,6 +24,12 @@ pub struct Weather {
     pub(crate) accidents: u32,
     /// The number of user actions: stop a task, redeploy a service, fail a database over.
     pub(crate) user_actions: u32,
+    /// The number of times at which a zone loses its power or its network.
+    pub(crate) outages: u32,
+    /// The number of steps of the machine's clock.
+    pub(crate) clock_steps: u32,
+    /// Probability that a plane returns the observation before the present one.
+    pub(crate) stale: f64,
     /// The user deletes the stack after this time, while it is being created, and creates it again.
     pub(crate) withdraw_ms: Option<u64>,
 }
@@ -38,6 +44,9 @@ impl Weather {
             crashes: one_of(&[0.0, 1.0, 3.0, 9.0, 25.0]) as u32,
             accidents: one_of(&[0.0, 0.0, 2.0, 8.0]) as u32,
             user_actions: one_of(&[0.0, 0.0, 2.0, 8.0]) as u32,
+            outages: one_of(&[0.0, 0.0, 1.0, 4.0]) as u32,
+            clock_steps: one_of(&[0.0, 0.0, 1.0, 5.0]) as u32,
+            stale: one_of(&[0.0, 0.0, 0.1, 0.5]),
             withdraw_ms: match one_of(&[0.0, 0.0, 0.0, 500.0, 10_000.0, 90_000.0]) as u64 {
                 0 => None,
                 most => Some(random.random_range(1..most)),
@@ -114,6 +123,22 @@ impl Hazard {
     pub(crate) fn take_user_action(&self) -> bool {
         let mut state = self.state();
         !state.calm && take(&mut state.weather.user_actions)
+    }
+
+    /// Takes one of the remaining outages of zones; false if there are none or the run is calm.
+    pub(crate) fn take_outage(&self) -> bool {
+        let mut state = self.state();
+        !state.calm && take(&mut state.weather.outages)
+    }
+
+    /// Takes one of the remaining steps of the clock; false if there are none or the run is calm.
+    pub(crate) fn take_clock_step(&self) -> bool {
+        let mut state = self.state();
+        !state.calm && take(&mut state.weather.clock_steps)
+    }
+
+    pub(crate) fn is_calm(&self) -> bool {
+        self.state().calm
     }
 
     pub(crate) fn take_withdrawal(&self) -> Option<u64> {
@@ -228,6 +253,17 @@ impl Fate for Hazard {
             state.faults += 1;
         }
         fails
+    }
+
+    fn is_stale(&self, call: &'static str) -> bool {
+        let mut state = self.state();
+        let p = state.weather.stale;
+        let stale = !state.calm && state.started && state.random.random_bool(p);
+        if stale {
+            tracing::debug!(call, "a stale observation");
+            state.faults += 1;
+        }
+        stale
     }
 
     async fn pause(&self) {

@@ -1,16 +1,15 @@
 //! Checks, after every change of rows, that the scheduler keeps services within their healthy percentages: it starts no task above the
 //! maximum, and stops none that the minimum needs.
 
-use crate::simulation::Daemon;
 use anyhow::{Result, ensure};
 use escale_store::{Image, Row};
 use escale_tables::{
     ecs::{Phase, Service, StopCause, TargetSeen, Task, TaskProgress, TaskSeen},
     elbv2::TargetHealthState,
 };
-use std::{collections::BTreeMap, convert::Infallible};
+use std::collections::BTreeMap;
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Life {
     Starting,
     Healthy,
@@ -23,21 +22,25 @@ enum Life {
 /// The desired count of a service and its tasks.
 type Seen = BTreeMap<String, (u32, BTreeMap<String, Life>)>;
 
-/// Never ends without a violation.
-pub(crate) async fn hold(daemon: &Daemon) -> Result<Infallible> {
-    let mut changes = daemon.store.subscribe(escale_store::ALL_TABLES);
-    let mut before = seen(&daemon.store.read());
-    loop {
-        changes.changed().await;
-        let image = daemon.store.read();
-        let now = seen(&image);
+/// The services as the last check has seen them.
+pub(crate) struct Percent(Seen);
+
+impl Percent {
+    pub(crate) fn of(image: &Image) -> Percent {
+        Percent(seen(image))
+    }
+
+    /// Checks what changed since the last call.
+    pub(crate) fn check(&mut self, image: &Image) -> Result<()> {
+        let now = seen(image);
         for (key, (desired, tasks)) in &now {
-            let Some((_, old)) = before.get(key).filter(|(count, _)| count == desired) else { continue };
+            let Some((_, old)) = self.0.get(key).filter(|(count, _)| count == desired) else { continue };
             if let Some(service) = image.get::<Service>(key) {
                 check(&service, old, tasks)?;
             }
         }
-        before = now;
+        self.0 = now;
+        Ok(())
     }
 }
 
@@ -65,7 +68,7 @@ fn check(service: &Service, old: &BTreeMap<String, Life>, now: &BTreeMap<String,
         let (healthy_before, healthy) = (count(old, &[Life::Healthy]), count(now, &[Life::Healthy]));
         ensure!(
             healthy >= least.min(healthy_before),
-            "{}: {healthy} of {healthy_before} healthy tasks are left, the minimum is {least}",
+            "{}: {healthy} of {healthy_before} healthy tasks are left, the minimum is {least}; before {old:?}, now {now:?}",
             service.key()
         );
     }

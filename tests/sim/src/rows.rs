@@ -17,18 +17,29 @@ const BROKEN_MS: u64 = 90_000;
 #[derive(Default)]
 pub(crate) struct Acknowledged(Mutex<BTreeMap<String, BTreeSet<u64>>>);
 
-/// Writes to each database, and checks what was acknowledged before.
+/// Checks each database, and writes to it.
 pub(crate) async fn write_and_check(simulation: &Simulation) -> Result<()> {
     let postgres = &simulation.postgres;
-    for name in postgres.list().await? {
-        let mut all = simulation.acknowledged.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let acknowledged = all.entry(name.clone()).or_default();
-        let rows = postgres.rows(&name);
-        let lost: Vec<_> = acknowledged.difference(&rows).collect();
+    let names = postgres.list().await?;
+    check(simulation, &names)?;
+    let mut all = simulation.acknowledged.0.lock().unwrap_or_else(PoisonError::into_inner);
+    for name in names {
+        let written = (0..3).filter_map(|_| postgres.write(&name).ok());
+        all.entry(name.clone()).or_default().extend(written);
+    }
+    Ok(())
+}
+
+/// Checks that all acknowledged rows are there, and that at most one server acknowledges rows.
+pub(crate) fn check(simulation: &Simulation, databases: &[String]) -> Result<()> {
+    let postgres = &simulation.postgres;
+    let all = simulation.acknowledged.0.lock().unwrap_or_else(PoisonError::into_inner);
+    for name in databases {
+        let rows = postgres.rows(name);
+        let lost: Vec<_> = all.get(name).into_iter().flat_map(|a| a.difference(&rows)).collect();
         ensure!(lost.is_empty(), "database {name} has lost the acknowledged rows {lost:?}");
-        let primaries = postgres.acknowledging(&name);
+        let primaries = postgres.acknowledging(name);
         ensure!(primaries.len() < 2, "database {name} has two primaries: {primaries:?}");
-        acknowledged.extend((0..3).filter_map(|_| postgres.write(&name).ok()));
     }
     Ok(())
 }

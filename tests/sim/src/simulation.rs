@@ -1,6 +1,8 @@
 //! The simulated machine: the state file and the planes, which outlive the daemon; and the daemon itself.
 
-use crate::{accidents, client::Client, hazard::Hazard, percent, rows::Acknowledged};
+use crate::{
+    accidents, client::Client, hazard::Hazard, invariants, rows::Acknowledged, zones, zones::Outage,
+};
 use anyhow::{Context, Result, bail};
 use escale_authority::FakeAuthorities;
 use escale_base::{Clock, Secret, Timestamp};
@@ -32,6 +34,8 @@ pub(crate) struct Simulation {
     pub(crate) containers: escale_containers::Fake,
     pub(crate) postgres: Arc<FakePostgres>,
     pub(crate) acknowledged: Acknowledged,
+    /// The zone that is dark now: the machine's state, which outlives the daemon.
+    pub(crate) outage: Mutex<Option<Outage>>,
     pub(crate) logs: Arc<escale_logstore::Fake>,
     pub(crate) objects: Arc<escale_objects::Fake>,
     pub(crate) registry: Arc<escale_registry::Fake>,
@@ -62,6 +66,10 @@ impl Time {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(Instant::now());
     }
 
+    fn step(&self, ms: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 += ms;
+    }
+
     /// Must be called inside of the runtime whose time is stopped.
     fn stop(&self) {
         let now = self.now();
@@ -81,6 +89,7 @@ impl Simulation {
             containers: escale_containers::Fake::new(),
             postgres: Arc::new(FakePostgres::new(clock.clone())),
             acknowledged: Acknowledged::default(),
+            outage: Mutex::default(),
             logs: Arc::default(),
             objects: Arc::new(escale_objects::Fake::new(clock.clone(), escale_objects::Limits::default())),
             registry: Arc::new(escale_registry::Fake::new(clock)),
@@ -89,6 +98,11 @@ impl Simulation {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.time.now()
+    }
+
+    /// Sets the machine's clock by so much; negative: back. Timers go on as before.
+    pub(crate) fn set_clock(&self, ms: i64) {
+        self.time.step(ms);
     }
 
     pub(crate) fn state_file(&self) -> PathBuf {
@@ -113,7 +127,8 @@ impl Simulation {
                     () = cut(&daemon.store) => bail!("the state is cut off"),
                     done = script(&daemon) => done,
                     broken = accidents::happen(self, &daemon) => match broken? {},
-                    broken = percent::hold(&daemon) => match broken? {},
+                    broken = zones::fail(self, &daemon) => match broken? {},
+                    broken = invariants::hold(self, &daemon) => match broken? {},
                 }
             };
             // `biased` everywhere: a random choice by tokio would make the run depend on more than the seed.

@@ -1,11 +1,15 @@
-//! Runs the shop's scenario with many seeds, in bounded time.
+//! Runs the shop's scenario with many seeds.
 //!
 //! - `SIM_SEED=17` runs only that seed, and `SIM_LOG=info` (any filter) writes its log;
-//! - `SIM_SECONDS=600` runs seeds from 0 upwards for that time; `SIM_FROM=1000` begins with another seed.
+//! - `SIM_SEEDS=10000` runs so many seeds from 0 upwards, `SIM_SECONDS=600` runs seeds for that time; `SIM_FROM=1000` begins with
+//!   another seed.
+//!
+//! All seeds run, also after one has failed; the message at the end lists each failure with its seed.
 
 use escale_sim::{Outcome, run};
 use std::{
     sync::{
+        Mutex,
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
@@ -13,10 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The default of `SIM_SECONDS`.
-const SECONDS: u64 = 12;
-/// The number of seeds on a slow machine: fewer would prove nothing.
-const AT_LEAST: u64 = 6;
+/// The default of `SIM_SEEDS`: about a minute on two processors.
+const SEEDS: u64 = 200;
+/// After so many failures no further seed is begun: they probably have one cause.
+const MOST_FAILURES: usize = 20;
 /// A run takes some seconds. One that takes this long is an endless loop in which no simulated time passes.
 const HANGS: Duration = Duration::from_secs(180);
 
@@ -24,28 +28,50 @@ const HANGS: Duration = Duration::from_secs(180);
 fn shop_survives_random_faults() {
     if let Some(seed) = variable("SIM_SEED") {
         log();
-        println!("{:?}", outcome(seed));
+        println!("{:?}", outcome(seed).unwrap_or_else(|error| panic!("{error}")));
         return;
     }
-    let (began, seconds) = (now(), Duration::from_secs(variable("SIM_SECONDS").unwrap_or(SECONDS)));
+    let began = now();
+    let seconds = variable("SIM_SECONDS").map(Duration::from_secs);
     let first = variable("SIM_FROM").unwrap_or(0);
+    let last = match (variable("SIM_SEEDS"), seconds) {
+        (None, Some(_)) => u64::MAX,
+        (seeds, _) => first + seeds.unwrap_or(SEEDS),
+    };
     let next = AtomicU64::new(first);
-    let created = thread::scope(|scope| {
+    let results = Mutex::new((0u64, 0u64, 0u64, Vec::new()));
+    thread::scope(|scope| {
         let work = || {
-            let mut created = 0u64;
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed - first >= AT_LEAST && began.elapsed() > seconds {
-                    return created;
+                let is_late = seconds.is_some_and(|most| began.elapsed() > most);
+                if seed >= last || is_late || results.lock().unwrap().3.len() >= MOST_FAILURES {
+                    return;
                 }
-                created += u64::from(outcome(seed).stack == "CREATE_COMPLETE");
+                let result = outcome(seed);
+                let mut all = results.lock().unwrap();
+                all.0 += 1;
+                match result {
+                    Ok(outcome) => {
+                        all.1 += u64::from(outcome.stack == "CREATE_COMPLETE");
+                        all.2 += outcome.faults;
+                    }
+                    Err(error) => {
+                        println!("{error}");
+                        all.3.push(error);
+                    }
+                }
             }
         };
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|w| w.join().expect("a seed failed: see the message above")).sum::<u64>()
+        (0..thread::available_parallelism().map_or(1, usize::from)).for_each(|_| drop(scope.spawn(work)));
     });
-    println!("{created} stacks were created, the others rolled back");
+    let (runs, created, faults, failures) = results.into_inner().unwrap();
+    let took = began.elapsed().as_secs();
+    println!(
+        "simulation: {runs} seeds from {first}, {took} s, {faults} faults injected, {created} stacks created, {} seeds failed",
+        failures.len()
+    );
+    assert!(failures.is_empty(), "{} seeds failed:\n{}", failures.len(), failures.join("\n"));
     // Otherwise the checks of a deployed shop would never run.
     assert!(created > 0, "every stack was rolled back");
 }
@@ -58,18 +84,18 @@ fn same_seed_gives_the_same_run() {
     }
 }
 
-fn outcome(seed: u64) -> Outcome {
+/// The error names the seed.
+fn outcome(seed: u64) -> Result<Outcome, String> {
     // On a thread of its own, so that an endless loop in it can be reported.
     let (sender, done) = mpsc::channel();
     thread::spawn(move || sender.send(run(seed)));
-    match done.recv_timeout(HANGS) {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(error)) => panic!("SIM_SEED={seed}: {error:#}"),
-        Err(mpsc::RecvTimeoutError::Timeout) => {
-            panic!("SIM_SEED={seed}: the run does not end within {HANGS:?}")
-        }
-        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("SIM_SEED={seed}: the run panicked, see above"),
-    }
+    let why = match done.recv_timeout(HANGS) {
+        Ok(Ok(outcome)) => return Ok(outcome),
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(mpsc::RecvTimeoutError::Timeout) => format!("the run does not end within {HANGS:?}"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => "the run panicked, see above".to_owned(),
+    };
+    Err(format!("SIM_SEED={seed}: {why}"))
 }
 
 fn variable(name: &str) -> Option<u64> {

@@ -155,6 +155,9 @@ impl Cloud {
                     "the service {name} runs {running} of {desired} tasks, with {deployments} deployments"
                 )));
             }
+            if let Some(why) = self.unbalanced(&service).await? {
+                return Ok(Some(why));
+            }
         }
         for (group, target) in targets(&self.client, &self.application).await? {
             let state = target.child("TargetHealth").map_or("", |h| h.text_of("State"));
@@ -172,6 +175,33 @@ impl Cloud {
         });
         let state = if lacks_standby { "without a standby" } else { status };
         Ok((state != "available").then(|| format!("the database {id} is {state}")))
+    }
+
+    /// Says if a service that ECS keeps balanced is not: after a zone is lost, all its tasks are in the others for a while, and a second
+    /// fault there would leave nothing.
+    async fn unbalanced(&self, service: &Value) -> Result<Option<String>> {
+        if service["availabilityZoneRebalancing"] != "ENABLED" {
+            return Ok(None);
+        }
+        let subnets = service["networkConfiguration"]["awsvpcConfiguration"]["subnets"].as_array();
+        let asked: Vec<(String, String)> = subnets
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .map(|(n, id)| (format!("SubnetId.{}", n + 1), id.as_str().unwrap_or_default().to_owned()))
+            .collect();
+        let subnets = self.client.query("ec2", "DescribeSubnets", &asked).await?;
+        let zones = subnets.list("subnetSet").iter().map(|s| s.text_of("availabilityZone").to_owned());
+        let mut tasks: BTreeMap<String, usize> = zones.map(|zone| (zone, 0)).collect();
+        let name = service["serviceName"].as_str().unwrap_or_default();
+        for task in tasks::list(&self.client, &self.application.stack, ("serviceName", name)).await? {
+            if let Some(count) = task.0["availabilityZone"].as_str().and_then(|zone| tasks.get_mut(zone)) {
+                *count += 1;
+            }
+        }
+        let (most, least) = (tasks.values().max().copied(), tasks.values().min().copied());
+        let is_uneven = most.unwrap_or(0) > least.unwrap_or(0) + 1;
+        Ok(is_uneven.then(|| format!("the tasks of the service {name} are not balanced over its zones yet")))
     }
 }
 

@@ -162,6 +162,7 @@ fn member(image: &Image, service: &Service, task: Arc<Task>) -> Option<Member> {
         deployment,
         zone: known.task.zone.clone(),
         life,
+        has_served: image.get::<TargetSeen>(&known.task.id).is_some_and(|seen| seen.has_served),
         is_checked: known.is_checked() || known.behind_balancer,
         started: known.seen.as_ref().and_then(|s| s.started),
         created: known.task.created,

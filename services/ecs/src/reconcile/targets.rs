@@ -85,9 +85,12 @@ fn write(store: &Store, tasks: &[Registered], health: &Health, now: Timestamp) {
         };
         let groups: BTreeMap<_, _> = places.iter().filter_map(state).collect();
         let is_unhealthy = groups.values().any(|(state, _)| *state == TargetHealthState::Unhealthy);
+        let is_healthy =
+            !groups.is_empty() && groups.values().all(|(state, _)| *state == TargetHealthState::Healthy);
+        let has_served = is_healthy || before.as_ref().is_some_and(|b| b.has_served);
         let since = before.as_ref().and_then(|b| b.unhealthy_since).unwrap_or(now);
-        let seen =
-            TargetSeen { task: task.id.clone(), groups, unhealthy_since: is_unhealthy.then_some(since) };
+        let unhealthy_since = is_unhealthy.then_some(since);
+        let seen = TargetSeen { task: task.id.clone(), groups, unhealthy_since, has_served };
         // Each write wakes reconcilers, so an unchanged row is not written.
         if before.as_deref() != Some(&seen) {
             changed.push(seen);

@@ -58,6 +58,11 @@ impl Service {
         self.count(|m| matches!(m.life, Life::Up | Life::Unhealthy(_)))
     }
 
+    /// Also those that a load balancer checks anew.
+    fn usable(&self) -> u32 {
+        self.count(|m| m.life == Life::Up || m.life == Life::Starting && m.has_served)
+    }
+
     fn happen(&mut self) {
         let all = self.members.len();
         match self.random.random_range(0..12) {
@@ -66,6 +71,12 @@ impl Service {
                 let next = format!("d{}", self.created);
                 self.created += 1;
                 self.wish.deployments.insert(0, version(&next));
+            }
+            // The load balancer starts again, and checks all targets anew.
+            3 if self.random.random_bool(0.2) => {
+                for up in self.members.iter_mut().filter(|m| m.life == Life::Up) {
+                    (up.life, up.has_served) = (Life::Starting, true);
+                }
             }
             2 => self.now = self.now.plus_ms(self.random.random_range(1..3000)),
             _ if all == 0 => {}
@@ -88,6 +99,7 @@ impl Service {
     fn settle(&mut self) {
         for _ in 0..50 {
             let before = (self.alive(), self.healthy(), self.serving());
+            let usable = self.usable();
             let decision = decide(&self.wish, &self.members, self.now);
             let at = format!("{decision:?} of {:?}: {:#?}", self.wish, self.members);
             match decision {
@@ -107,6 +119,7 @@ impl Service {
                     }
                     let (alive, healthy, serving) = before;
                     assert!(self.healthy() >= healthy.min(self.least()), "below the minimum: {at}");
+                    assert!(self.usable() >= usable.min(self.least()), "below the minimum: {at}");
                     // Unhealthy tasks are replaced before they are stopped, or at the maximum one at a time.
                     let one_less = u32::from(alive >= self.most());
                     let kept = if is_replaced { self.wish.desired.min(serving - one_less) } else { 0 };
@@ -131,6 +144,7 @@ impl Service {
             deployment: self.wish.deployments[0].id.clone(),
             zone: zone.into(),
             life: Life::Starting,
+            has_served: false,
             is_checked: true,
             started: Some(self.now),
             created: Timestamp(self.created),

@@ -30,12 +30,13 @@ fn members(list: &[&str]) -> Vec<Member> {
             deployment: deployment.into(),
             zone: zone.into(),
             life: match life {
-                "starting" => Life::Starting,
+                "starting" | "rechecked" => Life::Starting,
                 "up" => Life::Up,
                 "unhealthy" => Life::Unhealthy(FailedCheck::Balancer),
                 "stopping" => Life::Stopping,
                 other => panic!("{other}"),
             },
+            has_served: life == "rechecked",
             is_checked: true,
             started: Some(Timestamp(0)),
             created: Timestamp(i as i64),
@@ -64,6 +65,17 @@ fn deployment_completes_when_all_tasks_are_up() {
     done.deployments[0].in_progress = false;
     assert_eq!(decide(&done, &members(&["new:up", "new:up"]), NOW), Decision::Wait(None));
     assert_eq!(decide(&done, &members(&["new:up", "new:stopping"]), NOW), Decision::Start(1));
+}
+
+/// They serve: only their health checks have begun anew.
+#[test]
+fn old_tasks_that_a_restarted_balancer_checks_anew_are_kept() {
+    let w = wish(2, &["new", "old"]);
+    let at = |list: &[&str]| decide(&w, &members(list), NOW);
+    assert_eq!(at(&["old:rechecked", "old:rechecked", "new:starting", "new:starting"]), Decision::Wait(None));
+    assert_eq!(at(&["old:rechecked", "old:rechecked", "new:up", "new:starting"]), Decision::Wait(None));
+    assert_eq!(stopped(at(&["old:rechecked", "old:rechecked", "new:up", "new:up"])).len(), 2);
+    assert_eq!(stopped(at(&["old:rechecked", "old:starting", "new:starting", "new:starting"])), ["1"]);
 }
 
 #[test]

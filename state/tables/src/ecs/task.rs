@@ -210,5 +210,8 @@ pub struct TargetSeen {
     pub groups: BTreeMap<String, (TargetHealthState, String)>,
     /// Since when at least one of them is unhealthy.
     pub unhealthy_since: Option<Timestamp>,
+    /// All of them were healthy at some time: a load balancer that starts again checks them anew and shows them as initial.
+    #[serde(default)]
+    pub has_served: bool,
 }
 row!(TargetSeen, "ecs_target_seen", |r| r.task.to_string());
