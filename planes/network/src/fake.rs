@@ -2,7 +2,8 @@
 //! never receive a connection.
 
 use crate::{
-    Applied, Namespace, Network, Observed, ObservedInterface, Place, check, firewall, reachability, spec::*,
+    Applied, Namespace, Network, Observed, ObservedInterface, Place, Translations, check, firewall,
+    reachability, spec::*,
 };
 use async_trait::async_trait;
 use escale_base::PlaneError;
@@ -104,6 +105,11 @@ impl Network for FakeNetwork {
             Observed { interfaces: interfaces.collect(), internet: spec.internet_gateway }
         };
         Ok(self.lock().vpcs.get(vpc).map(seen))
+    }
+
+    async fn translations(&self, vpc: &str, interface: &str) -> Result<Option<Translations>, PlaneError> {
+        let found = self.lock().vpcs.get(vpc).is_some_and(|v| v.interface(interface).is_some());
+        Ok(found.then(Translations::default))
     }
 
     /// Computed from the specification; a host on the Internet answers at every port.

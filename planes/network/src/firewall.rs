@@ -7,6 +7,7 @@ use crate::{
     filters,
     ruleset::{Chain, Map, Ruleset},
     spec::*,
+    translations,
 };
 use ipnet::Ipv4Net;
 use std::{
@@ -87,6 +88,7 @@ pub(crate) fn nat(cidr: Ipv4Net, address: Ipv4Addr) -> Ruleset {
     for (name, hook, rules) in hooked {
         set.chains.insert(name.into(), Chain { hook: Some(hook), rules });
     }
+    translations::count(&mut set, cidr);
     set
 }
 

@@ -7,6 +7,7 @@ use crate::{
     netlink::{Netlink, leading_to},
     router::{Router, unpin_all},
     spec::{InternetSpec, VpcSpec},
+    translations::{self, Translations},
 };
 use async_trait::async_trait;
 use escale_base::{PlaneError, error::Context as _};
@@ -201,6 +202,13 @@ impl Network for KernelNetwork {
             seen.interfaces.insert(name, interface);
         }
         Ok(Some(seen))
+    }
+
+    async fn translations(&self, vpc: &str, interface: &str) -> Result<Option<Translations>, PlaneError> {
+        match Namespace::open(&self.namespace_path(&Place::interface(vpc, interface)))? {
+            Some(inside) => translations::read(&inside).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn answers(

@@ -30,6 +30,7 @@ mod reachability;
 mod router;
 mod ruleset;
 mod spec;
+mod translations;
 
 pub use by_name::{Directory, forward_by_name};
 pub use by_server_name::forward_by_server_name;
@@ -41,6 +42,7 @@ pub use kernel::{KernelNetwork, Namespaces};
 pub use namespace::Namespace;
 pub use probe::{Probe, probe};
 pub use spec::*;
+pub use translations::{Traffic, Translations};
 
 use async_trait::async_trait;
 use escale_base::PlaneError;
@@ -71,6 +73,9 @@ pub trait Network: Send + Sync {
 
     /// The actual state of a network; `None` when it does not exist.
     async fn observe(&self, vpc: &str) -> Result<Option<Observed>, PlaneError>;
+
+    /// What an interface of kind [`Kind::Nat`] has translated; `None` when it does not exist.
+    async fn translations(&self, vpc: &str, interface: &str) -> Result<Option<Translations>, PlaneError>;
 
     /// Tries a TCP connection from an interface and closes it: whether anything answers, if only with a refusal. Then packets
     /// travel in both directions. A host that stays silent for `within`, or cannot be reached, does not answer.

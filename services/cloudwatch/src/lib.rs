@@ -25,7 +25,9 @@ use escale_cdn::Cdn;
 use escale_containers::Containers;
 use escale_engine::Engine;
 use escale_metrics::Metrics;
+use escale_network::Network;
 use escale_objects::Objects;
+use escale_postgres::Postgres;
 use escale_proxy::Proxies;
 use escale_service::{Also, Cloud, Entry, EventKind, Recorded, ResourceType, Service, gives_tags};
 use escale_store::Store;
@@ -51,6 +53,9 @@ pub struct Planes {
     pub proxies: Arc<dyn Proxies>,
     pub cdn: Arc<dyn Cdn>,
     pub objects: Arc<dyn Objects>,
+    pub network: Arc<dyn Network>,
+    /// `None` on a machine without PostgreSQL: it has no databases.
+    pub postgres: Option<Arc<dyn Postgres>>,
 }
 
 /// Starts the evaluation of alarms and the reading of values.
