@@ -66,6 +66,7 @@ pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Pla
         plane: Arc::clone(&planes.metrics),
         evaluated: Mutex::default(),
     });
+    engine.add(alarms::Composites { store: store.clone(), cloud: Arc::clone(cloud) });
     engine.run(feeds::run(store.clone(), Arc::clone(cloud), planes));
 }
 

@@ -11,6 +11,7 @@ mod counters;
 mod databases;
 mod distributions;
 mod health_checks;
+mod insights;
 mod load_balancers;
 mod nat_gateways;
 mod tasks;
@@ -76,6 +77,7 @@ pub(crate) async fn run(store: Store, cloud: Arc<Cloud>, planes: Planes) {
             if let Some(postgres) = &planes.postgres {
                 databases::read(&store, &**postgres, &mut counters, &mut batch).await;
             }
+            insights::read(&store, &*planes.containers, &*planes.network, &mut counters, &mut batch).await;
             nat_gateways::read(&store, &*planes.network, &mut counters, &mut batch).await;
             counters.forget_unused();
         }
