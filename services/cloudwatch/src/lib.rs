@@ -19,6 +19,7 @@ mod ops;
 mod query;
 mod recorded;
 mod streams;
+mod trimmed;
 
 use escale_base::wire::Value;
 use escale_cdn::Cdn;

@@ -3,7 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html>
 
 use super::{
-    arn, composite, percentile,
+    arn, composite,
     reason::moment,
     subject::{Kind, Subject},
     unit_text,
@@ -53,7 +53,7 @@ fn trigger(alarm: &Alarm) -> Value {
             use escale_base::Wire;
             json!({ "Metrics": queries.iter().map(Wire::write).collect::<Vec<_>>() })
         }
-        Watch::Metric { metric, statistic, unit, period_secs, .. } => {
+        Watch::Metric { metric, statistic, extended, unit, period_secs } => {
             let dimensions = metric.dimensions.iter().map(|d| json!({ "value": d.value, "name": d.name }));
             let kind = if statistic.is_some() { "Statistic" } else { "ExtendedStatistic" };
             let mut trigger = json!({
@@ -65,9 +65,9 @@ fn trigger(alarm: &Alarm) -> Value {
                 "Period": period_secs,
             });
             // AWS writes the statistics of this document in capital letters.
-            trigger[kind] = match (statistic, percentile(alarm)) {
-                (Some(statistic), _) => statistic.as_str().to_uppercase().into(),
-                (None, p) => p.map(|p| format!("p{p}")).into(),
+            trigger[kind] = match statistic {
+                Some(statistic) => statistic.as_str().to_uppercase().into(),
+                None => extended.clone().into(),
             };
             trigger
         }

@@ -133,7 +133,7 @@ fn watch(input: &Input) -> Result<Watch, Error> {
             return Err(Error::Combination("Statistic and ExtendedStatistic are mutually exclusive.".into()));
         }
         (None, None) => return Err(missing("Statistic or ExtendedStatistic")),
-        (None, Some(text)) if !matches!(Stat::parse(text)?, Stat::Percentile(_)) => {
+        (None, Some(text)) if !Stat::parse(text)?.is_extended() => {
             return Err(Error::InvalidValue(format!(
                 "The value {text} for parameter ExtendedStatistic is not supported."
             )));
