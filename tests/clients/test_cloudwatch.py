@@ -1,6 +1,7 @@
 """CloudWatch: values that clients report, metric math, and alarms on an installation whose minutes are three seconds."""
 
 import datetime
+import json
 import time
 import uuid
 
@@ -211,3 +212,36 @@ def test_alarm_on_an_expression(fast):
         fast.put_metric_data(Namespace=space, MetricData=[{"MetricName": name, "Value": value, "Dimensions": dimensions}])
     wait_for(lambda: state(fast, "rate"), "ALARM")
     fast.delete_alarms(AlarmNames=["rate"])
+
+
+def test_composite_alarm_follows_other_alarms(fast):
+    for name in ("load", "maintenance"):
+        fast.put_metric_alarm(
+            AlarmName=name, Namespace="Test/composite", MetricName=name, Statistic="Maximum", Period=60, EvaluationPeriods=1,
+            Threshold=50, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore",
+        )
+    rule = 'ALARM(load) AND NOT ALARM("maintenance")'
+    fast.put_composite_alarm(AlarmName="page", AlarmRule=rule, AlarmDescription="wakes somebody", Tags=[{"Key": "a", "Value": "b"}])
+    shown = lambda: fast.describe_alarms(AlarmNames=["page"], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"][0]
+    wait_for(lambda: shown()["StateValue"], "OK")
+    assert shown()["AlarmRule"] == rule and shown()["StateReason"].endswith("was created and its alarm rule evaluates to OK")
+    # A metric makes the child an alarm, and that the parent.
+    fast.put_metric_data(Namespace="Test/composite", MetricData=[{"MetricName": "load", "Value": 99}])
+    wait_for(lambda: shown()["StateValue"], "ALARM")
+    assert ":alarm:load transitioned to ALARM at " in shown()["StateReason"]
+    [child] = json.loads(shown()["StateReasonData"])["triggeringAlarms"]
+    assert child["arn"].endswith(":alarm:load") and child["state"]["value"] == "ALARM"
+    fast.set_alarm_state(AlarmName="maintenance", StateValue="ALARM", StateReason="a window")
+    wait_for(lambda: shown()["StateValue"], "OK")
+    fast.put_composite_alarm(AlarmName="page", AlarmRule="ALARM(load)")
+    wait_for(lambda: shown()["StateValue"], "ALARM")
+    history = fast.describe_alarm_history(AlarmName="page", AlarmTypes=["CompositeAlarm"], HistoryItemType="StateUpdate", ScanBy="TimestampAscending")
+    summaries = [(item["AlarmType"], item["HistorySummary"].removeprefix("Alarm updated from ")) for item in history["AlarmHistoryItems"]]
+    assert summaries == [("CompositeAlarm", change) for change in ("INSUFFICIENT_DATA to OK", "OK to ALARM", "ALARM to OK", "OK to ALARM")]
+    assert fast.list_tags_for_resource(ResourceARN=shown()["AlarmArn"])["Tags"] == [{"Key": "a", "Value": "b"}]
+    assert fast.describe_alarms(AlarmNames=["page"])["MetricAlarms"] == [], "without types, metric alarms only"
+    cycle = refusal(fast.put_composite_alarm, AlarmName="page", AlarmRule="OK(page)")
+    assert cycle["Code"] == "ValidationError" and "depend on itself" in cycle["Message"]
+    assert "load" in refusal(fast.delete_alarms, AlarmNames=["load"])["Message"]
+    assert "ActionsSuppressor" in refusal(fast.put_composite_alarm, AlarmName="page", AlarmRule="TRUE", ActionsSuppressor="load")["Message"]
+    fast.delete_alarms(AlarmNames=["page", "load", "maintenance"])

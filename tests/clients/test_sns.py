@@ -12,7 +12,7 @@ import botocore.exceptions
 import pytest
 import requests
 
-from conftest import make_cloud, remove_cloud
+from conftest import eventually, make_cloud, remove_cloud
 
 # Prints a line of JSON for each request, and answers with the status of the path.
 RECEIVER = textwrap.dedent("""
@@ -139,9 +139,19 @@ def test_mail_arrives_in_the_mailbox(fast, sns, topic):
     assert [s["SubscriptionArn"] for s in pending] == ["PendingConfirmation"]
     link = next(line for line in wait_for_mail(fast, "Confirm").splitlines() if line.startswith("http"))
     assert requests.get(link, timeout=5).status_code == 200
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="other@example.com")
     sns.publish(TopicArn=topic, Subject="Disk full", Message="Please look")
     mail = wait_for_mail(fast, "Disk full")
     assert "To: ops@example.com" in mail and "Please look" in mail
+    # The command prints the mail of all addresses, or of one, as text or as lines of JSON.
+    eventually(lambda: "To: other@example.com" in fast.escale("mailbox").stdout)
+    everything, one = fast.escale("mailbox").stdout, fast.escale("mailbox", "ops@example.com").stdout
+    assert mail in everything and mail in one and "Date: 20" in one
+    assert "other@example.com" not in one
+    assert fast.escale("mailbox", "nobody@example.com").stdout == ""
+    lines = [json.loads(line) for line in fast.escale("mailbox", "--json", "ops@example.com").stdout.splitlines()]
+    assert {line["logStreamName"] for line in lines} == {"ops@example.com"}
+    assert any("Please look" in line["message"] for line in lines)
 
 
 def wait_for_mail(fast, text):
@@ -190,26 +200,50 @@ def test_wrong_token_and_unsupported_things_are_refused(fast, sns, topic):
         sns.create_topic(Name="orders.fifo")
 
 
-def test_messages_do_not_reach_the_machine_or_its_networks(fast, sns, topic):
+def test_messages_do_not_reach_the_machine_or_its_networks(fast, sns, receiver, topic):
     """An attack: endpoints that name the machine's loopback, its API, its metadata service and its private networks."""
+    # The trap listens at all addresses of the machine: a message that arrives there is answered and noted.
     trap = subprocess.Popen(
-        [sys.executable, "-c", RECEIVER.replace('("198.18.200.1", 8080)', '("127.0.0.1", 0)').replace(
+        [sys.executable, "-c", RECEIVER.replace('("198.18.200.1", 8080)', '("0.0.0.0", 0)').replace(
             'print("ready", flush=True)', 'print(server.server_address[1], flush=True)')],
         stdout=subprocess.PIPE, text=True,
     )
     port = int(trap.stdout.readline())
     own = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=True).stdout.split()
     own = [address for address in own if ":" not in address]
-    hosts = ["127.0.0.1", "127.1.2.3", "0.0.0.0", "localhost", "169.254.169.254", "10.0.0.1", "[::1]", *own]
-    for host in hosts:
-        sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=f"http://{host}:{port}/200")
+    assert own, "the machine has an address beside loopback"
+    assert requests.post(f"http://{[*own, '127.0.0.1'][0]}:{port}/200", data="{}", timeout=5).status_code == 200
+    assert trap.stdout.readline(), "the trap notes what arrives"
+    local, foreign = ["127.0.0.1", "127.1.2.3", "0.0.0.0", "localhost"], ["169.254.169.254", "10.0.0.1", *own]
+    reasons = dict.fromkeys(local, "has no address that can be reached")
+    reasons |= {"[::1]": "IPv6 is not supported"} | dict.fromkeys(foreign, "Network is unreachable")
+    pending = {}
+    for host in reasons:
+        made = sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=f"http://{host}:{port}/200", ReturnSubscriptionArn=True)
+        pending[host] = made["SubscriptionArn"]
+    # Delivery itself works meanwhile, over the same topic.
+    subscribed(sns, receiver, topic)
+    given_up = lambda arn: [line for line in fast.log().splitlines() if "given up after 3 retries" in line and arn in line]
     # Four attempts each, a second apart: then all are given up.
-    deadline = time.monotonic() + 25
-    while fast.log().count("is given up after 3 retries") < len(hosts) and time.monotonic() < deadline:
-        time.sleep(0.3)
+    eventually(lambda: all(given_up(arn) for arn in pending.values()), within=40)
+    for host, reason in reasons.items():
+        assert all(reason in line for line in given_up(pending[host])), (host, given_up(pending[host]))
+    # The refusal alone has kept them away: once the operator allows one of the addresses, the trap gets its message.
+    restart(fast, ESCALE_INTERNET_ALLOW=own[0])
+    sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=f"http://{own[0]}:{port}/200")
+    first = json.loads(trap.stdout.readline())
+    assert first["headers"]["host"] == f"{own[0]}:{port}", "the trap got a request before it was allowed"
+    assert json.loads(first["body"])["Type"] == "SubscriptionConfirmation"
     trap.terminate()
-    assert trap.stdout.read() == "", "the trap got a request"
-    assert trap.wait() != 0
+    assert trap.stdout.read() == "" and trap.wait() != 0
+    del fast.env["ESCALE_INTERNET_ALLOW"]
+    restart(fast)
+
+
+def restart(fast, **env):
+    fast.env.update(env)
+    fast.escale("stop")
+    fast.escale("start")
 
 
 TEMPLATE = """

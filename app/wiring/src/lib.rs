@@ -160,6 +160,8 @@ pub async fn start(
         proxies: Arc::clone(&planes.proxies),
         cdn: Arc::clone(&planes.cdn),
         objects: Arc::clone(&data.objects),
+        network: network(),
+        postgres: planes.postgres.as_ref().ok().map(|(plane, _)| Arc::clone(plane)),
     };
     escale_cloudwatch::start(engine, store, cloud, measured);
     escale_application_autoscaling::start(engine, store, cloud);

@@ -104,6 +104,7 @@ pub(crate) struct Counters {
     pub(crate) origin_requests: AtomicU64,
     pub(crate) s4xx: AtomicU64,
     pub(crate) s5xx: AtomicU64,
+    pub(crate) downloaded_bytes: AtomicU64,
 }
 
 impl Edge {
@@ -146,6 +147,7 @@ impl Edge {
             origin_requests: c.origin_requests.load(Relaxed),
             s4xx: c.s4xx.load(Relaxed),
             s5xx: c.s5xx.load(Relaxed),
+            downloaded_bytes: c.downloaded_bytes.load(Relaxed),
         })
     }
 

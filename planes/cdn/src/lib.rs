@@ -122,4 +122,7 @@ pub struct Counts {
     pub origin_requests: u64,
     pub s4xx: u64,
     pub s5xx: u64,
+    /// What was sent to viewers for GET, HEAD and OPTIONS: heads, as HTTP/1 has them, and bodies.
+    #[serde(default)]
+    pub downloaded_bytes: u64,
 }

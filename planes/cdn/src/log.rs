@@ -3,7 +3,7 @@
 use crate::{
     Visit,
     blob::Body,
-    edge::{Distribution, Inner},
+    edge::{Counters, Distribution, Inner},
     serve::Word,
 };
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     task::{Context, Poll, ready},
 };
 
@@ -72,14 +72,13 @@ impl Word {
     }
 }
 
-/// The same body; `done` gets its size once it has been sent, or once the viewer has left.
-fn counted(body: Body, done: impl FnOnce(u64) + Send + 'static) -> Body {
-    Counted { body, bytes: 0, done: Some(Box::new(done)) }.boxed_unsync()
-}
-
+/// A body whose bytes are counted while they are sent.
 struct Counted {
     body: Body,
     bytes: u64,
+    /// Of the distribution, for a request that downloads.
+    downloaded: Option<Arc<Counters>>,
+    /// Gets the size of the body once it has been sent, or once the viewer has left.
     done: Option<Box<dyn FnOnce(u64) + Send>>,
 }
 
@@ -93,7 +92,11 @@ impl HttpBody for Counted {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if let Some(Ok(frame)) = &frame {
-            self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+            let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+            self.bytes += bytes;
+            if let Some(counters) = &self.downloaded {
+                counters.downloaded_bytes.fetch_add(bytes, Relaxed);
+            }
         }
         Poll::Ready(frame)
     }
@@ -121,23 +124,38 @@ fn head_bytes(first_line: usize, headers: &http::HeaderMap) -> u64 {
     (first_line + lines.sum::<usize>() + "\r\n\r\n".len()) as u64
 }
 
-/// Records a request of a logged distribution once its answer has been sent.
+/// Counts what the viewer downloads, and records the request of a logged distribution once its answer has been sent.
 pub(crate) fn note(
     edge: &Inner,
-    visit: Visit,
+    visit: Option<Visit>,
+    downloaded: Option<Arc<Counters>>,
     response: Response<Body>,
     (word, id): (Word, String),
 ) -> Response<Body> {
-    let (log, clock) = (edge.log.clone(), edge.clock.clone());
-    let mut visit = answered(visit, &response, word, (id, clock.now()));
-    let started = visit.at;
-    response.map(|body| {
-        counted(body, move |bytes| {
+    if visit.is_none() && downloaded.is_none() {
+        return response;
+    }
+    let head = head_of_answer(&response);
+    if let Some(counters) = &downloaded {
+        counters.downloaded_bytes.fetch_add(head, Relaxed);
+    }
+    let done = visit.map(|visit| {
+        let (log, clock) = (edge.log.clone(), edge.clock.clone());
+        let mut visit = answered(visit, &response, head, word, (id, clock.now()));
+        let started = visit.at;
+        Box::new(move |bytes: u64| {
             visit.sent_bytes += bytes;
             visit.took_ms = u64::try_from(clock.now().since_ms(started)).unwrap_or(0);
             log.record(visit);
-        })
-    })
+        }) as Box<dyn FnOnce(u64) + Send>
+    });
+    response.map(|body| Counted { body, bytes: 0, downloaded, done }.boxed_unsync())
+}
+
+/// The bytes of an answer's head in HTTP/1's form.
+fn head_of_answer(response: &Response<Body>) -> u64 {
+    let reason = response.status().canonical_reason().map_or(0, str::len);
+    head_bytes("HTTP/1.1 200 \r\n".len() + reason, response.headers())
 }
 
 /// The record of a request that has arrived.
@@ -184,18 +202,23 @@ pub(crate) fn visit(
 }
 
 /// Adds the head of the answer to the record.
-fn answered(visit: Visit, response: &Response<Body>, word: Word, (id, now): (String, Timestamp)) -> Visit {
+fn answered(
+    visit: Visit,
+    response: &Response<Body>,
+    head_bytes: u64,
+    word: Word,
+    (id, now): (String, Timestamp),
+) -> Visit {
     let status = response.status();
     let text =
         |name: HeaderName| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-    let first_line = "HTTP/1.1 200 \r\n".len() + status.canonical_reason().map_or(0, str::len);
     Visit {
         status: status.as_u16(),
         result: word.logged(status.as_u16()).to_owned(),
         id,
         content_type: text(header::CONTENT_TYPE),
         content_length: text(header::CONTENT_LENGTH),
-        sent_bytes: head_bytes(first_line, response.headers()),
+        sent_bytes: head_bytes,
         first_byte_ms: u64::try_from(now.since_ms(visit.at)).unwrap_or(0),
         ..visit
     }

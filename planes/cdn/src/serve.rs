@@ -114,6 +114,7 @@ pub(crate) async fn handle(
     let counters = distribution.counters.clone();
     let visit = distribution.spec.log.then(|| log::visit(&edge, &distribution, &request, client, https));
     counters.requests.fetch_add(1, Relaxed);
+    let is_download = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let body_broke: Arc<AtomicBool> = Arc::default();
     let exchange = Exchange {
         edge: edge.clone(),
@@ -140,10 +141,7 @@ pub(crate) async fn handle(
     if body_broke.load(Relaxed) || link.is_body_withheld() {
         close(&mut response, is_http1);
     }
-    match visit {
-        Some(visit) => log::note(&edge, visit, response, (word, id)),
-        None => response,
-    }
+    log::note(&edge, visit, is_download.then_some(counters), response, (word, id))
 }
 
 /// Closes the connection after a refused request: the bytes that follow may be something else than they seem.

@@ -3,6 +3,7 @@
 
 #[path = "../../httpguard/tests/attacks/mod.rs"]
 mod attacks;
+mod downloads;
 mod groups;
 mod rules;
 

@@ -2,8 +2,8 @@
 //! never receive a connection.
 
 use crate::{
-    Applied, Flows, Namespace, Network, Observed, ObservedInterface, Place, check, firewall, reachability,
-    spec::*,
+    Applied, Flows, Namespace, Network, Observed, ObservedInterface, Place, Translations, check, firewall,
+    reachability, spec::*,
 };
 use async_trait::async_trait;
 use escale_base::PlaneError;
@@ -115,6 +115,10 @@ impl Network for FakeNetwork {
     /// There are no packets.
     async fn take_flows(&self, vpc: &str) -> Result<Flows, PlaneError> {
         if self.lock().vpcs.contains_key(vpc) { Ok(Flows::default()) } else { Err(absent(vpc)) }
+    }
+    async fn translations(&self, vpc: &str, interface: &str) -> Result<Option<Translations>, PlaneError> {
+        let found = self.lock().vpcs.get(vpc).is_some_and(|v| v.interface(interface).is_some());
+        Ok(found.then(Translations::default))
     }
 
     /// Computed from the specification; a host on the Internet answers at every port.

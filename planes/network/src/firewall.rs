@@ -8,6 +8,7 @@ use crate::{
     filters,
     ruleset::{Chain, Map, Ruleset},
     spec::*,
+    translations,
 };
 use escale_base::limits;
 use ipnet::Ipv4Net;
@@ -113,6 +114,7 @@ pub(crate) fn nat(cidr: Ipv4Net, address: Ipv4Addr) -> Ruleset {
     for (name, hook, rules) in hooked {
         set.chains.insert(name.into(), Chain { hook: Some(hook), rules });
     }
+    translations::count(&mut set, cidr);
     set
 }
 

@@ -8,6 +8,7 @@ use crate::{
     netlink::{Netlink, leading_to},
     router::{Router, unpin_all},
     spec::{InternetSpec, VpcSpec},
+    translations::{self, Translations},
 };
 use async_trait::async_trait;
 use escale_base::{PlaneError, error::Context as _};
@@ -217,6 +218,12 @@ impl Network for KernelNetwork {
             }
             None if self.vpc_dir(vpc).exists() => Ok(Flows::default()),
             None => Err(absent(vpc)),
+        }
+    }
+    async fn translations(&self, vpc: &str, interface: &str) -> Result<Option<Translations>, PlaneError> {
+        match Namespace::open(&self.namespace_path(&Place::interface(vpc, interface)))? {
+            Some(inside) => translations::read(&inside).await.map(Some),
+            None => Ok(None),
         }
     }
 

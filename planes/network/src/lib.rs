@@ -32,6 +32,7 @@ mod reachability;
 mod router;
 mod ruleset;
 mod spec;
+mod translations;
 
 pub use by_name::{Directory, forward_by_name};
 pub use by_server_name::forward_by_server_name;
@@ -43,6 +44,7 @@ pub use kernel::{KernelNetwork, Namespaces};
 pub use namespace::Namespace;
 pub use probe::{Probe, probe};
 pub use spec::*;
+pub use translations::{Traffic, Translations};
 
 use async_trait::async_trait;
 use escale_base::PlaneError;
@@ -77,6 +79,8 @@ pub trait Network: Send + Sync {
     /// The packets of the [counted](VpcSpec::counted) interfaces since the last call, which begins a new count. After a crash, the
     /// packets of an interrupted call are counted again. A network that does not exist is a fault of kind `Asked`.
     async fn take_flows(&self, vpc: &str) -> Result<Flows, PlaneError>;
+    /// What an interface of kind [`Kind::Nat`] has translated; `None` when it does not exist.
+    async fn translations(&self, vpc: &str, interface: &str) -> Result<Option<Translations>, PlaneError>;
 
     /// Tries a TCP connection from an interface and closes it: whether anything answers, if only with a refusal. Then packets
     /// travel in both directions. A host that stays silent for `within`, or cannot be reached, does not answer.

@@ -2,7 +2,7 @@
 //! above. It holds no rows and does not know the bounds of parameters.
 
 use crate::{
-    Postgres,
+    Postgres, Usage,
     plan::{self, Seen, Step},
     record::{NodeRecord, Record},
     spec::*,
@@ -355,6 +355,10 @@ impl Postgres for FakePostgres {
         }
         drop(state);
         Ok(self.state().databases.get(name).map(|d| d.observed(name)))
+    }
+
+    async fn usage(&self, name: &str) -> Result<Option<Usage>, PlaneError> {
+        Ok(self.state().databases.get(name).and_then(Database::usage))
     }
 
     async fn list(&self) -> Result<Vec<String>, PlaneError> {

@@ -34,6 +34,7 @@ mod steps;
 mod storage;
 mod supervise;
 mod upgrade;
+mod usage;
 mod verdict;
 mod wal;
 
@@ -42,6 +43,7 @@ pub use fake::{FakePostgres, Fault};
 pub use plan::Step;
 pub use plane::Config;
 pub use spec::*;
+pub use usage::Usage;
 
 use crate::{plane::Inner, steps::remove_dir};
 use async_trait::async_trait;
@@ -70,6 +72,9 @@ pub trait Postgres: Send + Sync {
 
     /// `None` when the database does not exist.
     async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError>;
+
+    /// What the primary uses; `None` while it does not accept writes, and when the database does not exist.
+    async fn usage(&self, name: &str) -> Result<Option<Usage>, PlaneError>;
 
     /// Names of all databases, in order.
     async fn list(&self) -> Result<Vec<String>, PlaneError>;
@@ -194,6 +199,10 @@ impl Postgres for PostgresPlane {
 
     async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError> {
         self.inner.observe(name).await
+    }
+
+    async fn usage(&self, name: &str) -> Result<Option<Usage>, PlaneError> {
+        self.inner.usage(name).await
     }
 
     async fn list(&self) -> Result<Vec<String>, PlaneError> {

@@ -11,6 +11,8 @@ mod changes;
 mod common;
 #[path = "suite/real.rs"]
 mod real;
+#[path = "suite/usage.rs"]
+mod usage;
 
 use common::*;
 use escale_base::{Clock, error::Fault};
@@ -30,6 +32,11 @@ async fn contract(plane: &dyn Postgres, tag: &str, clock: &Clock) {
     assert_eq!(seen.node("b-1").unwrap().role, NodeRole::Standby);
     assert_eq!(seen.node("b-1").unwrap().replication.unwrap().state, ReplicationState::Sync);
     assert_eq!(seen.node("a-1").unwrap().timeline, Some(1));
+
+    assert!(
+        plane.usage(&spec.name).await.unwrap().is_some_and(|u| Some(u.pid) == seen.node("a-1").unwrap().pid)
+    );
+    assert_eq!(plane.usage("none").await.unwrap(), None);
 
     // A failover, called twice: the second call finds it done. The next one is refused: no standby is in sync.
     plane.failover(&spec.name, "a-1").await.unwrap();
@@ -64,6 +71,7 @@ async fn contract(plane: &dyn Postgres, tag: &str, clock: &Clock) {
     plane.ensure(&spec).await.unwrap();
     let seen = plane.observe(&spec.name).await.unwrap().unwrap();
     assert!(seen.nodes.iter().all(|n| n.role == NodeRole::Down));
+    assert_eq!(plane.usage(&spec.name).await.unwrap(), None);
     spec.running = true;
     plane.ensure(&spec).await.unwrap();
 

@@ -1,12 +1,12 @@
-//! CloudFormation: alarms and dashboards.
+//! CloudFormation: alarms of both kinds, and dashboards.
 
 use crate::{
     alarms::arn,
     ops::{
         delete_alarms::DeleteAlarms, delete_dashboards::DeleteDashboards, describe_alarms::DescribeAlarms,
         get_dashboard::GetDashboard, list_tags_for_resource::ListTagsForResource,
-        put_dashboard::PutDashboard, put_metric_alarm::PutMetricAlarm, tag_resource::TagResource,
-        untag_resource::UntagResource,
+        put_composite_alarm::PutCompositeAlarm, put_dashboard::PutDashboard,
+        put_metric_alarm::PutMetricAlarm, tag_resource::TagResource, untag_resource::UntagResource,
     },
 };
 use escale_base::{
@@ -16,9 +16,10 @@ use escale_base::{
 use escale_service::{
     Created, Cx, InputDraft, Props, ResourceType, Resources, Update, own_tags, properties_of,
 };
-use escale_tables::cloudwatch::AlarmName;
+use escale_tables::cloudwatch::{AlarmName, AlarmType};
 
 const ALARM: &str = "AWS::CloudWatch::Alarm";
+const COMPOSITE: &str = "AWS::CloudWatch::CompositeAlarm";
 const DASHBOARD: &str = "AWS::CloudWatch::Dashboard";
 
 pub(crate) fn types() -> Resources {
@@ -47,9 +48,22 @@ pub(crate) fn types() -> Resources {
     ];
     let alarm = ResourceType::new(ALARM, properties, create, delete);
     let alarm = alarm.update(update).read(read).adopt(|cx, name, _| Ok(described(cx, name)));
+    let properties = &[
+        "AlarmName",
+        "AlarmRule",
+        "AlarmDescription",
+        "ActionsEnabled",
+        "OKActions",
+        "AlarmActions",
+        "InsufficientDataActions",
+        "Tags",
+    ];
+    let composite = ResourceType::new(COMPOSITE, properties, create_composite, delete);
+    let composite =
+        composite.update(update_composite).read(read_composite).adopt(|cx, name, _| Ok(described(cx, name)));
     let dashboard =
         ResourceType::new(DASHBOARD, &["DashboardName", "DashboardBody"], create_dashboard, delete_dashboard);
-    vec![alarm, dashboard.update(update_dashboard).read(read_dashboard)]
+    vec![alarm, composite, dashboard.update(update_dashboard).read(read_dashboard)]
 }
 
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
@@ -69,7 +83,31 @@ fn described(cx: &Cx<'_>, name: &str) -> Created {
     Created::new(name).with("Arn", arn(cx.config, &AlarmName(name.to_owned())))
 }
 
+fn create_composite(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
+    let name = props.name_or_generated("AlarmName", 255);
+    put_composite(cx, props, &name)?;
+    Ok(described(cx, &name))
+}
+
+fn put_composite(cx: &mut Cx<'_>, props: &Props<'_>, name: &str) -> Result<(), AwsError> {
+    let input =
+        props.input_without::<PutCompositeAlarm>(&["AlarmName", "Tags"]).with("AlarmName", &name.to_owned());
+    input.with("Tags", &props.tags()?).call(cx)
+}
+
 fn update(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
+    update_with(cx, update, put)
+}
+
+fn update_composite(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
+    update_with(cx, update, put_composite)
+}
+
+fn update_with(
+    cx: &mut Cx<'_>,
+    update: &Update<'_>,
+    put: impl FnOnce(&mut Cx<'_>, &Props<'_>, &str) -> Result<(), AwsError>,
+) -> Result<Created, AwsError> {
     let name = update.created.physical_id.clone();
     if update.changed.iter().any(|property| property != "Tags") {
         put(cx, update.after, &name)?;
@@ -89,8 +127,23 @@ fn read(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>
     let name = &created.physical_id;
     let named = InputDraft::<DescribeAlarms>::new().with("AlarmNames", &vec![name.clone()]);
     let Some(alarm) = named.call(cx)?.metric_alarms.pop() else { return Ok(None) };
-    let mut properties = properties_of(ALARM, &alarm, &[]);
-    let arn = arn(cx.config, &AlarmName(name.clone()));
+    with_tags(cx, name, properties_of(ALARM, &alarm, &[]))
+}
+
+fn read_composite(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
+    let name = &created.physical_id;
+    let named = InputDraft::<DescribeAlarms>::new().with("AlarmNames", &vec![name.clone()]);
+    let named = named.with("AlarmTypes", &vec![AlarmType::Composite]);
+    let Some(alarm) = named.call(cx)?.composite_alarms.pop() else { return Ok(None) };
+    with_tags(cx, name, properties_of(COMPOSITE, &alarm, &[]))
+}
+
+fn with_tags(
+    cx: &mut Cx<'_>,
+    name: &str,
+    mut properties: Map<String, Value>,
+) -> Result<Option<Map<String, Value>>, AwsError> {
+    let arn = arn(cx.config, &AlarmName(name.to_owned()));
     let tags = InputDraft::<ListTagsForResource>::new().with("ResourceARN", &arn).call(cx)?.tags;
     properties.insert("Tags".into(), own_tags(&tags));
     Ok(Some(properties))
@@ -175,6 +228,93 @@ mod tests {
                 ("Metrics", "excludes the members of a single metric"),
             ])
             .check();
+    }
+
+    #[test]
+    fn updates_every_property_of_composite_alarms() {
+        let base = || {
+            let harness = harness();
+            harness.ok("PutMetricAlarm", base());
+            (harness, json!({ "AlarmName": "any", "AlarmRule": "ALARM(high-cpu)" }))
+        };
+        PropertyTable::new(super::COMPOSITE, base)
+            .row("AlarmRule", "ALARM(high-cpu)".into(), "NOT OK(\"high-cpu\")".into())
+            .row("AlarmDescription", "one".into(), "other".into())
+            .row("ActionsEnabled", true.into(), false.into())
+            .row("Tags", json!([{ "Key": "a", "Value": "1" }]), json!([{ "Key": "b", "Value": "2" }]))
+            .exempt(&[
+                ("OKActions", "no service of the harness can be an action"),
+                ("AlarmActions", "no service of the harness can be an action"),
+                ("InsufficientDataActions", "no service of the harness can be an action"),
+            ])
+            .check();
+    }
+
+    #[test]
+    fn composite_alarms_depend_on_existing_alarms_without_cycles() {
+        let harness = harness();
+        let put = |name: &str, rule: &str| json!({ "AlarmName": name, "AlarmRule": rule });
+        let missing = harness.error("PutCompositeAlarm", put("any", "ALARM(high-cpu)"));
+        assert_eq!((missing.code.as_str(), missing.message.contains("high-cpu")), ("ValidationError", true));
+        harness.ok("PutMetricAlarm", base());
+        harness.ok("PutCompositeAlarm", put("low", "ALARM(high-cpu)"));
+        harness.ok("PutCompositeAlarm", put("middle", "OK(low)"));
+        harness.ok("PutCompositeAlarm", put("top", "ALARM(middle) OR ALARM(high-cpu)"));
+        for rule in ["ALARM(top)", "NOT ALARM(middle)", "ALARM(low)"] {
+            let cycle = harness.error("PutCompositeAlarm", put("low", rule));
+            assert!(cycle.message.contains("depend on itself"), "{cycle}");
+        }
+        let name = harness.error("PutCompositeAlarm", put("high-cpu", "TRUE"));
+        assert!(name.message.contains("metric alarm named high-cpu"), "{name}");
+        let mut metric = base();
+        metric["AlarmName"] = "top".into();
+        assert!(harness.error("PutMetricAlarm", metric).message.contains("composite alarm named top"));
+        let scales = "arn:aws:autoscaling:eu-west-3:000000000000:scalingPolicy:1:resource/ecs/service/shop/web:policyName/p";
+        let mut scaling = put("scaling", "TRUE");
+        scaling["AlarmActions"] = json!([scales]);
+        assert!(
+            harness.error("PutCompositeAlarm", scaling).message.contains("cannot invoke a scaling policy")
+        );
+        let suppressed = json!({ "AlarmName": "any", "AlarmRule": "TRUE", "ActionsSuppressor": "high-cpu" });
+        assert!(harness.error("PutCompositeAlarm", suppressed).message.contains("ActionsSuppressor"));
+
+        let delete = |names: &[&str]| json!({ "AlarmNames": names });
+        let needed = harness.error("DeleteAlarms", delete(&["high-cpu"]));
+        assert!(needed.message.contains("names it"), "{needed}");
+        assert!(harness.error("DeleteAlarms", delete(&["top", "middle"])).message.contains("At most one"));
+        for name in ["top", "middle"] {
+            harness.ok("DeleteAlarms", delete(&[name]));
+        }
+        harness.ok("DeleteAlarms", delete(&["low", "high-cpu"]));
+    }
+
+    #[test]
+    fn composite_alarms_are_listed_on_request_only() {
+        let harness = harness();
+        harness.ok("PutMetricAlarm", base());
+        harness.ok("PutCompositeAlarm", json!({ "AlarmName": "any", "AlarmRule": "TRUE" }));
+        let listed = |input| {
+            let answer = harness.ok("DescribeAlarms", input);
+            ["MetricAlarms", "CompositeAlarms"].map(|kind| answer[kind].as_array().map_or(0, Vec::len))
+        };
+        assert_eq!(listed(json!({})), [1, 0]);
+        assert_eq!(listed(json!({ "AlarmTypes": ["CompositeAlarm"] })), [0, 1]);
+        let both = json!(["CompositeAlarm", "MetricAlarm"]);
+        assert_eq!(listed(json!({ "AlarmTypes": both })), [1, 1]);
+        let first = harness.ok("DescribeAlarms", json!({ "AlarmTypes": both, "MaxRecords": 1 }));
+        assert_eq!(first["CompositeAlarms"][0]["AlarmName"], "any");
+        assert_eq!(listed(json!({ "AlarmTypes": both, "NextToken": first["NextToken"] })), [1, 0]);
+        let items = |input| {
+            let answer = harness.ok("DescribeAlarmHistory", input);
+            answer["AlarmHistoryItems"].as_array().map_or(0, Vec::len)
+        };
+        assert_eq!((items(json!({ "AlarmName": "any" })), items(json!({}))), (0, 1));
+        assert_eq!(items(json!({ "AlarmName": "any", "AlarmTypes": ["CompositeAlarm"] })), 1);
+        harness.ok("DisableAlarmActions", json!({ "AlarmNames": ["any", "high-cpu"] }));
+        let described = harness.ok("DescribeAlarms", json!({ "AlarmTypes": both }));
+        for kind in ["MetricAlarms", "CompositeAlarms"] {
+            assert_eq!(described[kind][0]["ActionsEnabled"], false, "{kind}");
+        }
     }
 
     #[test]

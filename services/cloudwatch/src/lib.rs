@@ -19,13 +19,16 @@ mod ops;
 mod query;
 mod recorded;
 mod streams;
+mod trimmed;
 
 use escale_base::wire::Value;
 use escale_cdn::Cdn;
 use escale_containers::Containers;
 use escale_engine::Engine;
 use escale_metrics::Metrics;
+use escale_network::Network;
 use escale_objects::Objects;
+use escale_postgres::Postgres;
 use escale_proxy::Proxies;
 use escale_service::{Also, Cloud, Entry, EventKind, Recorded, ResourceType, Service, gives_tags};
 use escale_store::Store;
@@ -51,6 +54,9 @@ pub struct Planes {
     pub proxies: Arc<dyn Proxies>,
     pub cdn: Arc<dyn Cdn>,
     pub objects: Arc<dyn Objects>,
+    pub network: Arc<dyn Network>,
+    /// `None` on a machine without PostgreSQL: it has no databases.
+    pub postgres: Option<Arc<dyn Postgres>>,
 }
 
 /// Starts the evaluation of alarms and the reading of values.
@@ -61,6 +67,7 @@ pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Pla
         plane: Arc::clone(&planes.metrics),
         evaluated: Mutex::default(),
     });
+    engine.add(alarms::Composites { store: store.clone(), cloud: Arc::clone(cloud) });
     engine.run(feeds::run(store.clone(), Arc::clone(cloud), planes));
 }
 

@@ -1,7 +1,6 @@
 //! Metrics in AWS's shapes, and their statistics.
 
-use crate::{Error, choices::StandardUnit};
-use escale_base::AwsError;
+use crate::{Error, choices::StandardUnit, trimmed::Trimmed};
 use escale_metrics::{Listed, Metrics, Point, Series, Summary, Window};
 use escale_tables::cloudwatch::{Dimension, Metric};
 use std::collections::BTreeMap;
@@ -31,10 +30,8 @@ pub(crate) enum Stat {
     Maximum,
     /// With its percentage.
     Percentile(f64),
+    Trimmed(Trimmed),
 }
-
-/// AWS's other statistics, which need more of the distribution than the plane keeps.
-const OTHERS: [&str; 6] = ["TM", "WM", "PR", "TC", "TS", "IQM"];
 
 impl Stat {
     pub(crate) fn parse(text: &str) -> Result<Stat, Error> {
@@ -49,15 +46,8 @@ impl Stat {
                 if let Some(p) = percentage.filter(|p| (0.0..=100.0).contains(p)) {
                     return Ok(Stat::Percentile(p));
                 }
-                let other = text.to_ascii_uppercase();
-                if OTHERS.iter().any(|o| {
-                    other
-                        .strip_prefix(o)
-                        .is_some_and(|rest| rest.is_empty() || !rest.starts_with(char::is_alphabetic))
-                }) {
-                    return Err(AwsError::not_supported(format_args!("The statistic {text}"))
-                        .hint("Use Average, Sum, Minimum, Maximum, SampleCount or a percentile such as p99.")
-                        .into());
+                if let Some(trimmed) = Trimmed::parse(text) {
+                    return Ok(Stat::Trimmed(trimmed));
                 }
                 return Err(Error::InvalidValue(format!(
                     "The value {text} for parameter Stat is not supported."
@@ -78,7 +68,13 @@ impl Stat {
                 let value = summary.distribution.as_ref()?.quantile(p / 100.0)?;
                 Some(value.clamp(summary.min, summary.max))
             }
+            Stat::Trimmed(trimmed) => trimmed.of(summary),
         }
+    }
+
+    /// Whether it is one of those that AWS calls extended.
+    pub(crate) fn is_extended(self) -> bool {
+        matches!(self, Stat::Percentile(_) | Stat::Trimmed(_))
     }
 }
 
@@ -163,6 +159,7 @@ pub(crate) fn aligned_start(start: i64, now: i64, period: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use escale_base::AwsError;
 
     #[test]
     fn statistics_of_a_period() {
@@ -180,17 +177,12 @@ mod tests {
 
     #[test]
     fn refuses_other_statistics_by_name() {
-        for (text, code) in [
-            ("tm90", "NotImplemented"),
-            ("IQM", "NotImplemented"),
-            ("TC(0.1:)", "NotImplemented"),
-            ("p101", "InvalidParameterValue"),
-            ("Mean", "InvalidParameterValue"),
-        ] {
+        for text in ["p101", "Mean", "tm101", "TC(0.1)"] {
             let error = AwsError::from(Stat::parse(text).unwrap_err());
-            assert_eq!(error.code, code, "{text}");
+            assert_eq!(error.code, "InvalidParameterValue", "{text}");
             assert!(error.message.contains(text), "{}", error.message);
         }
+        assert!(Stat::parse("TC(0.1:)").unwrap().is_extended());
     }
 
     #[test]

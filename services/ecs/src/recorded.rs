@@ -2,8 +2,7 @@
 
 use escale_service::Recorded;
 
-const INSIGHTS: &str =
-    "containerInsights turns on further metrics in CloudWatch; Escale measures those of AWS/ECS only";
+const INSIGHTS: &str = "containerInsights=enhanced turns on the metrics of enabled; those of single tasks and containers are not measured";
 const ONE_MACHINE: &str =
     "Capacity providers differ in price and in interruptions on AWS; here all tasks run on one machine";
 const PLATFORM: &str = "The version selects a release of AWS's hosts; Escale has only one platform";

@@ -14,6 +14,8 @@ mod cfn;
 mod deliver;
 mod document;
 mod error;
+#[cfg(test)]
+mod fault_tests;
 mod ops;
 mod pages;
 mod poster;

@@ -74,7 +74,8 @@ impl Poster {
 
     /// The addresses of a host that are not the cloud's own loopback or one of a group.
     async fn addresses(&self, host: &str) -> Result<Vec<Ipv4Addr>, String> {
-        let found = match host.parse::<IpAddr>() {
+        // An IPv6 address of a URL is in brackets.
+        let found = match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
             Ok(IpAddr::V4(address)) => vec![address],
             Ok(IpAddr::V6(_)) => return Err("IPv6 is not supported".to_owned()),
             Err(_) => self.resolve(host).await?,

@@ -11,7 +11,9 @@ use escale_containers::{
 use escale_dns::Dns;
 use escale_logstore::{LogStore, Message, Page, Query, Summary};
 use escale_metrics::{Datum, Listed, Metrics, Point, Series, Window};
-use escale_network::{Applied, Flows, InternetSpec, Namespace, Network, Observed, Place, VpcSpec};
+use escale_network::{
+    Applied, Flows, InternetSpec, Namespace, Network, Observed, Place, Translations, VpcSpec,
+};
 use escale_postgres::{DatabaseSpec, Failover, Postgres, Step};
 use escale_proxy::{BalancerSpec, NodeCounts, Proxies, Seen};
 use std::{
@@ -87,6 +89,10 @@ impl<P: Network + ?Sized> Network for Risky<P> {
     }
     async fn vpcs(&self) -> Result<BTreeSet<String>> {
         call(&*self.fate, "network vpcs", Kind::Unknown, self.plane.vpcs()).await
+    }
+    async fn translations(&self, vpc: &str, interface: &str) -> Result<Option<Translations>> {
+        call(&*self.fate, "network translations", Kind::Unknown, self.plane.translations(vpc, interface))
+            .await
     }
     async fn observe(&self, vpc: &str) -> Result<Option<Observed>> {
         let now = call(&*self.fate, "network observe", Kind::Unknown, self.plane.observe(vpc)).await?;
@@ -276,6 +282,9 @@ impl<P: Postgres + ?Sized> Postgres for Risky<P> {
     async fn observe(&self, name: &str) -> Result<Option<escale_postgres::Observed>> {
         let now = call(&*self.fate, "postgres observe", Kind::Unknown, self.plane.observe(name)).await?;
         Ok(self.perhaps_stale("postgres observe", name, now))
+    }
+    async fn usage(&self, name: &str) -> Result<Option<escale_postgres::Usage>> {
+        call(&*self.fate, "postgres usage", Kind::Unknown, self.plane.usage(name)).await
     }
     async fn list(&self) -> Result<Vec<String>> {
         call(&*self.fate, "postgres list", Kind::Unknown, self.plane.list()).await

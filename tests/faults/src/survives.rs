@@ -161,6 +161,10 @@ pub async fn survives_withdrawal_at_each_step<S: Stage>(
 async fn until_fault<S: Stage>(make: &impl AsyncFn(Arc<dyn Fate>) -> S, place: u64) -> Option<Run<S>> {
     let fault = Arc::new(FaultAt::place(place));
     let mut run = Run::new(make, Arc::clone(&fault) as _).await;
-    while !fault.has_occurred() && run.round(1).await > 0 {}
-    fault.has_occurred().then_some(run)
+    for _ in 0..ROUNDS {
+        if fault.has_occurred() || run.round(1).await == 0 {
+            return fault.has_occurred().then_some(run);
+        }
+    }
+    panic!("the reconcilers neither settle nor call a plane again; steps fail: {:?}", run.failed.last());
 }

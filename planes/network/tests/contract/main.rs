@@ -48,12 +48,15 @@ on_both!(
 
 async fn apply_matches_spec_and_repeat_changes_nothing(network: &dyn Network) {
     assert_eq!(network.observe("shop").await.unwrap(), None);
+    assert_eq!(network.translations("shop", "nat").await.unwrap(), None);
     let spec = shop();
     let applied = network.apply(spec.clone()).await.unwrap();
     assert_eq!(applied.added, spec.interfaces.iter().map(|i| i.name.clone()).collect());
     assert_eq!(network.apply(spec.clone()).await.unwrap(), Applied::default());
 
     let seen = network.observe("shop").await.unwrap().unwrap();
+    let translated = network.translations("shop", "nat").await.unwrap().unwrap();
+    assert_eq!((translated.attempts, translated.in_from_source), (0, Traffic::default()));
     assert!(seen.internet);
     assert!(seen.interfaces.values().all(|i| i.up), "{seen:?}");
     let addresses = seen.interfaces.iter().map(|(n, i)| (n.clone(), i.address));

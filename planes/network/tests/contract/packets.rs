@@ -348,6 +348,32 @@ async fn a_gateway_resets_a_connection_that_was_idle() {
     assert_eq!(ended.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
 }
 
+async fn translations_are_counted() {
+    let rig = open().await;
+    let counts = async || rig.network.translations("shop", "nat").await.unwrap().unwrap();
+    assert_eq!(
+        counts().await,
+        Translations { active: Some(0), without_port: Some(0), ..Translations::default() }
+    );
+    let (mut stream, _) = connect(&rig.at("app1"), (SERVICE, 443)).await;
+    stream.write_all(&[7; 5000]).await.unwrap();
+    stream.read_exact(&mut [0; 5000]).await.unwrap();
+    // Nothing listens there: the attempt is refused, and no connection is established.
+    rig.at("app1").tcp_connect((SERVICE, 444).into()).await.unwrap_err();
+    // Not translated: the gateway does not see it.
+    reaches(&rig.at("app1"), (DB, 5432)).await;
+    // From outside nothing passes the gateway, so none of it is counted.
+    dropped(&host(&rig), (NAT_PUBLIC, 443)).await;
+    let after = counts().await;
+    assert_eq!((after.attempts, after.established, after.active), (2, 1, Some(1)));
+    for traffic in [after.in_from_source, after.in_from_destination] {
+        assert!(traffic.bytes > 5000 && traffic.bytes < 20_000 && traffic.packets >= 4, "{after:?}");
+    }
+    assert_eq!(after.out_to_destination, after.in_from_source, "nothing is lost");
+    assert_eq!(after.out_to_source, after.in_from_destination, "nothing is lost");
+    assert_eq!(rig.network.translations("shop", "none").await.unwrap(), None);
+}
+
 /// Prints what one more interface costs; run with `--ignored --nocapture` on a quiet machine.
 #[tokio::test]
 #[ignore = "a measurement"]

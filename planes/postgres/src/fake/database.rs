@@ -1,6 +1,7 @@
 //! What one database of the fake does.
 
 use super::*;
+use std::time::Duration;
 
 pub(super) fn at<'a>(nodes: &'a mut BTreeMap<String, Node>, name: &str) -> &'a mut Node {
     nodes.entry(name.to_owned()).or_default()
@@ -22,6 +23,25 @@ impl Database {
             archived: None,
             installed: FIRST,
         }
+    }
+
+    /// A server without clients, which has written what the steps wrote.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let primary = &self.record.primary;
+        let (pid, _) = self.nodes.get(primary)?.running.filter(|_| self.commits(primary))?;
+        Some(Usage {
+            pid,
+            connections: 0,
+            oldest_transaction_age: 1,
+            wal_position: self.written,
+            cpu: Duration::ZERO,
+            processors: 1,
+            read_bytes: 0,
+            written_bytes: 0,
+            network: None,
+            free_disk_bytes: 1 << 30,
+            free_memory_bytes: 1 << 30,
+        })
     }
 
     pub(super) fn fault(&self, name: &str) -> Option<Fault> {

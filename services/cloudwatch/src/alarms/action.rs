@@ -3,14 +3,14 @@
 //! A topic of SNS gets a message, in the transaction that changes the state. A scaling policy is not called: the alarm writes an
 //! [`AlarmInvocation`], which Application Auto Scaling watches.
 
-use super::notification::Notification;
+use super::{notification::Notification, subject::Subject};
 use crate::Error;
 use escale_base::{Arn, AwsError};
 use escale_requests::sns::Publish;
 use escale_service::{Cloud, Cx};
 use escale_tables::{
     autoscaling::Policy,
-    cloudwatch::{Alarm, AlarmInvocation, StateValue},
+    cloudwatch::{Actions, AlarmInvocation, StateValue},
 };
 
 enum Action {
@@ -31,6 +31,16 @@ pub(crate) fn check_actions<'a>(cloud: &Cloud, arns: impl Iterator<Item = &'a St
         }
     }
     Ok(())
+}
+
+/// A composite alarm cannot scale.
+pub(crate) fn check_composite_actions(actions: &Actions) -> Result<(), Error> {
+    match actions.all().find(|arn| matches!(kind(arn), Ok(Action::ScalingPolicy))) {
+        Some(arn) => Err(Error::Validation(format!(
+            "Invalid alarm action {arn}: a composite alarm cannot invoke a scaling policy. Use the ARN of an SNS topic."
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn kind(arn: &str) -> Result<Action, Error> {
@@ -62,7 +72,7 @@ pub(super) fn run(cx: &mut Cx<'_>, arn: &str, notification: &Notification) -> Re
 }
 
 /// Invokes the scaling policies among the actions of the state, if there are any.
-pub(super) fn invoke(cx: &mut Cx<'_>, alarm: &Alarm, state: StateValue, values: Vec<f64>) {
+pub(super) fn invoke(cx: &mut Cx<'_>, alarm: &Subject<'_>, state: StateValue, values: Vec<f64>) {
     let is_policy = |arn: &String| matches!(kind(arn), Ok(Action::ScalingPolicy));
     if alarm.actions_enabled && alarm.actions.of(state).iter().any(is_policy) {
         cx.tx.put(AlarmInvocation { name: alarm.name.clone(), at: cx.now, state, values });
@@ -72,8 +82,8 @@ pub(super) fn invoke(cx: &mut Cx<'_>, alarm: &Alarm, state: StateValue, values: 
 /// Invokes them again if the last time was a minute ago: as long as an alarm stays in a state, it repeats the actions that scale.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-actions.html>
-pub(super) fn invoke_again(cx: &mut Cx<'_>, alarm: &Alarm, state: StateValue, values: Vec<f64>) {
-    let last = cx.tx.get::<AlarmInvocation>(&alarm.name).map(|last| (last.state, last.at));
+pub(super) fn invoke_again(cx: &mut Cx<'_>, alarm: &Subject<'_>, state: StateValue, values: Vec<f64>) {
+    let last = cx.tx.get::<AlarmInvocation>(alarm.name).map(|last| (last.state, last.at));
     // Evaluations are not exactly a minute apart.
     let pause_ms = 55_000 / cx.config.clock_speed;
     if last.is_none_or(|(of, at)| of != state || cx.now.since_ms(at) >= pause_ms) {

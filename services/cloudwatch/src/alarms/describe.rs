@@ -5,8 +5,8 @@ use escale_base::{Timestamp, Wire};
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::cloudwatch::{
-    Alarm, AlarmName, AlarmSeen, ComparisonOperator, Dimension, LowSampleCount, MetricDataQuery, MissingData,
-    StandardUnit, StateValue, Statistic, Watch,
+    Alarm, AlarmName, AlarmSeen, ComparisonOperator, CompositeAlarm, Dimension, LowSampleCount,
+    MetricDataQuery, MissingData, StandardUnit, StateValue, Statistic, Watch,
 };
 
 #[derive(Wire)]
@@ -43,7 +43,7 @@ pub(crate) struct MetricAlarmOutput {
 
 pub(crate) fn describe(image: &Image, config: &Config, alarm: &Alarm) -> MetricAlarmOutput {
     let seen = image.get::<AlarmSeen>(&alarm.name).map(|seen| (*seen).clone());
-    let seen = seen.unwrap_or_else(|| not_evaluated(alarm));
+    let seen = seen.unwrap_or_else(|| not_evaluated(&alarm.into()));
     let rule = &alarm.rule;
     let mut output = MetricAlarmOutput {
         alarm_name: alarm.name.clone(),
@@ -85,4 +85,48 @@ pub(crate) fn describe(image: &Image, config: &Config, alarm: &Alarm) -> MetricA
         }
     }
     output
+}
+
+#[derive(Wire)]
+pub(crate) struct CompositeAlarmOutput {
+    alarm_name: AlarmName,
+    alarm_arn: String,
+    alarm_description: Option<String>,
+    alarm_configuration_updated_timestamp: Timestamp,
+    alarm_rule: String,
+    actions_enabled: bool,
+    #[wire("OKActions")]
+    ok_actions: Vec<String>,
+    alarm_actions: Vec<String>,
+    insufficient_data_actions: Vec<String>,
+    pub(crate) state_value: StateValue,
+    state_reason: String,
+    state_reason_data: Option<String>,
+    state_updated_timestamp: Timestamp,
+    state_transitioned_timestamp: Timestamp,
+}
+
+pub(crate) fn describe_composite(
+    image: &Image,
+    config: &Config,
+    alarm: &CompositeAlarm,
+) -> CompositeAlarmOutput {
+    let seen = image.get::<AlarmSeen>(&alarm.name).map(|seen| (*seen).clone());
+    let seen = seen.unwrap_or_else(|| not_evaluated(&alarm.into()));
+    CompositeAlarmOutput {
+        alarm_name: alarm.name.clone(),
+        alarm_arn: arn(config, &alarm.name),
+        alarm_description: alarm.description.clone(),
+        alarm_configuration_updated_timestamp: alarm.updated,
+        alarm_rule: alarm.rule.clone(),
+        actions_enabled: alarm.actions_enabled,
+        ok_actions: alarm.actions.ok.clone(),
+        alarm_actions: alarm.actions.alarm.clone(),
+        insufficient_data_actions: alarm.actions.insufficient_data.clone(),
+        state_value: seen.state,
+        state_reason: seen.reason,
+        state_reason_data: seen.reason_data,
+        state_updated_timestamp: seen.updated,
+        state_transitioned_timestamp: seen.transitioned,
+    }
 }

@@ -116,9 +116,9 @@ impl Alarms {
             let seen = cx.tx.get::<AlarmSeen>(&alarm.name).map(|seen| seen.state);
             if is_same && seen == Some(change.state) {
                 let values = verdict.decided_by.iter().map(|d| d.value).collect();
-                action::invoke_again(cx, alarm, change.state, values);
+                action::invoke_again(cx, &alarm.into(), change.state, values);
             } else if is_same && seen.unwrap_or(current) == current {
-                change_state(cx, alarm, change)?;
+                change_state(cx, &alarm.into(), change)?;
             }
             Ok(())
         });

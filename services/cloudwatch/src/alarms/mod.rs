@@ -1,19 +1,25 @@
 //! Alarms: which values they need, when they are evaluated, and what follows from a change of their state.
 
 mod action;
+mod composite;
 mod describe;
 mod evaluate;
 mod evaluator;
 mod notification;
 mod reason;
+mod rule;
 mod state;
+mod subject;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use action::check_actions;
-pub(crate) use describe::{MetricAlarmOutput, describe};
+pub(crate) use action::{check_actions, check_composite_actions};
+pub(crate) use composite::{Composites, check_children, parents};
+pub(crate) use describe::{CompositeAlarmOutput, MetricAlarmOutput, describe, describe_composite};
 pub(crate) use evaluator::Alarms;
-pub(crate) use state::{Change, change_state, history};
+pub(crate) use rule::Rule;
+pub(crate) use state::{Change, change_state, record_put};
+pub(crate) use subject::{subject, update_actions_enabled, update_tags};
 
 use crate::{Error, metric::Stat, query::Queries};
 use escale_base::Arn;

@@ -2,7 +2,12 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html>
 
-use super::{arn, percentile, reason::moment, unit_text};
+use super::{
+    arn, composite,
+    reason::moment,
+    subject::{Kind, Subject},
+    unit_text,
+};
 use escale_service::Config;
 use escale_tables::cloudwatch::{Alarm, AlarmSeen, MissingData, Watch};
 use serde_json::{Value, json};
@@ -12,11 +17,11 @@ pub(crate) struct Notification {
     pub(crate) message: String,
 }
 
-pub(crate) fn of(config: &Config, alarm: &Alarm, before: &AlarmSeen, now: &AlarmSeen) -> Notification {
+pub(crate) fn of(config: &Config, alarm: &Subject<'_>, before: &AlarmSeen, now: &AlarmSeen) -> Notification {
     let region = region_name(&config.region);
     // AWS cuts the subject to the longest one that SNS accepts.
     let subject: String = format!("{}: \"{}\" in {region}", now.state, alarm.name).chars().take(99).collect();
-    let message = json!({
+    let mut message = json!({
         "AlarmName": alarm.name.as_str(),
         "AlarmDescription": alarm.description,
         "AWSAccountId": config.account,
@@ -25,13 +30,19 @@ pub(crate) fn of(config: &Config, alarm: &Alarm, before: &AlarmSeen, now: &Alarm
         "NewStateReason": now.reason,
         "StateChangeTime": moment(now.updated),
         "Region": region,
-        "AlarmArn": arn(config, &alarm.name),
+        "AlarmArn": arn(config, alarm.name),
         "OldStateValue": before.state.as_str(),
         "OKActions": alarm.actions.ok,
         "AlarmActions": alarm.actions.alarm,
         "InsufficientDataActions": alarm.actions.insufficient_data,
-        "Trigger": trigger(alarm),
     });
+    match alarm.kind {
+        Kind::Metric(alarm) => message["Trigger"] = trigger(alarm),
+        Kind::Composite(alarm) => {
+            message["AlarmRule"] = alarm.rule.as_str().into();
+            message["TriggeringChildren"] = composite::triggering(now);
+        }
+    }
     Notification { subject, message: message.to_string() }
 }
 
@@ -42,7 +53,7 @@ fn trigger(alarm: &Alarm) -> Value {
             use escale_base::Wire;
             json!({ "Metrics": queries.iter().map(Wire::write).collect::<Vec<_>>() })
         }
-        Watch::Metric { metric, statistic, unit, period_secs, .. } => {
+        Watch::Metric { metric, statistic, extended, unit, period_secs } => {
             let dimensions = metric.dimensions.iter().map(|d| json!({ "value": d.value, "name": d.name }));
             let kind = if statistic.is_some() { "Statistic" } else { "ExtendedStatistic" };
             let mut trigger = json!({
@@ -54,9 +65,9 @@ fn trigger(alarm: &Alarm) -> Value {
                 "Period": period_secs,
             });
             // AWS writes the statistics of this document in capital letters.
-            trigger[kind] = match (statistic, percentile(alarm)) {
-                (Some(statistic), _) => statistic.as_str().to_uppercase().into(),
-                (None, p) => p.map(|p| format!("p{p}")).into(),
+            trigger[kind] = match statistic {
+                Some(statistic) => statistic.as_str().to_uppercase().into(),
+                None => extended.clone().into(),
             };
             trigger
         }

@@ -1,6 +1,6 @@
 //! Why an alarm has its state, in AWS's words.
 
-use super::{evaluate::Verdict, percentile, period_secs, unit_text};
+use super::{evaluate::Verdict, period_secs, unit_text};
 use escale_base::Timestamp;
 use escale_tables::cloudwatch::{Alarm, ComparisonOperator, Rule, StateValue, Watch};
 use serde_json::{Map, Value, json};
@@ -82,10 +82,10 @@ pub(crate) fn data(alarm: &Alarm, verdict: &Verdict, now: Timestamp, from: i64) 
     put("version", "1.0".into());
     put("queryDate", moment(now).into());
     put("startDate", moment(Timestamp(from * 1000)).into());
-    if let Watch::Metric { statistic, unit, .. } = &alarm.watch {
+    if let Watch::Metric { statistic, extended, unit, .. } = &alarm.watch {
         put("statistic", statistic.map_or(Value::Null, |s| s.as_str().into()));
         put("unit", unit_text(*unit).into());
-        put("extendedStatistic", percentile(alarm).map(|p| format!("p{p}")).into());
+        put("extendedStatistic", extended.clone().into());
     }
     put("period", period_secs(&alarm.watch).into());
     put("recentDatapoints", verdict.decided_by.iter().map(|d| d.value).collect::<Vec<_>>().into());

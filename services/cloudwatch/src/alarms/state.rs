@@ -1,10 +1,10 @@
 //! A change of an alarm's state: the row, the history, and the actions, in one transaction.
 
-use super::{action, notification, reason};
+use super::{action, notification, reason, subject::Subject};
 use escale_base::{AwsError, Timestamp};
 use escale_service::Cx;
 use escale_store::Tx;
-use escale_tables::cloudwatch::{Alarm, AlarmHistory, AlarmName, AlarmSeen, HistoryItemType, StateValue};
+use escale_tables::cloudwatch::{AlarmHistory, AlarmName, AlarmSeen, HistoryItemType, StateValue};
 use serde_json::json;
 
 /// Items of an alarm's history that are kept. AWS keeps those of 30 days.
@@ -18,8 +18,8 @@ pub(crate) struct Change {
 
 /// Writes the new state, and runs the actions of that state if it differs from the one before. An action that fails is an item of
 /// the history: the change itself stays.
-pub(crate) fn change_state(cx: &mut Cx<'_>, alarm: &Alarm, change: Change) -> Result<(), AwsError> {
-    let before = cx.tx.get::<AlarmSeen>(&alarm.name).map(|seen| (*seen).clone());
+pub(crate) fn change_state(cx: &mut Cx<'_>, alarm: &Subject<'_>, change: Change) -> Result<(), AwsError> {
+    let before = cx.tx.get::<AlarmSeen>(alarm.name).map(|seen| (*seen).clone());
     let before = before.unwrap_or_else(|| not_evaluated(alarm));
     let is_transition = before.state != change.state;
     let transitioned = if is_transition { cx.now } else { before.transitioned };
@@ -38,7 +38,7 @@ pub(crate) fn change_state(cx: &mut Cx<'_>, alarm: &Alarm, change: Change) -> Re
         json!({ "stateValue": seen.state.as_str(), "stateReason": seen.reason, "stateReasonData": data })
     };
     let data = json!({ "version": "1.0", "oldState": side(&before), "newState": side(&seen) });
-    history(cx.tx, &alarm.name, cx.now, HistoryItemType::StateUpdate, summary, data);
+    history(cx.tx, alarm.name, cx.now, HistoryItemType::StateUpdate, summary, data);
     if !alarm.actions_enabled {
         return Ok(());
     }
@@ -54,7 +54,7 @@ pub(crate) fn change_state(cx: &mut Cx<'_>, alarm: &Alarm, change: Change) -> Re
             }
         };
         let data = json!({ "notificationResource": arn, "stateUpdateTimestamp": cx.now.0, "result": data });
-        history(cx.tx, &alarm.name, cx.now, HistoryItemType::Action, summary, data);
+        history(cx.tx, alarm.name, cx.now, HistoryItemType::Action, summary, data);
     }
     Ok(())
 }
@@ -69,7 +69,7 @@ fn recent(data: Option<&str>) -> Vec<f64> {
 }
 
 /// The state of an alarm without an observation.
-pub(crate) fn not_evaluated(alarm: &Alarm) -> AlarmSeen {
+pub(crate) fn not_evaluated(alarm: &Subject<'_>) -> AlarmSeen {
     AlarmSeen {
         name: alarm.name.clone(),
         state: StateValue::InsufficientData,
@@ -80,7 +80,15 @@ pub(crate) fn not_evaluated(alarm: &Alarm) -> AlarmSeen {
     }
 }
 
-pub(crate) fn history(
+/// The item of the history for a new or changed configuration.
+pub(crate) fn record_put(cx: &mut Cx<'_>, name: &AlarmName, is_update: bool) {
+    let (verb, kind) = if is_update { ("updated", "Update") } else { ("created", "Create") };
+    let data = json!({ "version": "1.0", "type": kind });
+    let summary = format!("Alarm \"{name}\" {verb}");
+    history(cx.tx, name, cx.now, HistoryItemType::ConfigurationUpdate, summary, data);
+}
+
+fn history(
     tx: &mut Tx,
     name: &AlarmName,
     at: Timestamp,

@@ -1,6 +1,6 @@
 //! The evaluator on the fake of the metrics plane, with faults.
 
-use super::Alarms;
+use super::{Alarms, Composites};
 use crate::{CloudWatch, Monitor};
 use async_trait::async_trait;
 use escale_base::{Clock, Timestamp};
@@ -14,7 +14,7 @@ use escale_metrics::{Datum, Fake, Metrics, Series, Summary};
 use escale_store::Store;
 use escale_tables::{
     autoscaling::{AdjustmentType, Policy, PolicyKind, StepScaling},
-    cloudwatch::{Alarm, AlarmHistory, AlarmInvocation, AlarmSeen},
+    cloudwatch::{Alarm, AlarmHistory, AlarmInvocation, AlarmSeen, StateValue},
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -147,4 +147,98 @@ async fn invokes_policies_when_the_state_changes_and_then_once_a_minute() {
     clock.advance_ms(60_000);
     fixture.settle().await;
     assert_eq!(fixture.invoked().unwrap().at, second.at);
+}
+
+/// An alarm on another one, which is in ALARM.
+struct Composed {
+    harness: Harness,
+    composites: Composites,
+}
+
+async fn composed(_: Arc<dyn Fate>) -> Composed {
+    let harness = Harness::of(CloudWatch(Monitor::new(Arc::new(Fake::default()))));
+    let composites = Composites { store: harness.store.clone(), cloud: Arc::clone(&harness.cloud) };
+    harness.ok(
+        "PutMetricAlarm",
+        json!({ "AlarmName": "child", "EvaluationPeriods": 2, "ComparisonOperator": "GreaterThanThreshold", "Threshold": 50,
+            "MetricName": "Backlog", "Namespace": "Shop", "Statistic": "Maximum", "Period": 60 }),
+    );
+    harness.ok("PutCompositeAlarm", json!({ "AlarmName": "parent", "AlarmRule": "ALARM(child)" }));
+    harness.ok(
+        "PutCompositeAlarm",
+        json!({ "AlarmName": "top", "AlarmRule": "NOT ALARM(parent) AND NOT OK(child)" }),
+    );
+    let composed = Composed { harness, composites };
+    composed.set("child", "ALARM");
+    composed
+}
+
+impl Composed {
+    fn set(&self, name: &str, state: &str) {
+        let input = json!({ "AlarmName": name, "StateValue": state, "StateReason": "a test" });
+        self.harness.ok("SetAlarmState", input);
+    }
+
+    /// Acts until no alarm has a step, and returns the states.
+    async fn settle(&self) -> [StateValue; 2] {
+        let names = ["parent", "top"];
+        let plan = |name| self.composites.plan(&self.harness.store.read(), name, self.harness.clock.now());
+        while let Some((name, step)) = names.iter().find_map(|name| match plan(name) {
+            Plan::Step(step) => Some((*name, step)),
+            _ => None,
+        }) {
+            self.composites.act(name, step).await.unwrap();
+        }
+        names.map(|name| self.harness.store.read().get::<AlarmSeen>(name).unwrap().state)
+    }
+}
+
+#[async_trait]
+impl Stage for Composed {
+    fn store(&self) -> &Store {
+        &self.harness.store
+    }
+    fn clock(&self) -> &Clock {
+        &self.harness.clock
+    }
+    fn reconcilers(&self) -> Vec<&dyn Driven> {
+        vec![&self.composites]
+    }
+    async fn world(&self) -> String {
+        let image = self.harness.store.read();
+        let seen: Vec<_> = image.scan::<AlarmSeen>().map(|seen| (seen.name.clone(), seen.state)).collect();
+        format!("{seen:?}")
+    }
+}
+
+#[tokio::test]
+async fn composite_alarms_survive_repeats() {
+    // They call no plane, so there is no other fault.
+    survives_repeat(composed).await;
+}
+
+#[tokio::test]
+async fn composite_alarms_follow_their_children_and_say_which() {
+    use StateValue::{Alarm, Ok};
+    let fixture = composed(Arc::new(FaultAt::never())).await;
+    assert_eq!(fixture.settle().await, [Alarm, Ok]);
+    let seen = |name: &str| fixture.harness.store.read().get::<AlarmSeen>(name).unwrap();
+    assert!(seen("parent").reason.contains("was created and its alarm rule evaluates to ALARM"));
+    fixture.harness.clock.advance_ms(1000);
+    fixture.set("child", "INSUFFICIENT_DATA");
+    assert_eq!(fixture.settle().await, [Ok, Alarm]);
+    assert!(
+        seen("parent").reason.contains(":alarm:child transitioned to INSUFFICIENT_DATA at "),
+        "{:?}",
+        seen("parent")
+    );
+    let data: serde_json::Value =
+        serde_json::from_str(seen("parent").reason_data.as_deref().unwrap()).unwrap();
+    assert_eq!(data["triggeringAlarms"][0]["state"]["value"], "INSUFFICIENT_DATA");
+    // A state that a user sets lasts until the next evaluation, which follows at once.
+    fixture.set("parent", "ALARM");
+    assert_eq!(fixture.settle().await, [Ok, Alarm]);
+    let items = fixture.harness.store.read();
+    let changes = items.scan::<AlarmHistory>().filter(|h| h.name.as_str() == "parent");
+    assert_eq!(changes.filter(|h| h.summary.contains("updated from")).count(), 4);
 }

@@ -1,4 +1,4 @@
-//! Requests of distributions.
+//! Requests of distributions, and what was downloaded.
 //!
 //! AWS has these metrics in us-east-1 only; here they are in the region of the installation, the only one.
 //!
@@ -24,13 +24,18 @@ pub(super) async fn read(store: &Store, cdn: &dyn Cdn, counters: &mut Counters, 
             |what: &str, value| counters.since(format!("{id}/{what}"), value, modified, now) as f64;
         let (requests, hits) = (since("requests", counts.requests), since("hits", counts.hits));
         let (s4xx, s5xx) = (since("4xx", counts.s4xx), since("5xx", counts.s5xx));
-        if requests == 0.0 {
-            continue;
-        }
+        let downloaded = since("downloaded", counts.downloaded_bytes);
         let labels: &[(&str, &str)] = &[("DistributionId", &id), ("Region", "Global")];
         let mut report = |name, unit, summary: Summary| {
             batch.minute(Name { space: "AWS/CloudFront", name, unit }, &[labels], &summary);
         };
+        // A download that lasts longer than a minute has bytes in minutes without a request.
+        if requests > 0.0 || downloaded > 0.0 {
+            report("BytesDownloaded", StandardUnit::None, Summary::of(downloaded));
+        }
+        if requests == 0.0 {
+            continue;
+        }
         report("Requests", StandardUnit::None, Summary::of(requests));
         // A rate counts each request, so that the average of longer periods is right.
         let rate = |part: f64| {

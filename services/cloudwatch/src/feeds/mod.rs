@@ -1,5 +1,5 @@
-//! Values that the planes report: usage of tasks, counters of load balancers and distributions, sizes of buckets; and the status of
-//! health checks.
+//! Values that the planes report: usage of tasks and databases, counters of load balancers, distributions and NAT gateways, sizes of
+//! buckets; and the status of health checks.
 //!
 //! Every 20 seconds of the cloud's clock one pass reads what is due. A value belongs to the interval before the pass, and has the
 //! time at which that interval began, as on AWS. Counters begin anew when the process that counts does, so each pass adds what was
@@ -11,7 +11,9 @@ mod counters;
 mod databases;
 mod distributions;
 mod health_checks;
+mod insights;
 mod load_balancers;
+mod nat_gateways;
 mod tasks;
 
 use crate::Planes;
@@ -72,7 +74,11 @@ pub(crate) async fn run(store: Store, cloud: Arc<Cloud>, planes: Planes) {
             load_balancers::read(&store, &*planes.proxies, &mut counters, &mut batch).await;
             health_checks::read(&store.read(), &mut batch);
             distributions::read(&store, &*planes.cdn, &mut counters, &mut batch).await;
-            databases::read(&store, &mut batch);
+            if let Some(postgres) = &planes.postgres {
+                databases::read(&store, &**postgres, &mut counters, &mut batch).await;
+            }
+            insights::read(&store, &*planes.containers, &*planes.network, &mut counters, &mut batch).await;
+            nat_gateways::read(&store, &*planes.network, &mut counters, &mut batch).await;
             counters.forget_unused();
         }
         if pass.ends_a_day() {

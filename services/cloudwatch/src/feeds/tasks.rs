@@ -13,7 +13,7 @@ use escale_store::{Image, Store};
 use escale_tables::ecs::{Phase, Service, ServiceMetric, Task, TaskDefinition, TaskId, TaskSeen};
 
 /// CPU units of one CPU.
-const UNITS: f64 = 1024.0;
+pub(super) const UNITS: f64 = 1024.0;
 
 /// A running task of a service.
 struct Running {

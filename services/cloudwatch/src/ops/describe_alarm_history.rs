@@ -3,7 +3,7 @@
 use crate::{Error, choices::ScanBy};
 use escale_base::{Timestamp, Wire, paging};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudwatch::{AlarmHistory, AlarmName, AlarmType, HistoryItemType};
+use escale_tables::cloudwatch::{AlarmHistory, AlarmName, AlarmType, CompositeAlarm, HistoryItemType};
 
 pub(crate) struct DescribeAlarmHistory;
 
@@ -47,9 +47,19 @@ impl Operation for DescribeAlarmHistory {
                 "The parameter MaxRecords must be 1 to 100; it is {size}."
             )));
         }
-        let of_type = input.alarm_types.is_empty() || input.alarm_types.contains(&AlarmType::Metric);
+        // Without types, those of metric alarms only, as on AWS.
+        let kind = |name: &AlarmName| {
+            if cx.tx.has::<CompositeAlarm>(name) { AlarmType::Composite } else { AlarmType::Metric }
+        };
+        let is_wanted = |kind| {
+            if input.alarm_types.is_empty() {
+                kind == AlarmType::Metric
+            } else {
+                input.alarm_types.contains(&kind)
+            }
+        };
         let selects = |item: &AlarmHistory| {
-            of_type
+            is_wanted(kind(&item.name))
                 && input.alarm_name.as_ref().is_none_or(|name| item.name == *name)
                 && input.history_item_type.is_none_or(|kind| item.kind == kind)
                 && input.start_date.is_none_or(|start| item.at >= start)
@@ -63,8 +73,8 @@ impl Operation for DescribeAlarmHistory {
         let page = paging::page(found, |(key, _)| key.clone(), token, size);
         let page = page.map_err(|_| Error::Token(token.unwrap_or_default().to_owned()))?;
         let item = |(_, item): (String, AlarmHistory)| Item {
+            alarm_type: kind(&item.name),
             alarm_name: item.name,
-            alarm_type: AlarmType::Metric,
             timestamp: item.at,
             history_item_type: item.kind,
             history_summary: item.summary,

@@ -2,11 +2,11 @@
 
 use crate::{
     Error,
-    alarms::{MetricAlarmOutput, describe},
+    alarms::{CompositeAlarmOutput, MetricAlarmOutput, describe, describe_composite},
 };
 use escale_base::{Wire, paging};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudwatch::{Alarm, AlarmName, AlarmType, StateValue};
+use escale_tables::cloudwatch::{Actions, Alarm, AlarmName, AlarmType, CompositeAlarm, StateValue};
 
 pub(crate) struct DescribeAlarms;
 
@@ -24,7 +24,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 pub(crate) struct Output {
     pub(crate) metric_alarms: Vec<MetricAlarmOutput>,
-    composite_alarms: Vec<escale_base::wire::Value>,
+    pub(crate) composite_alarms: Vec<CompositeAlarmOutput>,
     next_token: Option<String>,
 }
 
@@ -45,25 +45,64 @@ impl Operation for DescribeAlarms {
                 "The parameter MaxRecords must be 1 to 100; it is {size}."
             )));
         }
-        let of_type = input.alarm_types.is_empty() || input.alarm_types.contains(&AlarmType::Metric);
-        let alarms = cx.tx.scan::<Alarm>().filter(|alarm| of_type && selects(&input, alarm));
-        let shown = alarms.map(|alarm| (alarm.name.to_string(), describe(cx.tx, cx.config, &alarm)));
-        let found =
-            shown.filter(|(_, alarm)| input.state_value.is_none_or(|state| alarm.state_value == state));
+        // Without types, metric alarms only, as on AWS.
+        let wants = |kind| {
+            if input.alarm_types.is_empty() {
+                kind == AlarmType::Metric
+            } else {
+                input.alarm_types.contains(&kind)
+            }
+        };
+        let metric = cx
+            .tx
+            .scan::<Alarm>()
+            .filter(|alarm| wants(AlarmType::Metric) && selects(&input, &alarm.name, &alarm.actions));
+        let composite = cx
+            .tx
+            .scan::<CompositeAlarm>()
+            .filter(|alarm| wants(AlarmType::Composite) && selects(&input, &alarm.name, &alarm.actions));
+        let metric =
+            metric.map(|a| (a.name.clone(), Described::Metric(Box::new(describe(cx.tx, cx.config, &a)))));
+        let composite = composite.map(|a| {
+            (a.name.clone(), Described::Composite(Box::new(describe_composite(cx.tx, cx.config, &a))))
+        });
+        let mut found: Vec<_> = metric
+            .chain(composite)
+            .filter(|(_, alarm)| input.state_value.is_none_or(|state| alarm.state() == state))
+            .collect();
+        found.sort_by(|a, b| a.0.cmp(&b.0));
         let token = input.next_token.as_deref();
-        let page = paging::page(found, |(name, _)| name.clone(), token, size);
+        let page = paging::page(found, |(name, _)| name.to_string(), token, size);
         let page = page.map_err(|_| Error::Token(token.unwrap_or_default().to_owned()))?;
-        Ok(Output {
-            metric_alarms: page.items.into_iter().map(|(_, alarm)| alarm).collect(),
-            composite_alarms: Vec::new(),
-            next_token: page.next,
-        })
+        let mut output =
+            Output { metric_alarms: Vec::new(), composite_alarms: Vec::new(), next_token: page.next };
+        for (_, alarm) in page.items {
+            match alarm {
+                Described::Metric(alarm) => output.metric_alarms.push(*alarm),
+                Described::Composite(alarm) => output.composite_alarms.push(*alarm),
+            }
+        }
+        Ok(output)
     }
 }
 
-fn selects(input: &Input, alarm: &Alarm) -> bool {
-    let named = input.alarm_names.is_empty() || input.alarm_names.contains(&alarm.name);
-    let begins = input.alarm_name_prefix.as_ref().is_none_or(|prefix| alarm.name.starts_with(prefix));
-    let acts = |prefix: &String| alarm.actions.all().any(|arn| arn.starts_with(prefix));
+enum Described {
+    Metric(Box<MetricAlarmOutput>),
+    Composite(Box<CompositeAlarmOutput>),
+}
+
+impl Described {
+    fn state(&self) -> StateValue {
+        match self {
+            Described::Metric(alarm) => alarm.state_value,
+            Described::Composite(alarm) => alarm.state_value,
+        }
+    }
+}
+
+fn selects(input: &Input, name: &AlarmName, actions: &Actions) -> bool {
+    let named = input.alarm_names.is_empty() || input.alarm_names.contains(name);
+    let begins = input.alarm_name_prefix.as_ref().is_none_or(|prefix| name.starts_with(prefix));
+    let acts = |prefix: &String| actions.all().any(|arn| arn.starts_with(prefix));
     named && begins && input.action_prefix.as_ref().is_none_or(acts)
 }

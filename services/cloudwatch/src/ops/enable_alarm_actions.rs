@@ -1,9 +1,12 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_EnableAlarmActions.html>
 
-use crate::{Error, alarms::arn};
+use crate::{
+    Error,
+    alarms::{arn, update_actions_enabled},
+};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudwatch::{Alarm, AlarmName};
+use escale_tables::cloudwatch::AlarmName;
 
 pub(crate) struct EnableAlarmActions;
 
@@ -24,7 +27,7 @@ impl Operation for EnableAlarmActions {
     /// A name without an alarm is ignored, as on AWS.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         for name in &input.alarm_names {
-            cx.tx.update(name, |alarm: &mut Alarm| alarm.actions_enabled = true);
+            update_actions_enabled(cx.tx, name, true);
         }
         Ok(())
     }

@@ -1,9 +1,11 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListTagsForResource.html>
 
-use crate::{Error, alarms::name_of_arn};
+use crate::{
+    Error,
+    alarms::{name_of_arn, subject},
+};
 use escale_base::{Tag, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudwatch::Alarm;
 
 pub(crate) struct ListTagsForResource;
 
@@ -28,8 +30,8 @@ impl Operation for ListTagsForResource {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let alarm = cx.tx.get::<Alarm>(&name_of_arn(&input.resource_arn)?);
+        let alarm = subject(cx.tx, &name_of_arn(&input.resource_arn)?);
         let alarm = alarm.ok_or(Error::NoResource(input.resource_arn))?;
-        Ok(Output { tags: alarm.tags.clone() })
+        Ok(Output { tags: alarm.tags().to_vec() })
     }
 }

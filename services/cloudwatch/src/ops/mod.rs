@@ -11,6 +11,7 @@ escale_service::operations! { "cloudwatch";
     GetDashboard => get_dashboard,
     ListDashboards => list_dashboards,
     ListTagsForResource => list_tags_for_resource,
+    PutCompositeAlarm => put_composite_alarm,
     PutDashboard => put_dashboard,
     PutMetricAlarm => put_metric_alarm,
     SetAlarmState => set_alarm_state,

@@ -2,7 +2,7 @@
 
 use crate::{
     Error,
-    alarms::{arn, check_actions, history, period_secs},
+    alarms::{arn, check_actions, period_secs, record_put},
     choices::{ComparisonInput, StandardUnit, Statistic},
     metric::{Stat, labels},
     query::Queries,
@@ -10,10 +10,9 @@ use crate::{
 use escale_base::{AwsError, Tag, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudwatch::{
-    Actions, Alarm, AlarmName, ComparisonOperator, Dimension, HistoryItemType, LowSampleCount, Metric,
+    Actions, Alarm, AlarmName, ComparisonOperator, CompositeAlarm, Dimension, LowSampleCount, Metric,
     MetricDataQuery, MissingData, Rule, Watch,
 };
-use serde_json::json;
 
 pub(crate) struct PutMetricAlarm;
 
@@ -58,6 +57,12 @@ impl Operation for PutMetricAlarm {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        if cx.tx.has::<CompositeAlarm>(&input.alarm_name) {
+            return Err(Error::Validation(format!(
+                "There is a composite alarm named {}. Choose another name, or delete it first.",
+                input.alarm_name
+            )));
+        }
         let watch = watch(&input)?;
         let rule = rule(&input)?;
         check_range(&watch, &rule)?;
@@ -80,11 +85,7 @@ impl Operation for PutMetricAlarm {
             updated: cx.now,
             name: input.alarm_name,
         };
-        let verb = if before.is_some() { "updated" } else { "created" };
-        let summary = format!("Alarm \"{}\" {verb}", alarm.name);
-        let kind = if before.is_some() { "Update" } else { "Create" };
-        let data = json!({ "version": "1.0", "type": kind });
-        history(cx.tx, &alarm.name, cx.now, HistoryItemType::ConfigurationUpdate, summary, data);
+        record_put(cx, &alarm.name, before.is_some());
         cx.tx.put(alarm);
         Ok(())
     }
@@ -132,7 +133,7 @@ fn watch(input: &Input) -> Result<Watch, Error> {
             return Err(Error::Combination("Statistic and ExtendedStatistic are mutually exclusive.".into()));
         }
         (None, None) => return Err(missing("Statistic or ExtendedStatistic")),
-        (None, Some(text)) if !matches!(Stat::parse(text)?, Stat::Percentile(_)) => {
+        (None, Some(text)) if !Stat::parse(text)?.is_extended() => {
             return Err(Error::InvalidValue(format!(
                 "The value {text} for parameter ExtendedStatistic is not supported."
             )));

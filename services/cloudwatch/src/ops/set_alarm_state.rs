@@ -2,11 +2,11 @@
 
 use crate::{
     Error,
-    alarms::{Change, arn, change_state},
+    alarms::{Change, arn, change_state, subject},
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudwatch::{Alarm, AlarmName, StateValue};
+use escale_tables::cloudwatch::{AlarmName, StateValue};
 
 pub(crate) struct SetAlarmState;
 
@@ -29,7 +29,7 @@ impl Operation for SetAlarmState {
 
     /// The state lasts until the next evaluation decides another one.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        let alarm = cx.tx.get::<Alarm>(&input.alarm_name);
+        let alarm = subject(cx.tx, &input.alarm_name);
         let alarm = alarm.ok_or_else(|| Error::NoResource(input.alarm_name.to_string()))?;
         if let Some(data) = &input.state_reason_data
             && let Err(error) = serde_json::from_str::<escale_base::wire::Value>(data)
@@ -41,6 +41,6 @@ impl Operation for SetAlarmState {
             reason: input.state_reason,
             reason_data: input.state_reason_data,
         };
-        Ok(change_state(cx, &alarm, change)?)
+        Ok(change_state(cx, &alarm.subject(), change)?)
     }
 }

@@ -1,9 +1,11 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_TagResource.html>
 
-use crate::{Error, alarms::name_of_arn};
+use crate::{
+    Error,
+    alarms::{name_of_arn, update_tags},
+};
 use escale_base::{Tag, Wire, tags};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudwatch::Alarm;
 
 pub(crate) struct TagResource;
 
@@ -25,7 +27,7 @@ impl Operation for TagResource {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let name = name_of_arn(&input.resource_arn)?;
-        let add = |alarm: &mut Alarm| tags::merge(&mut alarm.tags, input.tags);
-        cx.tx.update(&name, add).ok_or(Error::NoResource(input.resource_arn))
+        update_tags(cx.tx, &name, |own| tags::merge(own, input.tags))
+            .ok_or(Error::NoResource(input.resource_arn))
     }
 }

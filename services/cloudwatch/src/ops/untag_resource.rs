@@ -1,9 +1,11 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_UntagResource.html>
 
-use crate::{Error, alarms::name_of_arn};
-use escale_base::Wire;
+use crate::{
+    Error,
+    alarms::{name_of_arn, update_tags},
+};
+use escale_base::{Tag, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudwatch::Alarm;
 
 pub(crate) struct UntagResource;
 
@@ -25,7 +27,7 @@ impl Operation for UntagResource {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let name = name_of_arn(&input.resource_arn)?;
-        let remove = |alarm: &mut Alarm| alarm.tags.retain(|tag| !input.tag_keys.contains(&tag.key));
-        cx.tx.update(&name, remove).ok_or(Error::NoResource(input.resource_arn))
+        let remove = |tags: &mut Vec<Tag>| tags.retain(|tag| !input.tag_keys.contains(&tag.key));
+        update_tags(cx.tx, &name, remove).ok_or(Error::NoResource(input.resource_arn))
     }
 }

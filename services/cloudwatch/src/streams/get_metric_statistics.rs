@@ -104,7 +104,7 @@ fn percentiles(input: &Input) -> Result<Vec<(String, Stat)>, Error> {
         ));
     }
     let read = |text: &String| match Stat::parse(text)? {
-        stat @ Stat::Percentile(_) => Ok((text.clone(), stat)),
+        stat if stat.is_extended() => Ok((text.clone(), stat)),
         _ => Err(Error::InvalidValue(format!(
             "The value {text} for parameter ExtendedStatistics is not supported."
         ))),

@@ -16,7 +16,7 @@ use escale_engine::{Plan, Reconciler, StepError};
 use escale_service::{Caller, Cloud, Cx};
 use escale_store::{Change, Image, Row, Store, Tx};
 use escale_tables::{
-    cloudwatch::{Alarm, AlarmName, AlarmSeen, StateValue, Watch},
+    cloudwatch::{Alarm, AlarmName, AlarmSeen, CompositeAlarm, StateValue, Watch},
     ec2::{Subnet, ZoneName},
     ecs::{
         Deployment, Ending, FailedDeployment, Health, Launch, Outcome, Overrides, PropagateTags, Service,
@@ -426,18 +426,28 @@ fn bake_ms(image: &Image, service: &Service) -> i64 {
     if service.deployments.first().is_none_or(|newest| newest.is_rollback) {
         return 0;
     }
-    let ms = |name: &AlarmName| {
-        let alarm = image.get::<Alarm>(name.as_str())?;
-        let period_secs = match &alarm.watch {
-            Watch::Metric { period_secs, .. } => *period_secs,
-            Watch::Queries(queries) => {
-                let periods = queries.iter().filter_map(|q| Some(q.metric_stat.as_ref()?.period));
-                periods.max().unwrap_or(0)
-            }
-        };
-        Some(i64::from(alarm.rule.evaluation_periods) * period_secs * 1000)
+    // An alarm on other alarms takes as long as the slowest of them.
+    let (mut reached, mut open): (BTreeSet<AlarmName>, Vec<AlarmName>) =
+        (BTreeSet::new(), watched(service).to_vec());
+    let mut slowest_ms = 0;
+    while let Some(name) = open.pop() {
+        slowest_ms =
+            slowest_ms.max(image.get::<Alarm>(name.as_str()).map_or(0, |alarm| notices_within_ms(&alarm)));
+        let children = image.get::<CompositeAlarm>(name.as_str()).map(|alarm| alarm.children.clone());
+        open.extend(children.unwrap_or_default().into_iter().filter(|child| reached.insert(child.clone())));
+    }
+    slowest_ms
+}
+
+fn notices_within_ms(alarm: &Alarm) -> i64 {
+    let period_secs = match &alarm.watch {
+        Watch::Metric { period_secs, .. } => *period_secs,
+        Watch::Queries(queries) => {
+            let periods = queries.iter().filter_map(|q| Some(q.metric_stat.as_ref()?.period));
+            periods.max().unwrap_or(0)
+        }
     };
-    watched(service).iter().filter_map(ms).max().unwrap_or(0)
+    i64::from(alarm.rule.evaluation_periods) * period_secs * 1000
 }
 
 /// Adds an event to the list that DescribeServices returns.

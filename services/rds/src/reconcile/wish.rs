@@ -9,9 +9,8 @@ use escale_tables::{
 };
 use std::{collections::BTreeMap, net::Ipv4Addr, path::PathBuf, sync::Arc};
 
-/// The name of an instance's database: its resource id, which is never used twice.
 pub(crate) fn plane_name(instance: &Instance) -> String {
-    instance.resource_id.to_ascii_lowercase()
+    instance.database()
 }
 
 /// A text that changes with the wish, without its secrets: the revision stands for the password. `Err` names the condition

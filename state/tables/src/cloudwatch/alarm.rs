@@ -63,6 +63,24 @@ pub struct Alarm {
 }
 row!(Alarm, "cloudwatch_alarm", |r| r.name.to_string());
 
+/// The wish for an alarm on the states of other alarms. Its name is unique among alarms of both kinds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CompositeAlarm {
+    pub name: AlarmName,
+    pub description: Option<String>,
+    pub actions_enabled: bool,
+    pub actions: Actions,
+    /// As the user wrote it.
+    pub rule: String,
+    /// The alarms in the rule, sorted.
+    pub children: Vec<AlarmName>,
+    pub tags: Vec<Tag>,
+    pub created: Timestamp,
+    /// When its configuration was last changed.
+    pub updated: Timestamp,
+}
+row!(CompositeAlarm, "cloudwatch_composite_alarm", |r| r.name.to_string());
+
 /// ARNs of what happens when the alarm enters a state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Actions {

@@ -6,7 +6,7 @@ mod metric;
 
 pub use alarm::{
     Actions, Alarm, AlarmHistory, AlarmInvocation, AlarmName, AlarmSeen, AlarmType, ComparisonOperator,
-    HistoryItemType, LowSampleCount, MissingData, Rule, StateValue, Watch,
+    CompositeAlarm, HistoryItemType, LowSampleCount, MissingData, Rule, StateValue, Watch,
 };
 pub use dashboard::{Dashboard, DashboardName};
 pub use metric::{Dimension, Metric, MetricDataQuery, MetricStat, StandardUnit, Statistic};
@@ -15,6 +15,7 @@ use escale_store::TableDef;
 
 pub const TABLES: &[TableDef] = &[
     TableDef::of::<Alarm>(),
+    TableDef::of::<CompositeAlarm>(),
     TableDef::of::<AlarmSeen>(),
     TableDef::of::<AlarmInvocation>(),
     TableDef::of::<AlarmHistory>(),

@@ -59,6 +59,13 @@ pub struct Instance {
 }
 row!(Instance, "rds_instance", |r| r.id.clone());
 
+impl Instance {
+    /// The name of its database in the plane: the resource id, which is never used twice.
+    pub fn database(&self) -> String {
+        self.resource_id.to_ascii_lowercase()
+    }
+}
+
 /// A restoration to a point in time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recover {
