@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use escale_base::Clock;
 use escale_network::{Namespace, Namespaces, Place};
-use escale_proof::why::Probe;
+use escale_proof::why::{Explained, Probe};
 use escale_tls::client::Trust;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -25,6 +25,9 @@ use tokio::{
 
 /// Packets travel within this machine, but it may be busy.
 const WITHIN: Duration = Duration::from_secs(3);
+
+/// The same where the APIs say that packets are dropped, so that silence is expected.
+const WITHIN_IF_BLOCKED: Duration = Duration::from_secs(1);
 
 /// A page may take longer than a connection.
 const PAGE_WITHIN: Duration = Duration::from_secs(15);
@@ -69,10 +72,12 @@ impl Prober {
     }
 
     /// Opens a connection and closes it.
-    pub(super) async fn tcp(&self, place: &Place, to: SocketAddrV4) -> Option<Probe> {
+    pub(super) async fn tcp(&self, place: &Place, to: SocketAddrV4, explained: &Explained) -> Option<Probe> {
         let namespace = self.enter(place)?;
-        let (begun, connected) =
-            (Clock::machine().now(), timeout(WITHIN, namespace.tcp_connect(to.into())).await);
+        let is_blocked = matches!(explained, Explained::Failed(_));
+        let within = if is_blocked { WITHIN_IF_BLOCKED } else { WITHIN };
+        let begun = Clock::machine().now();
+        let connected = timeout(within, namespace.tcp_connect(to.into())).await;
         let ms = Clock::machine().now().since_ms(begun);
         Some(match connected {
             Ok(Ok(_)) => Probe { passed: true, what: format!("{to} accepts a connection"), ms },
