@@ -15,3 +15,4 @@ pub mod review;
 #[cfg(test)]
 mod samples;
 pub mod survey;
+pub mod why;

@@ -121,6 +121,9 @@ enum Verb {
     /// Review a template or a running application by rules of the Well-Architected Framework, and compute which ports answer from
     /// the Internet; with --live also probe them, and exit with 1 if both differ.
     Review(proof::Review),
+    /// Explain why a URL or a connection fails, hop by hop: what the APIs say, what packets do, the rule that is to blame and its line
+    /// in the template. Exits with 1 if it found a fault.
+    Why(proof::Why),
     /// Write a document about the architecture: the diagram, each component and why it is there, and the evidence, as one HTML file
     /// that prints on A4.
     Report(proof::ReportArgs),
@@ -227,6 +230,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Check(args) => return check::run(&out, &args),
         Verb::Report(args) => proof::report(home, &out, &args).await?,
         Verb::Review(args) => return proof::review(home, &out, &args).await,
+        Verb::Why(args) => return proof::why(home, &out, &args).await,
         Verb::Cost(args) => proof::cost(home, &out, &args).await?,
         Verb::Diagram(args) => proof::diagram(home, &out, &args).await?,
         Verb::Env(env) => env::run(home, &out, &env)?,

@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    net::TcpStream,
+    net::{TcpStream, UdpSocket},
     signal::unix::{SignalKind, signal},
 };
 
@@ -276,23 +276,29 @@ pub(crate) async fn resolver(client: &Client, vpc: &str) -> Result<Ipv4Addr> {
     Ok(Ipv4Addr::from(u32::from(base).wrapping_add(2)))
 }
 
-/// Asks the VPC's resolver, from the VPC's router.
-pub(crate) async fn resolve(router: &Namespace, resolver: Ipv4Addr, name: &str) -> Result<Ipv4Addr> {
+/// Asks the VPC's resolver, from a namespace of the VPC.
+pub(crate) async fn resolve(inside: &Namespace, resolver: Ipv4Addr, name: &str) -> Result<Ipv4Addr> {
+    let socket = inside.udp_bind((Ipv4Addr::UNSPECIFIED, 0).into()).await?;
+    ask(&socket, (resolver, 53).into(), name).await
+}
+
+/// Asks a DNS server for an address of a name.
+pub(crate) async fn ask(socket: &UdpSocket, server: SocketAddr, name: &str) -> Result<Ipv4Addr> {
     let mut question = Message::new();
     question.set_recursion_desired(true).add_query(Query::query(Name::from_ascii(name)?, RecordType::A));
-    let socket = router.udp_bind((Ipv4Addr::UNSPECIFIED, 0).into()).await?;
-    socket.connect((resolver, 53)).await?;
+    socket.connect(server).await?;
     socket.send(&question.to_vec()?).await?;
     let mut buffer = [0; 4096];
-    // The socket is connected, and its packets do not leave the VPC, so what arrives is the answer.
+    // The socket is connected, and its packets do not leave this machine, so what arrives is the answer.
     let received = tokio::time::timeout(RESOLVE_WITHIN, socket.recv(&mut buffer)).await;
-    let length =
-        received.map_err(|_| anyhow!("the VPC's resolver does not answer. Is the daemon running?"))??;
+    let length = received
+        .map_err(|_| anyhow!("the DNS server {server} does not answer. Is the daemon running?"))??;
     let answer = Message::from_vec(&buffer[..length])?;
     let address = answer.answers().iter().find_map(|record| match record.data() {
         RData::A(address) => Some(address.0),
         _ => None,
     });
-    address
-        .with_context(|| format!("the VPC's resolver answers {} without an address", answer.response_code()))
+    address.with_context(|| {
+        format!("the DNS server {server} answers {} without an address", answer.response_code())
+    })
 }

@@ -8,6 +8,7 @@
 
 use crate::{
     firewall::protocol,
+    reachability::Block,
     ruleset::{Chain, Map, Ruleset},
     spec::*,
 };
@@ -113,19 +114,19 @@ pub(crate) struct Hop<'a> {
 /// Linux's default range of a client's own ports; replies go to one of them.
 const CLIENT_PORTS: RangeInclusive<u16> = 32768..=60999;
 
-/// Whether the filters let the packets of a connection and its replies pass. A reply may go to any port of a client, so all of
+/// The first filter that stops a packet of a connection or of its replies. A reply may go to any port of a client, so all of
 /// them must pass.
-pub(crate) fn passes(vpc: &VpcSpec, hop: &Hop<'_>) -> bool {
+pub(crate) fn passes(vpc: &VpcSpec, hop: &Hop<'_>) -> Result<(), Block> {
     let subnet = |i: Option<&Interface>| i.and_then(|i| vpc.subnet(&i.subnet));
     let (from, to) = (subnet(hop.from), subnet(hop.to));
     if from.is_some() && from == to {
-        return true;
+        return Ok(());
     }
-    let port = hop.destination.port();
-    allows(vpc, from, Way::Out, *hop.destination.ip(), port..=port)
-        && allows(vpc, to, Way::In, hop.source, port..=port)
-        && allows(vpc, to, Way::Out, hop.source, CLIENT_PORTS)
-        && allows(vpc, from, Way::In, *hop.destination.ip(), CLIENT_PORTS)
+    let (port, destination) = (hop.destination.port(), *hop.destination.ip());
+    allows(vpc, from, Way::Out, destination, port..=port)?;
+    allows(vpc, to, Way::In, hop.source, port..=port)?;
+    allows(vpc, to, Way::Out, hop.source, CLIENT_PORTS)?;
+    allows(vpc, from, Way::In, destination, CLIENT_PORTS)
 }
 
 fn allows(
@@ -134,21 +135,30 @@ fn allows(
     way: Way,
     peer: Ipv4Addr,
     ports: RangeInclusive<u16>,
-) -> bool {
-    let filter = subnet.and_then(|s| s.filter.as_ref()).and_then(|name| vpc.filter(name));
-    let Some(filter) = filter else { return true };
+) -> Result<(), Block> {
+    let Some(subnet) = subnet else { return Ok(()) };
+    let Some(filter) = subnet.filter.as_ref().and_then(|name| vpc.filter(name)) else { return Ok(()) };
     let rules = way.rules(filter);
-    let allows = |port: u16| {
-        let decides = rules.iter().find(|r| r.peer.contains(&peer) && r.protocol.matches_tcp(port));
-        decides.is_some_and(|r| r.allow)
-    };
     // Verdicts differ only where a rule's range begins or has ended.
     let edges = rules.iter().flat_map(|r| match r.protocol {
         Protocol::Tcp(p) => [Some(p.first), p.last.checked_add(1)],
         _ => [None, None],
     });
     let inside = edges.flatten().filter(|port| ports.contains(port));
-    [*ports.start()].into_iter().chain(inside).all(allows)
+    for port in [*ports.start()].into_iter().chain(inside) {
+        let decides = rules.iter().position(|r| r.peer.contains(&peer) && r.protocol.matches_tcp(port));
+        if !decides.is_some_and(|at| rules[at].allow) {
+            return Err(Block::Filter {
+                subnet: subnet.name.clone(),
+                filter: filter.name.clone(),
+                is_inbound: way == Way::In,
+                peer,
+                port,
+                rule: decides,
+            });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -212,7 +222,7 @@ mod tests {
             };
             let peer = Ipv4Addr::new(10, 0, 2, 1);
             let found = allows(&vpc, vpc.subnets.first(), Way::In, peer, CLIENT_PORTS);
-            assert_eq!(found, expected, "{rules:?}");
+            assert_eq!(found.is_ok(), expected, "{rules:?}");
         }
     }
 }

@@ -43,6 +43,7 @@ pub use host_web::{HostWeb, HostWebSpec, LoopbackWeb};
 pub use kernel::{KernelNetwork, Namespaces};
 pub use namespace::Namespace;
 pub use probe::{Probe, probe};
+pub use reachability::{Block, DeadRoute, enters, leaves};
 pub use spec::*;
 pub use translations::{Traffic, Translations};
 

@@ -8,11 +8,13 @@ mod live;
 mod probe;
 mod report;
 mod review;
+mod why;
 
 pub(crate) use cost::{Cost, run as cost};
 pub(crate) use diagram::{Diagram, run as diagram};
 pub(crate) use report::{ReportArgs, run as report};
 pub(crate) use review::{Review, run as review};
+pub(crate) use why::{Why, run as why};
 
 use super::{
     application::LOCAL,
