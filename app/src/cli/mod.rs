@@ -6,6 +6,7 @@ mod aws;
 mod backup;
 mod changes;
 mod check;
+mod ci;
 mod client;
 mod completions;
 mod coverage;
@@ -124,6 +125,8 @@ enum Verb {
     /// Write a document about the architecture: the diagram, each component and why it is there, and the evidence, as one HTML file
     /// that prints on A4.
     Report(proof::ReportArgs),
+    /// Write a workflow for continuous deployment: pull requests run the application and its drills, a merge deploys it.
+    Ci(ci::Ci),
     /// Print the environment variables that point the aws CLI and the SDKs at this cloud, with the root key: eval "$(escale
     /// env)".
     Env(env::Env),
@@ -229,6 +232,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Review(args) => return proof::review(home, &out, &args).await,
         Verb::Cost(args) => proof::cost(home, &out, &args).await?,
         Verb::Diagram(args) => proof::diagram(home, &out, &args).await?,
+        Verb::Ci(args) => ci::run(&out, &args)?,
         Verb::Env(env) => env::run(home, &out, &env)?,
         Verb::Aws(args) => return aws::run(home, &args),
         Verb::Doctor => return doctor::run(&out).await,
