@@ -14,3 +14,4 @@ pub mod review;
 #[cfg(test)]
 mod samples;
 pub mod survey;
+pub mod verify;

@@ -39,6 +39,7 @@ mod trail;
 mod trust;
 mod tunnel;
 mod up;
+mod verify;
 
 use crate::{daemon, home::Home, plane, settings};
 use anyhow::{Context, Result};
@@ -125,6 +126,9 @@ enum Verb {
     /// Write a document about the architecture: the diagram, each component and why it is there, and the evidence, as one HTML file
     /// that prints on A4.
     Report(proof::ReportArgs),
+    /// Check a deployed application from outside: headers, redirects, cache, signatures, zones, database. With --against, print how
+    /// two deployments differ. Exits with 1 if something is not as the manifest expects.
+    Verify(verify::Verify),
     /// Write a workflow for continuous deployment: pull requests run the application and its drills, a merge deploys it.
     Ci(ci::Ci),
     /// Print the environment variables that point the aws CLI and the SDKs at this cloud, with the root key: eval "$(escale
@@ -232,6 +236,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Review(args) => return proof::review(home, &out, &args).await,
         Verb::Cost(args) => proof::cost(home, &out, &args).await?,
         Verb::Diagram(args) => proof::diagram(home, &out, &args).await?,
+        Verb::Verify(args) => return verify::run(home, &out, &args).await,
         Verb::Ci(args) => ci::run(&out, &args)?,
         Verb::Env(env) => env::run(home, &out, &env)?,
         Verb::Aws(args) => return aws::run(home, &args),

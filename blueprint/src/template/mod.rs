@@ -314,7 +314,7 @@ pub(crate) fn name_tag(what: &str) -> Value {
 }
 
 /// `order-api` as part of a logical id: `OrderApi`.
-pub(crate) fn pascal(name: &str) -> String {
+pub fn pascal(name: &str) -> String {
     name.split('-')
         .map(|part| {
             let mut letters = part.chars();

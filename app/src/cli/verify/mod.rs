@@ -1,0 +1,166 @@
+//! `escale verify`: black-box checks of a deployed application, and the differences between two deployments of it.
+//!
+//! `expect` reads what the manifest promises, `facts` what the account's APIs report, `visit` what the site answers. The checks
+//! themselves are in `escale_proof::verify`, which is pure.
+
+mod expect;
+mod facts;
+mod headers;
+mod text;
+mod visit;
+
+use super::{
+    Output,
+    application::{Application, LOCAL, manifest_path, read_manifest},
+    client::Client,
+};
+use crate::{home::Home, settings::Settings};
+use anyhow::{Context, Result};
+use clap::Args;
+use escale_blueprint::{Manifest, Template, template};
+use escale_network::{Namespaces, Place};
+use escale_proof::verify::{Observation, Side, differences, observe, visits};
+use escale_tls::client::Trust;
+use facts::{Outside, Stack};
+use serde_json::json;
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// The folder of an escale.yaml, or the file itself.
+    #[arg(default_value = ".")]
+    manifest: PathBuf,
+    /// The environment whose deployment is checked.
+    #[arg(long, default_value = LOCAL)]
+    environment: String,
+    /// Check this environment's deployment, too, and print how both differ.
+    #[arg(long, value_name = "ENVIRONMENT")]
+    against: Option<String>,
+    /// Override one value of the manifest, as for `escale up`.
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+}
+
+/// A side with its observations.
+struct Verified {
+    side: Side,
+    observations: Vec<Observation>,
+}
+
+pub(crate) async fn run(home: &Home, out: &Output, args: &Verify) -> Result<ExitCode> {
+    let path = manifest_path(&args.manifest)?;
+    let first = verified(home, args, &path, &args.environment).await?;
+    let second = match &args.against {
+        Some(environment) => Some(verified(home, args, &path, environment).await?),
+        None => None,
+    };
+    let differing = second.as_ref().map(|second| differences(&first.observations, &second.observations));
+    let sides: Vec<&Verified> = std::iter::once(&first).chain(&second).collect();
+    let failed = sides.iter().flat_map(|side| &side.observations).any(Observation::is_failed)
+        || differing.iter().flatten().any(|difference| !difference.is_configured);
+    let shown: Vec<_> = sides.iter().map(|v| text::as_json(&v.side, &v.observations)).collect();
+    let value = json!({"passed": !failed, "sides": shown, "differences": differing});
+    let mut lines: Vec<String> = sides.iter().flat_map(|v| text::of_side(&v.side, &v.observations)).collect();
+    if let (Some(second), Some(differing)) = (&second, &differing) {
+        lines.extend(text::of_differences(&first.side.name, &second.side.name, differing));
+    }
+    out.say(&lines.join("\n"), &value);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn verified(home: &Home, args: &Verify, path: &Path, environment: &str) -> Result<Verified> {
+    let manifest = read_manifest(path, environment, &args.set)?;
+    let template = template(&manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?;
+    let (side, trust) = local(home, path, &manifest, &template).await?;
+    let answers = visit::all(&visits(&side), &trust).await;
+    let observations = observe(&side, &answers);
+    Ok(Verified { side, observations })
+}
+
+/// The application on this cloud.
+async fn local(home: &Home, path: &Path, manifest: &Manifest, template: &Template) -> Result<(Side, Trust)> {
+    let known = Application::all(home)?.into_iter().find(|application| application.manifest == path);
+    let application = known.with_context(|| {
+        format!("{} is not deployed here from {}. Run `escale up` first", manifest.app, path.display())
+    })?;
+    let settings = Settings::of(home)?;
+    let client = Client::new(home, &settings);
+    let outside = match nix::unistd::geteuid().is_root() {
+        true => Outside::Cloud(Namespaces::of(&home.plane("network")).open(&Place::Internet)?),
+        false => {
+            Outside::None("entering the cloud's network needs root: run this command with sudo".to_owned())
+        }
+    };
+    let bucket_url = format!("{}/BUCKET", settings.endpoint_url());
+    let stack = Stack::read(&client, &application.stack, (manifest, template), outside, bucket_url).await?;
+    let config = &settings.config;
+    let mut side = stack.side(LOCAL, &config.region, application.url.clone()).await?;
+    side.http_url = Some(application.url.clone());
+    side.https_url = Some(application.https_url(config.https_port));
+    side.api_listens_at = Some(listening(&config.endpoint)?);
+    Ok((side, Trust::new(vec![home.root_certificate()])))
+}
+
+/// The addresses other than loopback at which a program of this machine listens at the port of the API.
+fn listening(endpoint: &str) -> Result<Vec<String>> {
+    let (_, port) = visit::name_and_port(endpoint, false)?;
+    let mut found = Vec::new();
+    for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        // A kernel without IPv6 has no second file.
+        let Ok(table) = std::fs::read_to_string(file) else { continue };
+        found.extend(table.lines().filter_map(|line| listener(line, port)));
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// The address of a line of `/proc/net/tcp` for a listening socket at this port, unless it is a loopback address.
+fn listener(line: &str, port: u16) -> Option<String> {
+    /// `TCP_LISTEN` of `include/net/tcp_states.h`.
+    const LISTEN: &str = "0A";
+    let mut words = line.split_whitespace().skip(1);
+    let (local, state) = (words.next()?, words.nth(1)?);
+    let (address, at) = local.split_once(':')?;
+    if state != LISTEN || u16::from_str_radix(at, 16).ok()? != port {
+        return None;
+    }
+    let is_loopback = match address.len() {
+        // The kernel prints words in the byte order of the machine.
+        8 => Ipv4Addr::from(u32::from_str_radix(address, 16).ok()?.to_ne_bytes()).is_loopback(),
+        _ => {
+            let mut bytes = [0; 16];
+            for (word, four) in bytes.chunks_exact_mut(4).zip(0..) {
+                let hex = address.get(four * 8..four * 8 + 8)?;
+                word.copy_from_slice(&u32::from_str_radix(hex, 16).ok()?.to_ne_bytes());
+            }
+            let address = Ipv6Addr::from(bytes);
+            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|a| a.is_loopback())
+        }
+    };
+    (!is_loopback)
+        .then(|| format!("{}:{port}", if address.len() == 8 { "an IPv4 address" } else { "an IPv6 address" }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listener;
+
+    #[test]
+    fn finds_listeners_that_are_not_on_loopback() {
+        let line =
+            |local: &str, state: &str| format!("   0: {local} 00000000:0000 {state} 00000000:00000000 00:0");
+        assert_eq!(listener(&line("0100007F:11D6", "0A"), 4566), None);
+        assert_eq!(listener(&line("00000000:11D6", "0A"), 4566).as_deref(), Some("an IPv4 address:4566"));
+        assert_eq!(listener(&line("00000000:11D6", "01"), 4566), None);
+        assert_eq!(listener(&line("00000000:11D7", "0A"), 4566), None);
+        let six = |address: &str| listener(&line(&format!("{address}:11D6"), "0A"), 4566);
+        assert_eq!(six("00000000000000000000000001000000"), None);
+        assert_eq!(six("00000000000000000000000000000000").as_deref(), Some("an IPv6 address:4566"));
+        assert_eq!(listener("  sl  local_address rem_address   st", 4566), None);
+    }
+}
