@@ -21,6 +21,7 @@ mod open;
 mod output;
 mod proof;
 mod psql;
+mod remote;
 mod reset;
 mod run;
 mod scale;
