@@ -22,6 +22,7 @@ mod open;
 mod output;
 mod proof;
 mod psql;
+mod remote;
 mod reset;
 mod run;
 mod scale;
