@@ -67,6 +67,16 @@ impl Remote {
         &self.wire.trust
     }
 
+    /// The URL of a bucket, with `BUCKET` for its name.
+    pub(crate) fn bucket_url(&self) -> String {
+        match &self.wire.endpoints {
+            Endpoints::Aws => format!("https://BUCKET.s3.{}.amazonaws.com", self.wire.region),
+            Endpoints::One { is_tls, host, port } => {
+                format!("{}://{host}:{port}/BUCKET", if *is_tls { "https" } else { "http" })
+            }
+        }
+    }
+
     /// Whether requests are encrypted. Only an endpoint on this machine's loopback interface may be without TLS.
     pub(crate) fn is_tls(&self) -> bool {
         !matches!(self.wire.endpoints, Endpoints::One { is_tls: false, .. })

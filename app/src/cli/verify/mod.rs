@@ -13,11 +13,12 @@ use super::{
     Output,
     application::{Application, LOCAL, manifest_path, read_manifest},
     client::Client,
+    remote::connect,
 };
 use crate::{home::Home, settings::Settings};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use escale_blueprint::{Manifest, Template, template};
+use escale_blueprint::template;
 use escale_network::{Namespaces, Place};
 use escale_proof::verify::{Observation, Side, differences, observe, visits};
 use escale_tls::client::Trust;
@@ -27,6 +28,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 #[derive(Args)]
@@ -40,6 +42,18 @@ pub(crate) struct Verify {
     /// Check this environment's deployment, too, and print how both differ.
     #[arg(long, value_name = "ENVIRONMENT")]
     against: Option<String>,
+    /// The profile of ~/.aws/config, for an environment on AWS.
+    #[arg(long)]
+    profile: Option<String>,
+    /// The name of the stack of an environment on AWS. The default is that of `escale deploy`: `shop-prod`.
+    #[arg(long)]
+    stack: Option<String>,
+    /// Where the site of an environment on AWS answers over HTTP, if its URL names a port.
+    #[arg(long, value_name = "URL")]
+    http_url: Option<String>,
+    /// The same over HTTPS.
+    #[arg(long, value_name = "URL")]
+    https_url: Option<String>,
     /// Override one value of the manifest, as for `escale up`.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
@@ -53,6 +67,7 @@ struct Verified {
 
 pub(crate) async fn run(home: &Home, out: &Output, args: &Verify) -> Result<ExitCode> {
     let path = manifest_path(&args.manifest)?;
+    refuse_without_effect(args)?;
     let first = verified(home, args, &path, &args.environment).await?;
     let second = match &args.against {
         Some(environment) => Some(verified(home, args, &path, environment).await?),
@@ -73,16 +88,75 @@ pub(crate) async fn run(home: &Home, out: &Output, args: &Verify) -> Result<Exit
 }
 
 async fn verified(home: &Home, args: &Verify, path: &Path, environment: &str) -> Result<Verified> {
-    let manifest = read_manifest(path, environment, &args.set)?;
-    let template = template(&manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?;
-    let (side, trust) = local(home, path, &manifest, &template).await?;
+    let (side, trust) = match environment {
+        LOCAL => local(home, args, path).await?,
+        other => remote(args, path, other).await?,
+    };
     let answers = visit::all(&visits(&side), &trust).await;
     let observations = observe(&side, &answers);
     Ok(Verified { side, observations })
 }
 
+/// Options of AWS have no effect on the local side.
+fn refuse_without_effect(args: &Verify) -> Result<()> {
+    if args.against.as_ref() == Some(&args.environment) {
+        bail!("--against {0} compares {0} with itself. Name another environment", args.environment);
+    }
+    let of_aws = [&args.profile, &args.stack, &args.http_url, &args.https_url];
+    let remote =
+        [Some(&args.environment), args.against.as_ref()].into_iter().flatten().filter(|name| *name != LOCAL);
+    match remote.count() {
+        0 if of_aws.into_iter().any(Option::is_some) => {
+            bail!(
+                "--profile, --stack, --http-url and --https-url are for an environment on AWS. Name it with --environment"
+            )
+        }
+        2.. if of_aws.into_iter().skip(1).any(Option::is_some) => {
+            bail!("--stack, --http-url and --https-url are for one environment on AWS, and two are named")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An environment on AWS.
+async fn remote(args: &Verify, path: &Path, environment: &str) -> Result<(Side, Arc<Trust>)> {
+    let found = connect(path, environment, args.profile.as_deref(), &args.set).await?;
+    let template = template(&found.manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?;
+    let name = args.stack.clone().unwrap_or_else(|| found.stack());
+    let mut stack = Stack::read(
+        &found.client,
+        &name,
+        (&found.manifest, &template),
+        Outside::Machine,
+        found.remote.bucket_url(),
+    )
+    .await?;
+    let url = stack.url().with_context(|| {
+        format!("the stack {name} has neither SiteUrl nor DistributionDomain among its outputs")
+    })?;
+    if facts::is_on_this_machine(&url).await {
+        let why = "the site is on this machine, in a cloud whose addresses this machine does not reach";
+        stack.outside = Outside::None(why.to_owned());
+    }
+    let mut side = stack.side(environment, &found.region, url.clone()).await?;
+    side.http_url = args.http_url.clone().or_else(|| with_scheme(&url, "http"));
+    side.https_url = args.https_url.clone().or_else(|| with_scheme(&url, "https"));
+    Ok((side, Arc::clone(found.remote.trust())))
+}
+
+/// The same site with a scheme. `None`: it names the port of the other one.
+fn with_scheme(url: &str, scheme: &str) -> Option<String> {
+    let (own, rest) = url.split_once("://")?;
+    match own == scheme {
+        true => Some(url.to_owned()),
+        false => (!rest.contains(':')).then(|| format!("{scheme}://{rest}")),
+    }
+}
+
 /// The application on this cloud.
-async fn local(home: &Home, path: &Path, manifest: &Manifest, template: &Template) -> Result<(Side, Trust)> {
+async fn local(home: &Home, args: &Verify, path: &Path) -> Result<(Side, Arc<Trust>)> {
+    let manifest = read_manifest(path, LOCAL, &args.set)?;
+    let template = template(&manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?;
     let known = Application::all(home)?.into_iter().find(|application| application.manifest == path);
     let application = known.with_context(|| {
         format!("{} is not deployed here from {}. Run `escale up` first", manifest.app, path.display())
@@ -96,13 +170,13 @@ async fn local(home: &Home, path: &Path, manifest: &Manifest, template: &Templat
         }
     };
     let bucket_url = format!("{}/BUCKET", settings.endpoint_url());
-    let stack = Stack::read(&client, &application.stack, (manifest, template), outside, bucket_url).await?;
+    let stack = Stack::read(&client, &application.stack, (&manifest, &template), outside, bucket_url).await?;
     let config = &settings.config;
     let mut side = stack.side(LOCAL, &config.region, application.url.clone()).await?;
     side.http_url = Some(application.url.clone());
     side.https_url = Some(application.https_url(config.https_port));
     side.api_listens_at = Some(listening(&config.endpoint)?);
-    Ok((side, Trust::new(vec![home.root_certificate()])))
+    Ok((side, Arc::new(Trust::new(vec![home.root_certificate()]))))
 }
 
 /// The addresses other than loopback at which a program of this machine listens at the port of the API.
@@ -148,7 +222,14 @@ fn listener(line: &str, port: u16) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::listener;
+    use super::{listener, with_scheme};
+
+    #[test]
+    fn the_other_scheme_of_a_site_with_a_port_is_not_known() {
+        assert_eq!(with_scheme("https://a.example", "http").as_deref(), Some("http://a.example"));
+        assert_eq!(with_scheme("https://a.example:8443", "https").as_deref(), Some("https://a.example:8443"));
+        assert_eq!(with_scheme("https://a.example:8443", "http"), None);
+    }
 
     #[test]
     fn finds_listeners_that_are_not_on_loopback() {
