@@ -221,16 +221,12 @@ impl Seen<'_> {
             let subject = format!("the site {name}");
             self.all.push(fact("api", subject, Some("no AWS API answers".into()), observed.into()));
         }
-        if let Some(addresses) = &self.side.api_listens_at {
-            let observed =
-                if addresses.is_empty() { "loopback only".to_owned() } else { addresses.join(", ") };
-            self.all.push(fact(
-                "api",
-                "the endpoint listens at".into(),
-                Some("loopback only".into()),
-                observed,
-            ));
-        }
+        let (subject, expected) = ("the endpoint listens at".to_owned(), Some("loopback only".to_owned()));
+        self.all.push(match &self.side.api_listens_at {
+            Some(none) if none.is_empty() => fact("api", subject, expected, "loopback only".to_owned()),
+            Some(addresses) => fact("api", subject, expected, addresses.join(", ")),
+            None => unknown("api", subject, expected, "the API is not that of this machine's daemon"),
+        });
     }
 
     /// A value without the site's own name.
