@@ -141,6 +141,11 @@ impl Client {
         }
     }
 
+    /// The command that deploys to the target, for errors.
+    pub(crate) fn verb(&self) -> &'static str {
+        if self.as_remote().is_some() { "escale deploy" } else { "escale up" }
+    }
+
     /// Waits before the next look at a state that changes: `here` if the daemon answers; AWS limits how often one may ask.
     pub(crate) async fn pause(&self, here: Duration) {
         tokio::time::sleep(if self.as_remote().is_some() { here.max(REMOTE_PAUSE) } else { here }).await;

@@ -64,7 +64,10 @@ pub(crate) struct Arguments {
 enum Verb {
     /// Run the application of a manifest: start the daemon if needed, build and push images, deploy, wait until it answers.
     Up(up::Up),
-    /// Show what the next `escale up` would change. Nothing is changed.
+    /// Deploy an environment of a manifest on AWS: check account and region, push images, get a certificate, show the change set,
+    /// execute it.
+    Deploy(up::Deploy),
+    /// Show what the next `escale up` would change, or with --environment the next `escale deploy`. Nothing is changed.
     Diff(up::Diff),
     /// List the releases of an application: each `escale up` that changed something, and each rollback.
     History(history::History),
@@ -75,7 +78,7 @@ enum Verb {
     Down(down::Down),
     /// Show the running services, tasks, database and addresses.
     Status(status::Status),
-    /// Print the logs of an application's tasks.
+    /// Print the logs of an application's tasks; with --environment those of the last hour.
     Logs(logs::Logs),
     /// Print the mail that SNS topics sent: subscriptions by email are local, and no mail leaves this machine.
     Mailbox(mailbox::Mailbox),
@@ -210,6 +213,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
     let out = Output { json: arguments.json };
     match arguments.verb {
         Verb::Up(args) => return up::run(home, &out, &args).await,
+        Verb::Deploy(args) => return up::deploy(home, &out, &args).await,
         Verb::Diff(args) => up::diff(home, &out, &args).await?,
         Verb::History(args) => history::history(home, &out, &args).await?,
         Verb::Rollback(args) => history::rollback(home, &out, &args).await?,

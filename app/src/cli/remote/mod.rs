@@ -14,8 +14,8 @@ mod profiles;
 mod wire;
 
 use super::{
-    application::{LOCAL, manifest_path, read_manifest},
-    client::{Answer, Call, Client},
+    application::{Application, LOCAL, manifest_path, read_manifest},
+    client::{Answer, Call, Client, is_code},
 };
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -41,6 +41,38 @@ pub(crate) struct On {
     /// The profile of ~/.aws/config.
     #[arg(long, requires = "environment")]
     pub(crate) profile: Option<String>,
+}
+
+/// The same for commands that find the application by its name here, and by its manifest on AWS.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct There {
+    #[command(flatten)]
+    on: On,
+    /// With --environment: the folder of an escale.yaml, or the file itself.
+    #[arg(long, default_value = ".", requires = "environment")]
+    manifest: PathBuf,
+}
+
+impl There {
+    /// The environment on AWS; `None` for this machine. `app` is a name that only has a meaning here.
+    pub(crate) async fn connect(&self, app: Option<&str>) -> Result<Option<Environment>> {
+        if let (Some(app), Some(_)) = (app, &self.on.environment) {
+            bail!(
+                "`{app}` names an application of this machine. With --environment, name its folder: --manifest FOLDER"
+            );
+        }
+        self.on.connect(&self.manifest).await
+    }
+}
+
+impl On {
+    /// The environment on AWS; `None` for this machine.
+    pub(crate) async fn connect(&self, manifest: &Path) -> Result<Option<Environment>> {
+        match &self.environment {
+            Some(name) => connect(manifest, name, self.profile.as_deref(), &[]).await.map(Some),
+            None => Ok(None),
+        }
+    }
 }
 
 /// Requests to AWS with a user's credentials.
@@ -98,6 +130,38 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
+    /// The application as the commands know it. `url` is that of the stack's outputs; empty if it is not deployed.
+    pub(crate) async fn application(&self) -> Result<Application> {
+        let stack = self.stack();
+        let described = self
+            .client
+            .query("cloudformation", "DescribeStacks", &[("StackName".into(), stack.clone())])
+            .await;
+        let url = match described {
+            Ok(found) => {
+                let outputs = found.list("Stacks").first().map(|stack| stack.list("Outputs").to_vec());
+                let outputs = outputs.unwrap_or_default();
+                let url = outputs.iter().find(|output| output.text_of("OutputKey") == "SiteUrl");
+                url.map(|output| output.text_of("OutputValue").to_owned()).unwrap_or_default()
+            }
+            Err(error) if is_code(&error, "ValidationError") => {
+                bail!(
+                    "{stack} is not deployed ({}). Deploy it with `escale deploy --environment {}`",
+                    self.place(),
+                    self.manifest.environment.name
+                )
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Application {
+            app: self.manifest.app.clone(),
+            registry_stack: self.manifest.registry_stack_name(),
+            manifest: self.folder.join("escale.yaml"),
+            stack,
+            url,
+        })
+    }
+
     /// `shop-prod`
     pub(crate) fn stack(&self) -> String {
         self.manifest.stack_name()
