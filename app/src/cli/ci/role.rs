@@ -84,7 +84,7 @@ Resources:
     /// not have a name's prefix are allowed as a whole, and only if the template has their resources.
     fn statements(&self) -> Result<String> {
         let app = &self.manifest.app;
-        let stack = format!("{app}-{}", self.manifest.environment.name);
+        let (stack, registry) = (self.manifest.stack_name(), self.manifest.registry_stack_name());
         let mut text = statement(
             &["cloudformation:*"],
             &[
@@ -92,7 +92,7 @@ Resources:
                     "!Sub \"arn:${{AWS::Partition}}:cloudformation:*:${{AWS::AccountId}}:stack/{stack}/*\""
                 ),
                 format!(
-                    "!Sub \"arn:${{AWS::Partition}}:cloudformation:*:${{AWS::AccountId}}:stack/{app}-registry/*\""
+                    "!Sub \"arn:${{AWS::Partition}}:cloudformation:*:${{AWS::AccountId}}:stack/{registry}/*\""
                 ),
             ],
         );
@@ -140,6 +140,10 @@ Resources:
         if !self.manifest.databases.is_empty() {
             // RDS keeps the master password there in the name of the caller.
             found.insert("SecretsManager".to_owned());
+        }
+        if self.manifest.domain.is_some() {
+            // The domain's certificate is requested before the stack is created.
+            found.insert("CertificateManager".to_owned());
         }
         Ok(found)
     }

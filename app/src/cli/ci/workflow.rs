@@ -208,6 +208,7 @@ jobs:
             None => "${{ vars.AWS_ROLE_ARN }}".to_owned(),
         };
         let region = environment.region.clone().unwrap_or_else(|| "${{ vars.AWS_REGION }}".to_owned());
+        let stack = target.stack_name();
         let (branch, prepared, app) = (self.branch, self.prepared(""), &target.app);
         let check = step("Verify what was deployed", &format!("escale verify . --environment {name}"));
         format!(
@@ -231,7 +232,7 @@ jobs:
           role-session-name: {app}-${{{{ github.run_id }}}}
           aws-region: {region}
       - name: Deploy
-        run: escale deploy . --environment {name} --yes
+        run: escale deploy . --environment {name} --yes {stack}
 {check}"#
         )
     }

@@ -1,7 +1,10 @@
 //! What the manifest of an environment promises, from the template that it becomes.
 
-use escale_blueprint::{Count, Manifest, Template};
-use escale_proof::verify::{Behaviour, Protocol};
+use escale_blueprint::{Count, Manifest};
+use escale_proof::{
+    survey::{Survey, references, text_of},
+    verify::{Behaviour, Protocol},
+};
 use serde_json::Value;
 
 /// AWS's managed cache policy that caches nothing.
@@ -18,10 +21,8 @@ pub(super) struct Promised {
 }
 
 /// In the order in which the distribution compares them; the default one is the last.
-pub(super) fn behaviours(template: &Template) -> Vec<Promised> {
-    let all = template.resources().values();
-    let distributions = all.filter(|r| r["Type"] == "AWS::CloudFront::Distribution");
-    let configs = distributions.map(|r| &r["Properties"]["DistributionConfig"]);
+pub(super) fn behaviours(survey: &Survey) -> Vec<Promised> {
+    let configs = survey.of_kind("AWS::CloudFront::Distribution").map(|r| r.get("/DistributionConfig"));
     configs.flat_map(of_distribution).collect()
 }
 
@@ -35,8 +36,8 @@ fn of_distribution(config: &Value) -> Vec<Promised> {
 fn promised(config: &Value, pattern: &str, one: &Value) -> Promised {
     let mut origins = config["Origins"].as_array().into_iter().flatten();
     let origin = origins.find(|origin| origin["Id"] == one["TargetOriginId"]);
-    let is_bucket = origin.is_some_and(|origin| origin["S3OriginConfig"].is_object());
-    let domain = origin.and_then(|origin| origin["DomainName"]["Fn::GetAtt"][0].as_str());
+    let first = |value: &Value| references(value).into_iter().next().map(|reference| reference.to);
+    let bucket = origin.filter(|origin| origin["S3OriginConfig"].is_object());
     let behaviour = Behaviour {
         pattern: pattern.to_owned(),
         protocol: match one["ViewerProtocolPolicy"].as_str() {
@@ -51,8 +52,8 @@ fn promised(config: &Value, pattern: &str, one: &Value) -> Promised {
     let policy = &one["ResponseHeadersPolicyId"];
     Promised {
         behaviour,
-        bucket: domain.filter(|_| is_bucket).map(str::to_owned),
-        headers_policy: policy.as_str().or_else(|| policy["Ref"].as_str()).map(str::to_owned),
+        bucket: bucket.and_then(|origin| first(&origin["DomainName"])),
+        headers_policy: first(policy).or_else(|| text_of(policy)),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     expect::{self, Promised},
     headers,
-    visit::{address, name_and_port},
+    visit::address,
 };
 use crate::cli::{
     client::{Client, is_code},
@@ -12,9 +12,12 @@ use crate::cli::{
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use escale_base::{Clock, path::percent_encode};
-use escale_blueprint::{Manifest, Template};
+use escale_blueprint::{Manifest, template};
 use escale_network::Namespace;
-use escale_proof::verify::{Balancer, Behaviour, Database, Node, Side, Signed, TargetGroup};
+use escale_proof::{
+    survey::{Setting, Survey},
+    verify::{Balancer, Behaviour, Database, Node, Side, Signed, TargetGroup},
+};
 use escale_wire::Element;
 use http::Method;
 use rsa::{RsaPrivateKey, pkcs1::DecodeRsaPrivateKey, pkcs8::DecodePrivateKey};
@@ -57,7 +60,8 @@ impl Outside {
 pub(super) struct Stack<'a> {
     pub(super) client: &'a Client,
     pub(super) manifest: &'a Manifest,
-    pub(super) template: &'a Template,
+    /// The manifest's own template with the parameters of the deployed stack.
+    survey: Survey,
     pub(super) outside: Outside,
     /// The URL of a bucket without the distribution, with `BUCKET` for its name.
     pub(super) bucket_url: String,
@@ -70,17 +74,19 @@ pub(super) struct Stack<'a> {
 impl<'a> Stack<'a> {
     pub(super) async fn read(
         client: &'a Client,
-        name: &str,
-        (manifest, template): (&'a Manifest, &'a Template),
+        manifest: &'a Manifest,
+        setting: Setting,
         outside: Outside,
         bucket_url: String,
     ) -> Result<Stack<'a>> {
-        let found = up::describe(client, name).await?;
+        let name = setting.stack.clone();
+        let found = up::describe(client, &name).await?;
         let found = found
             .with_context(|| format!("the stack {name} does not exist: the application is not deployed"))?;
         let pair = |o: &Element| (o.text_of("OutputKey").to_owned(), o.text_of("OutputValue").to_owned());
+        let survey = survey(manifest, &found, &setting)?;
         let outputs = found.list("Outputs").iter().map(pair).collect();
-        let by_name = [("StackName".to_owned(), name.to_owned())];
+        let by_name = [("StackName".to_owned(), name)];
         let resources = client.query_all(
             "cloudformation",
             "ListStackResources",
@@ -95,7 +101,7 @@ impl<'a> Stack<'a> {
         let interfaces = client
             .query_all("ec2", "DescribeNetworkInterfaces", &[], "networkInterfaceSet", "nextToken")
             .await?;
-        Ok(Stack { client, manifest, template, outside, bucket_url, outputs, physical, interfaces })
+        Ok(Stack { client, manifest, survey, outside, bucket_url, outputs, physical, interfaces })
     }
 
     /// The site's URL by the stack, without a slash at the end.
@@ -108,7 +114,7 @@ impl<'a> Stack<'a> {
     pub(super) async fn side(&self, name: &str, region: &str, url: String) -> Result<Side> {
         let key = self.signing_key().await?;
         let mut behaviours = Vec::new();
-        for promised in expect::behaviours(self.template) {
+        for promised in expect::behaviours(&self.survey) {
             behaviours.push(self.behaviour(promised, &url, key.as_ref()).await?);
         }
         Ok(Side {
@@ -125,8 +131,8 @@ impl<'a> Stack<'a> {
 
     /// The logical ids of a type, with their physical ids.
     fn of_kind(&self, kind: &str) -> Vec<(String, String)> {
-        let own = self.template.resources().iter().filter(|(_, r)| r["Type"] == kind);
-        own.filter_map(|(id, _)| Some((id.clone(), self.physical.get(id)?.clone()))).collect()
+        let own = self.survey.of_kind(kind);
+        own.filter_map(|r| Some((r.id.clone(), self.physical.get(&r.id)?.clone()))).collect()
     }
 
     /// The private half of the key pair. `None`: no bucket is signed, or the caller may not read the secret.
@@ -195,7 +201,7 @@ impl<'a> Stack<'a> {
         let azs = usize::try_from(self.manifest.network.azs)?;
         let mut all = Vec::new();
         for (id, arn) in self.of_kind("AWS::ElasticLoadBalancingV2::LoadBalancer") {
-            if self.template.resources()[&id]["Properties"]["Scheme"] == "internal" {
+            if self.survey.resources[&id].get("/Scheme") == "internal" {
                 continue;
             }
             let by_arn = [("LoadBalancerArns.member.1".to_owned(), arn.clone())];
@@ -270,7 +276,7 @@ impl<'a> Stack<'a> {
             let subnets =
                 instance.child("DBSubnetGroup").map(|g| g.list("Subnets").to_vec()).unwrap_or_default();
             let subnets: Vec<&str> = subnets.iter().map(|s| s.text_of("SubnetIdentifier")).collect();
-            let expected = &self.template.resources()[&id]["Properties"]["MultiAZ"];
+            let expects_standby = self.survey.resources[&id].is_true("/MultiAZ");
             all.push(Database {
                 id,
                 is_public: instance.text_of("PubliclyAccessible") == "true",
@@ -279,7 +285,7 @@ impl<'a> Stack<'a> {
                 answers: self
                     .database_answers(endpoint.map_or("", |e| e.text_of("Address")), port, &subnets)
                     .await,
-                expects_standby: expected == true,
+                expects_standby,
                 has_standby: instance.text_of("MultiAZ") == "true",
             });
         }
@@ -354,10 +360,13 @@ impl<'a> Stack<'a> {
     }
 }
 
-/// Whether a site is on this machine: its load balancers' addresses are then those of a cloud that this machine may not reach.
-pub(super) async fn is_on_this_machine(url: &str) -> bool {
-    let Some((scheme, rest)) = url.split_once("://") else { return false };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let Ok((name, port)) = name_and_port(authority, scheme == "https") else { return false };
-    address(name, port).await.is_ok_and(|address| address.ip().is_loopback())
+/// The manifest's template as it is deployed: its conditions depend on parameters.
+fn survey(manifest: &Manifest, stack: &Element, setting: &Setting) -> Result<Survey> {
+    let made = template(manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?;
+    let own = |name: &str| made.parameters.iter().any(|parameter| parameter.name == name);
+    let given = stack.list("Parameters").iter().filter(|p| own(p.text_of("ParameterKey")));
+    let given =
+        given.map(|p| (p.text_of("ParameterKey").into(), p.text_of("ParameterValue").to_owned())).collect();
+    Survey::of_template(&made.to_yaml(), &given, setting)
+        .map_err(|error| anyhow::anyhow!("the template of {}: {error}", manifest.app))
 }

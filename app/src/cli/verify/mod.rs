@@ -18,9 +18,12 @@ use super::{
 use crate::{home::Home, settings::Settings};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use escale_blueprint::template;
 use escale_network::{Namespaces, Place};
-use escale_proof::verify::{Observation, Side, differences, observe, visits};
+use escale_proof::{
+    survey::Setting,
+    verify::{Observation, Side, differences, observe, visits},
+};
+use escale_service::Config;
 use escale_tls::client::Trust;
 use facts::{Outside, Stack};
 use serde_json::json;
@@ -30,6 +33,7 @@ use std::{
     process::ExitCode,
     sync::Arc,
 };
+use visit::{Detour, Way};
 
 #[derive(Args)]
 pub(crate) struct Verify {
@@ -48,12 +52,10 @@ pub(crate) struct Verify {
     /// The name of the stack of an environment on AWS. The default is that of `escale deploy`: `shop-prod`.
     #[arg(long)]
     stack: Option<String>,
-    /// Where the site of an environment on AWS answers over HTTP, if its URL names a port.
-    #[arg(long, value_name = "URL")]
-    http_url: Option<String>,
-    /// The same over HTTPS.
-    #[arg(long, value_name = "URL")]
-    https_url: Option<String>,
+    /// Connect to this host instead of the one that the site's name resolves to: for an environment on AWS before its domain leads
+    /// there. The default ports are 80 and 443.
+    #[arg(long, value_name = "HOST[:HTTP-PORT:HTTPS-PORT]", value_parser = visit::detour)]
+    connect_to: Option<Detour>,
     /// Override one value of the manifest, as for `escale up`.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
@@ -92,7 +94,9 @@ async fn verified(home: &Home, args: &Verify, path: &Path, environment: &str) ->
         LOCAL => local(home, args, path).await?,
         other => remote(args, path, other).await?,
     };
-    let answers = visit::all(&visits(&side), &trust).await;
+    let detour = args.connect_to.as_ref().filter(|_| environment != LOCAL);
+    let way = Way { site: &side.url, detour, trust: &trust };
+    let answers = way.all(&visits(&side)).await;
     let observations = observe(&side, &answers);
     Ok(Verified { side, observations })
 }
@@ -102,18 +106,16 @@ fn refuse_without_effect(args: &Verify) -> Result<()> {
     if args.against.as_ref() == Some(&args.environment) {
         bail!("--against {0} compares {0} with itself. Name another environment", args.environment);
     }
-    let of_aws = [&args.profile, &args.stack, &args.http_url, &args.https_url];
+    let of_one = args.stack.is_some() || args.connect_to.is_some();
     let remote =
         [Some(&args.environment), args.against.as_ref()].into_iter().flatten().filter(|name| *name != LOCAL);
     match remote.count() {
-        0 if of_aws.into_iter().any(Option::is_some) => {
+        0 if of_one || args.profile.is_some() => {
             bail!(
-                "--profile, --stack, --http-url and --https-url are for an environment on AWS. Name it with --environment"
+                "--profile, --stack and --connect-to are for an environment on AWS. Name it with --environment"
             )
         }
-        2.. if of_aws.into_iter().skip(1).any(Option::is_some) => {
-            bail!("--stack, --http-url and --https-url are for one environment on AWS, and two are named")
-        }
+        2.. if of_one => bail!("--stack and --connect-to are for one environment on AWS, and two are named"),
         _ => Ok(()),
     }
 }
@@ -121,27 +123,32 @@ fn refuse_without_effect(args: &Verify) -> Result<()> {
 /// An environment on AWS.
 async fn remote(args: &Verify, path: &Path, environment: &str) -> Result<(Side, Arc<Trust>)> {
     let found = connect(path, environment, args.profile.as_deref(), &args.set).await?;
-    let template = template(&found.manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?;
     let name = args.stack.clone().unwrap_or_else(|| found.stack());
-    let mut stack = Stack::read(
-        &found.client,
-        &name,
-        (&found.manifest, &template),
-        Outside::Machine,
-        found.remote.bucket_url(),
-    )
-    .await?;
+    let setting = setting(&found.region, &found.account, &name);
+    let bucket_url = found.remote.bucket_url();
+    let mut stack =
+        Stack::read(&found.client, &found.manifest, setting, Outside::Machine, bucket_url).await?;
     let url = stack.url().with_context(|| {
         format!("the stack {name} has neither SiteUrl nor DistributionDomain among its outputs")
     })?;
-    if facts::is_on_this_machine(&url).await {
+    let host = args.connect_to.as_ref().map_or_else(|| visit::host(&url), |detour| detour.host.as_str());
+    if visit::address(host, 443).await.is_ok_and(|address| address.ip().is_loopback()) {
         let why = "the site is on this machine, in a cloud whose addresses this machine does not reach";
         stack.outside = Outside::None(why.to_owned());
     }
     let mut side = stack.side(environment, &found.region, url.clone()).await?;
-    side.http_url = args.http_url.clone().or_else(|| with_scheme(&url, "http"));
-    side.https_url = args.https_url.clone().or_else(|| with_scheme(&url, "https"));
+    side.http_url = with_scheme(&url, "http");
+    side.https_url = with_scheme(&url, "https");
     Ok((side, Arc::clone(found.remote.trust())))
+}
+
+fn setting(region: &str, account: &str, stack: &str) -> Setting {
+    Setting {
+        region: region.to_owned(),
+        zones: Config::zones_of(region),
+        account: account.to_owned(),
+        stack: stack.to_owned(),
+    }
 }
 
 /// The same site with a scheme. `None`: it names the port of the other one.
@@ -156,7 +163,6 @@ fn with_scheme(url: &str, scheme: &str) -> Option<String> {
 /// The application on this cloud.
 async fn local(home: &Home, args: &Verify, path: &Path) -> Result<(Side, Arc<Trust>)> {
     let manifest = read_manifest(path, LOCAL, &args.set)?;
-    let template = template(&manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?;
     let known = Application::all(home)?.into_iter().find(|application| application.manifest == path);
     let application = known.with_context(|| {
         format!("{} is not deployed here from {}. Run `escale up` first", manifest.app, path.display())
@@ -170,8 +176,9 @@ async fn local(home: &Home, args: &Verify, path: &Path) -> Result<(Side, Arc<Tru
         }
     };
     let bucket_url = format!("{}/BUCKET", settings.endpoint_url());
-    let stack = Stack::read(&client, &application.stack, (&manifest, &template), outside, bucket_url).await?;
     let config = &settings.config;
+    let setting = setting(&config.region, &config.account, &application.stack);
+    let stack = Stack::read(&client, &manifest, setting, outside, bucket_url).await?;
     let mut side = stack.side(LOCAL, &config.region, application.url.clone()).await?;
     side.http_url = Some(application.url.clone());
     side.https_url = Some(application.https_url(config.https_port));
