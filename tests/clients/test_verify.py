@@ -3,13 +3,16 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 
 import boto3
 import pytest
+import yaml
 
 from conftest import ESCALE, SHOP, Cloud, eventually, make_cloud, postgres_setting, remove_cloud
+from test_ci import Cfn
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the checks enter the cloud's network")
 
@@ -36,10 +39,25 @@ class Sides:
         self.folder, self.local, self.aws = folder, local, aws
 
     def environment(self, home=None):
-        """The variables of the local installation, with the credentials and the endpoint of the one that plays AWS."""
+        """The variables of the local installation, with the deployer's key and the endpoint of the one that plays AWS."""
         root = json.loads(self.aws.escale("env", "--https", "--json").stdout)
-        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE")
-        return {**(home or self.local).env, **{name: root[name] for name in names}}
+        target = {name: root[name] for name in ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE")}
+        return {**(home or self.local).env, **target, **self.key}
+
+    def make_deployer(self):
+        """A user with exactly the permissions of the role that `escale ci github --role` prints."""
+        text = self.local.escale("ci", "github", self.folder, "--role", "--repository", "acme/shop").stdout
+        (policy,) = yaml.load(text, Cfn)["Resources"]["DeployRole"]["Properties"]["Policies"]
+        text = json.dumps(policy["PolicyDocument"])
+        # `!Sub "arn:…"` is read as {"Sub": "arn:…"}.
+        text = re.sub(r'\{"Sub": ("[^"]*")\}', r"\1", text).replace("${AWS::Partition}", "aws").replace("${AWS::AccountId}", ACCOUNT)
+        assert "Sub" not in text and "${" not in text
+        iam = self.client("iam")
+        iam.create_user(UserName="deployer")
+        arn = iam.create_policy(PolicyName="deploy", PolicyDocument=text)["Policy"]["Arn"]
+        iam.attach_user_policy(UserName="deployer", PolicyArn=arn)
+        key = iam.create_access_key(UserName="deployer")["AccessKey"]
+        self.key = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
     def verify(self, *words, home=None, code=0):
         words = [ESCALE, "verify", str(self.folder), *words, *postgres_setting(), "--json"]
@@ -75,6 +93,7 @@ def sides(tmp_path_factory):
         aws.escale("start")
         made = Sides(folder, local, aws)
         made.client("route53", "us-east-1").create_hosted_zone(Name="example.com", CallerReference="the registrar's")
+        made.make_deployer()
         words = [ESCALE, "deploy", str(folder), "--environment", "prod", "--yes", "shop-prod", *postgres_setting()]
         done = subprocess.run(words, env=made.environment(), capture_output=True, text=True, timeout=400)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -83,7 +102,7 @@ def sides(tmp_path_factory):
         yield made
     finally:
         remove_cloud(local)
-        remove_cloud(aws)  # its databases are protected; a reset does not ask AWS's rules
+        remove_cloud(aws)
 
 
 def of(side, check):
