@@ -299,7 +299,8 @@ domain: web.localhost
     assert_eq!(config["ViewerCertificate"]["Fn::If"][0], "HasCertificate");
     assert_eq!(config["DefaultCacheBehavior"]["ViewerProtocolPolicy"]["Fn::If"][1], "redirect-to-https");
     assert_eq!(resources["Zone"]["Condition"], "HasOwnZone");
-    let given: Vec<_> = made.parameters.iter().filter(|p| p.default.as_deref() == Some("")).map(|p| &p.name).collect();
+    let given: Vec<_> =
+        made.parameters.iter().filter(|p| p.default.as_deref() == Some("")).map(|p| &p.name).collect();
     assert_eq!(given, ["CertificateArn", "HostedZoneId"]);
     let local = of(&manifest.for_environment("local").unwrap());
     assert!(local.value()["Parameters"].get("CertificateArn").is_none());

@@ -297,6 +297,8 @@ mod tests {
             drills: Vec::new(),
         };
         let text = made.text().unwrap();
-        assert!(!text.contains("id-token") && !text.contains("deploy") && !text.contains("postgresql"));
+        assert!(
+            !text.contains("id-token") && !text.contains("escale deploy") && !text.contains("postgresql")
+        );
     }
 }
