@@ -24,5 +24,5 @@ pub use manifest::{
 pub use problem::{Place, Problem};
 pub use template::{
     Held, ImageNeeded, Parameter, Purpose, RUNS_NEW, RUNS_NOTHING, Sync, TEMPLATE_BODY_BYTES, Template,
-    registry_template, template,
+    pascal, registry_template, template,
 };

@@ -1,4 +1,4 @@
-//! Pushes an image to a registry over plain HTTP. Blobs that the registry has already are not sent again.
+//! Pushes an image to a registry. Blobs that the registry has already are not sent again.
 //!
 //! Source: <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#push>
 

@@ -1,21 +1,28 @@
-//! A client for the cloud's own registry, over plain HTTP on this machine.
+//! A client for a cloud's registry: over plain HTTP on this machine, over TLS elsewhere.
 
 use crate::layout::LayoutError;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
 use escale_base::{Secret, limits::LOCAL_CONNECT_MS};
+use escale_tls::client::Trust;
 use http_body::Frame;
 use http_body_util::{BodyExt, Either, Full, Limited};
-use hyper::{Method, Request, Response, StatusCode, Uri, body::Incoming, client::conn::http1, header};
+use hyper::{
+    Method, Request, Response, StatusCode, Uri,
+    body::Incoming,
+    client::conn::http1::{self, SendRequest},
+    header,
+};
 use hyper_util::rt::TokioIo;
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 use tokio::{
     fs::File,
-    io::{AsyncRead, ReadBuf},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 
@@ -30,6 +37,8 @@ pub struct Target {
     /// A tag; for a pull also a digest.
     pub reference: String,
     pub credentials: Option<Credentials>,
+    /// What verifies the registry's certificate; `None` for plain HTTP, which only this machine's own registry gets.
+    pub tls: Option<Arc<Trust>>,
 }
 
 /// HTTP basic authentication.
@@ -120,10 +129,16 @@ impl Registry<'_> {
         let what = format!("{} {}", request.method(), request.uri());
         let stream =
             self.connect().await.map_err(|error| RegistryError::Unreachable { address: address(), error })?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.broken(e))?;
-        // the connection ends with its only response; the reader of the body gets its errors
-        tokio::spawn(connection);
+        let mut sender = match &self.target.tls {
+            None => self.sender(stream).await?,
+            Some(trust) => {
+                let secured = trust.connect(stream, &[self.host_and_port().0]).await;
+                self.sender(
+                    secured.map_err(|error| RegistryError::Unreachable { address: address(), error })?,
+                )
+                .await?
+            }
+        };
         let answer = sender.send_request(request).await.map_err(|e| self.broken(e))?;
         if expected.contains(&answer.status()) {
             return Ok(answer);
@@ -137,13 +152,28 @@ impl Registry<'_> {
         Err(RegistryError::Refused { address: address(), status: parts.status.as_u16(), request: what, body })
     }
 
+    async fn sender<S>(&self, stream: S) -> Result<SendRequest<Body>, RegistryError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.broken(e))?;
+        // the connection ends with its only response; the reader of the body gets its errors
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    fn host_and_port(&self) -> (&str, &str) {
+        let own = if self.target.tls.is_some() { "443" } else { "80" };
+        self.target.address.rsplit_once(':').unwrap_or((&self.target.address, own))
+    }
+
     pub(crate) fn broken(&self, error: hyper::Error) -> RegistryError {
         RegistryError::Broken { address: self.target.address.clone(), error }
     }
 
     async fn connect(&self) -> io::Result<TcpStream> {
-        let address = &self.target.address;
-        let (host, port) = address.rsplit_once(':').unwrap_or((address, "80"));
+        let (host, port) = self.host_and_port();
         let port: u16 = port.parse().map_err(|_| io::Error::other(format!("`{port}` is not a port")))?;
         let here = host == "localhost" || host.ends_with(".localhost");
         let host = if here { "127.0.0.1" } else { host };

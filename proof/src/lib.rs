@@ -16,3 +16,4 @@ pub mod review;
 mod samples;
 pub mod survey;
 pub mod why;
+pub mod verify;

@@ -20,3 +20,20 @@ pub(crate) fn ask(out: &Output, what: &str, losses: &[String], refused: &str) ->
         _ => bail!("{refused}, because the answer was not `y`"),
     }
 }
+
+/// Waits until the user has typed a name, as a protection against the wrong account or environment. `given` is the name from the
+/// command line, for scripts.
+pub(crate) fn confirm_name(out: &Output, name: &str, given: Option<&str>) -> Result<()> {
+    let refused = |what: &str| format!("{what} is not `{name}`, so nothing was changed");
+    if let Some(given) = given {
+        return if given == name { Ok(()) } else { bail!(refused(&format!("--yes {given}"))) };
+    }
+    if out.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        bail!("nothing was changed, because there is no terminal to confirm the name. Pass --yes {name}");
+    }
+    eprint!("Type {name} to continue: ");
+    std::io::stderr().flush().context("cannot write the question")?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("cannot read the answer")?;
+    if answer.trim() == name { Ok(()) } else { bail!(refused("the answer")) }
+}

@@ -6,8 +6,10 @@
 use super::{
     Output,
     application::Application,
+    ask::confirm_name,
     changes::Changes,
     client::{Client, is_code},
+    remote::There,
     start,
     up::{Given, Phases, Prepared, RELEASE, Wanted, describe, prepare},
 };
@@ -21,6 +23,8 @@ use serde_json::json;
 pub(crate) struct History {
     /// The application, if several are deployed.
     app: Option<String>,
+    #[command(flatten)]
+    there: There,
 }
 
 #[derive(Args)]
@@ -30,6 +34,11 @@ pub(crate) struct Rollback {
     /// The application, if several are deployed.
     #[arg(long)]
     app: Option<String>,
+    #[command(flatten)]
+    there: There,
+    /// With --environment: do not ask for the name of the stack. This is the name, for example `shop-prod`.
+    #[arg(long, value_name = "STACK", requires = "environment")]
+    yes: Option<String>,
 }
 
 /// One release, oldest first from 1.
@@ -60,10 +69,14 @@ impl Outcome {
 }
 
 pub(crate) async fn history(home: &Home, out: &Output, history: &History) -> Result<()> {
-    let application = Application::find(home, history.app.as_deref())?;
-    let settings = Settings::of(home)?;
-    start::ensure(home).await?;
-    let client = Client::new(home, &settings);
+    let (application, client) = match history.there.connect(history.app.as_deref()).await? {
+        Some(env) => (env.application().await?, env.client),
+        None => {
+            let application = Application::find(home, history.app.as_deref())?;
+            start::ensure(home).await?;
+            (application, Client::new(home, &Settings::of(home)?))
+        }
+    };
     let releases = releases(&client, &application.stack).await?;
     let now = present(&releases);
     let line = |release: &Release| {
@@ -95,19 +108,34 @@ pub(crate) async fn history(home: &Home, out: &Output, history: &History) -> Res
 }
 
 pub(crate) async fn rollback(home: &Home, out: &Output, rollback: &Rollback) -> Result<()> {
+    if let Some(env) = rollback.there.connect(rollback.app.as_deref()).await? {
+        let application = env.application().await?;
+        let what = format!("{} on AWS, {}", env.stack(), env.place());
+        return return_to(&env.client, out, &application, rollback, Some(&what)).await;
+    }
     Application::find(home, rollback.app.as_deref())?;
     let _alone = lock::alone(home)?;
     // Looked up again under the lock: the command that held it may have removed the application.
     let application = Application::find(home, rollback.app.as_deref())?;
     let settings = Settings::of(home)?;
     start::ensure(home).await?;
-    let client = Client::new(home, &settings);
+    return_to(&Client::new(home, &settings), out, &application, rollback, None).await
+}
+
+/// Returns to a release. `on_aws` is the target if it has to be confirmed.
+async fn return_to(
+    client: &Client,
+    out: &Output,
+    application: &Application,
+    rollback: &Rollback,
+    on_aws: Option<&str>,
+) -> Result<()> {
     let (app, stack) = (&application.app, &application.stack);
-    let releases = releases(&client, stack).await?;
+    let releases = releases(client, stack).await?;
     let release = chosen(&releases, rollback.release, app)?;
     let mut phases = Phases::new(out);
     phases.begin("compare");
-    let Some(prepared) = content_of(&client, stack, release, &phases).await? else {
+    let Some(prepared) = content_of(client, stack, release, &phases).await? else {
         phases.end();
         out.say(
             &format!("{app} has the content of release {} already.", release.number),
@@ -115,12 +143,19 @@ pub(crate) async fn rollback(home: &Home, out: &Output, rollback: &Rollback) -> 
         );
         return Ok(());
     };
-    let prepared = without_loss(&client, prepared, release).await?;
+    let prepared = without_loss(client, prepared, release).await?;
     for line in prepared.changes.lines(usize::MAX) {
         phases.line(&line);
     }
+    if let Some(target) = on_aws {
+        phases.line(&format!("  return to release {} of {target}", release.number));
+        if let Err(refusal) = phases.pause(|| confirm_name(out, stack, rollback.yes.as_deref())) {
+            prepared.discard(client).await?;
+            return Err(refusal);
+        }
+    }
     phases.begin("stack");
-    let done = prepared.execute(&client, 0, &phases).await?;
+    let done = prepared.execute(client, 0, &phases).await?;
     phases.end();
     let summary = done.changes.summary();
     out.say(
@@ -150,9 +185,10 @@ async fn without_loss(client: &Client, prepared: Prepared, release: &Release) ->
     prepared.discard(client).await?;
     bail!(
         "release {} has other data resources, and a rollback never touches data:\n  {}\nNothing was changed. Change the manifest \
-         and run `escale up` instead",
+         and run `{}` instead",
         release.number,
-        lost.join("\n  ")
+        lost.join("\n  "),
+        client.verb()
     )
 }
 

@@ -1,10 +1,10 @@
 //! `escale logs`: prints the logs of an application's tasks from CloudWatch Logs.
 
-use super::{Output, application::Application, client::Client};
+use super::{Output, application::Application, client::Client, remote::There};
 use crate::{home::Home, settings::Settings};
 use anyhow::{Result, bail};
 use clap::Args;
-use escale_base::Timestamp;
+use escale_base::{Clock, Timestamp};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -18,15 +18,23 @@ pub(crate) struct Logs {
     /// The application, if several are deployed.
     #[arg(long)]
     app: Option<String>,
+    #[command(flatten)]
+    there: There,
 }
+
+/// On AWS, where logs go back for months, only the lines of this last time are printed.
+const ON_AWS_MS: i64 = 60 * 60 * 1000;
 
 /// Pause between two requests for new lines.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 pub(crate) async fn run(home: &Home, out: &Output, logs: &Logs) -> Result<()> {
-    let application = Application::find(home, logs.app.as_deref())?;
-    let client = Client::new(home, &Settings::of(home)?);
-    let mut from = 0i64;
+    let (application, client, mut from) = match logs.there.connect(logs.app.as_deref()).await? {
+        Some(env) => (env.application().await?, env.client, Clock::machine().now().plus_ms(-ON_AWS_MS).0),
+        None => {
+            (Application::find(home, logs.app.as_deref())?, Client::new(home, &Settings::of(home)?), 0i64)
+        }
+    };
     // Each request starts at the newest timestamp so far and returns the events of that millisecond again. Their ids show
     // which of them were printed.
     let mut seen = BTreeSet::new();
@@ -46,7 +54,7 @@ pub(crate) async fn run(home: &Home, out: &Output, logs: &Logs) -> Result<()> {
         if !logs.follow {
             return Ok(());
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        client.pause(LOOK_AGAIN).await;
     }
 }
 

@@ -6,6 +6,7 @@ mod aws;
 mod backup;
 mod changes;
 mod check;
+mod ci;
 mod client;
 mod completions;
 mod coverage;
@@ -21,6 +22,7 @@ mod open;
 mod output;
 mod proof;
 mod psql;
+mod remote;
 mod reset;
 mod run;
 mod scale;
@@ -38,6 +40,7 @@ mod trail;
 mod trust;
 mod tunnel;
 mod up;
+mod verify;
 
 use crate::{daemon, home::Home, plane, settings};
 use anyhow::{Context, Result};
@@ -61,7 +64,10 @@ pub(crate) struct Arguments {
 enum Verb {
     /// Run the application of a manifest: start the daemon if needed, build and push images, deploy, wait until it answers.
     Up(up::Up),
-    /// Show what the next `escale up` would change. Nothing is changed.
+    /// Deploy an environment of a manifest on AWS: check account and region, push images, get a certificate, show the change set,
+    /// execute it.
+    Deploy(up::Deploy),
+    /// Show what the next `escale up` would change, or with --environment the next `escale deploy`. Nothing is changed.
     Diff(up::Diff),
     /// List the releases of an application: each `escale up` that changed something, and each rollback.
     History(history::History),
@@ -72,7 +78,7 @@ enum Verb {
     Down(down::Down),
     /// Show the running services, tasks, database and addresses.
     Status(status::Status),
-    /// Print the logs of an application's tasks.
+    /// Print the logs of an application's tasks; with --environment those of the last hour.
     Logs(logs::Logs),
     /// Print the mail that SNS topics sent: subscriptions by email are local, and no mail leaves this machine.
     Mailbox(mailbox::Mailbox),
@@ -127,6 +133,11 @@ enum Verb {
     /// Write a document about the architecture: the diagram, each component and why it is there, and the evidence, as one HTML file
     /// that prints on A4.
     Report(proof::ReportArgs),
+    /// Check a deployed application from outside: headers, redirects, cache, signatures, zones, database. With --against, print how
+    /// two deployments differ. Exits with 1 if something is not as the manifest expects.
+    Verify(verify::Verify),
+    /// Write a workflow for continuous deployment: pull requests run the application and its drills, a merge deploys it.
+    Ci(ci::Ci),
     /// Print the environment variables that point the aws CLI and the SDKs at this cloud, with the root key: eval "$(escale
     /// env)".
     Env(env::Env),
@@ -205,6 +216,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
     let out = Output { json: arguments.json };
     match arguments.verb {
         Verb::Up(args) => return up::run(home, &out, &args).await,
+        Verb::Deploy(args) => return up::deploy(home, &out, &args).await,
         Verb::Diff(args) => up::diff(home, &out, &args).await?,
         Verb::History(args) => history::history(home, &out, &args).await?,
         Verb::Rollback(args) => history::rollback(home, &out, &args).await?,
@@ -233,6 +245,8 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Why(args) => return proof::why(home, &out, &args).await,
         Verb::Cost(args) => proof::cost(home, &out, &args).await?,
         Verb::Diagram(args) => proof::diagram(home, &out, &args).await?,
+        Verb::Verify(args) => return verify::run(home, &out, &args).await,
+        Verb::Ci(args) => ci::run(&out, &args)?,
         Verb::Env(env) => env::run(home, &out, &env)?,
         Verb::Aws(args) => return aws::run(home, &args),
         Verb::Doctor => return doctor::run(&out).await,

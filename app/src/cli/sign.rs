@@ -16,7 +16,7 @@ use escale_base::{
 use escale_wire::Element;
 use http::Method;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use rsa::Pkcs1v15Sign;
+use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 use serde_json::json;
 use sha1::Digest;
 use std::collections::BTreeMap;
@@ -69,6 +69,13 @@ pub(crate) async fn run(home: &Home, out: &Output, sign: &Sign) -> Result<()> {
             sign.expires
         )
     })?;
+    let signed = signed_url(&url, expires, &key, key_id)?;
+    out.say(&signed, &json!({"url": signed, "expires": expires}));
+    Ok(())
+}
+
+/// A URL with a signature of CloudFront's: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html>
+pub(super) fn signed_url(url: &str, expires: i64, key: &RsaPrivateKey, key_id: &str) -> Result<String> {
     let policy = format!(
         r#"{{"Statement":[{{"Resource":"{url}","Condition":{{"DateLessThan":{{"AWS:EpochTime":{expires}}}}}}}]}}"#
     );
@@ -78,9 +85,7 @@ pub(crate) async fn run(home: &Home, out: &Output, sign: &Sign) -> Result<()> {
         key.sign(Pkcs1v15Sign::new::<sha1::Sha1>(), &hashed).with_context(|| format!("cannot sign {url}"))?;
     let signature = STANDARD.encode(signature).replace('+', "-").replace('=', "_").replace('/', "~");
     let mark = if url.contains('?') { '&' } else { '?' };
-    let signed = format!("{url}{mark}Expires={expires}&Signature={signature}&Key-Pair-Id={key_id}");
-    out.say(&signed, &json!({"url": signed, "expires": expires}));
-    Ok(())
+    Ok(format!("{url}{mark}Expires={expires}&Signature={signature}&Key-Pair-Id={key_id}"))
 }
 
 async fn outputs(client: &Client, application: &Application) -> Result<BTreeMap<String, String>> {

@@ -1,19 +1,34 @@
 //! `escale status`: shows what runs, as the cloud's API reports it.
 
-use super::{Output, application::Application, client::Client};
+use super::{
+    Output,
+    application::Application,
+    client::{Client, is_code},
+    remote::{Environment, There},
+};
 use crate::{home::Home, lock, plane, settings::Settings};
 use anyhow::Result;
 use clap::Args;
 use escale_wire::Element;
 use serde_json::{Value, json};
 
+/// ECS describes so many services at once.
+const DESCRIBED: usize = 10;
+
 #[derive(Args)]
 pub(crate) struct Status {
     /// The application, if several are deployed.
     app: Option<String>,
+    #[command(flatten)]
+    there: There,
 }
 
 pub(crate) async fn run(home: &Home, out: &Output, status: &Status) -> Result<()> {
+    if let Some(env) = status.there.connect(status.app.as_deref()).await? {
+        let status_json = on_aws(&env).await?;
+        out.say(&text(&status_json), &status_json);
+        return Ok(());
+    }
     let settings = Settings::of(home)?;
     let pid = lock::running(home)?.map(|d| d.pid);
     let mut status_json = json!({"daemon": {"pid": pid}, "endpoint": settings.endpoint_url()});
@@ -47,6 +62,15 @@ pub(crate) async fn run(home: &Home, out: &Output, status: &Status) -> Result<()
     Ok(())
 }
 
+async fn on_aws(env: &Environment) -> Result<Value> {
+    let (application, client) = (env.application().await?, &env.client);
+    Ok(json!({
+        "app": application.app, "url": application.url, "account": env.account, "region": env.region, "caller": env.caller,
+        "stack": stack(client, &application.stack).await?, "services": services(client, &application.stack).await?,
+        "database": database(client, &application.stack).await?,
+    }))
+}
+
 /// The process that serves applications; null if it does not run.
 async fn data_plane(home: &Home) -> Result<Value> {
     let running = plane::running(home).await?;
@@ -65,18 +89,20 @@ async fn stack(client: &Client, name: &str) -> Result<Value> {
 
 /// The services of the application's cluster with their tasks.
 async fn services(client: &Client, cluster: &str) -> Result<Value> {
-    let Ok(listed) = client.json("ecs", "ListServices", json!({"cluster": cluster})).await else {
-        return Ok(json!([]));
-    };
-    let arns = listed["serviceArns"].clone();
-    if arns.as_array().is_none_or(Vec::is_empty) {
+    let arns = service_arns(client, cluster).await?;
+    if arns.is_empty() {
         return Ok(json!([]));
     }
-    let found = client.json("ecs", "DescribeServices", json!({"cluster": cluster, "services": arns})).await?;
     let scaled = json!({"ServiceNamespace": "ecs"});
     let scaled = client.json("application-autoscaling", "DescribeScalableTargets", scaled).await?;
+    let mut found = Vec::new();
+    for some in arns.chunks(DESCRIBED) {
+        let request = json!({"cluster": cluster, "services": some});
+        let page = client.json("ecs", "DescribeServices", request).await?;
+        found.extend(page["services"].as_array().into_iter().flatten().cloned());
+    }
     let mut all = Vec::new();
-    for service in found["services"].as_array().into_iter().flatten() {
+    for service in &found {
         all.push(json!({
             "name": service["serviceName"], "status": service["status"],
             "desired": service["desiredCount"], "running": service["runningCount"],
@@ -86,6 +112,22 @@ async fn services(client: &Client, cluster: &str) -> Result<Value> {
         }));
     }
     Ok(all.into())
+}
+
+/// The services of a cluster; none if it does not exist yet.
+async fn service_arns(client: &Client, cluster: &str) -> Result<Vec<Value>> {
+    let (mut arns, mut input) = (Vec::new(), json!({"cluster": cluster}));
+    loop {
+        let page = match client.json("ecs", "ListServices", input.clone()).await {
+            Err(error) if is_code(&error, "ClusterNotFoundException") => return Ok(Vec::new()),
+            page => page?,
+        };
+        arns.extend(page["serviceArns"].as_array().into_iter().flatten().cloned());
+        match &page["nextToken"] {
+            Value::Null => return Ok(arns),
+            token => input["nextToken"] = token.clone(),
+        }
+    }
 }
 
 /// The limits between which a service is scaled; null if its count is fixed.
@@ -130,10 +172,9 @@ async fn tasks(client: &Client, cluster: &str, service: &Value) -> Result<Value>
 }
 
 async fn database(client: &Client, stack: &str) -> Result<Value> {
-    let Ok(found) = client.query("rds", "DescribeDBInstances", &[]).await else { return Ok(Value::Null) };
+    let found = client.query_all("rds", "DescribeDBInstances", &[], "DBInstances", "Marker").await?;
     let prefix = format!("{stack}-");
-    let own =
-        found.list("DBInstances").iter().find(|d| d.text_of("DBInstanceIdentifier").starts_with(&prefix));
+    let own = found.iter().find(|d| d.text_of("DBInstanceIdentifier").starts_with(&prefix));
     Ok(own.map_or(Value::Null, |d| {
         let endpoint = d.child("Endpoint").cloned().unwrap_or_else(Element::default);
         json!({
@@ -202,6 +243,10 @@ fn text(status_json: &Value) -> String {
         };
         let endpoint = d["endpoint"].as_str().unwrap_or("no endpoint yet");
         lines.push(format!("    primary in {}, {standby}, {endpoint}", word(&d["zone"])));
+    }
+    if let Some(account) = status_json["account"].as_str() {
+        lines.push(format!("AWS account {account}, region {}", word(&status_json["region"])));
+        return lines.join("\n");
     }
     match status_json["daemon"]["pid"].as_i64() {
         Some(pid) => lines.push(format!("AWS API at {} (daemon {pid})", word(&status_json["endpoint"]))),

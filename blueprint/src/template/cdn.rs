@@ -18,6 +18,9 @@ const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
 
 pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
     site_parameter(sheet, manifest);
+    if is_given(manifest) {
+        given(sheet);
+    }
     if manifest.buckets.iter().any(|b| b.signed) {
         signing_key(sheet, manifest);
     }
@@ -35,7 +38,7 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
     }
     distribution(sheet, manifest);
     if let Some(domain) = &manifest.domain {
-        zone(sheet, domain);
+        zone(sheet, domain, is_given(manifest));
     }
     sheet.output("SiteUrl", "The site's public URL", site_url(manifest, ""));
     sheet.output("DistributionId", "The distribution's id", reference("Distribution"));
@@ -115,10 +118,19 @@ fn distribution(sheet: &mut Sheet, manifest: &Manifest) {
     });
     if !manifest.buckets.is_empty() {
         let viewer = viewer_protocol(manifest);
-        config["CacheBehaviors"] = manifest.buckets.iter().map(|b| bucket_behaviour(b, viewer)).collect();
+        config["CacheBehaviors"] = manifest.buckets.iter().map(|b| bucket_behaviour(b, &viewer)).collect();
     }
     if let Some(domain) = &manifest.domain {
         config["Aliases"] = json!([domain]);
+    }
+    if is_given(manifest) {
+        let certificate = json!({
+            "AcmCertificateArn": reference(CERTIFICATE),
+            "SslSupportMethod": "sni-only",
+            "MinimumProtocolVersion": "TLSv1.2_2021",
+        });
+        config["ViewerCertificate"] =
+            json!({"Fn::If": ["HasCertificate", certificate, reference("AWS::NoValue")]});
     }
     config["Comment"] = reference("AWS::StackName");
     sheet.add("Distribution", "AWS::CloudFront::Distribution", json!({"DistributionConfig": config}));
@@ -133,14 +145,42 @@ fn bucket_origin(bucket: &Bucket) -> Value {
     })
 }
 
-/// With a domain and its certificate, HTTP only leads to HTTPS. Without them, viewers may have no way to trust the site's name.
-fn viewer_protocol(manifest: &Manifest) -> &'static str {
-    let certificate = ["Distribution", "DistributionConfig", "ViewerCertificate"];
-    let has_certificate = manifest.overrides.iter().any(|o| o.path.iter().take(3).eq(certificate));
-    if manifest.domain.is_some() && has_certificate { "redirect-to-https" } else { "allow-all" }
+/// The parameter with the domain's certificate.
+const CERTIFICATE: &str = "CertificateArn";
+/// The parameter with the hosted zone in which the domain's records are made.
+const ZONE: &str = "HostedZoneId";
+
+/// Whether the deployment gives the domain's certificate and zone. A certificate is issued once a delegated zone proves the domain, so
+/// both exist before the stack.
+fn is_given(manifest: &Manifest) -> bool {
+    manifest.domain.is_some() && manifest.environment.name != "local" && !has_certificate(manifest)
 }
 
-fn bucket_behaviour(bucket: &Bucket, viewer: &str) -> Value {
+fn given(sheet: &mut Sheet) {
+    let body = json!({"Description": "The domain's certificate in us-east-1; without one the distribution has its own name's only"});
+    sheet.parameter(CERTIFICATE, Purpose::Certificate, Some(String::new()), body);
+    let body = json!({"Description": "The hosted zone for the domain's record; without one the stack creates a zone"});
+    sheet.parameter(ZONE, Purpose::Zone, Some(String::new()), body);
+    let is_absent = |parameter: &str| json!({"Fn::Equals": [reference(parameter), ""]});
+    sheet.condition("HasCertificate", json!({"Fn::Not": [is_absent(CERTIFICATE)]}));
+    sheet.condition("HasOwnZone", is_absent(ZONE));
+}
+
+fn has_certificate(manifest: &Manifest) -> bool {
+    let certificate = ["Distribution", "DistributionConfig", "ViewerCertificate"];
+    manifest.overrides.iter().any(|o| o.path.iter().take(3).eq(certificate))
+}
+
+/// With a domain and its certificate, HTTP only leads to HTTPS. Without them, viewers may have no way to trust the site's name.
+fn viewer_protocol(manifest: &Manifest) -> Value {
+    if is_given(manifest) {
+        return json!({"Fn::If": ["HasCertificate", "redirect-to-https", "allow-all"]});
+    }
+    let is_trusted = manifest.domain.is_some() && has_certificate(manifest);
+    if is_trusted { "redirect-to-https".into() } else { "allow-all".into() }
+}
+
+fn bucket_behaviour(bucket: &Bucket, viewer: &Value) -> Value {
     let mut behaviour = json!({
         "PathPattern": bucket.path,
         "TargetOriginId": bucket.name,
@@ -210,13 +250,18 @@ fn is_empty(value: &Value) -> bool {
     value.is_null() || value.as_array().is_some_and(Vec::is_empty)
 }
 
-fn zone(sheet: &mut Sheet, domain: &str) {
+fn zone(sheet: &mut Sheet, domain: &str, is_given: bool) {
     sheet.add("Zone", "AWS::Route53::HostedZone", json!({"Name": domain}));
+    let mut zone = reference("Zone");
+    if is_given {
+        sheet.attribute("Zone", "Condition", "HasOwnZone");
+        zone = json!({"Fn::If": ["HasOwnZone", zone, reference(ZONE)]});
+    }
     sheet.add(
         "SiteRecord",
         "AWS::Route53::RecordSet",
         json!({
-            "HostedZoneId": reference("Zone"),
+            "HostedZoneId": zone,
             "Name": domain,
             "Type": "A",
             "AliasTarget": {
@@ -225,5 +270,5 @@ fn zone(sheet: &mut Sheet, domain: &str) {
             },
         }),
     );
-    sheet.output("ZoneId", "The domain's hosted zone", reference("Zone"));
+    sheet.output("ZoneId", "The domain's hosted zone", zone);
 }

@@ -74,6 +74,10 @@ pub enum Purpose {
     CdnPublicKey,
     /// … and the private half (PEM, PKCS #8). Goes into Secrets Manager, for the services that sign; never shown (`NoEcho`).
     CdnPrivateKey,
+    /// The ARN of the domain's certificate in us-east-1; empty without one. Not in the environment `local`.
+    Certificate,
+    /// The id of the hosted zone in which the domain's records are made; if it is empty, the stack creates a zone.
+    Zone,
 }
 
 /// An image that must be in a registry before the stack is created.
@@ -314,7 +318,7 @@ pub(crate) fn name_tag(what: &str) -> Value {
 }
 
 /// `order-api` as part of a logical id: `OrderApi`.
-pub(crate) fn pascal(name: &str) -> String {
+pub fn pascal(name: &str) -> String {
     name.split('-')
         .map(|part| {
             let mut letters = part.chars();

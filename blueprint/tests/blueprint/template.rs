@@ -272,7 +272,6 @@ environments:
     let manifest = Manifest::parse(text, "web.yaml").unwrap_or_else(|p| panic!("{}", all(&p)));
     for (environment, default, files) in [
         ("local", "allow-all", "allow-all"),
-        ("bare", "allow-all", "allow-all"),
         ("prod", "redirect-to-https", "redirect-to-https"),
         ("open", "allow-all", "redirect-to-https"),
     ] {
@@ -282,6 +281,30 @@ environments:
             .map(|b| &b["ViewerProtocolPolicy"]);
         assert_eq!(policies, [default, files], "{environment}");
     }
+}
+
+/// A deployment gives the domain's certificate and zone, which exist before the stack. Without them it is the template of a machine
+/// that trusts its own names.
+#[test]
+fn domains_take_certificate_and_zone_as_parameters() {
+    let text = "app: web
+services: { web: { build: web, port: 80, path: / } }
+environments: { prod: { domain: web.example.com } }
+domain: web.localhost
+";
+    let manifest = Manifest::parse(text, "web.yaml").unwrap_or_else(|p| panic!("{}", all(&p)));
+    let made = of(&manifest.for_environment("prod").unwrap());
+    let resources = &made.value()["Resources"];
+    let config = &resources["Distribution"]["Properties"]["DistributionConfig"];
+    assert_eq!(config["ViewerCertificate"]["Fn::If"][0], "HasCertificate");
+    assert_eq!(config["DefaultCacheBehavior"]["ViewerProtocolPolicy"]["Fn::If"][1], "redirect-to-https");
+    assert_eq!(resources["Zone"]["Condition"], "HasOwnZone");
+    let given: Vec<_> =
+        made.parameters.iter().filter(|p| p.default.as_deref() == Some("")).map(|p| &p.name).collect();
+    assert_eq!(given, ["CertificateArn", "HostedZoneId"]);
+    let local = of(&manifest.for_environment("local").unwrap());
+    assert!(local.value()["Parameters"].get("CertificateArn").is_none());
+    assert!(local.value()["Resources"]["Zone"].get("Condition").is_none());
 }
 
 /// CloudFormation enforces `region` and `account` for every deployment of the template, here and on AWS.

@@ -218,6 +218,7 @@ fn engines_pull_with_a_separate_login() {
         repository: String::new(),
         reference: String::new(),
         credentials: Some(Credentials { user: "AWS".into(), password: Secret::new("token".into()) }),
+        tls: None,
     };
     let users = tempfile::tempdir().unwrap();
     let contexts = users.path().join("contexts");

@@ -90,6 +90,7 @@ impl Fixture {
             repository: repository.into(),
             reference: reference.into(),
             credentials: Some(credentials),
+            tls: None,
         };
         pull(&source, "amd64", &self.cache()).await.map_err(|e| e.to_string().replace(&self.address, "HERE"))
     }

@@ -61,6 +61,7 @@ fn target(address: String, password: &str) -> Target {
         repository: "shop/web".into(),
         reference: "latest".into(),
         credentials: Some(credentials),
+        tls: None,
     }
 }
 

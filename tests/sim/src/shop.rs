@@ -88,7 +88,9 @@ impl Shop {
         let mut given = Vec::new();
         for parameter in &self.template.parameters {
             let value = match &parameter.purpose {
-                Purpose::Environment | Purpose::Runs { .. } => continue,
+                Purpose::Environment | Purpose::Runs { .. } | Purpose::Certificate | Purpose::Zone => {
+                    continue;
+                }
                 Purpose::Image { service } => {
                     let repository = self.repositories.get(service).context("it has one")?;
                     format!("{}/{repository}:{TAG}", client.cloud.config.endpoint)

@@ -43,7 +43,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("blueprint", &[]),
-    ("imagebuild", &["planes/upstream"]),
+    ("imagebuild", &["planes/upstream", "planes/tls"]),
     // Reads templates with CloudFormation's own evaluation (docs/decisions/056).
     ("proof", &["services/cloudformation", "state"]),
     ("app/plane", &["planes"]),

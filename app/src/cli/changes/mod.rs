@@ -58,7 +58,13 @@ const LATER: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
 impl Changes {
     /// From the answer of DescribeChangeSet with property values.
     pub(crate) fn of(answer: &Element) -> Changes {
-        let changes = answer.list("Changes").iter().filter_map(|c| c.find("ResourceChange"));
+        Changes::of_pages(std::slice::from_ref(answer))
+    }
+
+    /// From all pages of the answer.
+    pub(crate) fn of_pages(pages: &[Element]) -> Changes {
+        let changes =
+            pages.iter().flat_map(|page| page.list("Changes")).filter_map(|c| c.find("ResourceChange"));
         Changes(changes.map(change).collect())
     }
 

@@ -45,6 +45,9 @@ pub(crate) struct Drill {
     /// How long the fault lasts at least, in seconds. It lasts until users are fine again, too.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
     hold: u32,
+    /// Exit with 1 if requests fail in more different seconds than this.
+    #[arg(long, value_name = "SECONDS")]
+    max_error_seconds: Option<usize>,
     /// Write a picture of requests and errors over time to this file.
     #[arg(long)]
     svg: Option<PathBuf>,
@@ -120,8 +123,7 @@ pub(crate) async fn run(home: &Home, out: &Output, drill: &Drill) -> Result<Exit
         std::fs::write(file, svg::draw(&figures))
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
-    out.say(&report::text(&figures), &report::json(&figures));
-    // Users who are not fine again, or a lost row, fail the drill.
-    let passed = figures.users_fine.is_some() && figures.settled.is_some() && figures.rows_lost() == 0;
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let failures = figures.failures(drill.max_error_seconds);
+    out.say(&report::text(&figures, &failures), &report::json(&figures, &failures));
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

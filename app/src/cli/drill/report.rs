@@ -28,8 +28,29 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) fn rows_lost(&self) -> usize {
+    fn rows_lost(&self) -> usize {
         self.written.as_ref().map_or(0, |w| w.lost)
+    }
+
+    /// Why the drill fails, each in a sentence.
+    pub(super) fn failures(&self, max_error_seconds: Option<usize>) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.users_fine.is_none() {
+            found.push("users were not fine again within the limit".to_owned());
+        }
+        if self.settled.is_none() {
+            found.push("the application was not steady again within the limit".to_owned());
+        }
+        if self.rows_lost() > 0 {
+            found.push(format!("{} acknowledged rows are lost", self.rows_lost()));
+        }
+        let seconds = self.error_seconds();
+        if let Some(most) = max_error_seconds.filter(|most| seconds > *most) {
+            found.push(format!(
+                "requests failed in {seconds} different seconds, and --max-error-seconds is {most}"
+            ));
+        }
+        found
     }
 
     fn failed(&self) -> usize {
@@ -72,7 +93,7 @@ impl Figures {
     }
 }
 
-pub(super) fn json(f: &Figures) -> Value {
+pub(super) fn json(f: &Figures, failures: &[String]) -> Value {
     let entry = |e: &Entry| json!({"at_ms": f.ms(e.at), "by": e.by, "what": e.what});
     let ms = |d: Option<Duration>| d.map(|d| d.as_millis());
     let mut value = json!({
@@ -84,6 +105,7 @@ pub(super) fn json(f: &Figures) -> Value {
         "p50_ms": f.percentile(50), "p99_ms": f.percentile(99),
         "noticed": f.noticed().map(entry),
         "users_fine_ms": ms(f.users_fine), "steady_ms": ms(f.settled),
+        "failures": failures,
         "timeline": f.timeline.iter().map(entry).collect::<Vec<_>>(),
     });
     if let Some(all) = &f.egress {
@@ -103,7 +125,7 @@ fn after(d: Option<Duration>, what: &str) -> String {
     }
 }
 
-pub(super) fn text(f: &Figures) -> String {
+pub(super) fn text(f: &Figures, failures: &[String]) -> String {
     let mut lines = vec![format!("{}: {}", f.application, f.name), String::new()];
     for e in &f.timeline {
         let seconds = f64::from(i32::try_from(f.ms(e.at)).unwrap_or(i32::MAX)) / 1000.0;
@@ -148,5 +170,6 @@ pub(super) fn text(f: &Figures) -> String {
     });
     let (fine, steady) = (after(f.users_fine, "fine"), after(f.settled, "steady"));
     lines.push(format!("outcome   {noticed}; users were {fine}; the application was {steady}"));
+    lines.extend(failures.iter().map(|why| format!("FAILED    {why}")));
     lines.join("\n")
 }

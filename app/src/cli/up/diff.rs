@@ -1,7 +1,7 @@
 //! `escale diff`: what the next `escale up` would change.
 
 use super::{
-    Wanted, bases, images, parameters, site_url, sources,
+    Given, Wanted, bases, deploy, images, parameters, site_url, sources,
     stack::{self, describe},
 };
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
         application::{LOCAL, manifest_path, read_manifest},
         changes::Changes,
         client::Client,
+        remote::{self, On},
         up::Phases,
     },
     home::Home,
@@ -18,7 +19,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use escale_blueprint::{registry_template, template};
+use escale_blueprint::{Manifest, Template, registry_template, template};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -30,9 +31,16 @@ pub(crate) struct Diff {
     /// Override one value of the manifest, as `escale up` does.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
+    #[command(flatten)]
+    on: On,
 }
 
 pub(crate) async fn run(home: &Home, out: &Output, diff: &Diff) -> Result<()> {
+    if let Some(environment) = &diff.on.environment {
+        let profile = diff.on.profile.as_deref();
+        let env = remote::connect(&diff.manifest, environment, profile, &diff.set).await?;
+        return deploy::diff(home, out, env).await;
+    }
     let path = manifest_path(&diff.manifest)?;
     let manifest = read_manifest(&path, LOCAL, &diff.set)?;
     let folder = path.parent().context("a file has a folder")?;
@@ -59,16 +67,28 @@ pub(crate) async fn run(home: &Home, out: &Output, diff: &Diff) -> Result<()> {
     phases.begin("compare");
     let references = images::references(&client, &wanted_template, &layouts).await?;
     let url = site_url(&manifest, &settings)?;
-    let mut changes = Changes::default();
     let parameters = parameters(home, &name, &wanted_template, &references, &url)?;
-    let registry = registry_template(&manifest).map(|t| (manifest.registry_stack_name(), t.to_json_min()));
+    compare(&client, out, &manifest, &wanted_template, parameters, &mut phases).await
+}
+
+/// Makes the change sets of both stacks, shows them and discards them.
+pub(super) async fn compare(
+    client: &Client,
+    out: &Output,
+    manifest: &Manifest,
+    template: &Template,
+    parameters: Vec<Given>,
+    phases: &mut Phases,
+) -> Result<()> {
+    let mut changes = Changes::default();
+    let registry = registry_template(manifest).map(|t| (manifest.registry_stack_name(), t.to_json_min()));
     let stacks = registry.map(|(name, text)| (name, text, Vec::new()));
     for (name, text, parameters) in
-        stacks.into_iter().chain([(name, wanted_template.to_json_min(), parameters)])
+        stacks.into_iter().chain([(manifest.stack_name(), template.to_json_min(), parameters)])
     {
         let wanted = Wanted { name: &name, template: &text, parameters, prefix: stack::RELEASE };
-        if let Some(prepared) = stack::prepare(&client, &wanted, &phases).await? {
-            prepared.discard(&client).await?;
+        if let Some(prepared) = stack::prepare(client, &wanted, phases).await? {
+            prepared.discard(client).await?;
             changes.0.extend(prepared.changes.0);
         }
     }
@@ -78,7 +98,7 @@ pub(crate) async fn run(home: &Home, out: &Output, diff: &Diff) -> Result<()> {
         text += "\n";
     }
     text += &format!("{}: {}", manifest.app, changes.summary());
-    let losses = changes.losses(&client).await?;
+    let losses = changes.losses(client).await?;
     for loss in &losses {
         text += &format!("\ndeletes data: {loss}");
     }

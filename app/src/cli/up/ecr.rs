@@ -5,12 +5,16 @@ use anyhow::{Context, Result};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use escale_base::Secret;
 use escale_imagebuild::{Credentials, Target};
+use escale_tls::client::Trust;
 use serde_json::json;
+use std::sync::Arc;
 
 pub(super) struct Login {
     /// Host and port.
     pub(super) address: String,
     credentials: Credentials,
+    /// As the API: a token is never sent in the clear where the API is encrypted.
+    tls: Option<Arc<Trust>>,
 }
 
 impl Login {
@@ -30,7 +34,9 @@ impl Login {
             .context("ECR's response to GetAuthorizationToken has no endpoint")?;
         let address = endpoint.trim_start_matches("http://").trim_start_matches("https://").to_owned();
         let credentials = Credentials { user: user.to_owned(), password: Secret::new(password.to_owned()) };
-        Ok(Login { address, credentials })
+        let tls =
+            client.as_remote().filter(|remote| remote.is_tls()).map(|remote| Arc::clone(remote.trust()));
+        Ok(Login { address, credentials, tls })
     }
 
     /// The location of an image in this registry.
@@ -41,6 +47,7 @@ impl Login {
             repository: repository.to_owned(),
             reference: reference.to_owned(),
             credentials: Some(self.credentials.clone()),
+            tls: self.tls.clone(),
         }
     }
 }

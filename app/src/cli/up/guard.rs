@@ -45,7 +45,7 @@ pub(super) async fn checks_pass(client: &Client, changes: &Changes, phases: &mut
                     bad.text_of("Description")
                 );
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            client.pause(LOOK_AGAIN).await;
         }
     }
     Ok(())

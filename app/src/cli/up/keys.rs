@@ -29,9 +29,22 @@ pub(crate) fn pair(home: &Home, stack: &str) -> Result<Pair> {
             .with_context(|| format!("the key for signed URLs in {} is damaged", path.display()))?,
         Err(_) => make(&path)?,
     };
-    let public_pem = RsaPublicKey::from(&private).to_public_key_pem(LineEnding::LF)?;
+    halves(&private)
+}
+
+/// A new key pair that is not stored on this machine.
+pub(crate) fn new_pair() -> Result<Pair> {
+    halves(&generate()?)
+}
+
+fn halves(private: &RsaPrivateKey) -> Result<Pair> {
+    let public_pem = RsaPublicKey::from(private).to_public_key_pem(LineEnding::LF)?;
     let private_pem = private.to_pkcs8_pem(LineEnding::LF)?.to_string();
     Ok(Pair { public_pem, private_pem })
+}
+
+fn generate() -> Result<RsaPrivateKey> {
+    RsaPrivateKey::new(&mut rsa::rand_core::OsRng, BITS).context("cannot generate an RSA key")
 }
 
 /// The private key of a deployed stack.
@@ -48,7 +61,7 @@ pub(crate) fn private(home: &Home, stack: &str) -> Result<RsaPrivateKey> {
 }
 
 fn make(path: &PathBuf) -> Result<RsaPrivateKey> {
-    let key = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, BITS).context("cannot generate an RSA key")?;
+    let key = generate()?;
     let text = key.to_pkcs8_pem(LineEnding::LF)?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;

@@ -6,8 +6,10 @@
 mod bases;
 mod begun;
 mod buckets;
+mod deploy;
 mod diff;
 mod ecr;
+mod events;
 mod guard;
 mod images;
 mod kept;
@@ -34,6 +36,7 @@ use anyhow::{Context, Result, bail};
 use bases::Bases;
 use begun::Begun;
 use clap::Args;
+pub(crate) use deploy::{Deploy, run as deploy};
 pub(crate) use diff::{Diff, run as diff};
 use escale_blueprint::{Manifest, Purpose, Template, registry_template, template};
 use escale_files::{FileError, Folder};
@@ -321,6 +324,14 @@ async fn refuse_missing_secrets(client: &Client, template: &Template) -> Result<
     for name in &template.secrets {
         let found = client.json("secretsmanager", "DescribeSecret", json!({"SecretId": name})).await;
         match found {
+            Err(error)
+                if client::is_code(&error, "ResourceNotFoundException") && client.as_remote().is_some() =>
+            {
+                bail!(
+                    "the secret {name}, which the manifest names, does not exist in this account and region. Create it: aws \
+                 secretsmanager create-secret --name {name} --secret-string VALUE"
+                )
+            }
             Err(error) if client::is_code(&error, "ResourceNotFoundException") => bail!(
                 "the secret {name}, which the manifest names, does not exist. Create it: escale secret set \
                  {name}"
@@ -347,6 +358,8 @@ fn parameters(
             Purpose::SiteUrl => Some(url.to_owned()),
             Purpose::CdnPublicKey => Some(keys::pair(home, stack)?.public_pem),
             Purpose::CdnPrivateKey => Some(keys::pair(home, stack)?.private_pem),
+            // Here the stack creates the zone, and the edge has a certificate of its own.
+            Purpose::Certificate | Purpose::Zone => None,
         };
         let value = value.or_else(|| parameter.default.clone());
         let value =

@@ -168,7 +168,7 @@ async fn run(client: &Client, stack: &str, held: &Held, task: &str, phases: &Pha
             Some(status) => phases.set_message(format!("the release command of {name} ({status})")),
             None => bail!("the task of the release command of {name} has disappeared: {arn}"),
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        client.pause(LOOK_AGAIN).await;
     };
     let container = &ended["containers"][0];
     let why = match container["exitCode"].as_i64() {
@@ -198,7 +198,7 @@ async fn last_lines(client: &Client, group: &str, stream: &str) -> Result<String
         if !lines.is_empty() {
             return Ok(format!(". Its last lines:{lines}"));
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        client.pause(LOOK_AGAIN).await;
     }
     Ok(" (it printed nothing)".into())
 }

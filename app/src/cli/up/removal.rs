@@ -61,8 +61,8 @@ async fn resources(client: &Client, stack: &str) -> Result<Vec<Resource>> {
              aws cloudformation delete-stack --stack-name {stack}`"
         )
     })?;
-    let found = client.query("cloudformation", "DescribeStackResources", &named).await?;
-    let made = found.list("StackResources").iter().filter(|r| {
+    let found = super::stack::resources(client, stack).await?;
+    let made = found.iter().filter(|r| {
         !r.text_of("PhysicalResourceId").is_empty() && r.text_of("ResourceStatus") != "DELETE_COMPLETE"
     });
     Ok(made

@@ -1,11 +1,11 @@
 //! Deploys a stack and follows it until it is complete or has failed.
 
-use super::phases::Phases;
+use super::{events::Events, phases::Phases};
 use crate::cli::{
     changes::Changes,
     client::{Client, is_code},
 };
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use escale_service::Readiness;
 use escale_wire::Element;
 use std::{
@@ -94,17 +94,39 @@ pub(crate) async fn prepare(
         ("ChangeSetName".to_owned(), name.clone()),
         ("IncludePropertyValues".to_owned(), "true".to_owned()),
     ];
-    let described = client.query("cloudformation", "DescribeChangeSet", &named).await?;
-    let prepared = Prepared { name, stack: wanted.name.to_owned(), changes: Changes::of(&described) };
-    if described.text_of("Status") == "FAILED" {
-        let why = described.text_of("StatusReason");
+    let described = described(client, &named).await?;
+    let changes = Changes::of_pages(&described);
+    let prepared = Prepared { name, stack: wanted.name.to_owned(), changes };
+    let last = described.last().context("DescribeChangeSet has no answer")?;
+    if last.text_of("Status") == "FAILED" {
+        let why = last.text_of("StatusReason");
         prepared.discard(client).await?;
-        if why.contains("didn't contain changes") {
+        // Source: the two texts that the aws CLI looks for in `cloudformation deploy`
+        if why.contains("didn't contain changes") || why.contains("No updates are to be performed") {
             return Ok(None);
         }
         bail!("the changes of the stack {} cannot be made: {why}", wanted.name);
     }
     Ok(Some(prepared))
+}
+
+/// All pages of a change set once it is complete or has failed.
+async fn described(client: &Client, named: &[(String, String)]) -> Result<Vec<Element>> {
+    let (mut pages, mut request) = (Vec::new(), named.to_vec());
+    loop {
+        let page = client.query("cloudformation", "DescribeChangeSet", &request).await?;
+        if page.text_of("Status").starts_with("CREATE_") && page.text_of("Status") != "CREATE_COMPLETE" {
+            client.pause(LOOK_AGAIN).await;
+            continue;
+        }
+        let next = page.text_of("NextToken").to_owned();
+        pages.push(page);
+        if next.is_empty() {
+            return Ok(pages);
+        }
+        request.truncate(named.len());
+        request.push(("NextToken".to_owned(), next));
+    }
 }
 
 impl Prepared {
@@ -130,8 +152,9 @@ impl Prepared {
         let mut request = self.named().to_vec();
         // `escale history` finds the releases by the tokens of their events.
         request.push(("ClientRequestToken".into(), self.name.clone()));
+        let events = Events::from_now(client, &self.stack).await?;
         client.query("cloudformation", "ExecuteChangeSet", &request).await?;
-        let outputs = wait_until_made(client, &self.stack, all, &self.changes, phases).await?;
+        let outputs = wait_until_made(client, &self.stack, (all, events), &self.changes, phases).await?;
         Ok(Deployment { outputs, changes: self.changes })
     }
 }
@@ -189,14 +212,16 @@ pub(super) async fn settle(client: &Client, name: &str, phases: &Phases) -> Resu
             "UPDATE_ROLLBACK_FAILED" => {
                 let why = failures(client, name).await?;
                 bail!(
-                    "the last update of the stack {name} could not be undone:\n{why}\nRemove the cause and run `escale aws \
-                     cloudformation continue-update-rollback --stack-name {name}`, then run `escale up` again"
+                    "the last update of the stack {name} could not be undone:\n{why}\nRemove the cause and run `{} \
+                     cloudformation continue-update-rollback --stack-name {name}`, then run `{}` again",
+                    if client.as_remote().is_some() { "aws" } else { "escale aws" },
+                    client.verb(),
                 )
             }
             // An interrupted command left it in progress, or another client works on it.
             _ => phases.set_message(waiting_for(&resources(client, name).await?, 0)),
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        client.pause(LOOK_AGAIN).await;
     }
 }
 
@@ -217,15 +242,18 @@ pub(crate) async fn remove(client: &Client, name: &str, phases: &Phases) -> Resu
 async fn wait_until_made(
     client: &Client,
     name: &str,
-    all: usize,
+    (all, mut events): (usize, Events),
     changes: &Changes,
     phases: &Phases,
 ) -> Result<BTreeMap<String, String>> {
     let mut reports = Reports::default();
     loop {
+        // Before the status, so that the last events are printed, too.
+        events.print_new(client, name, phases).await?;
         let Some(stack) = describe(client, name).await? else {
+            let again = client.verb();
             bail!(
-                "the stack {name} was deleted by another client while it was being created. Run `escale up` again"
+                "the stack {name} was deleted by another client while it was being created. Run `{again}` again"
             )
         };
         match stack.text_of("StackStatus") {
@@ -260,7 +288,7 @@ async fn wait_until_made(
                 phases.set_message(waiting_for(&resources, all));
             }
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        client.pause(LOOK_AGAIN).await;
     }
 }
 
@@ -310,7 +338,7 @@ async fn wait_until_gone(client: &Client, name: &str, phases: &Phases) -> Result
             }
             _ => phases.set_message(waiting_for(&resources(client, name).await?, 0)),
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        client.pause(LOOK_AGAIN).await;
     }
 }
 
@@ -324,10 +352,14 @@ pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<Eleme
 
 pub(super) async fn resources(client: &Client, name: &str) -> Result<Vec<Element>> {
     let request = [("StackName".into(), name.into())];
-    match client.query("cloudformation", "DescribeStackResources", &request).await {
+    // DescribeStackResources would return the first hundred only.
+    let found = client
+        .query_all("cloudformation", "ListStackResources", &request, "StackResourceSummaries", "NextToken")
+        .await;
+    match found {
         // The stack was deleted since the last request; the caller's next `describe` finds that out.
         Err(error) if is_code(&error, "ValidationError") => Ok(Vec::new()),
-        found => Ok(found?.list("StackResources").to_vec()),
+        found => found,
     }
 }
 
