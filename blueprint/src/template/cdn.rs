@@ -153,7 +153,7 @@ const ZONE: &str = "HostedZoneId";
 /// Whether the deployment gives the domain's certificate and zone. A certificate is issued once a delegated zone proves the domain, so
 /// both exist before the stack.
 fn is_given(manifest: &Manifest) -> bool {
-    manifest.domain.is_some() && manifest.environment.name != "local" && !has_certificate(manifest)
+    manifest.domain.is_some() && !has_certificate(manifest)
 }
 
 fn given(sheet: &mut Sheet) {

@@ -74,7 +74,7 @@ pub enum Purpose {
     CdnPublicKey,
     /// … and the private half (PEM, PKCS #8). Goes into Secrets Manager, for the services that sign; never shown (`NoEcho`).
     CdnPrivateKey,
-    /// The ARN of the domain's certificate in us-east-1; empty without one. Not in the environment `local`.
+    /// The ARN of the domain's certificate in us-east-1; empty without one, as on this machine.
     Certificate,
     /// The id of the hosted zone in which the domain's records are made; if it is empty, the stack creates a zone.
     Zone,

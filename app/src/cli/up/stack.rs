@@ -248,14 +248,14 @@ async fn wait_until_made(
 ) -> Result<BTreeMap<String, String>> {
     let mut reports = Reports::default();
     loop {
-        // Before the status, so that the last events are printed, too.
-        events.print_new(client, name, phases).await?;
         let Some(stack) = describe(client, name).await? else {
             let again = client.verb();
             bail!(
                 "the stack {name} was deleted by another client while it was being created. Run `{again}` again"
             )
         };
+        // After the status: all events of a stack at its end are there.
+        events.print_new(client, name, phases).await?;
         match stack.text_of("StackStatus") {
             "CREATE_COMPLETE" => return Ok(outputs(&stack)),
             "UPDATE_COMPLETE" => {
