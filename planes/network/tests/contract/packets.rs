@@ -348,6 +348,7 @@ async fn a_gateway_resets_a_connection_that_was_idle() {
     assert_eq!(ended.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
 }
 
+#[tokio::test]
 async fn translations_are_counted() {
     let rig = open().await;
     let counts = async || rig.network.translations("shop", "nat").await.unwrap().unwrap();
@@ -372,6 +373,22 @@ async fn translations_are_counted() {
     assert_eq!(after.out_to_destination, after.in_from_source, "nothing is lost");
     assert_eq!(after.out_to_source, after.in_from_destination, "nothing is lost");
     assert_eq!(rig.network.translations("shop", "none").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_new_interface_follows_its_groups() {
+    let rig = open().await;
+    let mut spec = shop();
+    spec.interfaces.push(interface("late", "app", "10.0.10.13", &["app"]));
+    rig.network.apply(spec).await.unwrap();
+    serve(&rig.at("late"), 8080).await;
+    serve(&rig.at("late"), 8081).await;
+    let late = Ipv4Addr::new(10, 0, 10, 13);
+    assert_eq!(reaches(&rig.at("web"), (late, 8080)).await, WEB);
+    dropped(&rig.at("web"), (late, 8081)).await;
+    // It is a member of the group, and has the subnet's routes.
+    assert_eq!(reaches(&rig.at("late"), (DB, 5432)).await, late);
+    assert_eq!(reaches(&rig.at("late"), (SERVICE, 443)).await, NAT_PUBLIC);
 }
 
 /// Prints what one more interface costs; run with `--ignored --nocapture` on a quiet machine.
