@@ -7,16 +7,20 @@ use crate::{
     plane::Inner,
     session::Session,
     spec::*,
-    wal::{Archived, HEADER, SEGMENT_BYTES, Segment},
+    wal::{Archived, HEADER, SEGMENT_BYTES, Segment, given_up_name},
 };
-use escale_base::{PlaneError, Timestamp};
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use escale_base::{PlaneError, Timestamp, error::Context};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 const LOOK: Duration = Duration::from_secs(1);
 /// Samples kept; a full list loses every second one, so that a stuck archive makes it coarser, not longer.
 const SAMPLES: usize = 256;
 /// Every so many looks the whole archive is read, for new snapshots and new timelines.
 const WHOLE: u32 = 10;
+/// A failing archive is given up when less than this part of the disk is free ...
+const FREE_PERCENT: u64 = 10;
+/// ... and the waiting WAL is as large as this. A disk that others have filled is not made any emptier.
+const WAITS_BYTES: u64 = 1 << 30;
 /// A commit gets its time a moment before its place in the WAL.
 const MARGIN_MS: i64 = 1000;
 
@@ -99,6 +103,12 @@ impl Watch {
         };
         let (sample, archiver) = ask(&session).await?;
         self.keep(sample);
+        let given_up = self.give_up(inner, database, primary, &archiver).await?;
+        let archiver = Archiver {
+            fails: archiver.fails || given_up.is_some(),
+            since: given_up.or(archiver.since),
+            ..archiver
+        };
         self.report(inner, database, &archiver).await;
         let reached = self.reach(inner, database).await?;
         let latest = reached.and_then(|segment| restorable(&self.samples, segment.end()));
@@ -182,6 +192,36 @@ impl Watch {
         Ok(())
     }
 
+    /// Bounds the WAL of a server that cannot archive: a database that stops because its disk is full would be worse than a gap in what can be
+    /// restored. Returns since when the archive is given up.
+    async fn give_up(
+        &self,
+        inner: &Inner,
+        database: &str,
+        primary: &str,
+        archiver: &Archiver,
+    ) -> Result<Option<Timestamp>, PlaneError> {
+        let flag = inner.given_up(database);
+        if let Ok(since) = std::fs::metadata(&flag).and_then(|found| found.modified()) {
+            let since = since.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            return Ok(Some(Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))));
+        }
+        if !archiver.fails {
+            return Ok(None);
+        }
+        let data = inner.data(database, primary);
+        let disk = rustix::fs::statvfs(&data)
+            .map_err(std::io::Error::from)
+            .machine(|| format!("measure the disk of {}", data.display()))?;
+        if !is_too_much(archiver.waiting_bytes, disk.f_bavail, disk.f_blocks) {
+            return Ok(None);
+        }
+        std::fs::write(&flag, b"").machine(|| format!("write {}", flag.display()))?;
+        let (database, waiting_bytes) = (database.to_owned(), archiver.waiting_bytes);
+        inner.report(Event::ArchiveGivenUp { database, waiting_bytes }).await;
+        Ok(Some(inner.config.clock.now()))
+    }
+
     async fn report(&mut self, inner: &Inner, database: &str, archiver: &Archiver) {
         if archiver.fails == self.failing {
             return;
@@ -196,6 +236,11 @@ impl Watch {
         };
         inner.report(event).await;
     }
+}
+
+/// Whether WAL that cannot be archived must be dropped, on a disk with so many free blocks.
+fn is_too_much(waiting_bytes: u64, free: u64, blocks: u64) -> bool {
+    waiting_bytes >= WAITS_BYTES && free.saturating_mul(100) < blocks.saturating_mul(FREE_PERCENT)
 }
 
 /// The newest moment whose every commit is before `end`.
@@ -223,6 +268,21 @@ async fn ask(session: &Session) -> Result<(Sample, Archiver), PlaneError> {
 }
 
 impl Inner {
+    fn given_up(&self, database: &str) -> PathBuf {
+        self.config.state.join("archives").join(given_up_name(database))
+    }
+
+    /// The servers archive again.
+    pub(crate) fn resume_archive(&self, database: &str) -> Result<(), PlaneError> {
+        let flag = self.given_up(database);
+        match std::fs::remove_file(&flag) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).machine(|| format!("remove {}", flag.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn note_archive(&self, database: &str, seen: Option<ArchiveSeen>) {
         let mut all = self.archives.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         match seen {
@@ -258,6 +318,16 @@ mod tests {
         watch.keep(sample(95_000, "8:8:", 6 * SEGMENT_BYTES + 300));
         assert_eq!(restorable(&watch.samples, 6 * SEGMENT_BYTES), Some(Timestamp(89_000)));
         assert_eq!(restorable(&watch.samples, 7 * SEGMENT_BYTES), Some(Timestamp(94_000)));
+    }
+
+    #[test]
+    fn waiting_wal_is_dropped_only_if_it_fills_the_disk() {
+        let gib = 1 << 30;
+        assert!(is_too_much(gib, 9, 100));
+        assert!(!is_too_much(gib, 10, 100));
+        // Others have filled the disk.
+        assert!(!is_too_much(gib - 1, 0, 100));
+        assert!(!is_too_much(0, 0, 0));
     }
 
     #[test]

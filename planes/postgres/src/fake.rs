@@ -370,7 +370,12 @@ impl Postgres for FakePostgres {
         let database = state.database(name)?;
         database.record.node(away_from)?;
         let done = Failover { fenced_ms: 0, promoted_ms: 0 };
-        if database.record.primary != away_from {
+        let primary = database.record.primary.clone();
+        if primary != away_from && !database.runs(&primary) {
+            let what = format!("cannot promote node '{primary}' of database '{name}'");
+            return Err(PlaneError::machine(what).because("its server is not running"));
+        }
+        if primary != away_from {
             return Ok(done);
         }
         let refuse = |why: &str| PlaneError::asked(format!("cannot fail over database '{name}': {why}"));

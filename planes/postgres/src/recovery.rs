@@ -158,6 +158,7 @@ impl Inner {
     /// Removes the folders beside the databases that belong to this one.
     pub(crate) fn remove_archive(&self, database: &str) -> Result<(), PlaneError> {
         crate::steps::remove_dir(&self.config.state.join("archives").join(frozen_name(database)))?;
+        self.resume_archive(database)?;
         crate::steps::remove_dir(&self.archive_dir(database))
     }
 }

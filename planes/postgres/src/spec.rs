@@ -304,7 +304,7 @@ pub struct LogChunk {
 pub struct ArchiveSeen {
     /// Every commit up to this time can be restored. `None` before the first snapshot.
     pub latest: Option<Timestamp>,
-    /// When the primary last failed to archive a file, if it has not succeeded since.
+    /// When the primary last failed to archive a file, if it has not succeeded since, or when the archive was given up.
     pub failing_since: Option<Timestamp>,
     /// The size of the primary's own WAL, which grows while it cannot archive.
     pub waiting_bytes: u64,
@@ -442,6 +442,12 @@ pub enum Event {
     },
     /// The primary cannot archive its WAL, and keeps it: its disk fills up. It tries again.
     ArchiveFails {
+        database: String,
+        waiting_bytes: u64,
+    },
+    /// The disk is nearly full of WAL that cannot be archived. From now on it is dropped, until the next snapshot: nothing in between can be
+    /// restored.
+    ArchiveGivenUp {
         database: String,
         waiting_bytes: u64,
     },

@@ -262,6 +262,8 @@ impl Inner {
         if !record.bootstrapped {
             return Err(PlaneError::machine(format!("database '{database}' has not been created yet")));
         }
+        // Before the copy begins, so that all WAL from then on is archived.
+        self.resume_archive(database)?;
         let fresh = dir.with_extension(format!("new-{}", escale_base::ids::random_hex(8)));
         make_dir(&fresh, Some(&self.user), 0o700)?;
         let out = fresh.join("data");

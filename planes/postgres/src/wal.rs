@@ -240,12 +240,14 @@ fn remove(path: &Path) -> Result<(), PlaneError> {
 /// of a shared archive, a file that is there already is a success only if its content is the same.
 /// <https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-ARCHIVING-WAL>
 ///
-/// A file gets its name when it is whole and on the disk. The zeros after a switch take no space.
+/// A file gets its name when it is whole and on the disk. The zeros after a switch take no space. After the archive was given up, files are
+/// dropped instead.
 pub(crate) fn archive_command(database: &str, node: &str) -> String {
     let dir = format!("../../../../archives/{database}");
     let (file, new) = (format!("{dir}/%f"), format!("{dir}/{node}.new"));
+    let given_up = format!("../../../../archives/{}", given_up_name(database));
     format!(
-        "if [ -e {file} ]; then cmp -s %p {file}; else rm -f {new} && {{ cp --sparse=always %p {new} || cp %p {new}; }} && sync {new} && \
+        "if [ -e {given_up} ]; then exit 0; fi; if [ -e {file} ]; then cmp -s %p {file}; else rm -f {new} && {{ cp --sparse=always %p {new} || cp %p {new}; }} && sync {new} && \
          ln -T {new} {file} && rm -f {new}; fi && sync {dir}"
     )
 }
@@ -257,6 +259,11 @@ pub(crate) fn archive_command(database: &str, node: &str) -> String {
 pub(crate) fn restore_command(dir: &str) -> String {
     let file = format!("../../../../archives/{dir}/%f");
     format!("if [ -e {file} ]; then cp {file} %p || exit 255; else exit 1; fi")
+}
+
+/// The name of the file, next to the archives, that exists from when an archive was given up until the next snapshot.
+pub(crate) fn given_up_name(database: &str) -> String {
+    format!("{database}.given-up")
 }
 
 /// The name of the folder of a frozen archive. The dot keeps it apart from the names of databases.

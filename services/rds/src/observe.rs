@@ -54,6 +54,7 @@ fn record(executor: &Executor, event: &Event) -> Option<String> {
         | Event::Degraded { database, .. }
         | Event::Protected { database, .. }
         | Event::ArchiveFails { database, .. }
+        | Event::ArchiveGivenUp { database, .. }
         | Event::ArchiveWorks { database }
         | Event::FailedOver { database, .. } => database,
     };
@@ -130,6 +131,13 @@ fn messages(
             format!(
                 "The transaction logs of the DB instance cannot be archived. It keeps them ({} MiB) until they are, and \
                  cannot be restored to a later time.",
+                waiting_bytes >> 20
+            ),
+        ),
+        Event::ArchiveGivenUp { waiting_bytes, .. } => one(
+            "failure",
+            format!(
+                "The storage is 90 percent full, {} MiB of it transaction logs that cannot be archived. They are not archived any more                  until the next snapshot, and the DB instance cannot be restored to a time before it.",
                 waiting_bytes >> 20
             ),
         ),

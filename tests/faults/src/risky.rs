@@ -26,12 +26,14 @@ use std::{
 };
 use tokio::sync::watch;
 
+type Observations = BTreeMap<(&'static str, String), Box<dyn Any + Send>>;
+
 /// A plane whose calls can fail, and whose observations can be stale.
 pub struct Risky<P: ?Sized> {
     pub(crate) plane: Arc<P>,
     pub(crate) fate: Arc<dyn Fate>,
     /// The last observations, by call and object.
-    before: Mutex<BTreeMap<(&'static str, String), Box<dyn Any + Send>>>,
+    before: Mutex<Observations>,
 }
 
 impl<P: ?Sized> Risky<P> {

@@ -191,6 +191,42 @@ async fn failing_archive_is_reported_until_it_works() {
     plane.wipe().await.unwrap();
 }
 
+/// The file that gives it up is made by hand here: the test cannot fill the machine's disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn archive_that_was_given_up_drops_wal_until_the_next_snapshot() {
+    let place = Place::new();
+    let (plane, _events) = place.open();
+    let spec = archived(single("gave", "src"));
+    plane.ensure(&spec).await.unwrap();
+    plane.snapshot(&spec.name, "first").await.unwrap();
+    let c = client(&spec, "a-1", PASSWORD).await.unwrap();
+    let dir = place.path().join("state/archives").join(&spec.name);
+    let flag = dir.with_extension("given-up");
+    std::fs::write(&flag, b"").unwrap();
+    let at_flag = now(&c).await;
+    // More than a segment, so that one is finished at once.
+    c.batch_execute("create table filler as select generate_series(1, 400000) n; create table t (n bigint)")
+        .await
+        .unwrap();
+    let dropped = async {
+        loop {
+            let row = c.query_one("select last_archived_wal from pg_stat_archiver", &[]).await.unwrap();
+            if row.get::<_, Option<String>>(0).is_some_and(|file| !dir.join(file).exists()) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), dropped).await.unwrap();
+    let seen = plane.observe(&spec.name).await.unwrap().unwrap().archive.unwrap();
+    assert!(seen.latest.is_none_or(|latest| latest < at_flag), "{seen:?}");
+    plane.snapshot(&spec.name, "second").await.unwrap();
+    assert!(!flag.exists());
+    let end = now(&c).await.plus_ms(1);
+    let written = write_until(&c, end).await;
+    restorable_at(&plane, &spec.name, Timestamp(written)).await;
+    plane.wipe().await.unwrap();
+}
+
 /// The recovery is cut off at several moments, as by the death of the daemon: its server goes on meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn interrupted_recovery_begins_again() {

@@ -111,7 +111,8 @@ fn plan(image: &Image, instance: &Instance, now: Timestamp) -> Plan<Step> {
         let enacted = seen.enacted.as_ref() == Some(&fingerprint);
         let has_failed = seen.failed.as_deref() == Some(fingerprint.as_str());
         return match reboot.failover_from.clone() {
-            Some(from) if lacks_standby(seen, &from) => enact,
+            // A failover that has begun is completed by a pass, which also starts a new primary that has ended meanwhile.
+            Some(from) if lacks_standby(seen, &from) || (seen.primary != from && !seen.writable) => enact,
             // Parameters that wait for a reboot are in effect after this one. It still happens if they are refused.
             None if !enacted && !has_failed => enact,
             Some(from) => Plan::Step(Step::Failover { from, asked }),

@@ -265,6 +265,22 @@ async fn failover_waits_until_a_lost_standby_is_rebuilt() {
 }
 
 #[tokio::test]
+async fn forced_failover_ends_although_the_new_primary_has_died() {
+    let fixture = Fixture::new();
+    fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
+    fixture.settle().await;
+    fixture.cloud.clock.advance_ms(1);
+    fixture.cloud.ok("RebootDBInstance", json!({"DBInstanceIdentifier": "shop", "ForceFailover": true}));
+    let ((database, old), (_, new)) = (fixture.node("shop", 0), fixture.node("shop", 1));
+    fixture.fake.break_node(&database, &old, Fault::CannotStart);
+    fixture.fake.kill(&database, &new);
+    fixture.executor.observe("shop", |_, _, _| {}).await.unwrap();
+    fixture.fake.heal(&database, &old);
+    fixture.settle().await;
+    assert_eq!(fixture.summary("shop"), "available/b/a/[true]");
+}
+
+#[tokio::test]
 async fn instance_stops_starts_and_becomes_single_az() {
     let fixture = Fixture::new();
     fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
