@@ -170,7 +170,7 @@ impl Wanted<'_> {
 
     pub(crate) fn source(&self) -> Result<Source> {
         if self.profile.is_none()
-            && let Some(keys) = self.from_variables()?
+            && let Some(keys) = self.keys_of_variables()?
         {
             return Ok(Source::Keys(keys));
         }
@@ -195,7 +195,7 @@ impl Wanted<'_> {
         self.of_profile(&name, CHAIN)
     }
 
-    fn from_variables(&self) -> Result<Option<Keys>> {
+    fn keys_of_variables(&self) -> Result<Option<Keys>> {
         let Some(access_key) = (self.variable)("AWS_ACCESS_KEY_ID") else { return Ok(None) };
         let secret = (self.variable)("AWS_SECRET_ACCESS_KEY");
         let secret =
@@ -223,7 +223,7 @@ impl Wanted<'_> {
                 (Some(source), _) if source == name => Source::Keys(static_keys(name, profile)?),
                 (Some(source), _) => self.of_profile(source, chain - 1)?,
                 (None, Some("Environment")) => {
-                    let keys = self.from_variables()?;
+                    let keys = self.keys_of_variables()?;
                     Source::Keys(keys.with_context(|| {
                         format!("the AWS profile {name} has `credential_source = Environment`, but AWS_ACCESS_KEY_ID is not set")
                     })?)

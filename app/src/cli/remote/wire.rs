@@ -121,9 +121,7 @@ fn is_to_be_repeated(answer: &Answer) -> bool {
     let text = String::from_utf8_lossy(&answer.body);
     // JSON names the code in `__type`, with a prefix or not; XML as the text of an element.
     let has = |code: &&str| text.contains(&format!("{code}\"")) || text.contains(&format!(">{code}<"));
-    status.is_server_error()
-        || status == StatusCode::TOO_MANY_REQUESTS
-        || THROTTLED.iter().any(|code| has(&code))
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS || THROTTLED.iter().any(has)
 }
 
 /// Doubles with each attempt. A random part keeps clients that failed together from returning together.
