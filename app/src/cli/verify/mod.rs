@@ -154,10 +154,10 @@ fn setting(region: &str, account: &str, stack: &str) -> Setting {
 /// The same site with a scheme. `None`: it names the port of the other one.
 fn with_scheme(url: &str, scheme: &str) -> Option<String> {
     let (own, rest) = url.split_once("://")?;
-    match own == scheme {
-        true => Some(url.to_owned()),
-        false => (!rest.contains(':')).then(|| format!("{scheme}://{rest}")),
+    if own == scheme {
+        return Some(url.to_owned());
     }
+    (!rest.contains(':')).then(|| format!("{scheme}://{rest}"))
 }
 
 /// The application on this cloud.
@@ -169,11 +169,10 @@ async fn local(home: &Home, args: &Verify, path: &Path) -> Result<(Side, Arc<Tru
     })?;
     let settings = Settings::of(home)?;
     let client = Client::new(home, &settings);
-    let outside = match nix::unistd::geteuid().is_root() {
-        true => Outside::Cloud(Namespaces::of(&home.plane("network")).open(&Place::Internet)?),
-        false => {
-            Outside::None("entering the cloud's network needs root: run this command with sudo".to_owned())
-        }
+    let outside = if nix::unistd::geteuid().is_root() {
+        Outside::Cloud(Namespaces::of(&home.plane("network")).open(&Place::Internet)?)
+    } else {
+        Outside::None("entering the cloud's network needs root: run this command with sudo".to_owned())
     };
     let bucket_url = format!("{}/BUCKET", settings.endpoint_url());
     let config = &settings.config;
