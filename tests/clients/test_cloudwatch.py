@@ -245,3 +245,17 @@ def test_composite_alarm_follows_other_alarms(fast):
     assert "load" in refusal(fast.delete_alarms, AlarmNames=["load"])["Message"]
     assert "ActionsSuppressor" in refusal(fast.put_composite_alarm, AlarmName="page", AlarmRule="TRUE", ActionsSuppressor="load")["Message"]
     fast.delete_alarms(AlarmNames=["page", "load", "maintenance"])
+
+
+def test_trimmed_statistics_leave_values_out(metrics):
+    space = f"Test/{uuid.uuid4().hex[:8]}"
+    put(metrics, space, "Latency", 3, Values=[float(n) for n in range(1, 11)])
+    expected = {"tm90": 5, "IQM": 5.5, "TC(2:4)": 2, "TS(80%:)": 19, "PR(:3)": 30, "wm80": 5.2}
+    queries = [query(space, f"m{i}", "Latency", stat) for i, stat in enumerate(expected)]
+    found = {r["Id"]: r["Values"] for r in read(metrics, *queries)["MetricDataResults"]}
+    assert [found[f"m{i}"] for i in range(len(expected))] == [[pytest.approx(value)] for value in expected.values()]
+    one = metrics.get_metric_statistics(
+        Namespace=space, MetricName="Latency", Dimensions=[{"Name": "Shop", "Value": "one"}], StartTime=utc(minute(10)), EndTime=utc(minute(0)),
+        Period=60, ExtendedStatistics=["tm90"],
+    )
+    assert one["Datapoints"][0]["ExtendedStatistics"] == {"tm90": pytest.approx(5)}

@@ -228,22 +228,8 @@ def test_messages_do_not_reach_the_machine_or_its_networks(fast, sns, receiver, 
     eventually(lambda: all(given_up(arn) for arn in pending.values()), within=40)
     for host, reason in reasons.items():
         assert all(reason in line for line in given_up(pending[host])), (host, given_up(pending[host]))
-    # The refusal alone has kept them away: once the operator allows one of the addresses, the trap gets its message.
-    restart(fast, ESCALE_INTERNET_ALLOW=own[0])
-    sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=f"http://{own[0]}:{port}/200")
-    first = json.loads(trap.stdout.readline())
-    assert first["headers"]["host"] == f"{own[0]}:{port}", "the trap got a request before it was allowed"
-    assert json.loads(first["body"])["Type"] == "SubscriptionConfirmation"
     trap.terminate()
-    assert trap.stdout.read() == "" and trap.wait() != 0
-    del fast.env["ESCALE_INTERNET_ALLOW"]
-    restart(fast)
-
-
-def restart(fast, **env):
-    fast.env.update(env)
-    fast.escale("stop")
-    fast.escale("start")
+    assert trap.stdout.read() == "" and trap.wait() != 0, "the trap got a request"
 
 
 TEMPLATE = """
