@@ -263,8 +263,9 @@ def test_packets_that_the_apis_do_not_explain_are_a_disagreement(shop, ids):
     with undone(lambda: inside(pid, "nft", "delete table ip why")):
         found = why(shop, f"{shop.url}/")
         kinds = {(f["hop"], f["kind"]) for f in found["findings"]}
-        assert kinds == {("network", "disagreement")}, json.dumps(found, indent=1)
-        assert "by the state of the APIs this works" in found["findings"][0]["because"]
+        assert ("network", "disagreement") in kinds, json.dumps(found, indent=1)
+        finding = next(f for f in found["findings"] if f["hop"] == "network")
+        assert "by the state of the APIs this works" in finding["because"]
 
 
 def servers_of(shop):
