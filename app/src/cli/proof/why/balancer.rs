@@ -87,12 +87,13 @@ impl Walk<'_> {
         let mut reached = Vec::new();
         for node in nodes {
             let Some(public) = node.public_address else { continue };
-            let probe = self.prober.tcp(&Spot::Internet, SocketAddrV4::new(public, port)).await;
             let Some(vpc) = self.vpcs.get(vpc_id) else { continue };
             let explained = match enters(&vpc.spec, &node.name, port, VISITOR) {
                 Ok(()) => Explained::Ok("route, network ACL and security groups allow it".to_owned()),
                 Err(block) => Explained::Failed(blame::cause(&block, vpc, self.deployed)),
             };
+            let to = SocketAddrV4::new(public, port);
+            let probe = self.prober.tcp(&Spot::Internet, to, &explained).await;
             let is_open =
                 !matches!(explained, Explained::Failed(_)) && probe.as_ref().is_some_and(|p| p.passed);
             reached.extend(is_open.then_some(public));
@@ -111,7 +112,8 @@ impl Walk<'_> {
     /// Any answer of the protocol is one of the listener.
     async fn listener_probe(&self, to: SocketAddrV4, url: &Url) -> Option<Probe> {
         if url.is_https && to.port() == 443 {
-            return self.prober.tcp(&Spot::Internet, to).await;
+            let expected = Explained::Ok(String::new());
+            return self.prober.tcp(&Spot::Internet, to, &expected).await;
         }
         let page = self.prober.page(&Spot::Internet, to, &url.host, &url.path_and_query()).await?;
         Some(match page {
@@ -260,12 +262,12 @@ impl Walk<'_> {
 
     /// Packets of a node to a target; whether they pass.
     async fn between(&mut self, vpc_id: &str, from: &Interface, to: SocketAddrV4) -> bool {
-        let probe = self.prober.tcp(&Spot::interface(vpc_id, &from.name), to).await;
         let Some(vpc) = self.vpcs.get(vpc_id) else { return false };
         let explained = match leaves(&vpc.spec, &from.name, to) {
             Ok(()) => Explained::Ok("security groups, network ACLs and routes allow it".to_owned()),
             Err(block) => Explained::Failed(blame::cause(&block, vpc, self.deployed)),
         };
+        let probe = self.prober.tcp(&Spot::interface(vpc_id, &from.name), to, &explained).await;
         let resource = self.deployed.place(&from.name);
         self.push(Step::Network, format!("{} to {to}", from.address), resource, explained, probe);
         self.hops.last().is_some_and(|hop| hop.state() != State::Failed)

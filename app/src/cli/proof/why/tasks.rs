@@ -100,13 +100,13 @@ impl Walk<'_> {
 
     /// Packets of a task to an address; whether they pass.
     async fn packets(&mut self, from: &Service, task: &Running, to: SocketAddrV4) -> Result<bool> {
-        let probe = self.prober.tcp(&Spot::interface(&from.vpc, &task.interface), to).await;
         let deployed = self.deployed;
         let vpc = self.vpc(&from.vpc).await?;
         let explained = match leaves(&vpc.spec, &task.interface, to) {
             Ok(()) => Explained::Ok("security groups, network ACLs and routes allow it".to_owned()),
             Err(block) => Explained::Failed(blame::cause(&block, vpc, deployed)),
         };
+        let probe = self.prober.tcp(&Spot::interface(&from.vpc, &task.interface), to, &explained).await;
         let what = format!("{} ({}) to {to}", from.name, task.address);
         self.push(Step::Network, what, deployed.place(&from.arn), explained, probe);
         Ok(self.hops.last().is_some_and(|hop| hop.state() != State::Failed))
