@@ -15,5 +15,5 @@ pub mod review;
 #[cfg(test)]
 mod samples;
 pub mod survey;
-pub mod why;
 pub mod verify;
+pub mod why;

@@ -19,12 +19,7 @@ pub enum Block {
     /// No interface of the network has this address.
     NoAddress(Ipv4Addr),
     /// No rule of the interface's groups allows it.
-    Groups {
-        interface: String,
-        is_inbound: bool,
-        peer: Ipv4Addr,
-        port: u16,
-    },
+    Groups { interface: String, is_inbound: bool, peer: Ipv4Addr, port: u16 },
     /// The filter of a subnet stops a packet, or a reply to one of a client's ports. `rule` is the index of the rule that denies;
     /// `None` if no rule matches.
     Filter {
@@ -36,17 +31,9 @@ pub enum Block {
         rule: Option<usize>,
     },
     /// The route table of the subnet has no route to the address.
-    NoRoute {
-        subnet: String,
-        table: String,
-        to: Ipv4Addr,
-    },
+    NoRoute { subnet: String, table: String, to: Ipv4Addr },
     /// The route leads nowhere.
-    Route {
-        table: String,
-        destination: Ipv4Net,
-        why: DeadRoute,
-    },
+    Route { table: String, destination: Ipv4Net, why: DeadRoute },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,12 +105,7 @@ fn route<'a>(vpc: &'a VpcSpec, from: &Interface, to: Ipv4Addr) -> Result<(&'a st
 }
 
 /// Follows the routes of the interface's subnet.
-fn follow_route(
-    vpc: &VpcSpec,
-    from: &Interface,
-    to: SocketAddrV4,
-    may_translate: bool,
-) -> Result<(), Block> {
+fn follow_route(vpc: &VpcSpec, from: &Interface, to: SocketAddrV4, may_translate: bool) -> Result<(), Block> {
     let crosses = |next: Option<&Interface>| {
         passes(vpc, &Hop { from: Some(from), to: next, source: from.address, destination: to })
     };

@@ -16,8 +16,10 @@ use std::{
 use tokio::sync::mpsc;
 
 mod database;
+mod fault;
 
 use database::at;
+pub use fault::Fault;
 
 /// Settings that need a restart, as far as the fake knows.
 const STATIC: &[&str] = &["max_connections", "shared_buffers", "max_worker_processes", "wal_buffers"];
@@ -55,20 +57,6 @@ struct Database {
 
 /// The release that the fake has until [`FakePostgres::install`].
 const FIRST: Release = Release(15, 1);
-
-/// What plans cannot see: how a node of the fake is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The server has ended, and each start fails.
-    CannotStart,
-    Frozen,
-    /// Statements are answered, and nothing is flushed.
-    DiskStuck,
-    /// No packet reaches the node or leaves it.
-    Cut,
-    /// Frozen and cut off at once.
-    ZoneLost,
-}
 
 #[derive(Default)]
 struct Node {

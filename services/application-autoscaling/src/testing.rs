@@ -329,6 +329,7 @@ fn task(service: &Service, id: TaskId) -> Task {
         overrides: Default::default(),
         credentials_id: "".into(),
         execute_command: false,
+        protected_until: None,
         client_token: None,
         stop: None,
         tags: vec![],

@@ -30,28 +30,13 @@ pub(super) async fn read(
     counters: &mut Counters,
     batch: &mut Batch,
 ) {
-    let image = store.read();
-    let clusters: BTreeSet<String> =
-        image.scan::<Cluster>().filter(|c| is_observed(c)).map(|c| c.name.to_string()).collect();
-    if clusters.is_empty() {
-        return;
-    }
-    let tasks: Vec<Arc<Task>> =
-        image.scan::<Task>().filter(|t| clusters.contains(t.cluster.as_str())).collect();
-    count(&image, &clusters, &tasks, batch);
-    let running: Vec<Arc<Task>> =
-        tasks.into_iter().filter(|t| state(&image, t) == Some(State::Running)).collect();
+    let running = running(&store.read(), batch);
     let mut links = BTreeMap::new();
-    for vpc in running.iter().map(|task| task.vpc.as_str()).collect::<BTreeSet<_>>() {
+    for vpc in running.iter().map(|(task, _)| task.vpc.as_str()).collect::<BTreeSet<_>>() {
         let seen = network.observe(vpc).await.ok().flatten();
         links.extend(seen.into_iter().flat_map(|seen| seen.interfaces));
     }
-    for task in running {
-        let Some(definition) =
-            image.get::<TaskDefinition>(&TaskDefinition::key_of(&task.family, task.revision))
-        else {
-            continue;
-        };
+    for (task, definition) in running {
         let mut values = vec![
             ("CpuReserved", StandardUnit::None, f64::from(definition.cpu)),
             ("MemoryReserved", Megabytes, f64::from(definition.memory_mib)),
@@ -68,6 +53,23 @@ pub(super) async fn read(
         values.extend(link.into_iter().flat_map(|link| transferred(&task, link, counters, now)));
         report(&task, &values, batch);
     }
+}
+
+/// The tasks that run in observed clusters. Also counts the tasks and services of each.
+fn running(image: &Image, batch: &mut Batch) -> Vec<(Arc<Task>, Arc<TaskDefinition>)> {
+    let clusters: BTreeSet<String> =
+        image.scan::<Cluster>().filter(|c| is_observed(c)).map(|c| c.name.to_string()).collect();
+    if clusters.is_empty() {
+        return Vec::new();
+    }
+    let tasks: Vec<Arc<Task>> =
+        image.scan::<Task>().filter(|t| clusters.contains(t.cluster.as_str())).collect();
+    count(image, &clusters, &tasks, batch);
+    let defined = |task: Arc<Task>| {
+        let definition = TaskDefinition::key_of(&task.family, task.revision);
+        Some((Arc::clone(&task), image.get::<TaskDefinition>(&definition)?))
+    };
+    tasks.into_iter().filter(|t| state(image, t) == Some(State::Running)).filter_map(defined).collect()
 }
 
 fn is_observed(cluster: &Cluster) -> bool {

@@ -95,7 +95,8 @@ fn check_destination(cx: &Cx<'_>, kind: LogDestinationType, input: &Input) -> Re
             }
             if let Some(arn) = &input.log_destination {
                 let why = "It is not the ARN of a log group of this account and region.";
-                flow_logs::group_of(cx.config, arn).ok_or_else(|| Error::invalid("logDestination", arn, why))?;
+                flow_logs::group_of(cx.config, arn)
+                    .ok_or_else(|| Error::invalid("logDestination", arn, why))?;
             }
             if input.log_group_name.is_some() == input.log_destination.is_some() {
                 let why = "Specify either logGroupName or logDestination.";

@@ -19,6 +19,13 @@ struct Registered {
     reason: String,
 }
 
+/// What is before the targets of a group, and the service whose tasks they are.
+struct Front<'a> {
+    vpc_id: &'a str,
+    nodes: &'a [Interface],
+    service: Option<&'a Service>,
+}
+
 impl Walk<'_> {
     pub(super) async fn balancer(&mut self, url: &Url, balancer: &Element, port: u16) -> Result<()> {
         let arn = balancer.text_of("LoadBalancerArn").to_owned();
@@ -34,7 +41,7 @@ impl Walk<'_> {
         };
         let is_public = balancer.text_of("Scheme") == "internet-facing";
         let reached =
-            if is_public { self.from_internet(&vpc_id, &name, &nodes, port).await } else { Vec::new() };
+            if is_public { self.reached_nodes(&vpc_id, &name, &nodes, port).await } else { Vec::new() };
         let by_arn = [("LoadBalancerArn".to_owned(), arn.clone())];
         let listeners = self.client.query("elbv2", "DescribeListeners", &by_arn).await?;
         let listeners = listeners.list("Listeners");
@@ -77,7 +84,7 @@ impl Walk<'_> {
     }
 
     /// The nodes that answer from the Internet, by their public addresses.
-    async fn from_internet(
+    async fn reached_nodes(
         &mut self,
         vpc_id: &str,
         name: &str,
@@ -183,8 +190,9 @@ impl Walk<'_> {
             );
             self.push(Step::TargetHealth, short(arn), place, explained, None);
         }
+        let front = Front { vpc_id, nodes, service: service.as_ref() };
         for target in &targets {
-            self.target(url, &group, target, vpc_id, nodes, service.as_ref()).await;
+            self.target(url, &group, target, &front).await;
         }
         if let Some(service) = service {
             self.service(&service, targets.is_empty()).await?;
@@ -192,15 +200,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    async fn target(
-        &mut self,
-        url: &Url,
-        group: &Element,
-        target: &Registered,
-        vpc_id: &str,
-        nodes: &[Interface],
-        service: Option<&Service>,
-    ) {
+    async fn target(&mut self, url: &Url, group: &Element, target: &Registered, front: &Front<'_>) {
+        let Front { vpc_id, nodes, service } = *front;
         let to = SocketAddrV4::new(target.address, target.port);
         let arn = group.text_of("TargetGroupArn");
         let place = self.deployed.place(arn);

@@ -80,7 +80,7 @@ impl Walk<'_> {
         };
         let probe = self.edge_probe(page.as_ref().ok());
         self.push(Step::Distribution, &id, place.clone(), explained, probe);
-        let page = page.ok().filter(|page| page.header("x-amz-cf-id") != "");
+        let page = page.ok().filter(|page| !page.header("x-amz-cf-id").is_empty());
         let path = format!("/2020-05-31/distribution/{id}/config");
         let config = match self.get("cloudfront", &path).await {
             Ok(config) => config,
@@ -128,7 +128,7 @@ impl Walk<'_> {
     fn edge_probe(&self, page: Option<&Page>) -> Option<Probe> {
         let page = page?;
         // Without the mark of the edge the answer is that of the forwarder on loopback, which does not know the name.
-        let passed = page.header("x-amz-cf-id") != "";
+        let passed = !page.header("x-amz-cf-id").is_empty();
         let is_known = self.hops.iter().all(|hop| hop.state() != escale_proof::why::State::Failed);
         if !passed && !is_known {
             return None;

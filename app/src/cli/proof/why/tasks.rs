@@ -56,16 +56,16 @@ impl Walk<'_> {
             })?;
             let port = other.ports.first().copied();
             let port = port.with_context(|| format!("the service {to} maps no port. Pass one: {to}:PORT"))?;
-            return self.to_service(&service, &other, port).await;
+            return self.way_to_service(&service, &other, port).await;
         };
         let port: u16 = port.parse().with_context(|| format!("{to}: '{port}' is not a port number"))?;
         if let Ok(other) = self.service_named(name).await {
-            return self.to_service(&service, &other, port).await;
+            return self.way_to_service(&service, &other, port).await;
         }
-        self.to_host(&service, name, port).await
+        self.way_to_host(&service, name, port).await
     }
 
-    async fn to_service(&mut self, from: &Service, to: &Service, port: u16) -> Result<()> {
+    async fn way_to_service(&mut self, from: &Service, to: &Service, port: u16) -> Result<()> {
         self.runs(to, true).await;
         for task in &to.tasks {
             let address = SocketAddrV4::new(task.address, port);
@@ -85,7 +85,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    async fn to_host(&mut self, from: &Service, host: &str, port: u16) -> Result<()> {
+    async fn way_to_host(&mut self, from: &Service, host: &str, port: u16) -> Result<()> {
         for task in &from.tasks {
             let address = match host.parse() {
                 Ok(address) => Some(address),

@@ -57,6 +57,9 @@ impl Vpc {
             filters,
             internet_gateway: gateways.iter().any(|g| attached(&g)),
             revoked_flows: RevokedFlows::Keep,
+            // They decide nothing about who reaches whom.
+            counted: BTreeSet::new(),
+            gateway_idle_s: 0,
         };
         let described =
             |i: &&Element| (i.text_of("description").to_owned() + i.text_of("privateIpAddress"), id_of(i));
