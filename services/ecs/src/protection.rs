@@ -31,6 +31,10 @@ impl ProtectedTask {
 pub(crate) fn resources(cx: &Cx<'_>, cluster: &str, tasks: &[String]) -> Vec<String> {
     let cluster = rules::cluster_name(Some(cluster));
     let arn = |task: &String| rules::arn(cx.config, format!("task/{cluster}/{}", rules::last_part(task)));
+    // Without a task, a request names any.
+    if tasks.is_empty() {
+        return vec![arn(&"*".to_owned())];
+    }
     tasks.iter().map(arn).collect()
 }
 

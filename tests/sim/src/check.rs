@@ -286,6 +286,7 @@ const KEPT: &[&str] = &[
     // Deleted clusters and services stay as INACTIVE; a stack only deregisters task definitions.
     "ecs_cluster",
     "ecs_service",
+    "ecs_service_deployment",
     "ecs_service_events",
     "ecs_task_definition",
     "ecs_task_family",

@@ -217,7 +217,16 @@ async fn archive_that_was_given_up_drops_wal_until_the_next_snapshot() {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), dropped).await.unwrap();
-    let seen = plane.observe(&spec.name).await.unwrap().unwrap().archive.unwrap();
+    // The plane looks at the archive now and then.
+    let seen = async {
+        loop {
+            if let Some(seen) = plane.observe(&spec.name).await.unwrap().unwrap().archive {
+                return seen;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let seen = tokio::time::timeout(Duration::from_secs(30), seen).await.unwrap();
     assert!(seen.latest.is_none_or(|latest| latest < at_flag), "{seen:?}");
     plane.snapshot(&spec.name, "second").await.unwrap();
     assert!(!flag.exists());
