@@ -106,14 +106,31 @@ def test_lost_zone_loses_no_row(shop):
     assert whole(shop)
 
 
-def test_broken_deployment_is_undone_without_an_error(shop):
+@pytest.mark.parametrize("defect", ["missing-image", "unhealthy"])
+def test_broken_deployment_is_undone_without_an_error(shop, defect):
     ecs = shop.cloud.client("ecs")
     revision = lambda: ecs.describe_services(cluster=shop.stack, services=["frontend"])["services"][0]["taskDefinition"]
     before = revision()
-    figures = drill(shop, "deploy-bad", "--service", "frontend")
+    figures = drill(shop, "deploy-bad", "--service", "frontend", "--defect", defect)
     assert revision() == before
     assert figures["failed_requests"] == 0, figures
     assert any("rolling back" in what or "rollback" in what.lower() for what in said_by(figures, "ecs")), said_by(figures, "ecs")
+
+
+def test_lost_gateway_stops_the_way_out_of_one_zone_only(shop):
+    figures = drill(shop, "nat")
+    assert "NAT gateway" in figures["fault"]
+    egress = figures["egress"]
+    assert egress["failed"] > 0 and egress["error_seconds"] > 0, egress
+    assert egress["connections"] > egress["failed"], "before the fault and after it they succeed"
+    assert figures["failed_requests"] == 0 and figures["rows_lost"] == 0, figures
+
+
+def test_ten_times_the_load_fails_no_request(shop):
+    figures = drill(shop, "load")
+    usual = 20 * (figures["steady_ms"] / 1000 + 5)
+    assert figures["requests"] > 3 * usual and figures["failed_requests"] == 0, figures
+    assert figures["rows_lost"] == 0 and 0 < figures["longest_pause_ms"] < 10_000
 
 
 def start_drill(shop, *words):

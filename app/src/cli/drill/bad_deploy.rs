@@ -1,6 +1,10 @@
-//! A deployment that cannot work: a new revision of a task definition whose image does not exist. The circuit breaker must undo it.
+//! A deployment that cannot work: a new revision of a task definition whose image does not exist, or whose health checks fail. The
+//! circuit breaker must undo it.
 
-use super::super::{application::Application, client::Client, tasks};
+use super::{
+    super::{application::Application, client::Client, tasks},
+    Defect,
+};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
@@ -32,6 +36,7 @@ impl BadDeploy {
         client: &Client,
         application: &Application,
         service: &str,
+        defect: Defect,
     ) -> Result<BadDeploy> {
         let found = tasks::service(client, application, service).await?;
         let good = found["taskDefinition"].as_str().context("the service has no task definition")?.to_owned();
@@ -44,8 +49,13 @@ impl BadDeploy {
             if let Some(members) = container.as_object_mut() {
                 members.retain(|_, value| is_set(value));
             }
-            let image = container["image"].as_str().unwrap_or_default();
-            container["image"] = Value::String(missing(image));
+            match defect {
+                Defect::MissingImage => {
+                    let image = container["image"].as_str().unwrap_or_default();
+                    container["image"] = Value::String(missing(image));
+                }
+                Defect::Unhealthy => container["healthCheck"] = failing(),
+            }
         }
         let registered = client.json("ecs", "RegisterTaskDefinition", definition).await?;
         let bad = registered["taskDefinition"]["taskDefinitionArn"].as_str().context("no ARN")?.to_owned();
@@ -79,6 +89,11 @@ impl BadDeploy {
 /// A description lists members that the registration did not have, as empty lists.
 fn is_set(value: &Value) -> bool {
     !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty())
+}
+
+/// A health check that no container passes, with ECS's shortest periods. In an image without a shell its command fails as well.
+fn failing() -> Value {
+    json!({"command": ["CMD-SHELL", "exit 1"], "interval": 5, "timeout": 2, "retries": 1})
 }
 
 /// The same repository, with a tag that it does not have.

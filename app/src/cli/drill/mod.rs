@@ -36,6 +36,9 @@ pub(crate) struct Drill {
     /// How the database's primary fails, for `db`.
     #[arg(long, value_enum, default_value_t = Failure::Kill)]
     failure: Failure,
+    /// What is wrong with the release, for `deploy-bad`.
+    #[arg(long, value_enum, default_value_t = Defect::MissingImage)]
+    defect: Defect,
     /// A path to request; may be repeated. The default is `/` and the health check paths of the services.
     #[arg(long)]
     path: Vec<String>,
@@ -69,7 +72,7 @@ pub(super) enum Kind {
     Db,
     /// A NAT gateway is cut off.
     Nat,
-    /// A deployment whose image does not exist. The circuit breaker must undo it.
+    /// A deployment that cannot work. The circuit breaker must undo it.
     DeployBad,
     /// Ten times as many requests.
     Load,
@@ -89,6 +92,14 @@ pub(super) enum Failure {
     Freeze,
     /// Its packets are dropped.
     Cut,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Defect {
+    /// Its image does not exist.
+    MissingImage,
+    /// It starts, and each of its health checks fails.
+    Unhealthy,
 }
 
 pub(crate) async fn run(home: &Home, out: &Output, drill: &Drill) -> Result<ExitCode> {

@@ -101,6 +101,7 @@ pub(super) fn json(f: &Figures, failures: &[String]) -> Value {
         "error_seconds": f.error_seconds(), "failed_requests": f.failed(), "requests": f.samples.len(),
         "rows_acknowledged": f.written.as_ref().map(|w| w.acknowledged.len()),
         "rows_lost": f.written.as_ref().map(|w| w.lost),
+        "longest_pause_ms": ms(f.written.as_ref().map(Written::longest_pause)),
         "rows_with_a_warning": f.written.as_ref().map(|w| w.warned),
         "p50_ms": f.percentile(50), "p99_ms": f.percentile(99),
         "noticed": f.noticed().map(entry),
@@ -150,9 +151,10 @@ pub(super) fn text(f: &Figures, failures: &[String]) -> String {
             format!("; {} commits returned with a warning", w.warned)
         };
         lines.push(format!(
-            "rows      {} acknowledged, of which {} are lost{warned}",
+            "rows      {} acknowledged, of which {} are lost; the longest pause between two took {} ms{warned}",
             w.acknowledged.len(),
-            w.lost
+            w.lost,
+            w.longest_pause().as_millis()
         ));
     }
     if let (Some(all), Some(seconds)) = (&f.egress, f.egress_error_seconds()) {

@@ -45,6 +45,13 @@ pub(super) struct Written {
     pub(super) warned: u64,
 }
 
+impl Written {
+    /// The longest time between two acknowledgements; zero with fewer than two.
+    pub(super) fn longest_pause(&self) -> Duration {
+        self.acknowledged.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    }
+}
+
 /// How to reach the database: its name, asked of the VPC's resolver for each connection, from the network namespace of a task.
 struct Way {
     router: Namespace,

@@ -1,7 +1,7 @@
 //! The course of a drill: steady state, load, fault, users fine again, fault lifted, steady state.
 
 use super::{
-    Drill, Failure, Kind,
+    Defect, Drill, Failure, Kind,
     bad_deploy::BadDeploy,
     egress::Egress,
     fault::Harm,
@@ -255,11 +255,13 @@ impl Stage<'_> {
                 names.min().context("the application has no service")?.to_owned()
             }
         };
-        let bad = BadDeploy::start(&self.client, &self.application, &service).await?;
-        Ok((
-            Broken::Deployment(bad),
-            format!("the service {service} is updated to an image that does not exist"),
-        ))
+        let defect = self.drill.defect;
+        let bad = BadDeploy::start(&self.client, &self.application, &service, defect).await?;
+        let what = match defect {
+            Defect::MissingImage => "an image that does not exist",
+            Defect::Unhealthy => "a version whose health checks fail",
+        };
+        Ok((Broken::Deployment(bad), format!("the service {service} is updated to {what}")))
     }
 
     /// Whether users were fine, and a broken deployment was undone, within the limit.
