@@ -138,6 +138,14 @@ def test_restores_to_a_second_across_a_failover(rds, network, tmp_path):
         writer.wait()
     rows = written()
     eventually(lambda: restorable(rds, "source") > rows[-1][2] + 1, within=150, every=0.5)
+    [kept] = rds.describe_db_instance_automated_backups(DBInstanceIdentifier="source")["DBInstanceAutomatedBackups"]
+    window = kept["RestoreWindow"]
+    assert kept["Status"] == "active" and window["EarliestTime"].timestamp() < rows[0][1]
+    assert window["LatestTime"].timestamp() > rows[-1][2]
+    assert kept["DBInstanceAutomatedBackupsArn"].rpartition(":")[2].startswith("ab-")
+    with pytest.raises(ClientError) as e:
+        rds.describe_db_instance_automated_backups(DBInstanceIdentifier="none")
+    assert code(e) == "DBInstanceAutomatedBackupNotFound"
     with pytest.raises(ClientError) as e:
         restore(rds, network, "never", RestoreTime=datetime.datetime.fromtimestamp(time.time() + 600, datetime.timezone.utc))
     assert code(e) == "InvalidParameterValue" and "later than" in str(e.value)

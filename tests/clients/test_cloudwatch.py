@@ -134,8 +134,8 @@ def test_what_aws_refuses_is_refused(metrics):
     search = {"Id": "s", "Expression": "SEARCH('{T} M', 'Sum', 60)"}
     with pytest.raises(botocore.exceptions.ClientError, match="SEARCH"):
         read(metrics, search)
-    with pytest.raises(botocore.exceptions.ClientError, match="tm90"):
-        read(metrics, query("T", "m", "M", "tm90"))
+    with pytest.raises(botocore.exceptions.ClientError, match="tm900"):
+        read(metrics, query("T", "m", "M", "tm900"))
 
 
 def test_values_survive_a_restart(cloud, metrics):

@@ -139,7 +139,7 @@ def test_container_insights_follow_the_setting_of_the_cluster(cluster, metrics):
     listed = lambda: {m["MetricName"] for m in metrics.list_metrics(Namespace="ECS/ContainerInsights")["Metrics"]}
     assert listed() == set(), "the cluster has not asked for them"
     cluster.ecs.update_cluster_settings(cluster=cluster.name, settings=[{"name": "containerInsights", "value": "enabled"}])
-    run(cluster, "seen", f"wget -q -O /dev/null http://{API}/; {BUSY}", count=2)
+    run(cluster, "seen", f"(while :; do wget -q -O /dev/null http://{API}/; sleep 1; done) & {BUSY}", count=2)
     of = {"ClusterName": cluster.name, "ServiceName": "seen"}
     values = lambda name, stat="Maximum", **dimensions: read(metrics, "ECS/ContainerInsights", name, stat, **(dimensions or of))
     eventually(lambda: values("RunningTaskCount")[-1:] == [2], within=40)

@@ -243,12 +243,12 @@ fn remove(path: &Path) -> Result<(), PlaneError> {
 /// A file gets its name when it is whole and on the disk. The zeros after a switch take no space. After the archive was given up, files are
 /// dropped instead.
 pub(crate) fn archive_command(database: &str, node: &str) -> String {
-    let dir = format!("../../../../archives/{database}");
-    let (file, new) = (format!("{dir}/%f"), format!("{dir}/{node}.new"));
-    let given_up = format!("../../../../archives/{}", given_up_name(database));
+    let given_up = given_up_name(database);
+    // Each name is written once: up to version 15 a server cuts the command off after 1,023 bytes, without an error.
     format!(
-        "if [ -e {given_up} ]; then exit 0; fi; if [ -e {file} ]; then cmp -s %p {file}; else rm -f {new} && {{ cp --sparse=always %p {new} || cp %p {new}; }} && sync {new} && \
-         ln -T {new} {file} && rm -f {new}; fi && sync {dir}"
+        "a=../../../../archives; d=$a/{database}; f=$d/%f; n=$d/{node}.new; p=%p; if [ -e $a/{given_up} ]; then exit 0; fi; \
+         if [ -e $f ]; then cmp -s $p $f; else rm -f $n && {{ cp --sparse=always $p $n || cp $p $n; }} && sync $n && \
+         ln -T $n $f && rm -f $n; fi && sync $d"
     )
 }
 
@@ -279,6 +279,14 @@ mod tests {
         let mut segments: Vec<_> = names.iter().map(|n| Segment::parse(n).unwrap()).collect();
         segments.sort();
         Archived { segments, histories: histories.iter().copied().collect() }
+    }
+
+    #[test]
+    fn archive_command_is_complete_with_the_longest_names() {
+        let file = "000000010000000000000015.00000028.backup";
+        let command = archive_command(&"d".repeat(63), &"n".repeat(63));
+        let expanded = command.replace("%p", &format!("pg_wal/{file}")).replace("%f", file);
+        assert!(expanded.len() < 1023, "{}", expanded.len());
     }
 
     #[test]

@@ -6,6 +6,8 @@ use escale_base::{AwsError, ErrorKind};
 pub enum Error {
     #[error("DBInstance {0} not found.")]
     NoInstance(String),
+    #[error("DBInstanceAutomatedBackup {0} not found.")]
+    NoAutomatedBackup(String),
     #[error("DB instance already exists: {0}")]
     InstanceExists(String),
     #[error("{0}")]
@@ -63,6 +65,7 @@ impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
         let (kind, code, status) = match &error {
             Error::NoInstance(_) => (ErrorKind::NotFound, "DBInstanceNotFound", 404),
+            Error::NoAutomatedBackup(_) => (ErrorKind::NotFound, "DBInstanceAutomatedBackupNotFound", 404),
             Error::InstanceExists(_) => (ErrorKind::AlreadyExists, "DBInstanceAlreadyExists", 400),
             Error::InstanceState(_) => (ErrorKind::InUse, "InvalidDBInstanceState", 400),
             Error::NoSnapshot(_) => (ErrorKind::NotFound, "DBSnapshotNotFound", 404),

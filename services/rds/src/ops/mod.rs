@@ -13,6 +13,7 @@ escale_service::operations! { "rds";
     DeleteDBSnapshot => delete_db_snapshot,
     DeleteDBSubnetGroup => delete_db_subnet_group,
     DescribeDBEngineVersions => describe_db_engine_versions,
+    DescribeDBInstanceAutomatedBackups => describe_db_instance_automated_backups,
     DescribeDBInstances => describe_db_instances,
     DescribeDBParameterGroups => describe_db_parameter_groups,
     DescribeDBParameters => describe_db_parameters,

@@ -161,7 +161,7 @@ fn time(image: &Image, source: &Instance, input: &Input) -> Result<Timestamp, Er
 
 /// The snapshots that the archive continues, with the times of their data: automated ones, and manual ones after the first of
 /// those.
-fn bases(image: &Image, source: &Instance) -> impl Iterator<Item = (Timestamp, Arc<Snapshot>)> {
+pub(super) fn bases(image: &Image, source: &Instance) -> impl Iterator<Item = (Timestamp, Arc<Snapshot>)> {
     let all: Vec<(Timestamp, Arc<Snapshot>)> = image
         .scan::<Snapshot>()
         .filter(|s| s.resource_id == source.resource_id && s.copy_of.is_none() && !s.deleted)
