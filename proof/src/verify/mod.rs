@@ -1,7 +1,7 @@
 //! What an application shows to the outside, compared with what its manifest promises and with the same application elsewhere.
 //!
 //! [`Side`] is one deployment, as plain data: its URLs, what the manifest expects of them, and what the account's APIs report.
-//! [`visits`] lists the requests to send, [`observe`] turns the answers into observations, [`differences`] compares two sides. This is
+//! [`visits`] lists the requests to send, [`observe()`] turns the answers into observations, [`differences`] compares two sides. This is
 //! pure: the caller reads the APIs and sends the requests.
 
 mod observe;

@@ -158,7 +158,7 @@ fn anywhere(host: &str, side: &Side) -> String {
     if side.region.is_empty() { host.to_owned() } else { host.replace(&side.region, "REGION") }
 }
 
-/// The requests that [`super::observe`] needs.
+/// The requests that [`super::observe()`] needs.
 pub fn visits(side: &Side) -> Vec<Visit> {
     let mut all: Vec<Visit> = Vec::new();
     let mut get = |name: String, url: String, is_for_cache: bool| {
