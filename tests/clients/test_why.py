@@ -260,9 +260,17 @@ def test_packets_that_the_apis_do_not_explain_are_a_disagreement(shop, ids):
     task = next(t for t in tasks_of(shop) if t["group"] == "service:frontend" and address_of(t) in served)
     pid = container_pid(shop.cloud, task)
     rules = "table ip why {\n chain in {\n type filter hook input priority 0\n iif lo accept\n tcp dport 3000 drop\n }\n}"
+    # Without this, ECS replaces the task as unhealthy before the path has been walked three times.
+    grace = lambda secs: shop.cloud.client("ecs").update_service(cluster=shop.stack, service="frontend", healthCheckGracePeriodSeconds=secs)
+    grace(3600)
     made = inside(pid, "nft", rules)
     assert made.returncode == 0, made.stderr
-    with undone(lambda: inside(pid, "nft", "delete table ip why")):
+
+    def undo():
+        inside(pid, "nft", "delete table ip why")
+        grace(0)
+
+    with undone(undo):
         found = why(shop, f"{shop.url}/")
         kinds = {(f["hop"], f["kind"]) for f in found["findings"]}
         assert ("network", "disagreement") in kinds, json.dumps(found, indent=1)
