@@ -99,7 +99,8 @@ def test_lost_primary_loses_no_row(shop, failure):
 
 def test_lost_zone_loses_no_row(shop):
     zone = database_of(shop)["AvailabilityZone"]
-    figures = drill(shop, "az")
+    # Long enough for health checks to fail twice.
+    figures = drill(shop, "az", "--hold", "30")
     assert zone in figures["fault"]
     assert "Multi-AZ instance failover completed." in said_by(figures, "rds")
     assert any("unhealthy" in what for what in said_by(figures, "elasticloadbalancing"))
