@@ -47,22 +47,25 @@ struct Seen {
     interfaces: Vec<Element>,
 }
 
+/// The physical id of each resource of a stack, by its logical id.
+pub(in crate::cli) async fn physical_ids(client: &Client, stack: &str) -> Result<BTreeMap<String, String>> {
+    let by_name = [("StackName".to_owned(), stack.to_owned())];
+    let found = client
+        .query_all("cloudformation", "ListStackResources", &by_name, "StackResourceSummaries", "NextToken")
+        .await?;
+    let text = |r: &Element, name: &str| r.text_of(name).to_owned();
+    Ok(found.iter().map(|r| (text(r, "LogicalResourceId"), text(r, "PhysicalResourceId"))).collect())
+}
+
+/// All network interfaces that the caller may see.
+pub(in crate::cli) async fn interfaces(client: &Client) -> Result<Vec<Element>> {
+    client.query_all("ec2", "DescribeNetworkInterfaces", &[], "networkInterfaceSet", "nextToken").await
+}
+
 impl Seen {
     async fn of(client: &Client, stack: &str) -> Result<Seen> {
-        let by_name = [("StackName".to_owned(), stack.to_owned())];
-        let resources = client.query_all(
-            "cloudformation",
-            "ListStackResources",
-            &by_name,
-            "StackResourceSummaries",
-            "NextToken",
-        );
-        let pair = |r: &Element| {
-            (r.text_of("LogicalResourceId").to_owned(), r.text_of("PhysicalResourceId").to_owned())
-        };
-        let physical = resources.await?.iter().map(pair).collect();
-        let found = client.query("ec2", "DescribeNetworkInterfaces", &[]).await?;
-        Ok(Seen { physical, interfaces: found.list("networkInterfaceSet").to_vec() })
+        let (physical, interfaces) = (physical_ids(client, stack).await?, interfaces(client).await?);
+        Ok(Seen { physical, interfaces })
     }
 
     /// All public addresses in the stack's VPCs, also those of other stacks.

@@ -4,7 +4,7 @@
 mod cost;
 mod diagram;
 mod image;
-mod live;
+pub(super) mod live;
 mod probe;
 mod report;
 mod review;

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::cli::{
     client::{Client, is_code},
+    proof::live,
     sign, up,
 };
 use anyhow::{Context, Result};
@@ -86,21 +87,8 @@ impl<'a> Stack<'a> {
         let pair = |o: &Element| (o.text_of("OutputKey").to_owned(), o.text_of("OutputValue").to_owned());
         let survey = survey(manifest, &found, &setting)?;
         let outputs = found.list("Outputs").iter().map(pair).collect();
-        let by_name = [("StackName".to_owned(), name)];
-        let resources = client.query_all(
-            "cloudformation",
-            "ListStackResources",
-            &by_name,
-            "StackResourceSummaries",
-            "NextToken",
-        );
-        let ids = |r: &Element| {
-            (r.text_of("LogicalResourceId").to_owned(), r.text_of("PhysicalResourceId").to_owned())
-        };
-        let physical = resources.await?.iter().map(ids).collect();
-        let interfaces = client
-            .query_all("ec2", "DescribeNetworkInterfaces", &[], "networkInterfaceSet", "nextToken")
-            .await?;
+        let (physical, interfaces) =
+            (live::physical_ids(client, &name).await?, live::interfaces(client).await?);
         Ok(Stack { client, manifest, survey, outside, bucket_url, outputs, physical, interfaces })
     }
 

@@ -170,12 +170,7 @@ async fn deployed(home: &Home, args: &Why) -> Result<Deployed> {
         .iter()
         .map(|p| (p.text_of("ParameterKey").into(), p.text_of("ParameterValue").to_owned()))
         .collect();
-    let resources = client
-        .query_all("cloudformation", "ListStackResources", &by_name, "StackResourceSummaries", "NextToken")
-        .await?;
-    let pair =
-        |r: &Element| (r.text_of("LogicalResourceId").to_owned(), r.text_of("PhysicalResourceId").to_owned());
-    let physical = resources.iter().map(pair).collect();
+    let physical = super::live::physical_ids(&client, &stack).await?;
     let config = &settings.config;
     let read = |text: &str, file: &str| survey(text, &given, &config.region, &config.account, &stack, file);
     let manifest = application.as_ref().ok().map(|a| a.manifest.parent().unwrap_or(&a.manifest).to_owned());
