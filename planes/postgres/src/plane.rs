@@ -115,14 +115,21 @@ impl Inner {
         Arc::clone(&self.turn(name).lock).lock_owned().await
     }
 
-    /// Runs `work` under the database's lock. A verdict interrupts it, which is the same as a crash at that point.
+    /// Runs `work` under the database's lock. A verdict interrupts it, which is the same as a crash at that point; work that has not
+    /// begun waits until the verdict is carried out.
     pub(crate) async fn exclusively<T>(
         &self,
         name: &str,
         work: impl Future<Output = Result<T, PlaneError>>,
     ) -> Result<T, PlaneError> {
         let mut seizing = self.turn(name).seizing.subscribe();
-        let _one = self.lock(name).await;
+        let _one = loop {
+            let _ = seizing.wait_for(|n| *n == 0).await;
+            let one = self.lock(name).await;
+            if *seizing.borrow() == 0 {
+                break one;
+            }
+        };
         tokio::select! {
             biased;
             _ = seizing.wait_for(|n| *n > 0) => Err(PlaneError::machine(format!(
