@@ -12,7 +12,7 @@ mod words;
 use crate::{
     cost::Bill,
     graph::{Architecture, Tier},
-    review::reach::Computed,
+    review::{Finding, reach::Computed},
 };
 use html::Page;
 use serde_json::Value;
@@ -58,6 +58,7 @@ pub struct Input<'a> {
     pub bill: &'a Bill,
     pub bill_at_ten: &'a Bill,
     pub reachable: &'a [Computed],
+    pub findings: &'a [Finding],
     /// The diagram as SVG, in light colours.
     pub diagram: &'a str,
     pub measurements: &'a [Measurement],
@@ -158,9 +159,23 @@ fn describe(page: &mut Page, input: &Input<'_>, component: &Component) {
 
 fn unknown(page: &mut Page, input: &Input<'_>) {
     let mut all: Vec<String> = input.architecture.unknown.iter().map(|u| u.what.clone()).collect();
-    all.extend(input.bill.unknown.iter().map(|item| {
-        format!("{} {item}", t(input.language, "prix sans source :", "price without a source:"))
-    }));
+    let mut items: Vec<String> = input
+        .bill
+        .lines
+        .iter()
+        .filter(|line| line.monthly_usd.is_none())
+        .map(|line| {
+            let what = input.language.of(&line.french, &line.what);
+            format!(
+                "{} {what} ({})",
+                t(input.language, "prix sans source :", "price without a source:"),
+                line.item
+            )
+        })
+        .collect();
+    items.sort();
+    items.dedup();
+    all.extend(items);
     if all.is_empty() {
         page.paragraph(t(input.language, "Rien n’a été relevé.", "Nothing was found."));
     }
