@@ -78,8 +78,15 @@ pub fn write(input: &Input<'_>) -> String {
     summary(&mut page, input);
     page.picture(input.diagram);
     page.heading(t(input.language, "Les composants", "The components"));
-    for component in COMPONENTS {
+    let (present, absent): (Vec<&Component>, Vec<&Component>) =
+        COMPONENTS.iter().partition(|component| !present(input.architecture, component).is_empty());
+    for component in present {
         describe(&mut page, input, component);
+    }
+    if !absent.is_empty() {
+        let names: Vec<&str> = absent.iter().map(|component| component.name).collect();
+        let none = t(input.language, "Absents de cette architecture", "This architecture does without");
+        page.labelled(none, &format!("{}.", names.join(", ")));
     }
     page.heading(t(input.language, "Les preuves", "The evidence"));
     evidence::all(&mut page, input);
@@ -121,6 +128,7 @@ fn present(arch: &Architecture, component: &Component) -> Vec<String> {
     match component.key {
         "ecs" => of(arch.services.iter().map(|s| &s.name).collect()),
         "alb" => of(arch.balancers.iter().filter(|b| b.kind == "application").map(|b| &b.id).collect()),
+        "nlb" => of(arch.balancers.iter().filter(|b| b.kind == "network").map(|b| &b.id).collect()),
         "rds" => of(arch.databases.iter().map(|d| &d.id).collect()),
         "s3" => {
             let mut all: Vec<String> = of(arch.buckets.iter().map(|b| &b.id).collect());
@@ -140,11 +148,7 @@ fn describe(page: &mut Page, input: &Input<'_>, component: &Component) {
     let names = present(input.architecture, component);
     page.open("section");
     page.subheading(component.name);
-    if names.is_empty() {
-        page.paragraph(t(input.language, "Cette architecture n’en a pas.", "This architecture has none."));
-    } else {
-        page.names(&names);
-    }
+    page.names(&names);
     let text = |pair: (&'static str, &'static str)| t(input.language, pair.0, pair.1);
     for (french, english, pair) in [
         ("Son rôle ici", "What it does here", component.role),

@@ -177,9 +177,8 @@ fn items(page: &mut Page, input: &Input<'_>) {
     page.close("table");
 }
 
-/// The rules that do not hold.
+/// The rules that do not hold. No section, because sections are kept on one page.
 fn review(page: &mut Page, input: &Input<'_>) {
-    page.open("section");
     page.subheading(t(input.language, "Revue par règles", "Review by rules"));
     if input.findings.is_empty() {
         page.paragraph(t(input.language, "Toutes les règles sont respectées.", "All rules hold."));
@@ -200,7 +199,6 @@ fn review(page: &mut Page, input: &Input<'_>) {
             found.iter().map(|f| format!("{} ({}:{})", f.resource, input.source, f.line)).collect();
         page.list(&[format!("{} – {title}. {not} {}. {fix}", rule.id, places.join(", "))]);
     }
-    page.close("section");
 }
 
 fn reachability(page: &mut Page, input: &Input<'_>) {

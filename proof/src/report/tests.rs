@@ -9,7 +9,11 @@ use crate::{
 use serde_json::json;
 
 fn made(language: Language, measurements: &[Measurement]) -> String {
-    let survey = samples::survey("shop");
+    made_of("shop", language, measurements)
+}
+
+fn made_of(sample: &str, language: Language, measurements: &[Measurement]) -> String {
+    let survey = samples::survey(sample);
     let arch = Architecture::of(&survey);
     let bill = Bill::of(&survey, &arch, Usage::default());
     let ten = Bill::of(&survey, &arch, Usage::default().times(10.0));
@@ -57,7 +61,8 @@ fn every_figure_has_a_source() {
         assert!(!html.contains("data-source=\"\""), "a figure without a source");
         // Names of products and of resources are no figures.
         let mut text = prose(&html);
-        for name in ["S3", "Route 53", "NatGateway2", "Route53", "NatGateway1", "NatAddress1", "NatAddress2"] {
+        for name in ["S3", "Route 53", "NatGateway2", "Route53", "NatGateway1", "NatAddress1", "NatAddress2"]
+        {
             text = text.replace(name, "");
         }
         let digits: Vec<&str> =
@@ -145,4 +150,16 @@ fn bill_and_review_are_in_the_language() {
     for rule in rules() {
         assert!(!english.contains(rule.words(Language::French).0), "{}", rule.id);
     }
+}
+
+/// What an architecture lacks has no role in it.
+#[test]
+fn only_components_of_the_architecture_are_described() {
+    let html = made_of("bucket", Language::English, &[]);
+    assert!(html.contains("<h3>Amazon S3 and CloudFront</h3>") && !html.contains("<h3>Amazon VPC</h3>"));
+    let lacking = html.lines().find(|line| line.contains("This architecture does without")).expect("a line");
+    assert!(
+        lacking.contains("Amazon VPC") && lacking.contains("NAT gateway") && !lacking.contains("Amazon S3")
+    );
+    assert!(!made(Language::French, &[]).contains("<h3>Network Load Balancer</h3>"));
 }
