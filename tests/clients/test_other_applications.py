@@ -9,7 +9,7 @@ import images
 from conftest import ROOT, Cloud, running_cloud
 
 TEMPLATES = ROOT / "tests/clients/templates"
-HOSTS, NETWORK = TEMPLATES / "two-hosts.yaml", TEMPLATES / "network-balancer.yaml"
+HOSTS, NETWORK, SITE = (TEMPLATES / f"{name}.yaml" for name in ("two-hosts", "network-balancer", "static-site"))
 
 
 @pytest.fixture
@@ -31,6 +31,11 @@ def cloud(tmp_path_factory):
                 "cloudformation", "deploy", "--stack-name", stack, "--template-file", str(template),
                 "--capabilities", "CAPABILITY_IAM", "--parameter-overrides", f"Image={uri}:1",
             )
+        zone = made.client("route53").create_hosted_zone(Name="www.localhost", CallerReference="the registrar's")
+        made.aws_cli(
+            "cloudformation", "deploy", "--stack-name", "site", "--template-file", str(SITE), "--parameter-overrides",
+            "Domain=www.localhost", f"ZoneId={zone['HostedZone']['Id'].removeprefix('/hostedzone/')}",
+        )
         yield made
 
 
@@ -50,7 +55,7 @@ def physical(cloud, stack, logical):
     return found["StackResourceDetail"]["PhysicalResourceId"]
 
 
-@pytest.mark.parametrize("template", [HOSTS, NETWORK, TEMPLATES / "cdk-shop.json", TEMPLATES / "fargate-service.yaml"])
+@pytest.mark.parametrize("template", [HOSTS, NETWORK, SITE, TEMPLATES / "cdk-shop.json", TEMPLATES / "fargate-service.yaml"])
 def test_every_verb_reads_the_template(nothing, tmp_path, template):
     for end in ("svg", "png", "md"):
         nothing.escale("diagram", template, "-o", tmp_path / f"a.{end}")
@@ -129,3 +134,23 @@ def test_why_names_an_acl_entry_before_a_network_load_balancer(cloud):
     assert finding["resource"]["logical_id"] in ("DenyAdmin", "Acl")
     found = why(cloud, "network", f"http://{address(cloud, 'network')}:7000/")
     assert found["findings"] == [], json.dumps(found, indent=1)
+
+
+def test_why_explains_the_root_and_the_names_of_a_static_site(cloud):
+    s3, bucket = cloud.client("s3"), physical(cloud, "site", "Files")
+    s3.put_object(Bucket=bucket, Key="index.html", Body=b"hello")
+    site = f"http://{address(cloud, 'site')}:{cloud.env['ESCALE_WEB_PORT']}"
+    found = why(cloud, "site", f"{site}/")
+    assert found["findings"] == [] and found["hops"][-1]["what"] == "index.html", json.dumps(found, indent=1)
+    # DNS leads to the distribution, which does not know the name.
+    [finding] = why(cloud, "site", f"http://www.localhost:{cloud.env['ESCALE_WEB_PORT']}/")["findings"]
+    assert (finding["hop"], finding["kind"]) == ("distribution", "fault")
+    assert "www.localhost is no alias of the distribution" in finding["because"] and finding["resource"]["logical_id"] == "Site"
+    policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    s3.delete_bucket_policy(Bucket=bucket)
+    try:
+        found = why(cloud, "site", f"{site}/other.html")["findings"]
+        assert {(f["hop"], f["resource"]["logical_id"]) for f in found} == {("bucket-policy", "FilesPolicy"), ("object", "Files")}
+    finally:
+        s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+        s3.delete_object(Bucket=bucket, Key="index.html")
