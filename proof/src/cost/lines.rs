@@ -242,10 +242,17 @@ impl Lines<'_> {
     }
 }
 
-/// Images of other registries cost nothing here. A parameter may name any of them, so it counts.
+/// Images of other registries cost nothing here: Docker Hub's own, and those whose first part is the host of one. Other names may be
+/// of a manifest's repositories or of a parameter, so they count.
 fn is_of_ecr(survey: &Survey, repository: &str) -> bool {
     let is_own = survey.resources.contains_key(repository);
-    is_own || repository.contains(".dkr.ecr.") || repository.contains("${")
+    let host = repository.split_once('/').map(|(host, _)| host);
+    let is_local = |host: &str| host.starts_with("127.") || host.starts_with("localhost");
+    let is_foreign = match host {
+        None => !repository.contains("${"),
+        Some(host) => host.contains('.') && !host.contains(".dkr.ecr.") && !is_local(host),
+    };
+    is_own || !is_foreign
 }
 
 /// The larger of two dimensions of a capacity unit: 1 GB an hour, or 25 new connections a second, with one request each:

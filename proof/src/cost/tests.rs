@@ -94,8 +94,14 @@ fn what_exists_without_the_template_is_not_billed() {
     let foreign = of("nginx:1.27");
     assert_eq!(items(&foreign), ["cloudfront.us.gb", "cloudfront.us.https"]);
     assert!(foreign.not_priced.is_empty(), "{:?}", foreign.not_priced);
-    let own = of("123456789012.dkr.ecr.us-east-1.amazonaws.com/web:1");
-    assert!(items(&own).contains(&"ecr.gb".to_owned()));
+    for (image, is_billed) in [
+        ("public.ecr.aws/nginx/nginx:1.27", false),
+        ("ghcr.io/a/b@sha256:1", false),
+        ("123456789012.dkr.ecr.us-east-1.amazonaws.com/web:1", true),
+        ("shop/web:1", true),
+    ] {
+        assert_eq!(items(&of(image)).contains(&"ecr.gb".to_owned()), is_billed, "{image}");
+    }
 }
 
 #[test]

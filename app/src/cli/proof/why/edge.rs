@@ -8,7 +8,7 @@ use super::{
 use anyhow::{Context, Result, bail};
 use escale_base::{Clock, Timestamp, path::percent_encode};
 use escale_proof::why::{
-    Explained, Probe, Step,
+    Explained, Place, Probe, Step,
     edge::{Reader, Signature, behaviour, reads, signature},
 };
 use escale_wire::Element;
@@ -71,25 +71,8 @@ impl Walk<'_> {
         // The edge is asked by one of its own names if DNS does not know the URL's.
         let port = url.port.unwrap_or_else(|| self.web_port(url));
         let page = probes::visit(self.home, port, url.is_https, &url.host, &url.path_and_query()).await;
-        let is_enabled = summary.text_of("Enabled") == "true";
         let is_named = has_name(summary, &url.host);
-        let explained = if !is_enabled {
-            let fix =
-                format!("Enable it: `aws cloudfront update-distribution --id {id} …` with Enabled true.");
-            failed(format!("the distribution {id} is disabled"), place.clone(), fix)
-        } else if !is_named {
-            let fix = format!(
-                "Add {} to Aliases, with a certificate that has this name: `aws cloudfront update-distribution --id {id} …`.",
-                url.host
-            );
-            failed(
-                format!("{} is no alias of the distribution {id}, so the edge refuses it", url.host),
-                place.clone(),
-                fix,
-            )
-        } else {
-            Explained::Ok("it is enabled".to_owned())
-        };
+        let explained = serves(summary, &url.host, &place);
         let probe = match page.as_ref().ok() {
             Some(page) if !is_named => Some(Probe {
                 passed: page.status != 403,
@@ -366,6 +349,23 @@ impl Walk<'_> {
         });
         self.push(Step::Object, key, place, explained, probe);
     }
+}
+
+/// Whether a distribution serves a name, by its configuration.
+fn serves(summary: &Element, host: &str, place: &Place) -> Explained {
+    let id = summary.text_of("Id");
+    if summary.text_of("Enabled") != "true" {
+        let fix = format!("Enable it: `aws cloudfront update-distribution --id {id} …` with Enabled true.");
+        return failed(format!("the distribution {id} is disabled"), place.clone(), fix);
+    }
+    if !has_name(summary, host) {
+        let fix = format!(
+            "Add {host} to Aliases, with a certificate that has this name: `aws cloudfront update-distribution --id {id} …`."
+        );
+        let rule = format!("{host} is no alias of the distribution {id}, so the edge refuses it");
+        return failed(rule, place.clone(), fix);
+    }
+    Explained::Ok("it is enabled".to_owned())
 }
 
 /// Whether a distribution answers to a name: its own, or an alias, which may begin with a wildcard for one label.
