@@ -93,8 +93,8 @@ fn change(cx: &mut Cx<'_>, key: &str, change: impl FnOnce(&mut Traffic)) {
 /// Waits at the next hook of the stage.
 pub(super) fn pause(cx: &mut Cx<'_>, service: &Service, stage: HookStage) {
     let Some(Deployment { traffic: Some(traffic), id, .. }) = service.deployments.first() else { return };
-    let hooks = traffic.strategy.pauses.iter().filter(|hook| hook.stages.contains(&stage));
-    let Some(PauseHook { timeout_minutes, action, .. }) = hooks.skip(traffic.passed as usize).next() else {
+    let mut hooks = traffic.strategy.pauses.iter().filter(|hook| hook.stages.contains(&stage));
+    let Some(PauseHook { timeout_minutes, action, .. }) = hooks.nth(traffic.passed as usize) else {
         return;
     };
     let pause = Pause {
