@@ -143,6 +143,13 @@ fn targets() -> (Harness, Value) {
         let id = cloud.text("CreateNatGateway", input, "/NatGateway/NatGatewayId");
         rename::<NatGateway>(&cloud, &id, |gateway| gateway.id = format!("nat-{name}").into());
     }
+    for (name, block) in [("one", "10.1.0.0/16"), ("two", "10.2.0.0/16")] {
+        let peer = cloud.text("CreateVpc", json!({"CidrBlock": block}), "/Vpc/VpcId");
+        let input = json!({"VpcId": vpc, "PeerVpcId": peer});
+        let pointer = "/VpcPeeringConnection/VpcPeeringConnectionId";
+        let id = cloud.text("CreateVpcPeeringConnection", input, pointer);
+        rename::<VpcPeering>(&cloud, &id, |peering| peering.id = format!("pcx-{name}").into());
+    }
     table_named(&cloud, &vpc, "one");
     (cloud, json!({"RouteTableId": "rtb-one", "DestinationCidrBlock": "0.0.0.0/0"}))
 }
@@ -162,6 +169,7 @@ fn routes_update_every_property() {
     PropertyTable::new("AWS::EC2::Route", targets)
         .row("NetworkInterfaceId", json!("eni-one"), json!("eni-two"))
         .row("NatGatewayId", json!("nat-one"), json!("nat-two"))
+        .row("VpcPeeringConnectionId", json!("pcx-one"), json!("pcx-two"))
         .exempt(&[
             ("GatewayId", "tested below: a VPC has only one Internet gateway"),
             ("EgressOnlyInternetGatewayId", "in ipv6.rs"),
@@ -179,6 +187,17 @@ fn routes_update_every_property() {
         .row("PolicyDocument", policy("one"), json!(null))
         .exempt(&[("IpAddressType", "only ipv4 is supported"), ("PrivateDnsEnabled", "it must be false")])
         .check();
+}
+
+fn peering() -> (Harness, Value) {
+    let (cloud, vpc) = cloud();
+    let peer = cloud.text("CreateVpc", json!({"CidrBlock": "10.1.0.0/16"}), "/Vpc/VpcId");
+    (cloud, json!({"VpcId": vpc, "PeerVpcId": peer}))
+}
+
+#[test]
+fn peering_connections_update_every_property() {
+    table("AWS::EC2::VPCPeeringConnection", peering).check();
 }
 
 #[test]

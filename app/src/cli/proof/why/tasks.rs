@@ -102,7 +102,7 @@ impl Walk<'_> {
     async fn packets(&mut self, from: &Service, task: &Running, to: SocketAddrV4) -> Result<bool> {
         let deployed = self.deployed;
         let vpc = self.vpc(&from.vpc).await?;
-        let explained = match leaves(&vpc.spec, &task.interface, to) {
+        let explained = match leaves(&vpc.spec, &|id| vpc.peer(id), &task.interface, to) {
             Ok(()) => Explained::Ok("security groups, network ACLs and routes allow it".to_owned()),
             Err(block) => Explained::Failed(blame::cause(&block, vpc, deployed)),
         };
