@@ -6,7 +6,7 @@ use escale_harness::{Harness, PropertyTable};
 use escale_store::Row;
 use escale_tables::{
     cloudformation::{Removal, ResourceState, Role, StackResource},
-    ec2::{Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet},
+    ec2::{Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet, VpcPeering},
 };
 use serde_json::json;
 
