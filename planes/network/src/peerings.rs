@@ -8,11 +8,14 @@ use crate::{
     firewall::table_id,
     internet::{INTERNET_END, ROUTER_END, default_route, pinned},
     namespace::Namespace,
-    netlink::{KernelRoute, LOOPBACK, MAIN_TABLE, Netlink, Peer, Via},
+    netlink::{KernelRoute, LOOPBACK, Link, MAIN_TABLE, Netlink, Peer, Via},
     spec::{Peering, VpcSpec},
 };
 use escale_base::PlaneError;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 /// How the names of all these links begin in a router.
 pub(crate) const PEERING_LINKS: &str = "peer-";
@@ -25,6 +28,19 @@ pub(crate) fn link_name(peering: &str) -> String {
     format!("{PEERING_LINKS}{:08x}", table_id(peering))
 }
 
+/// A peering's link in a router.
+pub(crate) struct PeeringLink {
+    pub(crate) link: u32,
+    /// Not known after a restart: an interrupted apply may have left it without addresses and routes.
+    complete: bool,
+}
+
+/// The links to peerings among those of a router.
+pub(crate) fn existing(links: &BTreeMap<String, Link>) -> BTreeMap<String, PeeringLink> {
+    let own = links.iter().filter(|(name, _)| name.starts_with(PEERING_LINKS));
+    own.map(|(name, link)| (name.clone(), PeeringLink { link: link.index, complete: false })).collect()
+}
+
 pub(crate) struct Peerings {
     dir: PathBuf,
 }
@@ -34,9 +50,39 @@ impl Peerings {
         Peerings { dir: root.join("peerings") }
     }
 
+    /// Makes the links of a router, by their names, match its specification; returns those that were deleted.
+    pub(crate) async fn apply(
+        &self,
+        spec: &VpcSpec,
+        router: &Namespace,
+        netlink: &Netlink,
+        links: &mut BTreeMap<String, PeeringLink>,
+    ) -> Result<BTreeSet<u32>, PlaneError> {
+        let desired: BTreeMap<String, &Peering> =
+            spec.peerings.iter().map(|p| (link_name(&p.name), p)).collect();
+        let gone: Vec<String> = links.keys().filter(|name| !desired.contains_key(*name)).cloned().collect();
+        let mut deleted = BTreeSet::new();
+        for existing in gone.iter().filter_map(|name| links.remove(name)) {
+            netlink.delete_link(existing.link).await?;
+            deleted.insert(existing.link);
+        }
+        if !deleted.is_empty() {
+            self.remove_unused().await?;
+        }
+        for (name, peering) in desired {
+            let existing = links.get(&name);
+            if existing.is_some_and(|e| e.complete) {
+                continue;
+            }
+            let link = self.attach(spec, peering, router, netlink, existing.map(|e| e.link)).await?;
+            links.insert(name, PeeringLink { link, complete: true });
+        }
+        Ok(deleted)
+    }
+
     /// Links a router to a peering; returns the link's number in the router. `existing` is a link of an earlier process, whose
     /// setup is completed.
-    pub(crate) async fn attach(
+    async fn attach(
         &self,
         spec: &VpcSpec,
         peering: &Peering,

@@ -12,7 +12,7 @@ use crate::{
     internet::{INTERNET_END, Internet, Uplinks, default_route, host_route, pinned},
     namespace::Namespace,
     netlink::{ETH0, KernelRoute, LOOPBACK, MAIN_TABLE, Netlink, Peer, Via, leading_to},
-    peerings::{PEERING_LINKS, Peerings, link_name},
+    peerings::{self, PeeringLink, Peerings, link_name},
     ruleset::{Ruleset, TABLE_NAME},
     spec::*,
 };
@@ -49,13 +49,6 @@ struct Existing {
     link: u32,
     /// Settings that cannot be read back; `None` after a restart.
     settings: Option<Settings>,
-}
-
-/// A link of a peering.
-struct PeeringLink {
-    link: u32,
-    /// Not known after a restart: an interrupted apply may have left it without addresses and routes.
-    complete: bool,
 }
 
 /// The settings of an interface's devices and of its own namespace.
@@ -114,11 +107,7 @@ impl Router {
             interfaces: BTreeMap::new(),
             addresses: netlink.addresses(LOOPBACK).await?.into_iter().filter(|a| !a.is_loopback()).collect(),
             uplinks: Internet::uplinks(&links),
-            peerings: links
-                .iter()
-                .filter(|(name, _)| name.starts_with(PEERING_LINKS))
-                .map(|(name, link)| (name.clone(), PeeringLink { link: link.index, complete: false }))
-                .collect(),
+            peerings: peerings::existing(&links),
             routes: netlink.routes().await?,
             tables: netlink.marked_tables().await?,
             public: None,
@@ -327,28 +316,8 @@ impl Router {
     }
 
     async fn apply_peerings(&mut self, spec: &VpcSpec, peerings: &Peerings) -> Result<(), PlaneError> {
-        let desired: BTreeMap<String, &Peering> =
-            spec.peerings.iter().map(|p| (link_name(&p.name), p)).collect();
-        let gone: Vec<String> =
-            self.peerings.keys().filter(|name| !desired.contains_key(*name)).cloned().collect();
-        for name in &gone {
-            if let Some(existing) = self.peerings.remove(name) {
-                self.netlink.delete_link(existing.link).await?;
-                self.routes.retain(|r| r.link() != Some(existing.link));
-            }
-        }
-        if !gone.is_empty() {
-            peerings.remove_unused().await?;
-        }
-        for (name, peering) in desired {
-            let existing = self.peerings.get(&name);
-            if existing.is_some_and(|e| e.complete) {
-                continue;
-            }
-            let link = existing.map(|e| e.link);
-            let link = peerings.attach(spec, peering, &self.namespace, &self.netlink, link).await?;
-            self.peerings.insert(name, PeeringLink { link, complete: true });
-        }
+        let gone = peerings.apply(spec, &self.namespace, &self.netlink, &mut self.peerings).await?;
+        self.routes.retain(|r| r.link().is_none_or(|link| !gone.contains(&link)));
         Ok(())
     }
 

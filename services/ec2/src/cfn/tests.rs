@@ -6,13 +6,14 @@ use escale_harness::{Harness, PropertyTable};
 use escale_store::Row;
 use escale_tables::{
     cloudformation::{Removal, ResourceState, Role, StackResource},
-    ec2::{Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet, VpcPeering},
+    ec2::{Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet},
 };
 use serde_json::json;
 
 mod acls;
 mod dhcp;
 mod ipv6;
+mod peerings;
 mod shared_rules;
 
 fn tags(pairs: &[(&str, &str)]) -> Value {
@@ -143,13 +144,7 @@ fn targets() -> (Harness, Value) {
         let id = cloud.text("CreateNatGateway", input, "/NatGateway/NatGatewayId");
         rename::<NatGateway>(&cloud, &id, |gateway| gateway.id = format!("nat-{name}").into());
     }
-    for (name, block) in [("one", "10.1.0.0/16"), ("two", "10.2.0.0/16")] {
-        let peer = cloud.text("CreateVpc", json!({"CidrBlock": block}), "/Vpc/VpcId");
-        let input = json!({"VpcId": vpc, "PeerVpcId": peer});
-        let pointer = "/VpcPeeringConnection/VpcPeeringConnectionId";
-        let id = cloud.text("CreateVpcPeeringConnection", input, pointer);
-        rename::<VpcPeering>(&cloud, &id, |peering| peering.id = format!("pcx-{name}").into());
-    }
+    peerings::two(&cloud, &vpc);
     table_named(&cloud, &vpc, "one");
     (cloud, json!({"RouteTableId": "rtb-one", "DestinationCidrBlock": "0.0.0.0/0"}))
 }
@@ -187,17 +182,6 @@ fn routes_update_every_property() {
         .row("PolicyDocument", policy("one"), json!(null))
         .exempt(&[("IpAddressType", "only ipv4 is supported"), ("PrivateDnsEnabled", "it must be false")])
         .check();
-}
-
-fn peering() -> (Harness, Value) {
-    let (cloud, vpc) = cloud();
-    let peer = cloud.text("CreateVpc", json!({"CidrBlock": "10.1.0.0/16"}), "/Vpc/VpcId");
-    (cloud, json!({"VpcId": vpc, "PeerVpcId": peer}))
-}
-
-#[test]
-fn peering_connections_update_every_property() {
-    table("AWS::EC2::VPCPeeringConnection", peering).check();
 }
 
 #[test]
