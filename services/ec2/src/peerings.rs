@@ -92,5 +92,9 @@ pub(crate) fn find_in(
 ) -> Result<Arc<VpcPeering>, Error> {
     let row = find(cx, id)?;
     let state = state(cx.tx, &row, cx.now);
-    if states.contains(&state) { Ok(row) } else { Err(Error::Transition(id.to_string(), state.as_str(), next.as_str())) }
+    if states.contains(&state) {
+        Ok(row)
+    } else {
+        Err(Error::Transition(id.to_string(), state.as_str(), next.as_str()))
+    }
 }
