@@ -29,6 +29,7 @@ const ICMP: u8 = 1;
 /// The router's table.
 pub(crate) fn router(spec: &VpcSpec) -> Ruleset {
     let mut set = base(spec);
+    add_peerings(&mut set, spec);
     for group in &spec.groups {
         let members = spec.interfaces.iter().filter(|i| i.groups.contains(&group.name));
         set.sets.insert(format!("g_{}", group.name), members.map(|i| i.address.to_string()).collect());
@@ -205,7 +206,6 @@ fn base(spec: &VpcSpec) -> Ruleset {
                 "ct state established,related accept".to_owned(),
                 "iifname \"lo\" accept".to_owned(),
                 format!("iifname {outside} drop"),
-                // The services of a network are not those of its peers.
                 format!("iifname \"{PEERING_LINKS}*\" drop"),
                 "ip daddr @own accept".to_owned(),
             ],
@@ -214,11 +214,11 @@ fn base(spec: &VpcSpec) -> Ruleset {
     for (name, hook, rules) in hooked {
         set.chains.insert(name.into(), Chain { hook: Some(hook), rules });
     }
-    add_peerings(&mut set, spec);
     set
 }
 
-/// Packets pass a peering only between the ranges of the two networks: it forwards for nobody else, in neither direction.
+/// Packets pass a peering only between the ranges of the two networks: it forwards for nobody else, in neither direction, and
+/// the input chain lets none of them in: the services of a network are not those of its peers.
 /// The rules come last, so that one more of them does not rewrite the others.
 fn add_peerings(set: &mut Ruleset, spec: &VpcSpec) {
     let own = spec.cidr;

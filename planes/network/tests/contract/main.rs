@@ -251,6 +251,17 @@ async fn refuses_invalid_specs_by_name() {
     )
     .await;
     refuses(
+        |s| s.name = "a/b".into(),
+        expect![
+            "network 'a/b': 'a/b' cannot name a network: use 1 to 64 of A-Z a-z 0-9 - _ . without a leading dot"
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn refuses_invalid_peerings_by_name() {
+    refuses(
         |s| {
             let cidr = "10.0.9.0/24".parse().unwrap();
             s.peerings = vec![Peering { name: "p".into(), network: "other".into(), cidr }];
@@ -261,13 +272,6 @@ async fn refuses_invalid_specs_by_name() {
     refuses(
         |s| s.route_tables[1].routes = vec![route("10.9.0.0/16", Target::Peering("p".into()))],
         expect!["network 'shop': route table 'app': the route to 10.9.0.0/16 names the peering 'p', which does not exist"],
-    )
-    .await;
-    refuses(
-        |s| s.name = "a/b".into(),
-        expect![
-            "network 'a/b': 'a/b' cannot name a network: use 1 to 64 of A-Z a-z 0-9 - _ . without a leading dot"
-        ],
     )
     .await;
 }
