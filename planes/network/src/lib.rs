@@ -28,6 +28,7 @@ mod internet;
 mod kernel;
 mod namespace;
 mod netlink;
+mod peerings;
 mod probe;
 mod reachability;
 mod router;

@@ -5,7 +5,7 @@ use escale_base::choice;
 use escale_store::Image;
 use escale_tables::ec2::{
     EgressOnlyInternetGateway, FlowLog, FlowLogSeen, Interface, InterfaceSeen, InternetGateway,
-    LogDestinationType, NatGateway, RouteTable, Target, VpcId, VpcSeen,
+    LogDestinationType, NatGateway, PeeringDecision, RouteTable, Target, VpcId, VpcPeering, VpcSeen,
 };
 
 choice! { pub(crate) enum VpcState { Pending = "pending", Available = "available" } }
@@ -18,6 +18,16 @@ choice! {
         Pending = "pending", Failed = "failed", Available = "available", Deleting = "deleting", Deleted = "deleted",
     }
 }
+choice! {
+    pub(crate) enum PeeringState {
+        InitiatingRequest = "initiating-request", PendingAcceptance = "pending-acceptance", Active = "active",
+        Deleted = "deleted", Rejected = "rejected", Failed = "failed", Expired = "expired",
+        Provisioning = "provisioning", Deleting = "deleting",
+    }
+}
+/// AWS's message of the state `failed`.
+pub(crate) const PEERING_FAILED: &str =
+    "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range";
 choice! { pub(crate) enum RouteState { Active = "active", Blackhole = "blackhole" } }
 
 /// A VPC is available as soon as the plane has built it, or immediately if it needs no network.
@@ -74,6 +84,10 @@ pub(crate) fn route(image: &Image, table: &RouteTable, target: &Target) -> Route
         Target::NatGateway(id) => image.get::<NatGateway>(id.as_str()).is_some_and(|n| n.deleted.is_none()),
         Target::EgressOnlyInternetGateway(id) => image.has::<EgressOnlyInternetGateway>(id.as_str()),
         Target::Interface(id) => image.has::<Interface>(id.as_str()),
+        // Until the request is accepted, too: as on AWS, a route may exist before.
+        Target::VpcPeering(id) => {
+            image.get::<VpcPeering>(id.as_str()).is_some_and(|p| p.decision == PeeringDecision::Accepted)
+        }
         Target::Endpoint(id) => image.has::<escale_tables::ec2::Endpoint>(id.as_str()),
     };
     if active { RouteState::Active } else { RouteState::Blackhole }

@@ -86,6 +86,8 @@ fn spec() -> VpcSpec {
         }],
         groups: vec![],
         filters: vec![],
+        peerings: vec![],
+        remote_groups: vec![],
         counted: BTreeSet::new(),
         gateway_idle_s: 350,
         internet_gateway: false,

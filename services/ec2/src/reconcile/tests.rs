@@ -216,6 +216,52 @@ async fn routes_to_deleted_targets_become_black_holes() {
 }
 
 #[tokio::test]
+async fn peering_is_active_once_both_networks_have_it() {
+    let fixture = Fixture::new();
+    let cloud = &fixture.cloud;
+    let one = cloud.vpc();
+    let other = cloud.text("CreateVpc", json!({"CidrBlock": "10.1.0.0/16"}), "/Vpc/VpcId");
+    let pointer = "/VpcPeeringConnection/VpcPeeringConnectionId";
+    let id = cloud.text("CreateVpcPeeringConnection", json!({"VpcId": one, "PeerVpcId": other}), pointer);
+    let of = json!({"VpcPeeringConnectionId": id});
+    let state = || {
+        let all = cloud.ok("DescribeVpcPeeringConnections", json!({}));
+        all["VpcPeeringConnections"][0]["Status"]["Code"].as_str().unwrap().to_owned()
+    };
+    assert!(fixture.settle(&one).await.unwrap().peerings.is_empty());
+    assert_eq!(state(), "pending-acceptance");
+    cloud.ok("AcceptVpcPeeringConnection", of.clone());
+    assert_eq!(fixture.settle(&one).await.unwrap().peerings[0].network, other);
+    assert_eq!(state(), "provisioning");
+    fixture.settle(&other).await.unwrap();
+    assert_eq!(state(), "active");
+
+    // A rule names a group of the other VPC: its members' addresses belong to the specification.
+    let interface = cloud.interface(&cloud.subnet(&other, "10.1.1.0/24"));
+    let groups = cloud.ok("DescribeSecurityGroups", json!({}))["SecurityGroups"].clone();
+    let default = |vpc: &str| {
+        let mut of_vpc = groups.as_array().unwrap().iter().filter(|g| g["VpcId"] == vpc);
+        of_vpc.next().unwrap()["GroupId"].as_str().unwrap().to_owned()
+    };
+    let (group, remote) = (default(&one), default(&other));
+    let pair = json!([{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": remote}]}]);
+    cloud.ok("AuthorizeSecurityGroupIngress", json!({"GroupId": group, "IpPermissions": pair}));
+    let spec = fixture.settle(&one).await.unwrap();
+    assert_eq!((&spec.remote_groups[0].name, spec.remote_groups[0].addresses.len()), (&remote, 1));
+    cloud.ok("DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}));
+    assert!(fixture.settle(&one).await.unwrap().remote_groups[0].addresses.is_empty());
+
+    cloud.ok("DeleteVpcPeeringConnection", of);
+    assert_eq!(state(), "deleting");
+    let spec = fixture.settle(&one).await.unwrap();
+    assert!(spec.peerings.is_empty() && spec.remote_groups.is_empty());
+    let rules = spec.groups.iter().flat_map(|g| &g.ingress);
+    assert!(rules.into_iter().all(|r| r.peer != Peer::Group(remote.clone())), "a stale rule matches nothing");
+    fixture.settle(&other).await.unwrap();
+    assert_eq!(state(), "deleted");
+}
+
+#[tokio::test]
 async fn plane_gets_the_rules_of_security_groups() {
     let fixture = Fixture::new();
     let cloud = &fixture.cloud;

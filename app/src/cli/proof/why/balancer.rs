@@ -283,7 +283,7 @@ impl Walk<'_> {
     /// Packets of a node to a target; whether they pass.
     async fn between(&mut self, vpc_id: &str, from: &Interface, to: SocketAddrV4) -> bool {
         let Some(vpc) = self.vpcs.get(vpc_id) else { return false };
-        let explained = match leaves(&vpc.spec, &from.name, to) {
+        let explained = match leaves(&vpc.spec, &|id| vpc.peer(id), &from.name, to) {
             Ok(()) => Explained::Ok("security groups, network ACLs and routes allow it".to_owned()),
             Err(block) => Explained::Failed(blame::cause(&block, vpc, self.deployed)),
         };

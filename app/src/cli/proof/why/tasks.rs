@@ -106,7 +106,7 @@ impl Walk<'_> {
     async fn packets(&mut self, from: &Service, task: &Running, to: SocketAddrV4) -> Result<bool> {
         let deployed = self.deployed;
         let vpc = self.vpc(&from.vpc).await?;
-        let explained = match leaves(&vpc.spec, &task.interface, to) {
+        let explained = match leaves(&vpc.spec, &|id| vpc.peer(id), &task.interface, to) {
             _ if *to.ip() == task.address => {
                 Explained::Ok("packets of a task to itself pass no group and no route".to_owned())
             }
