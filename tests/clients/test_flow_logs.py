@@ -217,7 +217,7 @@ def test_records_are_delivered_to_a_bucket(flows):
     # Somebody who may not change the policy.
     iam = flows.cloud.client("iam")
     iam.create_user(UserName="logger")
-    allow = policy({"Effect": "Allow", "Action": "ec2:CreateFlowLogs", "Resource": "*"})
+    allow = policy({"Effect": "Allow", "Action": ["ec2:CreateFlowLogs", "logs:CreateLogDelivery"], "Resource": "*"})
     iam.put_user_policy(UserName="logger", PolicyName="own", PolicyDocument=allow)
     key = iam.create_access_key(UserName="logger")["AccessKey"]
     own = flows.cloud.client("ec2", key["AccessKeyId"], key["SecretAccessKey"])
@@ -225,6 +225,39 @@ def test_records_are_delivered_to_a_bucket(flows):
     with pytest.raises(botocore.exceptions.ClientError, match="NoSuchBucketPolicy"):
         s3.get_bucket_policy(Bucket="flow-denied")
     flows.ec2.delete_network_interface(NetworkInterfaceId=idle)
+
+
+def test_stack_with_flow_logs_of_both_destinations(flows):
+    """The log group, role and flow log are those of the manifest's `network: { flow_logs: 14d }`."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "vpc-flow-logs.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    write = {"Effect": "Allow", "Action": list(DELIVER), "Resource": {"Fn::GetAtt": ["Group", "Arn"]}}
+    document = {"Version": "2012-10-17", "Statement": [write]}
+    idle = {"ResourceType": "NetworkInterface", "ResourceId": {"Ref": "Interface"}, "TrafficType": "ALL"}
+    resources = {
+        "Interface": {"Type": "AWS::EC2::NetworkInterface", "Properties": {"SubnetId": flows.subnets[0]}},
+        "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/vpc/flows", "RetentionInDays": 14}},
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {
+            "AssumeRolePolicyDocument": json.loads(policy(trust)), "Policies": [{"PolicyName": "write-flows", "PolicyDocument": document}],
+        }},
+        "Lines": {"Type": "AWS::EC2::FlowLog", "Properties": {
+            **idle, "LogGroupName": {"Ref": "Group"}, "DeliverLogsPermissionArn": {"Fn::GetAtt": ["Role", "Arn"]},
+        }},
+        "Bucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"},
+        "Files": {"Type": "AWS::EC2::FlowLog", "Properties": {
+            **idle, "LogDestinationType": "s3", "LogDestination": {"Fn::GetAtt": ["Bucket", "Arn"]},
+            "DestinationOptions": {"FileFormat": "plain-text", "HiveCompatiblePartitions": False, "PerHourPartition": True},
+        }},
+    }
+    stacks, s3 = flows.cloud.client("cloudformation"), flows.cloud.client("s3")
+    stacks.create_stack(StackName="flows", TemplateBody=json.dumps({"Resources": resources}), Capabilities=["CAPABILITY_IAM"])
+    stacks.get_waiter("stack_create_complete").wait(StackName="flows", WaiterConfig={"Delay": 1})
+    ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in stacks.describe_stack_resources(StackName="flows")["StackResources"]}
+    eventually(lambda: [flows.status(ids[log]) for log in ("Lines", "Files")] == [("SUCCESS", None)] * 2)
+    assert flows.records("/vpc/flows", f"{ids['Interface']}-all")
+    [file, *_] = eventually(lambda: s3.list_objects_v2(Bucket=ids["Bucket"]).get("Contents"))
+    assert len(file["Key"].split("/")) == 9, "a folder for the hour"
+    stacks.delete_stack(StackName="flows")
+    stacks.get_waiter("stack_delete_complete").wait(StackName="flows", WaiterConfig={"Delay": 1})
 
 
 def test_requests_are_checked(flows):

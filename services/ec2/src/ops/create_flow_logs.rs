@@ -8,7 +8,7 @@ use crate::{
     shapes::{self, flow_log::Options},
 };
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
+use escale_service::{Also, Cx, Operation};
 use escale_tables::ec2::{
     FlowLog, FlowLogDestination, FlowLogFileFormat, FlowLogFormat, FlowLogGroup, FlowLogId, FlowLogRole,
     Interface, LogDestinationType, Subnet, TrafficType, Vpc,
@@ -42,6 +42,14 @@ impl Operation for CreateFlowLogs {
     type Input = Input;
     type Output = Output;
     type Error = Error;
+
+    /// Source: <https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-s3-permissions.html>
+    fn also(input: &Input, _cx: &Cx<'_>) -> Vec<Also> {
+        match input.log_destination_type {
+            Some(LogDestinationType::S3) => vec![Also::new("logs:CreateLogDelivery", [])],
+            _ => Vec::new(),
+        }
+    }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let destination_type = input.log_destination_type.unwrap_or(LogDestinationType::CloudWatchLogs);
