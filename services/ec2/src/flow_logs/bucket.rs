@@ -24,7 +24,7 @@ const PRINCIPAL: &str = "delivery.logs.amazonaws.com";
 /// AWS's delivery asks for it, and its policies demand it.
 const ACL: &str = "bucket-owner-full-control";
 
-/// The time that one name of a file stands for. As on AWS, several files may have it.
+/// The names of files have the beginning of such a slot. As on AWS, several files may be of one.
 const SLOT_MS: i64 = 300_000;
 
 /// A bucket and the folder in it, of `arn:aws:s3:::bucket/folder/`.
