@@ -102,6 +102,13 @@ pub enum Error {
     SubnetFull(String),
     #[error("There is an existing Flow Log with the same configuration and log destination.")]
     FlowLogExists,
+    #[error("LogDestination: {0} does not exist. Create the bucket first.")]
+    NoLogBucket(String),
+    #[error(
+        "Access Denied for LogDestination: {bucket}. Please check LogDestination permissions: the bucket's policy must allow {service} to \
+         put objects with the ACL bucket-owner-full-control."
+    )]
+    LogBucketDenied { bucket: String, service: &'static str },
     #[error("{0}")]
     AddressTaken(String),
     #[error("{0}: All public addresses are in use. Release an Elastic IP address.")]
@@ -237,6 +244,8 @@ impl From<Error> for AwsError {
             Error::RouteExists(_) => (ErrorKind::AlreadyExists, "RouteAlreadyExists"),
             Error::NoRoute(..) => (ErrorKind::NotFound, "InvalidRoute.NotFound"),
             Error::AlreadyAttached(..) => (ErrorKind::AlreadyExists, "Resource.AlreadyAssociated"),
+            Error::NoLogBucket(_) => (ErrorKind::NotFound, "LogDestinationNotFoundException"),
+            Error::LogBucketDenied { .. } => (ErrorKind::Denied, "LogDestinationPermissionIssueException"),
             Error::FlowLogExists => (ErrorKind::AlreadyExists, "FlowLogAlreadyExists"),
             Error::DuplicateGroup(..) => (ErrorKind::AlreadyExists, "InvalidGroup.Duplicate"),
             Error::DuplicateRule(_) => (ErrorKind::AlreadyExists, "InvalidPermission.Duplicate"),

@@ -4,8 +4,8 @@ use crate::{choices::FlowLogDelivery, default_vpc};
 use escale_base::choice;
 use escale_store::Image;
 use escale_tables::ec2::{
-    EgressOnlyInternetGateway, FlowLog, FlowLogSeen, Interface, InterfaceSeen, InternetGateway,
-    LogDestinationType, NatGateway, PeeringDecision, RouteTable, Target, VpcId, VpcPeering, VpcSeen,
+    EgressOnlyInternetGateway, FlowLog, FlowLogSeen, Interface, InterfaceSeen, InternetGateway, NatGateway,
+    PeeringDecision, RouteTable, Target, VpcId, VpcPeering, VpcSeen,
 };
 
 choice! { pub(crate) enum VpcState { Pending = "pending", Available = "available" } }
@@ -62,10 +62,6 @@ pub(crate) fn nat(image: &Image, row: &NatGateway) -> NatState {
 
 /// Whether the records of a flow log reach their destination, and why not. Neither is known before the first delivery.
 pub(crate) fn flow_log(image: &Image, row: &FlowLog) -> (Option<FlowLogDelivery>, Option<String>) {
-    if row.destination_type != LogDestinationType::CloudWatchLogs {
-        let why = "Escale delivers flow logs to CloudWatch Logs only";
-        return (Some(FlowLogDelivery::Failed), Some(why.to_owned()));
-    }
     match image.get::<FlowLogSeen>(row.id.as_str()) {
         None => (None, None),
         Some(seen) => match seen.failure {

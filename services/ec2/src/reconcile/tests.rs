@@ -3,7 +3,7 @@
 use super::vpc::{Step, Vpcs, plan};
 use crate::testing::FakeCloud;
 use async_trait::async_trait;
-use escale_base::{Clock, wire::Value};
+use escale_base::{Clock, Timestamp, wire::Value};
 use escale_engine::{Plan, Reconciler};
 use escale_faults::{
     Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat,
@@ -11,7 +11,7 @@ use escale_faults::{
 };
 use escale_network::{FakeNetwork, Kind, Network, Peer, Protocol, Target, VpcSpec};
 use escale_store::Store;
-use escale_tables::ec2::InterfaceSeen;
+use escale_tables::{ec2::InterfaceSeen, s3::Bucket};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -133,7 +133,7 @@ async fn network_is_created_updated_and_removed_with_its_rows() {
 }
 
 #[tokio::test]
-async fn only_interfaces_of_delivered_flow_logs_are_counted() {
+async fn only_interfaces_of_flow_logs_are_counted() {
     let fixture = Fixture::new();
     let cloud = &fixture.cloud;
     let vpc = cloud.vpc();
@@ -145,11 +145,11 @@ async fn only_interfaces_of_delivered_flow_logs_are_counted() {
         more["TrafficType"] = "ALL".into();
         cloud.text("CreateFlowLogs", more, "/FlowLogIds/0")
     };
-    create("VPC", &vpc, json!({"LogDestinationType": "s3", "LogDestination": "arn:aws:s3:::b"}));
     assert!(fixture.settle(&vpc).await.unwrap().counted.is_empty());
+    cloud.write(|tx| tx.put(Bucket::new("b".into(), Timestamp(0))));
     let role = "arn:aws:iam::000000000000:role/r";
     let delivered = || json!({"LogGroupName": "g", "DeliverLogsPermissionArn": role});
-    create("NetworkInterface", &one, delivered());
+    create("NetworkInterface", &one, json!({"LogDestinationType": "s3", "LogDestination": "arn:aws:s3:::b"}));
     assert_eq!(fixture.settle(&vpc).await.unwrap().counted, [one.clone()].into());
     let of_subnet = create("Subnet", &subnets[1], delivered());
     assert_eq!(fixture.settle(&vpc).await.unwrap().counted, [one.clone(), other].into());
