@@ -4,7 +4,7 @@ use escale_base::{PlaneError, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
-/// A database: one server, or a primary and a standby.
+/// A database: one server, or a primary and a standby, or a read-only copy of another database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseSpec {
     /// Lower-case letters, digits and hyphens, at most 63: a directory on the host is named after it.
@@ -34,6 +34,19 @@ pub struct DatabaseSpec {
     /// A third place that both nodes are probed from, with the address it connects from. A pair with nodes in namespaces
     /// fails over by itself only if there is one.
     pub witness: Option<Witness>,
+    /// The database that this one is an asynchronous, read-only copy of. A later spec without it makes the copy an independent
+    /// database; nothing makes it a copy again.
+    pub source: Option<String>,
+    /// The servers of the copies of this database.
+    pub replicas: Vec<Replica>,
+}
+
+/// The server of a read-only copy: it may replicate from this database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// No node of the database, nor of another copy, has this name.
+    pub node: String,
+    pub address: IpAddr,
 }
 
 /// Replays the archive of a database on one of its snapshots, up to and with the last commit at this time.
@@ -167,6 +180,15 @@ impl DatabaseSpec {
         {
             return bad("its two nodes share a name or an address".into());
         }
+        for replica in &self.replicas {
+            check_name("node", &replica.node)?;
+            if self.node(&replica.node).is_some() {
+                return bad(format!("'{}' is the name of a node and of a replica", replica.node));
+            }
+        }
+        if self.source.is_some() {
+            self.check_replica()?;
+        }
         for (key, value) in &self.parameters {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
             if key.is_empty() || !key.chars().all(plain) || value.contains(['\n', '\r', '\0']) {
@@ -201,6 +223,19 @@ impl DatabaseSpec {
             return bad("the admin's password must be 8 to 128 printable ASCII characters".into());
         }
         Ok(())
+    }
+
+    /// What a read-only copy cannot have.
+    fn check_replica(&self) -> Result<(), PlaneError> {
+        let wrong = match self {
+            s if s.source.as_ref() == Some(&s.name) => "it cannot be a replica of itself",
+            s if s.nodes.len() != 1 => "a replica has one node",
+            s if s.restore_from.is_some() => "a replica begins with the data of its source, not with a snapshot",
+            s if s.archive.is_some() => "a replica has no archive; its source has one",
+            s if !s.replicas.is_empty() => "a replica of a replica is not supported",
+            _ => return Ok(()),
+        };
+        Err(PlaneError::asked(format!("database '{}': {wrong}", self.name)))
     }
 
     pub fn node(&self, name: &str) -> Option<&NodeSpec> {
@@ -255,6 +290,19 @@ pub struct Observed {
     pub archive: Option<ArchiveSeen>,
     /// The release that a server would run if it were started now.
     pub installed: Option<Release>,
+    /// `None` when it is an independent database.
+    pub source: Option<Following>,
+}
+
+/// How a read-only copy follows its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Following {
+    pub database: String,
+    /// Whether it receives the source's WAL.
+    pub streams: bool,
+    /// How old its data is: zero when it has replayed everything that it received, else the age of the last commit that it has replayed.
+    /// `None` while it does not answer.
+    pub lag_ms: Option<u64>,
 }
 
 /// A release: its major and minor number.

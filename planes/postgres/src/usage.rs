@@ -12,7 +12,7 @@ use escale_base::{PlaneError, error::Context};
 use nix::unistd::{SysconfVar, sysconf};
 use std::{fs, path::Path, time::Duration};
 
-/// The usage of a database's primary. Everything that is counted begins anew with the server.
+/// The usage of a database's primary, or of a read-only copy. Everything that is counted begins anew with the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
     /// The process of the server.
@@ -21,7 +21,7 @@ pub struct Usage {
     pub connections: u64,
     /// How many transactions ago the oldest row was written that is not frozen. At two billion the server refuses writes.
     pub oldest_transaction_age: u64,
-    /// The place up to which WAL has been written. It never goes back, also over a failover.
+    /// The place up to which WAL has been written, or replayed by a copy. It never goes back, also over a failover.
     pub wal_position: u64,
     pub cpu: Duration,
     /// Processors that the server can use.
@@ -43,13 +43,14 @@ fn question() -> String {
         "select (select count(*) from pg_stat_activity where backend_type = 'client backend' \
          and usename not in ('{SUPERVISOR}', '{REPLICATOR}')), \
          (select max(age(datfrozenxid))::int8 from pg_database), \
-         pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8, \
-         (select array_agg(pid) from pg_stat_activity)"
+         pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() \
+         else pg_current_wal_lsn() end, '0/0')::int8, \
+         (select array_agg(pid) from pg_stat_activity), pg_is_in_recovery()"
     )
 }
 
 impl Inner {
-    /// `None` while the primary does not answer, or does not accept writes.
+    /// `None` while the primary does not answer, or does not accept writes although it is no copy.
     pub(crate) async fn usage(&self, name: &str) -> Result<Option<Usage>, PlaneError> {
         let record = match self.record(name) {
             Ok(record) if record.running => record,
@@ -58,10 +59,13 @@ impl Inner {
         let (primary, data) = (record.node(&record.primary)?, self.data(name, &record.primary));
         let Some(server) = Process::server_of(&data) else { return Ok(None) };
         let Ok(session) = self.session(name, &record.primary, record.port).await else { return Ok(None) };
-        // A server in recovery has no place to write WAL to, and refuses the question.
         let Ok(rows) = session.rows(&question(), &[]).await else { return Ok(None) };
         let row =
             rows.first().ok_or_else(|| PlaneError::plane("the usage query of a server returned no row"))?;
+        // A standby is no primary; it may become one at any time.
+        if row.get::<_, bool>(4) && record.source.is_none() {
+            return Ok(None);
+        }
         let number = |i| u64::try_from(row.get::<_, i64>(i)).unwrap_or(0);
         // The server comes last: it has then what a child used that ended meanwhile.
         let children = row.get::<_, Vec<i32>>(3);
