@@ -8,6 +8,12 @@ use crate::{
 use escale_base::{PlaneError, Timestamp};
 use std::collections::BTreeMap;
 
+/// In SQL, how old the data of a server in recovery is; null on a primary. Replaying a commit late is a lag, an idle source is none.
+pub(crate) const LAG_MS: &str = "case when not pg_is_in_recovery() then null \
+     when pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() \
+     and exists (select from pg_stat_wal_receiver where status = 'streaming') then 0 \
+     else (extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::int8 end";
+
 /// A server's own report.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -29,17 +35,17 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) async fn ask(session: &Session) -> Result<Answer, PlaneError> {
         let text = |row: &tokio_postgres::Row, i| row.get::<_, Option<String>>(i).unwrap_or_default();
-        let own = "select pg_is_in_recovery(), (extract(epoch from pg_postmaster_start_time()) * 1000)::int8, \
+        let own = format!(
+            "select pg_is_in_recovery(), (extract(epoch from pg_postmaster_start_time()) * 1000)::int8, \
              (select timeline_id::int8 from pg_control_checkpoint()), \
              (select coalesce(max(received_tli), 0)::int8 from pg_stat_wal_receiver), \
-             coalesce((select array_agg(name order by name) from pg_settings where pending_restart), '{}'), \
+             coalesce((select array_agg(name order by name) from pg_settings where pending_restart), '{{}}'), \
              case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_lsn()) end, \
              current_setting('server_version'), \
              exists (select from pg_stat_wal_receiver where status = 'streaming'), \
-             case when pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() \
-             and exists (select from pg_stat_wal_receiver where status = 'streaming') then 0 \
-             else (extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::int8 end";
-        let rows = session.rows(own, &[]).await?;
+             {LAG_MS}"
+        );
+        let rows = session.rows(&own, &[]).await?;
         let row =
             rows.first().ok_or_else(|| PlaneError::plane("the status query of a server returned no row"))?;
         // A primary's current timeline is in the name of its WAL file; its last checkpoint may be older.
@@ -66,7 +72,8 @@ impl Answer {
             return Ok(answer);
         }
         // A tool's own slot is temporary.
-        let slots = "select slot_name::text from pg_replication_slots where slot_type = 'physical' and not temporary";
+        let slots =
+            "select slot_name::text from pg_replication_slots where slot_type = 'physical' and not temporary";
         answer.slots = session.rows(slots, &[]).await?.iter().map(|row| text(row, 0)).collect();
         let replicas = "select application_name, state, sync_state, \
              pg_wal_lsn_diff(pg_current_wal_lsn(), flush_lsn)::int8 from pg_stat_replication";

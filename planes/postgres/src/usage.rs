@@ -4,6 +4,7 @@
 //! child to its parent when the parent has reaped it: the server's own figures and those of its living children are all.
 
 use crate::{
+    answer::LAG_MS,
     plane::Inner,
     process::Process,
     spec::{REPLICATOR, SUPERVISOR},
@@ -35,6 +36,8 @@ pub struct Usage {
     pub free_disk_bytes: u64,
     /// What programs can still use of the machine's memory without swapping.
     pub free_memory_bytes: u64,
+    /// How old the data of a read-only copy is, as in [`crate::Following`]; `None` for a primary.
+    pub lag_ms: Option<u64>,
 }
 
 /// Clients, the age of the oldest transaction, the place in the WAL, and the processes of the server.
@@ -45,7 +48,7 @@ fn question() -> String {
          (select max(age(datfrozenxid))::int8 from pg_database), \
          pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() \
          else pg_current_wal_lsn() end, '0/0')::int8, \
-         (select array_agg(pid) from pg_stat_activity), pg_is_in_recovery()"
+         (select array_agg(pid) from pg_stat_activity), pg_is_in_recovery(), {LAG_MS}"
     )
 }
 
@@ -90,6 +93,11 @@ impl Inner {
             written_bytes: counted.written_bytes,
             network,
             free_disk_bytes: disk.blocks_available() * disk.fragment_size(),
+            lag_ms: record
+                .source
+                .as_ref()
+                .and_then(|_| row.get::<_, Option<i64>>(5))
+                .map(|ms| ms.max(0).unsigned_abs()),
             free_memory_bytes: available_memory().machine(|| "read /proc/meminfo".into())?,
         }))
     }

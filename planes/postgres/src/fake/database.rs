@@ -50,6 +50,7 @@ impl Database {
             network: None,
             free_disk_bytes: 1 << 30,
             free_memory_bytes: 1 << 30,
+            lag_ms: self.record.source.as_ref().map(|_| 0),
         })
     }
 

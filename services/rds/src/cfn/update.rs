@@ -6,6 +6,7 @@ use crate::{
     ops::{
         create_db_instance::{CERTIFICATE, STORAGE_TYPE},
         modify_db_instance::{DEFAULT_SECRET_KEY, ModifyDBInstance},
+        promote_read_replica::PromoteReadReplica,
         reboot_db_instance::RebootDBInstance,
     },
     parameters, rules, windows,
@@ -54,6 +55,10 @@ pub(super) fn update_instance(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Cr
     change_tags(cx, update, "db")?;
     let row = cx.tx.get::<Instance>(&created.physical_id);
     let row = row.ok_or_else(|| crate::Error::NoInstance(created.physical_id.clone()))?;
+    if update.changed(instance::SOURCE) && crate::replicas::is_replica(&row) {
+        let input = after.input::<PromoteReadReplica>(&["BackupRetentionPeriod", "PreferredBackupWindow"]);
+        input.with("DBInstanceIdentifier", &created.physical_id).call(cx)?;
+    }
     let mut members: Map<String, Value> = Map::new();
     for property in MODIFIED.iter().filter(|property| update.changed(property)) {
         let value = after.get(property).cloned().or_else(|| default_of(property, update, cx, &row));
