@@ -280,13 +280,19 @@ impl State {
         let primary = source.record.primary.clone();
         let rows = source.nodes.get(&primary).map(|n| n.rows.clone()).unwrap_or_default();
         let timeline = source.nodes.get(&primary).map_or(1, |n| n.timeline);
-        Some(database::Above { answers: source.record.bootstrapped && source.answers(&primary), primary, rows, timeline })
+        Some(database::Above {
+            answers: source.record.bootstrapped && source.answers(&primary),
+            primary,
+            rows,
+            timeline,
+        })
     }
 
     /// The rows of a database reach the copies that stream from it.
     fn replicate(&mut self, database: &str) {
         let is_copy = |d: &Database| d.record.source.as_deref() == Some(database);
-        let copies: Vec<_> = self.databases.iter().filter(|(_, d)| is_copy(d)).map(|(n, _)| n.clone()).collect();
+        let copies: Vec<_> =
+            self.databases.iter().filter(|(_, d)| is_copy(d)).map(|(n, _)| n.clone()).collect();
         for copy in copies {
             let above = self.databases.get(&copy).and_then(|d| self.above(d));
             if let Some((d, above)) = self.databases.get_mut(&copy).zip(above)
@@ -361,9 +367,8 @@ impl Postgres for FakePostgres {
     async fn primary_matches(&self, spec: &DatabaseSpec) -> Result<bool, PlaneError> {
         let state = self.state();
         let database = state.databases.get(&spec.name);
-        let matches = |d: &Database| {
-            plan::primary_matches(spec, &d.record, &d.seen(spec, state.above(d).as_ref()))
-        };
+        let matches =
+            |d: &Database| plan::primary_matches(spec, &d.record, &d.seen(spec, state.above(d).as_ref()));
         Ok(database.is_some_and(matches))
     }
 

@@ -1,8 +1,8 @@
 //! The plane on real servers: its state directory, one lock per database, and observation.
 
 use crate::{
-    binaries::{Binaries, RunAs},
     answer::Answer,
+    binaries::{Binaries, RunAs},
     conf::{self, Above},
     plan::{self, Seen, Step},
     process::{self, Process},

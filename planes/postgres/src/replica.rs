@@ -41,7 +41,9 @@ impl Record {
     /// The primary of this database.
     pub(crate) fn upstream(&self, database: &str) -> Result<Upstream, PlaneError> {
         let address = self.node(&self.primary)?.address.ok_or_else(|| {
-            PlaneError::machine(format!("the address of the primary of database '{database}' is not known yet"))
+            PlaneError::machine(format!(
+                "the address of the primary of database '{database}' is not known yet"
+            ))
         })?;
         Ok(Upstream {
             database: database.to_owned(),
@@ -143,7 +145,8 @@ async fn unusable(primary: &Session, copy: &Session) -> Result<Option<bool>, Pla
     let (place, timeline) = own.split_once(' ').unwrap_or_default();
     let place = position(place).ok_or_else(|| PlaneError::plane("a server names no place in its WAL"))?;
     if timeline != theirs {
-        let history = format!("select coalesce(pg_read_file('pg_wal/{theirs}.history', 0, 1048576, true), '')");
+        let history =
+            format!("select coalesce(pg_read_file('pg_wal/{theirs}.history', 0, 1048576, true), '')");
         let history: String = primary.value(&history).await?;
         if diverges(&history, timeline, place) {
             return Ok(Some(false));
@@ -172,7 +175,8 @@ mod tests {
 
     #[test]
     fn copy_diverges_after_the_switch_or_on_an_unknown_timeline() {
-        let history = "1\t0/2000000\tno recovery target specified\n\n2\t0/3000000\tno recovery target specified\n";
+        let history =
+            "1\t0/2000000\tno recovery target specified\n\n2\t0/3000000\tno recovery target specified\n";
         for (timeline, place, expected) in [
             ("00000001", 0x200_0000, false),
             ("00000001", 0x200_0001, true),

@@ -230,7 +230,9 @@ impl DatabaseSpec {
         let wrong = match self {
             s if s.source.as_ref() == Some(&s.name) => "it cannot be a replica of itself",
             s if s.nodes.len() != 1 => "a replica has one node",
-            s if s.restore_from.is_some() => "a replica begins with the data of its source, not with a snapshot",
+            s if s.restore_from.is_some() => {
+                "a replica begins with the data of its source, not with a snapshot"
+            }
             s if s.archive.is_some() => "a replica has no archive; its source has one",
             s if !s.replicas.is_empty() => "a replica of a replica is not supported",
             _ => return Ok(()),
