@@ -4,14 +4,19 @@ use async_trait::async_trait;
 use escale_base::{Clock, PlaneError};
 use escale_cdn::{Connector, OriginSigner};
 use escale_dns::{Code, Dns, DnsPlane, Kind, View};
-use escale_network::{Directory, Namespaces, Outside, PUBLIC, Place};
+use escale_network::{Directory, Namespaces, Outside, PUBLIC, Place, first_answer};
 use escale_plane::Daemon;
 use escale_wire::sigv4;
+use socket2::SockRef;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    time::Duration,
 };
 use tokio::net::TcpStream;
+
+/// Nodes of load balancers acknowledge within a millisecond; this covers one lost packet. It is not for hosts outside.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(700);
 
 /// The port of public names.
 const HTTP: u16 = 80;
@@ -60,12 +65,12 @@ fn public(dns: &DnsPlane, name: &str) -> Vec<Ipv4Addr> {
 pub(crate) struct PublicNames(pub(crate) DnsPlane);
 
 impl Directory for PublicNames {
-    fn find(&self, name: &str) -> Option<SocketAddr> {
-        public(&self.0, name).first().map(|address| (*address, HTTP).into())
+    fn find(&self, name: &str) -> Vec<SocketAddr> {
+        public(&self.0, name).into_iter().map(|address| (address, HTTP).into()).collect()
     }
 
     fn names(&self) -> Vec<String> {
-        self.0.public_names().into_iter().filter(|name| self.find(name).is_some()).collect()
+        self.0.public_names().into_iter().filter(|name| !self.find(name).is_empty()).collect()
     }
 }
 
@@ -90,18 +95,22 @@ impl Connector for Origins {
             Found::Here(addresses) => addresses,
             Found::Outside(name) => return self.connect_outside(&name, port).await,
         };
-        let none = format!("'{host}' has no public address in this cloud");
-        let mut last = io::Error::new(io::ErrorKind::NotFound, none);
-        // Any node of a load balancer serves the request, so the next one is tried after a failure.
-        for address in addresses {
-            // The websites of buckets are the daemon's, too.
-            self.daemon.reachable(address).await;
-            match internet.tcp_connect((address, port).into()).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
-            }
+        if addresses.is_empty() {
+            let none = format!("'{host}' has no public address in this cloud");
+            return Err(io::Error::new(io::ErrorKind::NotFound, none));
         }
-        Err(last)
+        // Any node of a load balancer serves the request.
+        let stream = first_answer(addresses, |address| {
+            let internet = &internet;
+            async move {
+                // The websites of buckets are the daemon's, too.
+                self.daemon.reachable(address).await;
+                let stream = internet.tcp_connect((address, port).into()).await?;
+                SockRef::from(&stream).set_tcp_user_timeout(Some(ACKNOWLEDGED_WITHIN))?;
+                Ok(stream)
+            }
+        });
+        stream.await
     }
 }
 

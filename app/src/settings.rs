@@ -45,7 +45,7 @@ Environment:
                       that images may come from: registry.corp=registry.corp [default: none]
   HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE  proxy and trusted certificates of connections to registries; tasks trust these
                       certificates, too
-  ESCALE_CLOCK_SPEED  divides the periods of metrics, alarms and flow logs, for demonstrations and tests: with 60, a minute of an
+  ESCALE_CLOCK_SPEED  divides the periods of metrics, alarms, flow logs and bake times, for demonstrations and tests: with 60, a minute of an
                       alarm is a second; a divisor of 60 [default: 1]
   ESCALE_LOG          log filter of the daemon, for example info or escale_engine=debug [default: info]";
 

@@ -69,6 +69,9 @@ pub struct Line {
     pub line: usize,
     /// `NAT gateway`.
     pub what: String,
+    /// The same for documents in French.
+    #[serde(skip)]
+    pub french: String,
     /// `nat.hour`.
     pub item: String,
     pub quantity: f64,

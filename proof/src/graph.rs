@@ -2,6 +2,7 @@
 //!
 //! Identifiers are logical ids; an object outside of the template is named by the parameter or export that leads to it.
 
+mod acls;
 mod edge;
 mod flows;
 mod members;
@@ -51,12 +52,15 @@ const READ: &[&str] = &[
     "AWS::EC2::EIP",
     "AWS::EC2::InternetGateway",
     "AWS::EC2::NatGateway",
+    "AWS::EC2::NetworkAcl",
+    "AWS::EC2::NetworkAclEntry",
     "AWS::EC2::Route",
     "AWS::EC2::RouteTable",
     "AWS::EC2::SecurityGroup",
     "AWS::EC2::SecurityGroupEgress",
     "AWS::EC2::SecurityGroupIngress",
     "AWS::EC2::Subnet",
+    "AWS::EC2::SubnetNetworkAclAssociation",
     "AWS::EC2::SubnetRouteTableAssociation",
     "AWS::EC2::VPC",
     "AWS::EC2::VPCEndpoint",

@@ -12,7 +12,7 @@ mod words;
 use crate::{
     cost::Bill,
     graph::{Architecture, Tier},
-    review::reach::Computed,
+    review::{Finding, reach::Computed},
 };
 use html::Page;
 use serde_json::Value;
@@ -58,6 +58,7 @@ pub struct Input<'a> {
     pub bill: &'a Bill,
     pub bill_at_ten: &'a Bill,
     pub reachable: &'a [Computed],
+    pub findings: &'a [Finding],
     /// The diagram as SVG, in light colours.
     pub diagram: &'a str,
     pub measurements: &'a [Measurement],
@@ -77,8 +78,15 @@ pub fn write(input: &Input<'_>) -> String {
     summary(&mut page, input);
     page.picture(input.diagram);
     page.heading(t(input.language, "Les composants", "The components"));
-    for component in COMPONENTS {
+    let (present, absent): (Vec<&Component>, Vec<&Component>) =
+        COMPONENTS.iter().partition(|component| !present(input.architecture, component).is_empty());
+    for component in present {
         describe(&mut page, input, component);
+    }
+    if !absent.is_empty() {
+        let names: Vec<&str> = absent.iter().map(|component| component.name).collect();
+        let none = t(input.language, "Absents de cette architecture", "This architecture does without");
+        page.labelled(none, &format!("{}.", names.join(", ")));
     }
     page.heading(t(input.language, "Les preuves", "The evidence"));
     evidence::all(&mut page, input);
@@ -120,6 +128,7 @@ fn present(arch: &Architecture, component: &Component) -> Vec<String> {
     match component.key {
         "ecs" => of(arch.services.iter().map(|s| &s.name).collect()),
         "alb" => of(arch.balancers.iter().filter(|b| b.kind == "application").map(|b| &b.id).collect()),
+        "nlb" => of(arch.balancers.iter().filter(|b| b.kind == "network").map(|b| &b.id).collect()),
         "rds" => of(arch.databases.iter().map(|d| &d.id).collect()),
         "s3" => {
             let mut all: Vec<String> = of(arch.buckets.iter().map(|b| &b.id).collect());
@@ -139,11 +148,7 @@ fn describe(page: &mut Page, input: &Input<'_>, component: &Component) {
     let names = present(input.architecture, component);
     page.open("section");
     page.subheading(component.name);
-    if names.is_empty() {
-        page.paragraph(t(input.language, "Cette architecture n’en a pas.", "This architecture has none."));
-    } else {
-        page.names(&names);
-    }
+    page.names(&names);
     let text = |pair: (&'static str, &'static str)| t(input.language, pair.0, pair.1);
     for (french, english, pair) in [
         ("Son rôle ici", "What it does here", component.role),
@@ -158,9 +163,23 @@ fn describe(page: &mut Page, input: &Input<'_>, component: &Component) {
 
 fn unknown(page: &mut Page, input: &Input<'_>) {
     let mut all: Vec<String> = input.architecture.unknown.iter().map(|u| u.what.clone()).collect();
-    all.extend(input.bill.unknown.iter().map(|item| {
-        format!("{} {item}", t(input.language, "prix sans source :", "price without a source:"))
-    }));
+    let mut items: Vec<String> = input
+        .bill
+        .lines
+        .iter()
+        .filter(|line| line.monthly_usd.is_none())
+        .map(|line| {
+            let what = input.language.of(&line.french, &line.what);
+            format!(
+                "{} {what} ({})",
+                t(input.language, "prix sans source :", "price without a source:"),
+                line.item
+            )
+        })
+        .collect();
+    items.sort();
+    items.dedup();
+    all.extend(items);
     if all.is_empty() {
         page.paragraph(t(input.language, "Rien n’a été relevé.", "Nothing was found."));
     }

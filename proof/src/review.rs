@@ -3,6 +3,7 @@
 //! <https://docs.aws.amazon.com/wellarchitected/latest/framework/the-pillars-of-the-framework.html>. A rule that depends on a value
 //! that is not known reports nothing; the survey's unknowns list the value. Start at `rules`.
 
+mod french;
 pub mod reach;
 mod reliability;
 mod rest;
@@ -12,6 +13,7 @@ mod tests;
 
 use crate::{
     graph::Architecture,
+    language::Language,
     survey::{Resource, Survey},
 };
 use serde::Serialize;
@@ -38,6 +40,11 @@ impl Pillar {
             Pillar::Sustainability => "Sustainability",
         }
     }
+
+    /// The name in documents.
+    pub fn name_in(self, language: Language) -> &'static str {
+        language.of(french::pillar(self), self.name())
+    }
 }
 
 /// A public control that checks the same, with the page that defines it.
@@ -55,6 +62,14 @@ pub struct Rule {
     pub fix: &'static str,
     pub control: Option<Control>,
     check: Check,
+}
+
+impl Rule {
+    /// Its title and its fix.
+    pub fn words(&self, language: Language) -> (&'static str, &'static str) {
+        let english = (self.title, self.fix);
+        language.of(french::of(self.id).unwrap_or(english), english)
+    }
 }
 
 type Check = fn(&Survey, &Architecture) -> Vec<Spot>;

@@ -340,6 +340,8 @@ impl Environment for Outside<'_> {
     }
 
     fn export(&self, name: &str) -> Option<String> {
+        // The name may contain references of its own: one within another could not be read.
+        let name = name.replace(&format!("{OPEN}parameter "), "${").replace(OPEN, "${").replace(CLOSE, "}");
         Some(format!("{OPEN}export {name}{CLOSE}"))
     }
 
@@ -349,5 +351,22 @@ impl Environment for Outside<'_> {
 
     fn zones(&self, region: &str) -> Vec<String> {
         if region.is_empty() || region == self.region { self.zones.clone() } else { Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    /// Stacks that import name the exporting stack by a parameter.
+    #[test]
+    fn the_name_of_an_import_may_have_references_of_its_own() {
+        let text = "Parameters: { Network: { Type: String } }\nResources:\n  Web:\n    Type: AWS::ECS::Service\n    Properties:\n      \
+                    Cluster: !ImportValue { 'Fn::Sub': '${Network}:Cluster' }\n";
+        let survey = Survey::of_template(text, &Given::new(), &samples::setting("us-east-1")).unwrap();
+        let value = survey.resources["Web"].get("/Cluster");
+        let found: Vec<String> = references(value).into_iter().map(|r| r.to).collect();
+        assert_eq!(found, ["export ${Network}:Cluster"]);
     }
 }

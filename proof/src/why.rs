@@ -58,6 +58,11 @@ impl Step {
     fn is_symptom(self) -> bool {
         matches!(self, Step::TargetHealth | Step::Response)
     }
+
+    /// Whether it is behind the listener, as the symptoms are: a wrong name or signature makes no target unhealthy.
+    fn is_behind_the_listener(self) -> bool {
+        self >= Step::TargetPort
+    }
 }
 
 /// What is wrong by the state of the APIs.
@@ -197,11 +202,11 @@ pub fn conclude(hops: &[Hop]) -> Vec<Finding> {
             found.push(finding);
         }
     }
-    if found.iter().any(|f| !f.step.is_symptom()) {
+    if found.iter().any(|f| f.step.is_behind_the_listener() && !f.step.is_symptom()) {
         found.retain(|f| !f.step.is_symptom());
     }
     // A broken health check has a setting to fix; what the application answers is only what it looks like.
-    if found.iter().any(|f| f.step != Step::Response) {
+    if found.iter().any(|f| f.step.is_behind_the_listener() && f.step != Step::Response) {
         found.retain(|f| f.step != Step::Response);
     }
     found
@@ -259,6 +264,17 @@ mod tests {
         assert_eq!(steps, [Step::Network]);
         let steps: Vec<Step> = conclude(&hops[..1]).iter().map(|f| f.step).collect();
         assert_eq!(steps, [Step::TargetHealth]);
+    }
+
+    #[test]
+    fn a_fault_before_the_listener_hides_no_fault_behind_it() {
+        let hops = [
+            hop(Step::Dns, failed("no record"), None),
+            hop(Step::TargetHealth, failed("answers 404"), Some(false)),
+            hop(Step::Response, unknown(), Some(false)),
+        ];
+        let steps: Vec<Step> = conclude(&hops).iter().map(|f| f.step).collect();
+        assert_eq!(steps, [Step::Dns, Step::TargetHealth]);
     }
 
     #[test]

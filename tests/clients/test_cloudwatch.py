@@ -107,6 +107,49 @@ def test_expressions_are_computed(metrics):
     assert results["all"]["Values"] == [11, 0, 15]
 
 
+def test_search_finds_metrics_by_name_and_dimension(metrics):
+    space = f"Test/{uuid.uuid4().hex[:8]}"
+    for service, name, values in (("web", "ErrorCount", (1, 2)), ("api", "ErrorCount", (30, 40)), ("web", "RequestCount", (7, 8))):
+        for ago, value in zip((3, 2), values, strict=True):
+            dimensions = [{"Name": "Stage", "Value": "test"}, {"Name": "Service", "Value": service}]
+            datum = {"MetricName": name, "Timestamp": utc(minute(ago)), "Value": value, "Dimensions": dimensions}
+            metrics.put_metric_data(Namespace=space, MetricData=[datum])
+    put(metrics, space, "ErrorCount", 3, Value=1000)
+
+    def search(query, period=", 60"):
+        return f"SEARCH('{{{space},Service,Stage}} {query}', 'Sum'{period})"
+
+    def results(*queries):
+        found = {}
+        for result in read(metrics, *queries)["MetricDataResults"]:
+            found.setdefault(result["Id"], {})[result["Label"]] = result["Values"]
+        return found
+
+    errors = search('MetricName="ErrorCount"')
+    found = results(
+        {"Id": "errors", "Expression": errors},
+        {"Id": "labelled", "Expression": errors, "Label": "errors of"},
+        {"Id": "words", "Expression": search("count NOT api")},
+        {"Id": "either", "Expression": search("Service=(api OR nothing) OR request")},
+        {"Id": "total", "Expression": f"SUM({errors})", "Label": "all"},
+        {"Id": "rest", "Expression": "100 * errors / total"},
+        {"Id": "top", "Expression": "SLICE(SORT(errors, MAX, DESC), 0, 1)"},
+        {"Id": "long", "Expression": search("request", ""), "Period": 60},
+        {"Id": "none", "Expression": search("nothing")},
+    )
+    assert found["errors"] == {"web": [1, 2], "api": [30, 40]}
+    assert found["labelled"] == {"errors of web": [1, 2], "errors of api": [30, 40]}
+    assert found["words"] == {"ErrorCount": [1, 2], "RequestCount": [7, 8]}
+    assert found["either"] == {"api ErrorCount": [30, 40], "web RequestCount": [7, 8]}
+    assert found["total"] == {"all": [31, 42]}
+    assert found["rest"] == {"web": [pytest.approx(100 / 31), pytest.approx(200 / 42)], "api": [pytest.approx(3000 / 31), pytest.approx(4000 / 42)]}
+    assert found["top"] == {"api": [30, 40]}
+    assert found["long"] == {"RequestCount": [7, 8]}
+    assert "none" not in found
+    other = results({"Id": "any", "Expression": f"SEARCH('Namespace=\"{space}\" ErrorCount', 'Sum', 60)"})
+    assert sorted(sum(values) for values in other["any"].values()) == [3, 70, 1000]
+
+
 def test_long_answers_are_paged(metrics):
     space = f"Test/{uuid.uuid4().hex[:8]}"
     for ago in range(1, 6):
@@ -131,9 +174,11 @@ def test_what_aws_refuses_is_refused(metrics):
     window = {"StartTime": utc(minute(3000)), "EndTime": utc(minute(0)), "Period": 60, "Statistics": ["Sum"]}
     many = refusal(metrics.get_metric_statistics, Namespace="T", MetricName="M", **window)
     assert (many["Code"], "1,440" in many["Message"] or "1440" in many["Message"]) == ("InvalidParameterCombination", True)
-    search = {"Id": "s", "Expression": "SEARCH('{T} M', 'Sum', 60)"}
-    with pytest.raises(botocore.exceptions.ClientError, match="SEARCH"):
-        read(metrics, search)
+    with pytest.raises(botocore.exceptions.ClientError, match="query of SEARCH is not valid"):
+        read(metrics, {"Id": "s", "Expression": "SEARCH('{T M', 'Sum', 60)"})
+    search = {"Id": "s", "Expression": "SUM(SEARCH('{T} M', 'Sum', 60))"}
+    alarm = {"AlarmName": "s", "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold", "Metrics": [search]}
+    assert "SEARCH is not supported on Metric Alarms" in refusal(metrics.put_metric_alarm, **alarm)["Message"]
     with pytest.raises(botocore.exceptions.ClientError, match="tm900"):
         read(metrics, query("T", "m", "M", "tm900"))
 
@@ -147,14 +192,19 @@ def test_values_survive_a_restart(cloud, metrics):
 
 
 @pytest.fixture(scope="module")
-def fast():
+def fast_cloud():
     made = make_cloud()
     made.env["ESCALE_CLOCK_SPEED"] = str(SPEED)
     try:
         made.escale("start")
-        yield made.client("cloudwatch")
+        yield made
     finally:
         remove_cloud(made)
+
+
+@pytest.fixture(scope="module")
+def fast(fast_cloud):
+    return fast_cloud.client("cloudwatch")
 
 
 def wait_for(read, expected, within=25):
@@ -243,8 +293,59 @@ def test_composite_alarm_follows_other_alarms(fast):
     cycle = refusal(fast.put_composite_alarm, AlarmName="page", AlarmRule="OK(page)")
     assert cycle["Code"] == "ValidationError" and "depend on itself" in cycle["Message"]
     assert "load" in refusal(fast.delete_alarms, AlarmNames=["load"])["Message"]
-    assert "ActionsSuppressor" in refusal(fast.put_composite_alarm, AlarmName="page", AlarmRule="TRUE", ActionsSuppressor="load")["Message"]
     fast.delete_alarms(AlarmNames=["page", "load", "maintenance"])
+
+
+def test_suppressor_holds_the_actions_of_a_composite_alarm(fast, fast_cloud):
+    topic = fast_cloud.client("sns").create_topic(Name="alerts")["TopicArn"]
+    for name in ("a", "b", "c", "window"):
+        fast.put_metric_alarm(
+            AlarmName=name, Namespace="Test/suppressed", MetricName=name, Statistic="Maximum", Period=60, EvaluationPeriods=1,
+            Threshold=50, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore",
+        )
+
+    def enter(name, state):
+        fast.set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test")
+
+    for name in ("a", "b", "c", "window"):
+        enter(name, "OK")
+    alarm = {"AlarmName": "most", "AlarmRule": "AT_LEAST(2, ALARM, (a, b, c))", "AlarmActions": [topic], "OKActions": [topic]}
+    fast.put_composite_alarm(**alarm)
+    shown = lambda: fast.describe_alarms(AlarmNames=["most"], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"][0]
+    wait_for(lambda: shown()["StateValue"], "OK")
+    # The minutes of this installation are three seconds.
+    periods = {"ActionsSuppressorWaitPeriod": 40, "ActionsSuppressorExtensionPeriod": 60}
+    fast.put_composite_alarm(**alarm, ActionsSuppressor="window", **periods)
+    assert (shown()["ActionsSuppressor"], shown()["ActionsSuppressorWaitPeriod"], "ActionsSuppressedBy" in shown()) == ("window", 40, False)
+
+    def actions():
+        history = fast.describe_alarm_history(AlarmName="most", AlarmTypes=["CompositeAlarm"], HistoryItemType="Action")
+        return len(history["AlarmHistoryItems"])
+
+    before = actions()
+    enter("window", "ALARM")
+    wait_for(lambda: shown().get("ActionsSuppressedBy"), "Alarm")
+    enter("a", "ALARM")
+    enter("b", "ALARM")
+    wait_for(lambda: shown()["StateValue"], "ALARM")
+    assert ":alarm:window, which is in ALARM" in shown()["ActionsSuppressedReason"]
+    assert actions() == before
+    enter("window", "OK")
+    wait_for(lambda: shown().get("ActionsSuppressedBy"), "ExtensionPeriod")
+    wait_for(lambda: shown().get("ActionsSuppressedBy"), None)
+    assert actions() == before + 1, "the actions follow when nothing suppresses them any more"
+    enter("a", "OK")
+    wait_for(lambda: shown().get("ActionsSuppressedBy"), "WaitPeriod")
+    enter("a", "ALARM")
+    wait_for(lambda: (shown()["StateValue"], shown().get("ActionsSuppressedBy")), ("ALARM", None))
+    assert actions() == before + 1, "the alarm came back while its actions waited"
+    assert "names it" in refusal(fast.delete_alarms, AlarmNames=["window"])["Message"]
+    needed = refusal(fast.put_composite_alarm, **alarm, ActionsSuppressor="window")
+    assert needed["Code"] == "ValidationError" and "ActionsSuppressorWaitPeriod" in needed["Message"]
+    wrong = refusal(fast.put_composite_alarm, AlarmName="most", AlarmRule="AT_LEAST(4, ALARM, (a, b, c))")
+    assert "1 to 3" in wrong["Message"]
+    fast.delete_alarms(AlarmNames=["most"])
+    fast.delete_alarms(AlarmNames=["a", "b", "c", "window"])
 
 
 def test_trimmed_statistics_leave_values_out(metrics):

@@ -312,6 +312,25 @@ def test_update_that_deletes_data_needs_a_flag(deployed):
     ]
 
 
+def test_large_template_is_deployed_from_a_private_bucket(deployed):
+    """CloudFormation takes at most 51,200 bytes in a request."""
+    aws, s3 = deployed.aws, deployed.aws.boto("s3")
+    settings = ", ".join(f"SETTING_{n}: {'x' * 1500}" for n in range(36))
+    manifest(deployed.folder, more=f", env: {{ {settings} }}")
+    for _ in range(2):
+        done = deployed.deploy()
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "nothing changed" in done.stdout
+    template = aws.boto("cloudformation").get_template(StackName=STACK)["TemplateBody"]
+    assert len(json.dumps(template, separators=(",", ":"))) > 51_200
+    bucket = f"escale-templates-{ACCOUNT}-{REGION}"
+    block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert all(block.values()) and len(block) == 4
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0, "templates stay no longer than their change sets need them"
+    deployed.escale("rollback", "--environment", "prod", "--yes", STACK)
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
 def test_every_request_of_deploy_is_in_the_models(deployed):
     """The installation reads requests by AWS's models, and records each: none was refused for its form."""
     pages = deployed.aws.boto("cloudtrail").get_paginator("lookup_events").paginate()

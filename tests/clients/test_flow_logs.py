@@ -1,5 +1,7 @@
-"""Flow logs: records of real packets in CloudWatch Logs, on an installation whose minutes are one second."""
+"""Flow logs: records of real packets in CloudWatch Logs and in buckets, on an installation whose minutes are one second."""
 
+import gzip
+import json
 import subprocess
 
 import botocore.exceptions
@@ -153,6 +155,109 @@ def test_delivery_needs_a_role_that_may_write(flows):
     assert flows.records("/unable", f"{idle}-all")
     assert flows.status(cases[1][1]) == ("FAILED", "Access error")
     flows.ec2.delete_flow_logs(FlowLogIds=[log for _, log in cases])
+
+
+def test_records_are_delivered_to_a_bucket(flows):
+    s3 = flows.cloud.client("s3")
+    for bucket in ("flow-files", "flow-denied"):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
+    idle = flows.ec2.create_network_interface(SubnetId=flows.subnets[0])["NetworkInterface"]["NetworkInterfaceId"]
+
+    def log(destination, **more):
+        request = {"LogDestinationType": "s3", "LogDestination": f"arn:aws:s3:::{destination}", "TrafficType": "ALL", **more}
+        made = flows.ec2.create_flow_logs(ResourceType="NetworkInterface", ResourceIds=[idle], **request)
+        return made["FlowLogIds"][0]
+
+    def files(bucket, prefix):
+        return [o["Key"] for o in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
+
+    # The caller may change the bucket's policy, so that creation lets the delivery write.
+    plain = log("flow-files")
+    statements = json.loads(s3.get_bucket_policy(Bucket="flow-files")["Policy"])["Statement"]
+    assert [s["Sid"] for s in statements] == ["AWSLogDeliveryWrite", "AWSLogDeliveryAclCheck"]
+    assert statements[0]["Principal"] == {"Service": "delivery.logs.amazonaws.com"}
+    account = flows.cloud.client("sts").get_caller_identity()["Account"]
+    key = eventually(lambda: files("flow-files", f"AWSLogs/{account}/vpcflowlogs/eu-west-3/"))[0]
+    name = key.rpartition("/")[2]
+    assert name.startswith(f"{account}_vpcflowlogs_eu-west-3_{plain}_") and name.endswith(".log.gz")
+    day = name.split("_")[4]
+    assert key.split("/")[4:7] == [day[:4], day[4:6], day[6:8]] and day[12:] in ("0Z", "5Z")
+    header, *lines = gzip.decompress(s3.get_object(Bucket="flow-files", Key=key)["Body"].read()).decode().splitlines()
+    assert header.split()[:3] == ["version", "account-id", "interface-id"] and len(header.split()) == len(FIELDS)
+    assert dict(zip(FIELDS, lines[0].split(), strict=True)) | {"start": "", "end": ""} == {
+        "version": "2", "account": account, "eni": idle, "source": "-", "destination": "-", "sport": "-", "dport": "-", "protocol": "-",
+        "packets": "-", "bytes": "-", "start": "", "end": "", "action": "-", "status": "NODATA",
+    }
+    hive = log(
+        "flow-files/my/logs/", LogFormat="${interface-id} ${log-status}",
+        DestinationOptions={"FileFormat": "plain-text", "HiveCompatiblePartitions": True, "PerHourPartition": True},
+    )
+    key = eventually(lambda: files("flow-files", f"my/logs/AWSLogs/aws-account-id={account}/aws-service=vpcflowlogs/aws-region=eu-west-3/year="))[0]
+    assert key.split("/")[-2].startswith("hour=")
+    text = gzip.decompress(s3.get_object(Bucket="flow-files", Key=key)["Body"].read()).decode()
+    assert text == f"interface-id log-status\n{idle} NODATA\n"
+    eventually(lambda: [flows.status(id) for id in (plain, hive)] == [("SUCCESS", None)] * 2)
+    # A policy that no longer allows it.
+    s3.delete_bucket_policy(Bucket="flow-files")
+    eventually(lambda: flows.status(plain) == ("FAILED", "Access error"))
+    flows.ec2.delete_flow_logs(FlowLogIds=[plain, hive])
+
+    def refused(code, words, destination, ec2=None, **more):
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            (ec2 or flows.ec2).create_flow_logs(
+                ResourceType="VPC", ResourceIds=[flows.vpc], TrafficType="ALL", LogDestinationType="s3",
+                LogDestination=f"arn:aws:s3:::{destination}", **more,
+            )
+        assert caught.value.response["Error"]["Code"] == code and words in str(caught.value)
+
+    refused("LogDestinationNotFoundException", "no-such-bucket", "no-such-bucket")
+    refused("NotImplemented", "parquet", "flow-files", DestinationOptions={"FileFormat": "parquet"})
+    refused("InvalidParameterValue", "AWSLogs", "flow-files/AWSLogs")
+    refused("InvalidParameterCombination", "cloud-watch-logs only", "flow-files", LogGroupName="/x")
+    # Somebody who may not change the policy.
+    iam = flows.cloud.client("iam")
+    iam.create_user(UserName="logger")
+    allow = policy({"Effect": "Allow", "Action": ["ec2:CreateFlowLogs", "logs:CreateLogDelivery"], "Resource": "*"})
+    iam.put_user_policy(UserName="logger", PolicyName="own", PolicyDocument=allow)
+    key = iam.create_access_key(UserName="logger")["AccessKey"]
+    own = flows.cloud.client("ec2", key["AccessKeyId"], key["SecretAccessKey"])
+    refused("LogDestinationPermissionIssueException", "Access Denied for LogDestination: flow-denied", "flow-denied", ec2=own)
+    with pytest.raises(botocore.exceptions.ClientError, match="NoSuchBucketPolicy"):
+        s3.get_bucket_policy(Bucket="flow-denied")
+    flows.ec2.delete_network_interface(NetworkInterfaceId=idle)
+
+
+def test_stack_with_flow_logs_of_both_destinations(flows):
+    """The log group, role and flow log are those of the manifest's `network: { flow_logs: 14d }`."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "vpc-flow-logs.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    write = {"Effect": "Allow", "Action": list(DELIVER), "Resource": {"Fn::GetAtt": ["Group", "Arn"]}}
+    document = {"Version": "2012-10-17", "Statement": [write]}
+    idle = {"ResourceType": "NetworkInterface", "ResourceId": {"Ref": "Interface"}, "TrafficType": "ALL"}
+    resources = {
+        "Interface": {"Type": "AWS::EC2::NetworkInterface", "Properties": {"SubnetId": flows.subnets[0]}},
+        "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/vpc/flows", "RetentionInDays": 14}},
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {
+            "AssumeRolePolicyDocument": json.loads(policy(trust)), "Policies": [{"PolicyName": "write-flows", "PolicyDocument": document}],
+        }},
+        "Lines": {"Type": "AWS::EC2::FlowLog", "Properties": {
+            **idle, "LogGroupName": {"Ref": "Group"}, "DeliverLogsPermissionArn": {"Fn::GetAtt": ["Role", "Arn"]},
+        }},
+        "Bucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"},
+        "Files": {"Type": "AWS::EC2::FlowLog", "Properties": {
+            **idle, "LogDestinationType": "s3", "LogDestination": {"Fn::GetAtt": ["Bucket", "Arn"]},
+            "DestinationOptions": {"FileFormat": "plain-text", "HiveCompatiblePartitions": False, "PerHourPartition": True},
+        }},
+    }
+    stacks, s3 = flows.cloud.client("cloudformation"), flows.cloud.client("s3")
+    stacks.create_stack(StackName="flows", TemplateBody=json.dumps({"Resources": resources}), Capabilities=["CAPABILITY_IAM"])
+    stacks.get_waiter("stack_create_complete").wait(StackName="flows", WaiterConfig={"Delay": 1})
+    ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in stacks.describe_stack_resources(StackName="flows")["StackResources"]}
+    eventually(lambda: [flows.status(ids[log]) for log in ("Lines", "Files")] == [("SUCCESS", None)] * 2)
+    assert flows.records("/vpc/flows", f"{ids['Interface']}-all")
+    [file, *_] = eventually(lambda: s3.list_objects_v2(Bucket=ids["Bucket"]).get("Contents"))
+    assert len(file["Key"].split("/")) == 9, "a folder for the hour"
+    stacks.delete_stack(StackName="flows")
+    stacks.get_waiter("stack_delete_complete").wait(StackName="flows", WaiterConfig={"Delay": 1})
 
 
 def test_requests_are_checked(flows):

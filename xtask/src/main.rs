@@ -1,5 +1,6 @@
 //! `cargo xtask <verb>`: everything a developer does here, each verb a file.
 
+mod again;
 mod audit;
 mod bench;
 mod check;

@@ -17,14 +17,19 @@ pub(crate) fn run(program: &str, args: &[&str]) -> Result<()> {
 }
 
 pub(crate) fn run_command(command: &mut Command) -> Result<()> {
-    let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
-    let line = words.iter().map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let line = line_of(command);
     println!("▶ {line}");
     let status = command.status().with_context(|| format!("cannot start: {line}"))?;
     if !status.success() {
         bail!("failed ({status}): {line}");
     }
     Ok(())
+}
+
+/// The command as it would be typed.
+pub(crate) fn line_of(command: &Command) -> String {
+    let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
+    words.iter().map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 /// The output of a program; `None` if it is missing or fails.

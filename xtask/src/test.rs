@@ -1,7 +1,7 @@
 //! All tests, fastest first.
 
 use crate::{
-    check,
+    again, check,
     run::{cargo, root, run, run_command},
     setup,
 };
@@ -15,7 +15,7 @@ pub(crate) fn all() -> Result<()> {
     let mut tests = Command::new(cargo());
     tests.args(["test", "--workspace", "--locked", "--quiet"]).current_dir(root());
     // Some of them call a Python client: it must be the one of the requirements, not one that happens to be on the machine.
-    run_command(tests.env("PATH", path_with_clients()?))?;
+    again::cargo_test(tests.env("PATH", path_with_clients()?))?;
     clients(None)
 }
 
@@ -40,7 +40,10 @@ fn clients(filter: Option<&str>) -> Result<()> {
     pytest.args(["--numprocesses", "2", "--dist", "loadfile"]);
     pytest.args(filter.map(|f| ["-k", f]).into_iter().flatten());
     pytest.env("ESCALE", target().join("debug/escale"));
-    run_command(&mut pytest)
+    match filter {
+        None => again::pytest(pytest.arg("--cache-clear")),
+        Some(_) => run_command(&mut pytest),
+    }
 }
 
 fn path_with_clients() -> Result<OsString> {

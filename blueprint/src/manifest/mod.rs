@@ -222,6 +222,8 @@ pub struct Network {
     pub cidr: Cidr,
     pub azs: u32,
     pub nat: Nat,
+    /// How long the records of the VPC's packets are kept; `None` records none.
+    pub flow_logs: Option<Days>,
 }
 
 /// How private subnets reach the Internet.

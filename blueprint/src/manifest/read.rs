@@ -40,7 +40,7 @@ pub(crate) fn manifest(origin: &Origin, environment: &str) -> Result<Manifest, V
     let databases = f.take("database").map(|n| named(&mut r, n, "a database", database)).unwrap_or_default();
     let buckets = f.take("buckets").map(|n| named(&mut r, n, "a bucket", bucket)).unwrap_or_default();
     let network = network(&mut r, f.take("network"));
-    let logs = f.take("logs").and_then(|n| retention(&mut r, n)).unwrap_or(Days(30));
+    let logs = f.take("logs").and_then(|n| retention(&mut r, n, "`logs`")).unwrap_or(Days(30));
     f.take("environments"); // read above
     let overrides = f.take("overrides").map(|n| overrides(&mut r, n)).unwrap_or_default();
     f.refuse(&mut r, "alarms", "leave it out: Escale has no CloudWatch alarms");
@@ -139,8 +139,12 @@ fn bucket(r: &mut Reader, name: String, mut f: Fields<'_>) -> Bucket {
 }
 
 fn network(r: &mut Reader, node: Option<&Node>) -> Network {
-    let mut network =
-        Network { cidr: Cidr { address: Ipv4Addr::new(10, 0, 0, 0), prefix: 16 }, azs: 2, nat: Nat::PerAz };
+    let mut network = Network {
+        cidr: Cidr { address: Ipv4Addr::new(10, 0, 0, 0), prefix: 16 },
+        azs: 2,
+        nat: Nat::PerAz,
+        flow_logs: None,
+    };
     let Some(node) = node else { return network };
     let mut f = r.fields(node, "`network`");
     let cidr = f.take("cidr");
@@ -156,7 +160,7 @@ fn network(r: &mut Reader, node: Option<&Node>) -> Network {
     if let Some(nat) = f.take("nat").and_then(|n| r.word(n, "`nat`", &nats)) {
         network.nat = nat;
     }
-    f.refuse(r, "flow_logs", "leave it out: create a flow log with `escale aws ec2 create-flow-logs`");
+    network.flow_logs = f.take("flow_logs").and_then(|n| retention(r, n, "`flow_logs`"));
     f.finish(r);
     if network.subnet_prefix() > 27 {
         let message = format!("{} is too small for {} subnets", network.cidr, network.subnets());
@@ -167,9 +171,9 @@ fn network(r: &mut Reader, node: Option<&Node>) -> Network {
 }
 
 /// Reads the log retention, one of CloudWatch Logs' periods.
-fn retention(r: &mut Reader, node: &Node) -> Option<Days> {
+fn retention(r: &mut Reader, node: &Node, key: &str) -> Option<Days> {
     const KNOWN: [u32; 17] = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827];
-    let days: Days = r.parsed(node, "`logs`", "`30d`")?;
+    let days: Days = r.parsed(node, key, "`30d`")?;
     if !KNOWN.contains(&days.0) {
         let known: Vec<_> = KNOWN.iter().map(|d| format!("{d}d")).collect();
         let message = format!("CloudWatch Logs cannot keep logs for {} days", days.0);

@@ -1,6 +1,10 @@
 //! The VPC: three layers of subnets in every zone (public, application, data), and the routes between them and to the Internet.
 
-use super::{Sheet, get_att, name_tag, reference, sub};
+use super::{
+    Sheet, get_att, name_tag, reference,
+    services::{allow, role},
+    sub,
+};
 use crate::manifest::{Manifest, Nat};
 use serde_json::{Value, json};
 
@@ -39,6 +43,39 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
     route_table(sheet, "DataRoutes", "data");
     (1..=network.azs).for_each(|zone| associate(sheet, &format!("DataSubnet{zone}"), "DataRoutes"));
     endpoints(sheet, manifest);
+    flow_log(sheet, manifest);
+}
+
+/// A line in a log group for each flow of packets at an interface.
+fn flow_log(sheet: &mut Sheet, manifest: &Manifest) {
+    let Some(kept) = manifest.network.flow_logs else { return };
+    sheet.add(
+        "FlowLogGroup",
+        "AWS::Logs::LogGroup",
+        json!({"LogGroupName": sub("/vpc/${AWS::StackName}/flows"), "RetentionInDays": kept.0}),
+    );
+    let write = allow(
+        json!([
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "logs:DescribeLogGroups",
+            "logs:DescribeLogStreams"
+        ]),
+        get_att("FlowLogGroup", "Arn"),
+    );
+    role(sheet, "FlowLogRole", "vpc-flow-logs.amazonaws.com", "write-flows", vec![write]);
+    sheet.add(
+        "FlowLog",
+        "AWS::EC2::FlowLog",
+        json!({
+            "ResourceType": "VPC",
+            "ResourceId": reference("Vpc"),
+            "TrafficType": "ALL",
+            "LogGroupName": reference("FlowLogGroup"),
+            "DeliverLogsPermissionArn": get_att("FlowLogRole", "Arn"),
+            "Tags": name_tag("flows"),
+        }),
+    );
 }
 
 /// The ids of a layer's subnets, as references.

@@ -97,7 +97,7 @@ fn execution_role(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
     if !secrets.is_empty() {
         statements.push(allow(json!("secretsmanager:GetSecretValue"), secrets.into()));
     }
-    role(sheet, &format!("{name}ExecutionRole"), "start-tasks", statements);
+    role(sheet, &format!("{name}ExecutionRole"), TASKS, "start-tasks", statements);
 }
 
 /// The task role, which allows the code in a task only what its service `uses`.
@@ -113,14 +113,18 @@ fn task_role(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
     } else {
         vec![allow(json!(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]), buckets.into())]
     };
-    role(sheet, &format!("{}Role", pascal(&service.name)), "uses", statements);
+    role(sheet, &format!("{}Role", pascal(&service.name)), TASKS, "uses", statements);
 }
 
-fn role(sheet: &mut Sheet, id: &str, policy: &str, statements: Vec<Value>) {
+/// The service that assumes the roles of tasks.
+const TASKS: &str = "ecs-tasks.amazonaws.com";
+
+/// A role that a service assumes.
+pub(super) fn role(sheet: &mut Sheet, id: &str, service: &str, policy: &str, statements: Vec<Value>) {
     let mut properties = json!({
         "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow",
-            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+            "Principal": {"Service": service},
             "Action": "sts:AssumeRole",
         }]},
     });
@@ -276,6 +280,6 @@ fn scaling(sheet: &mut Sheet, manifest: &Manifest, service: &Service, scale: Sca
     }
 }
 
-fn allow(action: Value, resource: Value) -> Value {
+pub(super) fn allow(action: Value, resource: Value) -> Value {
     json!({"Effect": "Allow", "Action": action, "Resource": resource})
 }

@@ -63,7 +63,7 @@ fn refuses_unsupported_keys_by_name() {
         "#]],
     );
     check(
-        "app: shop\nalarms: a@b\nnetwork: { flow_logs: 14d }\nservices: { web: { image: x, port: 80, path: / } }\n",
+        "app: shop\nalarms: a@b\nnetwork: { flow_logs: 15d }\nservices: { web: { image: x, port: 80, path: / } }\n",
         expect![[r#"
             `alarms` is not supported yet in the manifest
              --> escale.yaml:2:1
@@ -72,12 +72,12 @@ fn refuses_unsupported_keys_by_name() {
               | ^^^^^^
               = leave it out: Escale has no CloudWatch alarms
 
-            `flow_logs` is not supported yet in `network`
-             --> escale.yaml:3:12
+            CloudWatch Logs cannot keep logs for 15 days
+             --> escale.yaml:3:23
               |
-            3 | network: { flow_logs: 14d }
-              |            ^^^^^^^^^
-              = leave it out: create a flow log with `escale aws ec2 create-flow-logs`
+            3 | network: { flow_logs: 15d }
+              |                       ^^^
+              = the supported periods are 1d, 3d, 5d, 7d, 14d, 30d, 60d, 90d, 120d, 150d, 180d, 365d, 400d, 545d, 731d, 1096d, 1827d
         "#]],
     );
 }

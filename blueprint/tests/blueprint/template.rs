@@ -22,6 +22,24 @@ fn fits_into_a_template_body() {
     }
 }
 
+#[test]
+fn flow_logs_are_written_only_on_request() {
+    let of_network = |network: &str| {
+        let text = format!(
+            "app: shop\nnetwork: {network}\nservices: {{ web: {{ image: x, port: 80, path: / }} }}\n"
+        );
+        of(&Manifest::parse(&text, "escale.yaml").unwrap())
+    };
+    let with = of_network("{ flow_logs: 14d }");
+    let property = |id: &str, name: &str| with.resources()[id]["Properties"][name].clone();
+    assert_eq!(property("FlowLogGroup", "RetentionInDays"), 14);
+    assert_eq!(property("FlowLog", "ResourceId")["Ref"], "Vpc");
+    assert_eq!(property("FlowLog", "DeliverLogsPermissionArn")["Fn::GetAtt"][0], "FlowLogRole");
+    let trusted = &property("FlowLogRole", "AssumeRolePolicyDocument")["Statement"][0];
+    assert_eq!(trusted["Principal"]["Service"], "vpc-flow-logs.amazonaws.com");
+    assert!(of_network("{ azs: 2 }").resources().keys().all(|id| !id.starts_with("FlowLog")));
+}
+
 /// The distribution's behaviours as `pattern origin signed`, the default one last.
 fn behaviours(template: &Template) -> Vec<(String, String, bool)> {
     let config = &template.resources()["Distribution"]["Properties"]["DistributionConfig"];

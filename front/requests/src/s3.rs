@@ -8,6 +8,25 @@ use escale_base::Wire;
 pub struct PutObject {
     pub bucket: String,
     pub key: String,
+    /// A canned ACL.
+    #[wire("ACL")]
+    pub acl: Option<String>,
+}
+
+#[derive(Debug, Wire)]
+pub struct GetBucketPolicy {
+    pub bucket: String,
+}
+
+#[derive(Debug, Wire)]
+pub struct BucketPolicy {
+    pub policy: String,
+}
+
+#[derive(Debug, Wire)]
+pub struct PutBucketPolicy {
+    pub bucket: String,
+    pub policy: String,
 }
 
 #[derive(Debug, Wire)]
@@ -15,4 +34,4 @@ pub struct Put {
     pub e_tag: String,
 }
 
-requests! { "s3"; PutObject => Put }
+requests! { "s3"; GetBucketPolicy => BucketPolicy, PutBucketPolicy => (), PutObject => Put }

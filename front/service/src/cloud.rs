@@ -247,9 +247,10 @@ impl Cloud {
         (action, operation): (&str, &str),
         input: &Value,
         resources: &[String],
+        keys: &[(&'static str, &str)],
     ) -> Result<(), AwsError> {
         let policies = self.policies(image, service, operation, input);
-        self.ask(image, caller, &Asked { action, resources, keys: &[], policies: &policies })
+        self.ask(image, caller, &Asked { action, resources, keys, policies: &policies })
     }
 
     /// Asks IAM. The account's root may do everything that no resource's policy denies; the cloud's own services may do

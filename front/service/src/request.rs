@@ -52,7 +52,8 @@ impl Cx<'_> {
         self.nested(caller, |cx| cloud.run_typed::<O>(cx, input))
     }
 
-    fn call_for<R: Request>(&mut self, caller: &Caller, request: R) -> Result<R::Answer, AwsError> {
+    /// The same as another caller, for example a role that the service has assumed.
+    pub fn call_for<R: Request>(&mut self, caller: &Caller, request: R) -> Result<R::Answer, AwsError> {
         let cloud = self.cloud;
         let answer = self.nested(caller, |cx| cloud.run(cx, R::SERVICE, R::NAME, request.write()))?;
         read_answer::<R>(&answer)

@@ -13,29 +13,78 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::{
     body::Incoming,
-    client::conn::http1::{self, SendRequest},
+    client::conn::{
+        TrySendError,
+        http1::{self, SendRequest},
+    },
 };
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use std::{
     collections::HashMap,
     io,
+    os::fd::{AsFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
     time::{Instant, timeout},
 };
 
 /// Idle connections kept per origin.
 const IDLE_MAX: usize = 32;
+
 pub(crate) struct Origins {
     connector: Arc<dyn Connector>,
     trust: Trust,
     idle: Arc<Mutex<Idle>>,
 }
 
-type Idle = HashMap<Peer, Vec<(SendRequest<Body>, Instant)>>;
+type Idle = HashMap<Peer, Vec<(Sender, Instant)>>;
+
+/// The client's side of a connection.
+struct Sender {
+    request: SendRequest<Body>,
+    limit: Option<Limit>,
+}
+
+/// The connector's limit for packets that nobody acknowledges (`TCP_USER_TIMEOUT`), which finds a dead origin soon. It would also
+/// end an upload that the origin is slow to read, so it holds for requests without a body only.
+struct Limit {
+    socket: OwnedFd,
+    unacknowledged: Duration,
+}
+
+impl Sender {
+    async fn new<S>(stream: S, limit: Option<Limit>) -> io::Result<Sender>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        Ok(Sender { request: http(stream).await?, limit })
+    }
+
+    async fn send(
+        &mut self,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
+        if let Some(Limit { socket, unacknowledged }) = &self.limit {
+            let within = http_body::Body::is_end_stream(request.body()).then_some(*unacknowledged);
+            // An error means that the socket is closed already.
+            let _ = SockRef::from(socket).set_tcp_user_timeout(within);
+        }
+        self.request.try_send_request(request).await
+    }
+}
+
+impl Limit {
+    /// `None`: the connector has set none.
+    fn of(stream: &TcpStream) -> Option<Limit> {
+        let unacknowledged = SockRef::from(stream).tcp_user_timeout().ok().flatten()?;
+        Some(Limit { socket: stream.as_fd().try_clone_to_owned().ok()?, unacknowledged })
+    }
+}
 
 /// The other end of a connection. Connections with TLS are shared by requests for the same server name only.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,7 +124,7 @@ impl Origins {
         if let Some(mut sender) = self.take(&peer, keep) {
             // The origin may have closed the idle connection at this moment; idempotent requests are tried once more.
             let again = is_replayable(&request).then(|| head_of(&request));
-            match within(origin, sender.try_send_request(request)).await? {
+            match within(origin, sender.send(request)).await? {
                 Ok(answer) => return Ok(self.answered(peer, keep, sender, answer)),
                 Err(mut error) => match error.take_message().or(again) {
                     Some(unsent) => request = unsent,
@@ -84,7 +133,7 @@ impl Origins {
             }
         }
         let mut sender = self.connect(origin, &peer).await?;
-        match within(origin, sender.try_send_request(request)).await? {
+        match within(origin, sender.send(request)).await? {
             Ok(answer) => Ok(self.answered(peer, keep, sender, answer)),
             Err(error) => {
                 tracing::debug!(origin = %origin.id, error = %error.error(), "the origin did not answer");
@@ -93,7 +142,7 @@ impl Origins {
         }
     }
 
-    async fn connect(&self, origin: &Origin, peer: &Peer) -> Result<SendRequest<Body>, Failure> {
+    async fn connect(&self, origin: &Origin, peer: &Peer) -> Result<Sender, Failure> {
         let limit = Duration::from_millis(origin.connect_timeout_ms);
         let mut failure = Failure::Unreached;
         for _ in 0..origin.connect_attempts {
@@ -109,15 +158,16 @@ impl Origins {
         Err(failure)
     }
 
-    async fn handshake(&self, peer: &Peer) -> io::Result<SendRequest<Body>> {
+    async fn handshake(&self, peer: &Peer) -> io::Result<Sender> {
         let stream = self.connector.connect(&peer.host, peer.port).await?;
         // Without it small requests wait for delayed acknowledgements. An error means that the socket is closed already.
         let _ = stream.set_nodelay(true);
+        let limit = Limit::of(&stream);
         match &peer.tls {
-            None => http(stream).await,
+            None => Sender::new(stream, limit).await,
             Some(name) => {
                 let names = [name.as_str(), peer.host.as_str()];
-                http(self.trust.connect(stream, &names).await?).await
+                Sender::new(self.trust.connect(stream, &names).await?, limit).await
             }
         }
     }
@@ -127,16 +177,16 @@ impl Origins {
         &self,
         peer: Peer,
         keep: Duration,
-        sender: SendRequest<Body>,
+        sender: Sender,
         answer: Response<Incoming>,
     ) -> Response<Incoming> {
         let idle = self.idle.clone();
         tokio::spawn(async move {
             let mut sender = sender;
-            if sender.ready().await.is_ok() {
+            if sender.request.ready().await.is_ok() {
                 let mut idle = lock(&idle);
                 let waiting = idle.entry(peer).or_default();
-                waiting.retain(|(s, since)| s.is_ready() && since.elapsed() < keep);
+                waiting.retain(|(s, since)| s.request.is_ready() && since.elapsed() < keep);
                 if waiting.len() < IDLE_MAX {
                     waiting.push((sender, Instant::now()));
                 }
@@ -145,11 +195,11 @@ impl Origins {
         answer
     }
 
-    fn take(&self, peer: &Peer, keep: Duration) -> Option<SendRequest<Body>> {
+    fn take(&self, peer: &Peer, keep: Duration) -> Option<Sender> {
         let mut idle = lock(&self.idle);
         let waiting = idle.get_mut(peer)?;
         while let Some((sender, since)) = waiting.pop() {
-            if sender.is_ready() && since.elapsed() < keep {
+            if sender.request.is_ready() && since.elapsed() < keep {
                 return Some(sender);
             }
         }

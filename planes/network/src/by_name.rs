@@ -3,7 +3,7 @@
 //! A connection belongs to that host until it ends: browsers and other clients keep one connection per host. HTTP/1 without
 //! TLS only (with TLS: `by_server_name.rs`); the bytes are passed on unchanged.
 
-use crate::{Forwarder, Namespace, VISITOR};
+use crate::{Forwarder, Namespace, VISITOR, first_answer::first_answer};
 use escale_base::{PlaneError, limits};
 use escale_sockets::Keeper;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -15,8 +15,9 @@ use tokio::{
 
 /// Resolves host names.
 pub trait Directory: Send + Sync + 'static {
-    /// The Internet address at which the host of this name (lower case, without port and final dot) accepts connections.
-    fn find(&self, name: &str) -> Option<SocketAddr>;
+    /// The Internet addresses at which the host of this name (lower case, without port and final dot) accepts connections. Each of
+    /// them serves it; none: there is no such host.
+    fn find(&self, name: &str) -> Vec<SocketAddr>;
 
     /// All known names: listed in the answer for an unknown name.
     fn names(&self) -> Vec<String>;
@@ -58,7 +59,14 @@ impl Way {
         }
     }
 
-    pub(crate) async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
+    pub(crate) async fn connect_to_any(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+        let attempt = first_answer(addresses.iter().copied(), |address| self.connect(address));
+        let within = Duration::from_millis(limits::FORWARDED_CONNECT_MS);
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "it timed out");
+        timeout(within, attempt).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
         match self {
             Way::Internet(namespace) => namespace.tcp_connect_from((VISITOR, 0).into(), to).await,
             #[cfg(test)]
@@ -80,25 +88,23 @@ async fn connection(mut client: TcpStream, way: Way, directory: Arc<dyn Director
         Head::Bad(why) => return refuse(client, false, 400, "Bad Request", &format!("<p>{why}</p>")).await,
         Head::Closed => return Ok(()),
     };
-    let Some(address) = directory.find(&host) else {
+    let addresses = directory.find(&host);
+    if addresses.is_empty() {
         // A web page whose own name leads here (DNS rebinding) can read this answer, so it must not list the other names.
         let names = is_own_name(&host).then(|| directory.names());
         let page = unknown(&host, names.as_deref(), client.local_addr()?.port());
         return refuse(client, is_head, 404, "Not Found", &page).await;
-    };
-    match timeout(Duration::from_millis(limits::FORWARDED_CONNECT_MS), way.connect(address)).await {
-        Ok(Ok(mut server)) => {
+    }
+    match way.connect_to_any(&addresses).await {
+        Ok(mut server) => {
             server.set_nodelay(true)?;
             // The bytes read so far may contain more than the head; all of them belong to the host.
             server.write_all(&head).await?;
             copy_bidirectional(&mut client, &mut server).await.map(drop)
         }
-        failed => {
-            let why = failed.map_or_else(
-                |_| "it timed out".to_owned(),
-                |r| r.map_or_else(|e| e.to_string(), |_| String::new()),
-            );
-            let page = format!("<p>{} does not answer at {address}: {why}.</p>", escaped(&host));
+        Err(why) => {
+            let at = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+            let page = format!("<p>{} does not answer at {at}: {why}.</p>", escaped(&host));
             refuse(client, is_head, 502, "Bad Gateway", &page).await
         }
     }
@@ -201,8 +207,8 @@ mod tests {
     struct Fixed(Vec<(&'static str, SocketAddr)>);
 
     impl Directory for Fixed {
-        fn find(&self, name: &str) -> Option<SocketAddr> {
-            self.0.iter().find(|(known, _)| *known == name).map(|(_, at)| *at)
+        fn find(&self, name: &str) -> Vec<SocketAddr> {
+            self.0.iter().filter(|(known, _)| *known == name).map(|(_, at)| *at).collect()
         }
         fn names(&self) -> Vec<String> {
             self.0.iter().map(|(name, _)| (*name).to_owned()).collect()

@@ -45,9 +45,9 @@ async fn connection(mut client: TcpStream, way: Way, directory: Arc<dyn Director
         Ok(name) => name?,
         Err(_) => return Ok(()),
     };
-    let address = match name {
+    let addresses = match name {
         Hello::Name(name) => directory.find(name.trim_end_matches('.')),
-        Hello::Nameless => None,
+        Hello::Nameless => Vec::new(),
         Hello::NotTls => {
             return refuse(
                 client,
@@ -60,16 +60,18 @@ async fn connection(mut client: TcpStream, way: Way, directory: Arc<dyn Director
         }
         Hello::Incomplete => return Ok(()),
     };
-    let Some(address) = address else { return client.write_all(&UNRECOGNIZED_NAME).await };
-    match timeout(Duration::from_millis(limits::FORWARDED_CONNECT_MS), way.connect(address)).await {
-        Ok(Ok(mut server)) => {
+    if addresses.is_empty() {
+        return client.write_all(&UNRECOGNIZED_NAME).await;
+    }
+    match way.connect_to_any(&addresses).await {
+        Ok(mut server) => {
             server.set_nodelay(true)?;
             server.write_all(&received).await?;
             copy_bidirectional(&mut client, &mut server).await.map(drop)
         }
         // For example a load balancer without an HTTPS listener.
-        failed => {
-            tracing::debug!(%address, ?failed, "a host with TLS does not answer");
+        Err(error) => {
+            tracing::debug!(?addresses, %error, "a host with TLS does not answer");
             client.write_all(&INTERNAL_ERROR).await
         }
     }
@@ -113,8 +115,8 @@ mod tests {
     struct One(SocketAddr);
 
     impl Directory for One {
-        fn find(&self, name: &str) -> Option<SocketAddr> {
-            (name == "a.test").then_some(self.0)
+        fn find(&self, name: &str) -> Vec<SocketAddr> {
+            (name == "a.test").then_some(self.0).into_iter().collect()
         }
         fn names(&self) -> Vec<String> {
             Vec::new()

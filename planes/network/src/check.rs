@@ -26,9 +26,10 @@ pub(crate) fn vpc(spec: &VpcSpec) -> Result<(), PlaneError> {
     unique(&at, "subnet", spec.subnets.iter().map(|s| &s.name))?;
     unique(&at, "route table", spec.route_tables.iter().map(|t| &t.name))?;
     unique(&at, "interface", spec.interfaces.iter().map(|i| &i.name))?;
-    unique(&at, "group", spec.groups.iter().map(|g| &g.name))?;
     unique(&at, "filter", spec.filters.iter().map(|f| &f.name))?;
+    unique(&at, "peering", spec.peerings.iter().map(|p| &p.name))?;
     network_cidr(&at, spec)?;
+    peerings(&at, spec)?;
     subnets(&at, spec)?;
     route_tables(&at, spec)?;
     interfaces(&at, spec)?;
@@ -191,6 +192,9 @@ fn route_target(at: &str, spec: &VpcSpec, route: &Route) -> Result<(), PlaneErro
             ))),
             Some(_) => Ok(()),
         },
+        Target::Peering(name) if spec.peering(name).is_none() => {
+            Err(unknown(at, &format!("the route to {to}"), "peering", name))
+        }
         Target::ServiceEndpoint if !PUBLIC.contains(&to) => {
             Err(asked(format!("{at}: {to} is not a public service; public services are in {PUBLIC}")))
         }
@@ -240,13 +244,50 @@ fn interfaces(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
     Ok(())
 }
 
+fn is_group(spec: &VpcSpec, name: &str) -> bool {
+    spec.groups.iter().any(|g| g.name == name) || spec.remote_groups.iter().any(|g| g.name == name)
+}
+
+fn peerings(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
+    let mut links = BTreeMap::new();
+    for peering in &spec.peerings {
+        let at = format!("{at}: peering '{}'", peering.name);
+        name(&at, "network", &peering.network)?;
+        if peering.network == spec.name {
+            return Err(asked(format!("{at} leads to the network itself")));
+        }
+        let cidr = peering.cidr;
+        if cidr != cidr.trunc() || overlap(cidr, spec.cidr) {
+            return Err(asked(format!(
+                "{at}: {cidr} must have no host bits and must not overlap the network's {}",
+                spec.cidr
+            )));
+        }
+        if let Some(other) = links.insert(crate::peerings::link_name(&peering.name), &peering.name) {
+            return Err(asked(format!("{at} has the same link name as '{other}'; rename one of them")));
+        }
+    }
+    let groups = spec.groups.iter().map(|g| &g.name);
+    unique(at, "group", groups.chain(spec.remote_groups.iter().map(|g| &g.name)))?;
+    for group in &spec.remote_groups {
+        let what = format!("remote group '{}'", group.name);
+        let Some(peering) = spec.peering(&group.peering) else {
+            return Err(unknown(at, &what, "peering", &group.peering));
+        };
+        if let Some(address) = group.addresses.iter().find(|a| !peering.cidr.contains(*a)) {
+            return Err(asked(format!("{at}: {what}: {address} is outside {}", peering.cidr)));
+        }
+    }
+    Ok(())
+}
+
 fn groups(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
     for group in &spec.groups {
         for rule in group.ingress.iter().chain(&group.egress) {
             let what = format!("group '{}'", group.name);
             protocol(at, &what, rule.protocol)?;
             match &rule.peer {
-                Peer::Group(g) if !spec.groups.iter().any(|x| x.name == *g) => {
+                Peer::Group(g) if !is_group(spec, g) => {
                     return Err(unknown(at, &what, "group", g));
                 }
                 _ => {}

@@ -134,7 +134,9 @@ impl Network for FakeNetwork {
             state.internet.service_addresses.contains(&a)
                 || state.internet.hosts.iter().any(|h| h.address == a)
         };
-        let answer = state.vpcs.get(vpc).and_then(|spec| reachability::answers(spec, interface, to, exists));
+        let others = |name: &str| state.vpcs.get(name);
+        let spec = state.vpcs.get(vpc);
+        let answer = spec.and_then(|spec| reachability::answers(spec, &others, interface, to, exists));
         answer
             .ok_or_else(|| PlaneError::asked(format!("{} does not exist", Place::interface(vpc, interface))))
     }

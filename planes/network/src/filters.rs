@@ -215,6 +215,8 @@ mod tests {
                 interfaces: vec![],
                 groups: vec![],
                 filters: vec![filter],
+                peerings: vec![],
+                remote_groups: vec![],
                 counted: std::collections::BTreeSet::new(),
                 gateway_idle_s: 350,
                 internet_gateway: false,

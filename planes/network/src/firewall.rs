@@ -6,6 +6,7 @@
 
 use crate::{
     filters,
+    peerings::{PEERING_LINKS, link_name},
     ruleset::{Chain, Map, Ruleset},
     spec::*,
     translations,
@@ -28,13 +29,18 @@ const ICMP: u8 = 1;
 /// The router's table.
 pub(crate) fn router(spec: &VpcSpec) -> Ruleset {
     let mut set = base(spec);
+    add_peerings(&mut set, spec);
     for group in &spec.groups {
         let members = spec.interfaces.iter().filter(|i| i.groups.contains(&group.name));
         set.sets.insert(format!("g_{}", group.name), members.map(|i| i.address.to_string()).collect());
         for (way, rules) in [(Way::In, &group.ingress), (Way::Out, &group.egress)] {
-            let rules = rules.iter().filter_map(|r| rule(r, way)).collect();
+            let rules = rules.iter().filter_map(|r| rule(spec, r, way)).collect();
             set.chains.insert(group_chain(&group.name, way), Chain { hook: None, rules });
         }
+    }
+    for group in &spec.remote_groups {
+        let addresses = group.addresses.iter().map(Ipv4Addr::to_string).collect();
+        set.sets.insert(format!("g_{}", group.name), addresses);
     }
     for i in &spec.interfaces {
         for way in [Way::In, Way::Out] {
@@ -200,6 +206,7 @@ fn base(spec: &VpcSpec) -> Ruleset {
                 "ct state established,related accept".to_owned(),
                 "iifname \"lo\" accept".to_owned(),
                 format!("iifname {outside} drop"),
+                format!("iifname \"{PEERING_LINKS}*\" drop"),
                 "ip daddr @own accept".to_owned(),
             ],
         ),
@@ -210,13 +217,38 @@ fn base(spec: &VpcSpec) -> Ruleset {
     set
 }
 
+/// Packets pass a peering only between the ranges of the two networks: it forwards for nobody else, in neither direction, and
+/// the input chain lets none of them in: the services of a network are not those of its peers.
+/// The rules come last, so that one more of them does not rewrite the others.
+fn add_peerings(set: &mut Ruleset, spec: &VpcSpec) {
+    let own = spec.cidr;
+    for peering in &spec.peerings {
+        let (link, cidr) = (link_name(&peering.name), peering.cidr);
+        let arriving = format!("iifname \"{link}\" ip saddr {cidr} ip daddr {own} accept");
+        let leaving = format!("oifname \"{link}\" ip saddr {own} ip daddr {cidr} accept");
+        for (chain, rule) in [("forward_egress", arriving), ("forward_ingress", leaving)] {
+            if let Some(chain) = set.chains.get_mut(chain) {
+                chain.rules.push(rule);
+            }
+        }
+    }
+}
+
 /// `None` when the rule cannot match any packet.
-fn rule(rule: &Rule, way: Way) -> Option<String> {
+fn rule(spec: &VpcSpec, rule: &Rule, way: Way) -> Option<String> {
+    let link = if way == Way::In { "iifname" } else { "oifname" };
+    let remote = |group: &str| spec.remote_groups.iter().find(|g| g.name == group);
     let side = if way == Way::In { "saddr" } else { "daddr" };
     let peer = match &rule.peer {
         Peer::Cidr(net) if net.prefix_len() == 0 => String::new(),
         Peer::Cidr(net) => format!("ip {side} {} ", net.trunc()),
-        Peer::Group(group) => format!("ip {side} @g_{group} "),
+        // Two peers may use the same addresses, so the link is a part of the match.
+        Peer::Group(group) => match remote(group) {
+            Some(remote) => {
+                format!("{link} \"{}\" ip {side} @g_{group} ", link_name(&remote.peering))
+            }
+            None => format!("ip {side} @g_{group} "),
+        },
         // Without an address part, the rule would match every peer.
         Peer::Prefixes(list) if list.is_empty() => return None,
         Peer::Prefixes(list) => {
@@ -301,7 +333,7 @@ fn permits(spec: &VpcSpec, interface: &Interface, way: Way, flow: &Flow, peer: I
     rules.any(|r| {
         let who = match &r.peer {
             Peer::Cidr(net) => net.contains(&peer),
-            Peer::Group(g) => spec.interfaces.iter().any(|i| i.address == peer && i.groups.contains(g)),
+            Peer::Group(group) => spec.is_member(group, peer),
             Peer::Prefixes(list) => list.iter().any(|n| n.contains(&peer)),
         };
         let ports = |p: Ports| (p.first..=p.last).contains(&flow.destination_port);

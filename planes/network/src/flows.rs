@@ -10,14 +10,21 @@ use crate::{
     spec::VpcSpec,
 };
 use escale_base::{PlaneError, error::Context as _};
-use std::fmt::Write as _;
+use ipnet::Ipv4Net;
+use std::{fmt::Write as _, net::Ipv4Addr};
 
-/// Cuts the flows that the spec does not allow; returns how many.
-pub(crate) async fn cut_revoked(router: &Namespace, spec: &VpcSpec) -> Result<usize, PlaneError> {
+/// Cuts the flows that the spec does not allow, and those with networks whose peering has ended; returns how many.
+pub(crate) async fn cut_revoked(
+    router: &Namespace,
+    spec: &VpcSpec,
+    ended: &[Ipv4Net],
+) -> Result<usize, PlaneError> {
+    let of_ended = |a: &Ipv4Addr| ended.iter().any(|net| net.contains(a));
+    let is_ended = |flow: &Flow| of_ended(&flow.source) || of_ended(&flow.reply_source);
     let at = || format!("list the tracked connections of network '{}'", spec.name);
     let listed = router.run("conntrack", &["-L", "-f", "ipv4"], String::new()).await?.good(at)?;
     let doomed: Vec<Flow> =
-        listed.lines().filter_map(parse).filter(|flow| !firewall::allows(spec, flow)).collect();
+        listed.lines().filter_map(parse).filter(|f| is_ended(f) || !firewall::allows(spec, f)).collect();
     let mut script = String::new();
     for flow in &doomed {
         delete(&mut script, flow);

@@ -75,13 +75,13 @@ struct Listed {
 }
 
 impl Directory for Listed {
-    fn find(&self, name: &str) -> Option<SocketAddr> {
-        self.directory.find(name).map(|host| (host.ip(), self.port).into())
+    fn find(&self, name: &str) -> Vec<SocketAddr> {
+        self.directory.find(name).into_iter().map(|host| (host.ip(), self.port).into()).collect()
     }
 
     fn names(&self) -> Vec<String> {
         let lists = self.lists.read().unwrap_or_else(PoisonError::into_inner);
-        let more = lists.more.iter().filter(|name| self.find(name).is_some()).cloned();
+        let more = lists.more.iter().filter(|name| !self.find(name).is_empty()).cloned();
         let known = self.directory.names().into_iter().filter(|name| !lists.less.contains(name));
         BTreeSet::from_iter(known.chain(more)).into_iter().collect()
     }

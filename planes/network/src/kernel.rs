@@ -6,6 +6,7 @@ use crate::{
     internet::{Internet, pinned},
     namespace::Namespace,
     netlink::{Netlink, leading_to},
+    peerings::Peerings,
     router::{Router, unpin_all},
     spec::{InternetSpec, VpcSpec},
     translations::{self, Translations},
@@ -34,6 +35,7 @@ pub struct KernelNetwork {
     /// Locked while a router changes its part of the Internet.
     internet: AsyncMutex<Option<Internet>>,
     routers: Mutex<BTreeMap<String, Slot>>,
+    peerings: Peerings,
 }
 
 impl KernelNetwork {
@@ -52,7 +54,8 @@ impl KernelNetwork {
         let root = root_of(state_dir);
         share(&root)?;
         let internet = Internet::open(&root).await?;
-        Ok(KernelNetwork { root, internet: AsyncMutex::new(Some(internet)), routers: Mutex::default() })
+        let (internet, peerings) = (AsyncMutex::new(Some(internet)), Peerings::of(&root));
+        Ok(KernelNetwork { root, internet, routers: Mutex::default(), peerings })
     }
 
     fn slot(&self, vpc: &str) -> Slot {
@@ -133,7 +136,7 @@ impl Network for KernelNetwork {
             *internet = Some(Internet::open(&self.root).await?);
         }
         let applied = match internet.as_ref() {
-            Some(internet) => router.apply(&spec, internet).await?,
+            Some(internet) => router.apply(&spec, internet, &self.peerings).await?,
             None => {
                 return Err(PlaneError::plane(
                     "the Internet's namespace no longer exists although it was just opened",
@@ -158,7 +161,9 @@ impl Network for KernelNetwork {
             Some(router) => router,
             None => Router::open(&self.vpc_dir(vpc)).await?,
         };
-        router.remove().await
+        // Locked as by `apply`, which may attach another network to the same peering.
+        let _internet = self.internet.lock().await;
+        router.remove(&self.peerings).await
     }
 
     async fn apply_internet(&self, spec: InternetSpec) -> Result<(), PlaneError> {

@@ -102,6 +102,8 @@ fn example() -> VpcSpec {
         }],
         groups: vec![Group { name: "probe".to_owned(), ingress, egress: vec![] }],
         filters: vec![],
+        peerings: Vec::new(),
+        remote_groups: Vec::new(),
         counted: BTreeSet::new(),
         gateway_idle_s: 350,
         internet_gateway: true,

@@ -45,28 +45,41 @@ pub enum DeadRoute {
     NoPublicAddress,
     /// The interface is no NAT gateway, or a second one in a row.
     NoGateway,
+    /// The peering does not exist, or the other network does not have it.
+    NoPeering,
+    /// The address is outside of the other network's range: a peering leads no further.
+    BeyondPeer,
 }
 
 /// Whether `to` would answer the interface; `None` when the interface does not exist. `exists`: whether an address
 /// exists on the Internet.
-pub(crate) fn answers(
-    vpc: &VpcSpec,
+pub(crate) fn answers<'a>(
+    vpc: &'a VpcSpec,
+    others: &impl Fn(&str) -> Option<&'a VpcSpec>,
     interface: &str,
     to: SocketAddrV4,
     exists: impl Fn(Ipv4Addr) -> bool,
 ) -> Option<bool> {
     vpc.interface(interface)?;
-    let is_there = vpc.cidr.contains(to.ip()) || exists(*to.ip());
-    Some(is_there && leaves(vpc, interface, to).is_ok())
+    // That the interface exists there is a part of `leaves`.
+    let of_network = |net: &Ipv4Net| net.contains(to.ip());
+    let peers = vpc.peerings.iter().map(|p| &p.cidr);
+    let is_there = of_network(&vpc.cidr) || peers.into_iter().any(of_network) || exists(*to.ip());
+    Some(is_there && leaves(vpc, others, interface, to).is_ok())
 }
 
 /// Whether the network lets TCP connections of an interface to an address pass, and their replies. Whether something answers at a
-/// public address is not part of it.
-pub fn leaves(vpc: &VpcSpec, interface: &str, to: SocketAddrV4) -> Result<(), Block> {
+/// public address is not part of it. `others` are the networks that it may have peerings with, by name.
+pub fn leaves<'a>(
+    vpc: &'a VpcSpec,
+    others: &impl Fn(&str) -> Option<&'a VpcSpec>,
+    interface: &str,
+    to: SocketAddrV4,
+) -> Result<(), Block> {
     let from = vpc.interface(interface).ok_or_else(|| Block::NoInterface(interface.to_owned()))?;
     allows(vpc, from, false, to.port(), *to.ip())?;
     if !vpc.cidr.contains(to.ip()) {
-        return follow_route(vpc, from, to, true);
+        return follow_route(vpc, others, from, to, true);
     }
     let there = vpc.interfaces.iter().find(|i| i.address == *to.ip());
     let there = there.ok_or(Block::NoAddress(*to.ip()))?;
@@ -84,7 +97,9 @@ pub fn enters(vpc: &VpcSpec, interface: &str, port: u16, client: Ipv4Addr) -> Re
         Target::InternetGateway if to.public_address.is_none() => Some(DeadRoute::NoPublicAddress),
         Target::InternetGateway => None,
         Target::Blackhole => Some(DeadRoute::Blackhole),
-        Target::Interface(_) | Target::Local | Target::ServiceEndpoint => Some(DeadRoute::NoGateway),
+        Target::Interface(_) | Target::Local | Target::ServiceEndpoint | Target::Peering(_) => {
+            Some(DeadRoute::NoGateway)
+        }
     };
     if let Some(why) = why {
         return Err(Block::Route { table: table.to_owned(), destination: route.destination, why });
@@ -105,7 +120,13 @@ fn route<'a>(vpc: &'a VpcSpec, from: &Interface, to: Ipv4Addr) -> Result<(&'a st
 }
 
 /// Follows the routes of the interface's subnet.
-fn follow_route(vpc: &VpcSpec, from: &Interface, to: SocketAddrV4, may_translate: bool) -> Result<(), Block> {
+fn follow_route<'a>(
+    vpc: &'a VpcSpec,
+    others: &impl Fn(&str) -> Option<&'a VpcSpec>,
+    from: &Interface,
+    to: SocketAddrV4,
+    may_translate: bool,
+) -> Result<(), Block> {
     let crosses = |next: Option<&Interface>| {
         passes(vpc, &Hop { from: Some(from), to: next, source: from.address, destination: to })
     };
@@ -120,11 +141,39 @@ fn follow_route(vpc: &VpcSpec, from: &Interface, to: SocketAddrV4, may_translate
             let gateway = vpc.interface(name).filter(|i| i.kind == Kind::Nat);
             let gateway = gateway.ok_or_else(|| dead(DeadRoute::NoGateway))?;
             crosses(Some(gateway))?;
-            follow_route(vpc, gateway, to, false)
+            follow_route(vpc, others, gateway, to, false)
         }
         Target::Interface(_) | Target::Local => Err(dead(DeadRoute::NoGateway)),
         Target::Blackhole => Err(dead(DeadRoute::Blackhole)),
+        Target::Peering(name) => {
+            let peering = vpc.peering(name).ok_or_else(|| dead(DeadRoute::NoPeering))?;
+            let peer = others(&peering.network);
+            let peer = peer.filter(|peer| peer.peering(name).is_some_and(|p| p.network == vpc.name));
+            let peer = peer.ok_or_else(|| dead(DeadRoute::NoPeering))?;
+            if !peering.cidr.contains(to.ip()) {
+                return Err(dead(DeadRoute::BeyondPeer));
+            }
+            crosses(None)?;
+            arrives(peer, name, from.address, to)
+        }
     }
+}
+
+/// Whether the other network of a peering lets a connection from there to one of its interfaces pass, and its replies.
+fn arrives(vpc: &VpcSpec, peering: &str, source: Ipv4Addr, to: SocketAddrV4) -> Result<(), Block> {
+    let there = vpc.interfaces.iter().find(|i| i.address == *to.ip());
+    let there = there.ok_or(Block::NoAddress(*to.ip()))?;
+    passes(vpc, &Hop { from: None, to: Some(there), source, destination: to })?;
+    allows(vpc, there, true, to.port(), source)?;
+    let (table, back) = route(vpc, there, source)?;
+    let why = match &back.target {
+        Target::Peering(name) if name == peering => return Ok(()),
+        Target::Peering(_) => DeadRoute::NoPeering,
+        Target::Blackhole => DeadRoute::Blackhole,
+        // The reply would have another source, or no way at all.
+        _ => DeadRoute::NoGateway,
+    };
+    Err(Block::Route { table: table.to_owned(), destination: back.destination, why })
 }
 
 fn allows(
@@ -146,6 +195,6 @@ fn is_peer(vpc: &VpcSpec, peer: &Peer, address: Ipv4Addr) -> bool {
     match peer {
         Peer::Cidr(net) => net.contains(&address),
         Peer::Prefixes(nets) => nets.iter().any(|net| net.contains(&address)),
-        Peer::Group(group) => vpc.interfaces.iter().any(|i| i.address == address && i.groups.contains(group)),
+        Peer::Group(group) => vpc.is_member(group, address),
     }
 }

@@ -12,10 +12,12 @@ use crate::{
     internet::{INTERNET_END, Internet, Uplinks, default_route, host_route, pinned},
     namespace::Namespace,
     netlink::{ETH0, KernelRoute, LOOPBACK, MAIN_TABLE, Netlink, Peer, Via, leading_to},
+    peerings::{self, PeeringLink, Peerings, link_name},
     ruleset::{Ruleset, TABLE_NAME},
     spec::*,
 };
 use escale_base::PlaneError;
+use ipnet::Ipv4Net;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
@@ -33,6 +35,8 @@ pub(crate) struct Router {
     interfaces: BTreeMap<String, Existing>,
     addresses: BTreeSet<Ipv4Addr>,
     uplinks: Uplinks,
+    /// By the names of their links.
+    peerings: BTreeMap<String, PeeringLink>,
     routes: BTreeSet<KernelRoute>,
     tables: BTreeSet<u32>,
     public: Option<BTreeSet<Ipv4Addr>>,
@@ -103,6 +107,7 @@ impl Router {
             interfaces: BTreeMap::new(),
             addresses: netlink.addresses(LOOPBACK).await?.into_iter().filter(|a| !a.is_loopback()).collect(),
             uplinks: Internet::uplinks(&links),
+            peerings: peerings::existing(&links),
             routes: netlink.routes().await?,
             tables: netlink.marked_tables().await?,
             public: None,
@@ -127,7 +132,12 @@ impl Router {
         Ok(router)
     }
 
-    pub(crate) async fn apply(&mut self, spec: &VpcSpec, internet: &Internet) -> Result<Applied, PlaneError> {
+    pub(crate) async fn apply(
+        &mut self,
+        spec: &VpcSpec,
+        internet: &Internet,
+        peerings: &Peerings,
+    ) -> Result<Applied, PlaneError> {
         let mut applied = Applied::default();
         // Reconcilers apply often; an equal spec costs no call of the kernel.
         if self.spec.as_ref() == Some(spec) {
@@ -145,6 +155,7 @@ impl Router {
         self.apply_counting(spec, counted).await?;
         self.apply_addresses(spec).await?;
         self.apply_uplinks(spec, internet).await?;
+        self.apply_peerings(spec, peerings).await?;
         for interface in &spec.interfaces {
             self.apply_interface(spec, interface, &mut applied).await?;
         }
@@ -153,7 +164,10 @@ impl Router {
         self.apply_public(spec, internet).await?;
         // Established flows bypass the rules, so removed permissions are enforced here.
         if restricts {
-            applied.flows_cut = flows::cut_revoked(&self.namespace, spec).await?;
+            let before = self.spec.iter().flat_map(|old| &old.peerings);
+            let ended: Vec<Ipv4Net> =
+                before.filter(|p| spec.peering(&p.name).is_none()).map(|p| p.cidr).collect();
+            applied.flows_cut = flows::cut_revoked(&self.namespace, spec, &ended).await?;
         }
         self.spec = Some(spec.clone());
         Ok(applied)
@@ -191,11 +205,13 @@ impl Router {
     }
 
     /// Removes the network completely.
-    pub(crate) async fn remove(self) -> Result<(), PlaneError> {
+    pub(crate) async fn remove(self, peerings: &Peerings) -> Result<(), PlaneError> {
         let links = [self.uplinks.internet, self.uplinks.endpoint].into_iter().flatten().map(|u| u.here);
+        let links = links.chain(self.peerings.values().map(|p| p.link));
         for link in links.chain(self.interfaces.values().map(|i| i.link)) {
             self.netlink.delete_link(link).await?;
         }
+        peerings.remove_unused().await?;
         unpin_all(&self.dir)
     }
 
@@ -296,6 +312,12 @@ impl Router {
             };
             *(if is_internet { &mut self.uplinks.internet } else { &mut self.uplinks.endpoint }) = now;
         }
+        Ok(())
+    }
+
+    async fn apply_peerings(&mut self, spec: &VpcSpec, peerings: &Peerings) -> Result<(), PlaneError> {
+        let gone = peerings.apply(spec, &self.namespace, &self.netlink, &mut self.peerings).await?;
+        self.routes.retain(|r| r.link().is_none_or(|link| !gone.contains(&link)));
         Ok(())
     }
 
@@ -418,6 +440,10 @@ impl Router {
                     }
                     Target::ServiceEndpoint => {
                         self.uplinks.endpoint.map(|u| Via::Gateway(u.here, INTERNET_END))
+                    }
+                    Target::Peering(name) => {
+                        let existing = self.peerings.get(&link_name(name));
+                        existing.map(|p| Via::Gateway(p.link, INTERNET_END))
                     }
                     Target::Interface(name) => {
                         self.interfaces.get(name).map(|i| Via::Gateway(i.link, i.address))

@@ -26,6 +26,8 @@ pub struct VpcSpec {
     pub interfaces: Vec<Interface>,
     pub groups: Vec<Group>,
     pub filters: Vec<Filter>,
+    pub peerings: Vec<Peering>,
+    pub remote_groups: Vec<RemoteGroup>,
     /// Interfaces whose packets are counted by flow ([`Network::take_flows`](crate::Network::take_flows)). Counting costs only
     /// networks that have such an interface.
     pub counted: BTreeSet<String>,
@@ -82,6 +84,27 @@ pub enum Target {
     Blackhole,
     /// Directly to a public service, without public address, NAT or Internet gateway.
     ServiceEndpoint,
+    /// To the other network of that peering. Packets from or to addresses outside of the two networks are dropped.
+    Peering(String),
+}
+
+/// A link to another network. Packets pass it once both networks have a peering of this name, each with the other. It joins
+/// these two ranges only: what one of them reaches elsewhere is not reachable through it, nor are service addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peering {
+    pub name: String,
+    /// The name of the other network.
+    pub network: String,
+    /// The other network's range.
+    pub cidr: Ipv4Net,
+}
+
+/// A group of the other network of a peering, as far as this network's rules need it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteGroup {
+    pub name: String,
+    pub peering: String,
+    pub addresses: BTreeSet<Ipv4Addr>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,7 +209,7 @@ impl Ports {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Peer {
     Cidr(Ipv4Net),
-    /// The private addresses of all interfaces in that group.
+    /// The private addresses of all interfaces in that group or remote group.
     Group(String),
     /// The addresses of a prefix list.
     Prefixes(Vec<Ipv4Net>),
@@ -223,6 +246,17 @@ impl VpcSpec {
 
     pub fn interface(&self, name: &str) -> Option<&Interface> {
         self.interfaces.iter().find(|i| i.name == name)
+    }
+
+    pub fn peering(&self, name: &str) -> Option<&Peering> {
+        self.peerings.iter().find(|p| p.name == name)
+    }
+
+    /// Whether an interface with this address, here or in a peered network, is in the group.
+    pub(crate) fn is_member(&self, group: &str, address: Ipv4Addr) -> bool {
+        let has = |i: &Interface| i.address == address && i.groups.contains(group);
+        let remote = self.remote_groups.iter().filter(|g| g.name == group);
+        self.interfaces.iter().any(has) || remote.flat_map(|g| &g.addresses).any(|a| *a == address)
     }
 }
 

@@ -35,6 +35,7 @@ mod spec;
 mod steps;
 mod storage;
 mod supervise;
+mod turns;
 mod upgrade;
 mod usage;
 mod verdict;

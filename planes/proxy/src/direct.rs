@@ -16,17 +16,21 @@ use crate::pool::Reusable;
 use arriving::Left;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use socket2::SockRef;
 use std::{
     io,
     mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWriteExt, ReadBuf},
     net::TcpStream,
 };
 
+/// The kernel of a target acknowledges within a millisecond, however busy its program is. This covers one lost packet.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(700);
 /// Largest head of an answer.
 const HEAD_BYTES: usize = 64 * 1024;
 /// As many as hyper's client accepts.
@@ -63,6 +67,8 @@ pub(crate) fn encode(parts: &Parts) -> Vec<u8> {
 pub(crate) enum Failed {
     /// The target closed the connection before it sent anything.
     Closed,
+    /// No packet of the request was acknowledged within [`ACKNOWLEDGED_WITHIN`].
+    Unacknowledged,
     Broken(io::Error),
 }
 
@@ -70,6 +76,7 @@ impl std::fmt::Display for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Failed::Closed => f.write_str("it closed the connection"),
+            Failed::Unacknowledged => f.write_str("it acknowledged no packet of the request"),
             Failed::Broken(error) => error.fmt(f),
         }
     }
@@ -101,6 +108,9 @@ impl Reusable for Wire {
 
 impl Wire {
     pub(crate) fn new(stream: TcpStream) -> Wire {
+        // Safe for requests without a body only: the limit would also end an upload that the target is slow to read. An error means
+        // that the socket is closed already.
+        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(ACKNOWLEDGED_WITHIN));
         Wire { stream, rest: Bytes::new() }
     }
 
@@ -131,6 +141,10 @@ impl Wire {
                 Ok(_) => {}
                 Err(e) if is_first && e.kind() == io::ErrorKind::ConnectionReset => {
                     return Err(Failed::Closed);
+                }
+                // A target that has answered anything has acknowledged the request.
+                Err(e) if is_first && e.kind() == io::ErrorKind::TimedOut => {
+                    return Err(Failed::Unacknowledged);
                 }
                 Err(e) => return Err(Failed::Broken(e)),
             }
@@ -262,7 +276,7 @@ mod tests {
                 format!("{status} {:?} keeps={keeps} {fields}", head.left)
             }
             Err(Failed::Broken(error)) => error.to_string(),
-            Err(Failed::Closed) => "closed".to_owned(),
+            Err(failed @ (Failed::Closed | Failed::Unacknowledged)) => failed.to_string(),
         }
     }
 

@@ -195,7 +195,8 @@ enum Outgoing {
 /// Why there is no answer, with the status of the page to answer with.
 enum NoAnswer {
     Failed(StatusCode),
-    /// There is no connection to the target, so another one may get the request, whatever its method is.
+    /// There is no connection to the target, so another one may get the request, whatever its method is; or the target acknowledged
+    /// no packet of a safe request.
     NotSent(StatusCode, Outgoing),
 }
 
@@ -234,7 +235,7 @@ impl Exchange<'_> {
                 Ok(answer) => return Ok(answer.map(Source::Wire)),
                 // The target closed the idle connection at this moment. Both methods are safe, so they may be repeated.
                 Err(Failed::Closed) => {}
-                Err(failed) => return Err(self.no_answer(&failed).into()),
+                Err(failed) => return Err(self.no_answer(&failed, request, is_head)),
             }
         }
         let node = &self.connection.node;
@@ -245,7 +246,7 @@ impl Exchange<'_> {
         };
         match self.wait(Wire::new(stream).exchange(&request, is_head), last).await? {
             Ok(answer) => Ok(answer.map(Source::Wire)),
-            Err(failed) => Err(self.no_answer(&failed).into()),
+            Err(failed) => Err(self.no_answer(&failed, request, is_head)),
         }
     }
 
@@ -255,9 +256,17 @@ impl Exchange<'_> {
         if has_other { pool::CONNECT_TIMEOUT_OF_SEVERAL } else { pool::CONNECT_TIMEOUT }
     }
 
-    fn no_answer(&self, failed: &Failed) -> StatusCode {
+    /// A request that no packet acknowledges may go to another target: both methods are safe.
+    fn no_answer(&self, failed: &Failed, request: Vec<u8>, is_head: bool) -> NoAnswer {
         tracing::debug!(target = %self.lease.addr, error = %failed, "the target did not answer");
-        StatusCode::BAD_GATEWAY
+        match failed {
+            Failed::Unacknowledged => {
+                self.lease.counters.connection_errors.fetch_add(1, Relaxed);
+                self.lease.doubt();
+                NoAnswer::NotSent(StatusCode::GATEWAY_TIMEOUT, Outgoing::Bytes(request, is_head))
+            }
+            Failed::Closed | Failed::Broken(_) => NoAnswer::Failed(StatusCode::BAD_GATEWAY),
+        }
     }
 
     /// Uses an idle connection if there is one. The target may have closed it at the same moment: then the request is
@@ -315,7 +324,10 @@ impl Exchange<'_> {
         result.map_err(|e| {
             self.lease.counters.connection_errors.fetch_add(1, Relaxed);
             match e {
-                ConnectError::Timeout => StatusCode::GATEWAY_TIMEOUT,
+                ConnectError::Timeout => {
+                    self.lease.doubt();
+                    StatusCode::GATEWAY_TIMEOUT
+                }
                 ConnectError::Refused(error) => {
                     tracing::debug!(target = %self.lease.addr, %error, "cannot connect to the target");
                     StatusCode::BAD_GATEWAY

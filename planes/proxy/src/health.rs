@@ -20,6 +20,9 @@ const NEW_TARGET_PAUSE: Duration = Duration::from_millis(50);
 /// reported at once.
 const STARTING: Duration = Duration::from_millis(1500);
 
+/// Pause between the checks of a target in doubt.
+const IN_DOUBT: Duration = Duration::from_secs(1);
+
 /// Largest answer of a gRPC health check.
 const GRPC_ANSWER_BYTES: usize = 64 * 1024;
 
@@ -48,6 +51,9 @@ impl Checker {
             } else {
                 self.probe(addr).await
             };
+            if outcome.is_ok() {
+                self.target.trust();
+            }
             let failed = outcome.as_ref().err().cloned();
             match (row.next(&self.target.state(), outcome, &self.check), failed) {
                 (Some(state), _) => self.set(state),
@@ -79,8 +85,22 @@ impl Checker {
             }
             pause = pause.saturating_mul(2);
         }
-        tick.tick().await;
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = self.end_doubts(addr) => {}
+        }
         false
+    }
+
+    /// Checks a target in doubt more often. These checks count for nothing else. Never returns.
+    async fn end_doubts(&self, addr: SocketAddr) {
+        loop {
+            self.target.is_doubted().await;
+            while self.probe(addr).await.is_err() {
+                tokio::time::sleep(IN_DOUBT).await;
+            }
+            self.target.trust();
+        }
     }
 
     fn set(&self, state: TargetState) {

@@ -20,8 +20,10 @@ const IDLE_MAX: usize = 64;
 const IDLE_AGE: Duration = Duration::from_secs(30);
 /// A reachable target answers a SYN within milliseconds; this covers three lost ones.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// If another target can answer. It covers one lost SYN.
-pub(crate) const CONNECT_TIMEOUT_OF_SEVERAL: Duration = Duration::from_secs(2);
+/// If another target can answer: in one network, connections take a millisecond.
+pub(crate) const CONNECT_TIMEOUT_OF_SEVERAL: Duration = Duration::from_millis(500);
+/// At least: a handshake of TLS takes the target's processor.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) struct Pool<T>(Box<[Mutex<Vec<Idle<T>>>]>);
 
@@ -141,7 +143,9 @@ pub(crate) async fn connect(
 ) -> Result<Sender, ConnectError> {
     let stream = open(sockets, node, to, within).await?;
     let handshake = sender::handshake(stream, to, transport);
-    let done = tokio::time::timeout(within, handshake).await.map_err(|_| ConnectError::Timeout)?;
+    let done = tokio::time::timeout(within.max(HANDSHAKE_TIMEOUT), handshake)
+        .await
+        .map_err(|_| ConnectError::Timeout)?;
     done.map_err(|e| match e.kind() {
         std::io::ErrorKind::TimedOut => ConnectError::Timeout,
         _ => ConnectError::Refused(e),

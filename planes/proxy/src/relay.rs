@@ -112,8 +112,10 @@ async fn open(node: &NodeContext, group: &Group) -> Option<(Lease, TcpStream)> {
         lease.counters.requests.fetch_add(1, Relaxed);
         let within = if group.has_other(lease.addr) { CONNECT_TIMEOUT_OF_SEVERAL } else { CONNECT_TIMEOUT };
         let connecting = node.sockets.connect(&node.name, lease.addr);
-        if let Ok(Ok(stream)) = tokio::time::timeout(within, connecting).await {
-            return Some((lease, stream));
+        match tokio::time::timeout(within, connecting).await {
+            Ok(Ok(stream)) => return Some((lease, stream)),
+            Ok(Err(_)) => {}
+            Err(_) => lease.doubt(),
         }
         lease.counters.connection_errors.fetch_add(1, Relaxed);
         tried.push(lease.addr);

@@ -30,7 +30,7 @@ pub(crate) struct Target {
     /// In cookies.
     pub(crate) tag: Tag,
     state: Mutex<TargetState>,
-    /// Copy of `state` for the choice of a target, which must not lock.
+    /// Copy of `state` for the choice of a target, which must not lock. A target in doubt is not healthy here.
     healthy: AtomicBool,
     created: Instant,
     /// Milliseconds since `created`.
@@ -39,6 +39,7 @@ pub(crate) struct Target {
     draining: AtomicBool,
     /// Notified when the target has become unhealthy.
     failed: Notify,
+    doubted: Notify,
     /// Notified when a draining target has no request in progress any more.
     idle: Notify,
     /// Cancelled when the drain delay is over: cuts the remaining requests.
@@ -76,6 +77,7 @@ impl Target {
             outstanding: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             failed: Notify::new(),
+            doubted: Notify::new(),
             idle: Notify::new(),
             cut: CancellationToken::new(),
             pool: Pools::default(),
@@ -126,6 +128,28 @@ impl Target {
     /// was chosen nevertheless.
     pub(crate) async fn becomes_unhealthy(&self) {
         self.failed.notified().await;
+    }
+
+    /// It acknowledges no packet, so other targets get the requests until a check of it succeeds. Its state remains: only checks
+    /// at their intervals change that.
+    pub(crate) fn doubt(&self) {
+        if self.healthy.swap(false, Relaxed) {
+            tracing::info!(target = %self.addr, group = %self.group, "the target acknowledges nothing; others get its requests");
+            self.pool.clients.clear();
+            self.pool.wires.clear();
+            self.doubted.notify_one();
+        }
+    }
+
+    /// Waits for a doubt.
+    pub(crate) async fn is_doubted(&self) {
+        self.doubted.notified().await;
+    }
+
+    /// Ends a doubt.
+    pub(crate) fn trust(&self) {
+        let now = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.healthy.store(*now == TargetState::Healthy, Relaxed);
     }
 
     /// From now on no new request is sent.

@@ -11,6 +11,7 @@ mod contract {
     mod downgrade;
     mod paths;
     mod relay;
+    mod silence;
     mod sticky;
     mod tls;
     mod traffic;

@@ -34,11 +34,8 @@ fn the_bill_of_the_shop_is_that_of_the_documentation() {
     assert_eq!(usd("Zone", "route53.zone"), Some(0.5));
     let sum: f64 = bill.lines.iter().filter_map(|l| l.monthly_usd).sum();
     assert!((bill.total_usd - sum).abs() < 1e-9);
-    assert_eq!(
-        bill.unknown,
-        ["secret (secret)", "secret of the master user (secret)"],
-        "it has no source for us-east-1"
-    );
+    assert_eq!(usd("DbInstance", "secret"), Some(0.4));
+    assert!(bill.unknown.is_empty(), "{:?}", bill.unknown);
     assert!(bill.not_priced.is_empty(), "{:?}", bill.not_priced);
 }
 
@@ -74,4 +71,53 @@ fn the_bill_of_a_service_in_public_subnets_has_its_addresses_and_no_nat() {
     assert!(bill.lines.iter().all(|l| !l.item.starts_with("nat.")));
     assert_eq!(line(&bill, "Web", "ipv4.hour").quantity, 3.0 * HOURS);
     assert_eq!(line(&bill, "", "transfer.out").quantity, 100.0);
+}
+
+/// A zone that a parameter names, and images of other registries, are not part of the template's price.
+#[test]
+fn what_exists_without_the_template_is_not_billed() {
+    let of = |image: &str| {
+        let text = format!(
+            r#"Resources:
+  Site: {{ Type: AWS::CloudFront::Distribution, Properties: {{ DistributionConfig: {{}} }} }}
+  Record:
+    Type: AWS::Route53::RecordSet
+    Properties: {{ HostedZoneId: Z1, Name: a.example, Type: A, AliasTarget: {{ DNSName: !GetAtt Site.DomainName }} }}
+  Task: {{ Type: AWS::ECS::TaskDefinition, Properties: {{ ContainerDefinitions: [{{ Name: a, Image: "{image}" }}] }} }}
+  Attachment: {{ Type: AWS::SecretsManager::SecretTargetAttachment, Properties: {{}} }}
+"#
+        );
+        let survey = Survey::of_template(&text, &Given::new(), &samples::setting("us-east-1")).unwrap();
+        Bill::of(&survey, &Architecture::of(&survey), Usage::default())
+    };
+    let items = |bill: &Bill| bill.lines.iter().map(|l| l.item.clone()).collect::<Vec<_>>();
+    let foreign = of("nginx:1.27");
+    assert_eq!(items(&foreign), ["cloudfront.us.gb", "cloudfront.us.https"]);
+    assert!(foreign.not_priced.is_empty(), "{:?}", foreign.not_priced);
+    for (image, is_billed) in [
+        ("public.ecr.aws/nginx/nginx:1.27", false),
+        ("ghcr.io/a/b@sha256:1", false),
+        ("123456789012.dkr.ecr.us-east-1.amazonaws.com/web:1", true),
+        ("shop/web:1", true),
+    ] {
+        assert_eq!(items(&of(image)).contains(&"ecr.gb".to_owned()), is_billed, "{image}");
+    }
+}
+
+#[test]
+fn each_item_of_the_bill_has_french_words() {
+    let mut items = std::collections::BTreeSet::new();
+    for (name, _) in samples::ALL {
+        for line in bill(name, "us-east-1", Usage::default()).lines {
+            // The same word in both languages.
+            let is_same = line.what == "secret";
+            assert!(
+                !line.french.is_empty() && (is_same || line.french != line.what),
+                "{name}: {}",
+                line.what
+            );
+            items.insert(line.item);
+        }
+    }
+    assert!(items.len() > 15, "{items:?}");
 }

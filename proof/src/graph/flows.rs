@@ -1,10 +1,12 @@
 //! Who talks to whom on which port, and what says so.
 
-use super::security::{self, End, Group, Ports};
-use super::{Architecture, INTERNET, Tier, edge, targets};
+use super::acls::{Acls, Far};
+use super::security::{self, End, Group, Peer, Ports};
+use super::{Architecture, INTERNET, Subnet, Tier, edge, targets};
 use crate::survey::{Resource, Survey, references};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::Serialize;
+use std::net::Ipv4Addr;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Flow {
@@ -23,7 +25,7 @@ pub enum Means {
     Dns,
     /// An origin of a distribution.
     Origin,
-    /// Rules of security groups on both sides.
+    /// Rules of security groups on both sides, which no network ACL forbids.
     SecurityGroups,
     /// Outbound rules, and a route over a NAT gateway or an Internet gateway.
     Route,
@@ -56,16 +58,18 @@ struct Member {
 
 pub(super) fn of(survey: &Survey, made: &mut Architecture) -> Vec<Flow> {
     let groups = security::groups(survey);
+    let acls = Acls::of(survey, made);
     let members = members(made);
     for member in &members {
         without_groups(survey, made, member);
     }
     let mut flows = of_edge(made);
     for to in &members {
-        flows.extend(inbound(made, &groups, to));
+        flows.extend(inbound(made, &groups, &acls, to));
         for from in members.iter().filter(|from| from.id != to.id && from.opens) {
             let allowed = security::allowed(&groups, &from.end, &to.end);
-            flows.extend(on_ports(&allowed, to).into_iter().map(|what| Flow {
+            let passes = |ports: &Ports| pass_between(made, &acls, from, to, ports);
+            flows.extend(on_ports(&allowed, to, passes).into_iter().map(|what| Flow {
                 from: from.id.clone(),
                 to: to.id.clone(),
                 what,
@@ -74,7 +78,7 @@ pub(super) fn of(survey: &Survey, made: &mut Architecture) -> Vec<Flow> {
         }
     }
     for from in members.iter().filter(|m| m.opens) {
-        flows.extend(outbound(made, &groups, from));
+        flows.extend(outbound(made, &groups, &acls, from));
     }
     flows.extend(of_tasks(survey, made));
     flows
@@ -137,13 +141,14 @@ fn without_groups(survey: &Survey, made: &mut Architecture, member: &Member) {
     }
 }
 
-/// The allowed ports on which the member listens.
-fn on_ports(allowed: &[Ports], to: &Member) -> Vec<String> {
+/// The allowed ports on which the member listens, and whose packets pass the network ACLs.
+fn on_ports(allowed: &[Ports], to: &Member, passes: impl Fn(&Ports) -> bool) -> Vec<String> {
     let mut found: Vec<String> = match &to.ports {
-        None => allowed.iter().map(Ports::shown).collect(),
+        None => allowed.iter().filter(|ports| passes(ports)).map(Ports::shown).collect(),
         Some(ports) => {
             let tcp = |port: &&u16| {
                 allowed.iter().any(|a| matches!(a.protocol.as_str(), "tcp" | "all") && a.contains(**port))
+                    && passes(&Ports::one("tcp", **port))
             };
             ports.iter().filter(tcp).map(|port| format!("tcp {port}")).collect()
         }
@@ -152,32 +157,70 @@ fn on_ports(allowed: &[Ports], to: &Member) -> Vec<String> {
     found
 }
 
-/// From the Internet: an address of it, a route to it and an inbound rule.
-fn inbound(made: &Architecture, groups: &[Group], to: &Member) -> Vec<Flow> {
+fn subnets_of<'a>(made: &'a Architecture, member: &Member) -> Vec<&'a Subnet> {
+    member.subnets.iter().filter_map(|id| made.subnet(id)).collect()
+}
+
+/// Whether the ACLs of any two subnets of both let a connection pass.
+fn pass_between(made: &Architecture, acls: &Acls, from: &Member, to: &Member, ports: &Ports) -> bool {
+    let (sources, ends) = (subnets_of(made, from), subnets_of(made, to));
+    // Subnets that are not known forbid nothing.
+    if sources.is_empty() || ends.is_empty() {
+        return true;
+    }
+    sources.iter().any(|source| {
+        ends.iter().any(|end| {
+            acls.releases(source, Far::Subnet(end), ports) && acls.admits(end, Far::Subnet(source), ports)
+        })
+    })
+}
+
+/// From the Internet: an address of it, a route to it, and a rule and an ACL that let it in.
+fn inbound(made: &Architecture, groups: &[Group], acls: &Acls, to: &Member) -> Vec<Flow> {
     if !to.has_public_address || !made.is_public(&to.subnets) {
         return Vec::new();
     }
     let rules = groups.iter().filter(|g| to.end.groups.contains(&g.id)).flat_map(|g| &g.ingress);
-    let mut allowed: Vec<Ports> =
-        rules.filter(|r| security::includes_public(&r.peer)).map(|r| r.ports.clone()).collect();
+    let mut allowed: Vec<(Ports, IpNet)> = rules
+        .filter(|r| security::includes_public(&r.peer))
+        .filter_map(|r| match &r.peer {
+            Peer::Network(network) => Some((r.ports.clone(), *network)),
+            Peer::Group(_) | Peer::Other(_) => None,
+        })
+        .collect();
     let is_network = made.balancers.iter().any(|b| b.id == to.id && b.kind == "network");
     if is_network && to.end.groups.is_empty() {
-        allowed.push(Ports { protocol: "all".to_owned(), first: 0, last: u16::MAX });
+        allowed.push((Ports { protocol: "all".to_owned(), first: 0, last: u16::MAX }, EVERYWHERE));
+    }
+    let public: Vec<&Subnet> =
+        subnets_of(made, to).into_iter().filter(|subnet| subnet.tier == Tier::Public).collect();
+    let mut found: Vec<String> = Vec::new();
+    for (ports, network) in &allowed {
+        let passes =
+            |ports: &Ports| public.iter().any(|subnet| acls.admits(subnet, Far::Network(network), ports));
+        for what in on_ports(std::slice::from_ref(ports), to, passes) {
+            if !found.contains(&what) {
+                found.push(what);
+            }
+        }
     }
     let flow =
         |what| Flow { from: INTERNET.to_owned(), to: to.id.clone(), what, means: Means::SecurityGroups };
-    on_ports(&allowed, to).into_iter().map(flow).collect()
+    found.into_iter().map(flow).collect()
 }
 
+const EVERYWHERE: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
+
 /// To the Internet, over a NAT gateway or with a public address.
-fn outbound(made: &Architecture, groups: &[Group], from: &Member) -> Vec<Flow> {
-    let subnets: Vec<_> = from.subnets.iter().filter_map(|id| made.subnet(id)).collect();
-    let has_way = subnets.iter().any(|s| s.nat.is_some())
-        || (from.has_public_address && subnets.iter().any(|s| s.tier == Tier::Public));
+fn outbound(made: &Architecture, groups: &[Group], acls: &Acls, from: &Member) -> Vec<Flow> {
+    let has_address = |subnet: &&&Subnet| from.has_public_address && subnet.tier == Tier::Public;
+    let subnets = subnets_of(made, from);
+    let ways: Vec<&&Subnet> = subnets.iter().filter(|s| s.nat.is_some() || has_address(s)).collect();
     let is_service = made.services.iter().any(|s| s.id == from.id);
-    if !has_way || !is_service {
+    if ways.is_empty() || !is_service {
         return Vec::new();
     }
+    let passes = |ports: &&Ports| ways.iter().any(|s| acls.releases(s, Far::Network(&EVERYWHERE), ports));
     let allowed = security::to_the_internet(groups, &from.end);
     let flow = |ports: &Ports| Flow {
         from: from.id.clone(),
@@ -185,7 +228,7 @@ fn outbound(made: &Architecture, groups: &[Group], from: &Member) -> Vec<Flow> {
         what: ports.shown(),
         means: Means::Route,
     };
-    allowed.iter().map(flow).collect()
+    allowed.iter().filter(passes).map(flow).collect()
 }
 
 fn of_edge(made: &Architecture) -> Vec<Flow> {

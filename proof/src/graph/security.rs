@@ -92,7 +92,7 @@ impl Ports {
         Ports { protocol: protocol.to_owned(), first: port, last: port }
     }
 
-    fn of(entry: &Value) -> Ports {
+    pub(super) fn of(entry: &Value) -> Ports {
         let protocol = match text_of(&entry["IpProtocol"]).unwrap_or_default().as_str() {
             "-1" | "all" => "all".to_owned(),
             "6" => "tcp".to_owned(),

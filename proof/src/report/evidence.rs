@@ -6,6 +6,7 @@ use serde_json::Value;
 pub(super) fn all(page: &mut Page, input: &Input<'_>) {
     cost(page, input);
     reachability(page, input);
+    review(page, input);
     section(
         page,
         input,
@@ -130,6 +131,11 @@ fn cost(page: &mut Page, input: &Input<'_>) {
             "The total lacks the items whose price has no source; they are listed at the end.",
         ));
     }
+    items(page, input);
+    page.labelled(
+        t(input.language, "Redondance", "Redundancy"),
+        t(input.language, "Sa part de ce prix, par ressource :", "Its part of that price, by resource:"),
+    );
     page.open("table");
     for redundancy in &input.bill.redundancies {
         page.open("tr");
@@ -147,13 +153,61 @@ fn cost(page: &mut Page, input: &Input<'_>) {
     page.close("section");
 }
 
+/// The lines of the bill.
+fn items(page: &mut Page, input: &Input<'_>) {
+    page.open("table");
+    for line in &input.bill.lines {
+        page.open("tr");
+        page.cell(&line.resource);
+        let what = input.language.of(&line.french, &line.what);
+        if line.line > 0 {
+            page.figure_cell(what, &format!("{}:{}", input.source, line.line));
+        } else {
+            page.cell(what);
+        }
+        match line.monthly_usd {
+            Some(usd) => {
+                let text = page.money(usd);
+                page.figure_cell(&text, &format!("proof/prices.json, {}", line.item));
+            }
+            None => page.cell(t(input.language, "prix sans source", "price without a source")),
+        }
+        page.close("tr");
+    }
+    page.close("table");
+}
+
+/// The rules that do not hold. No section, because sections are kept on one page.
+fn review(page: &mut Page, input: &Input<'_>) {
+    page.subheading(t(input.language, "Revue par règles", "Review by rules"));
+    if input.findings.is_empty() {
+        page.paragraph(t(input.language, "Toutes les règles sont respectées.", "All rules hold."));
+    }
+    let mut last = None;
+    for rule in crate::review::rules() {
+        let found: Vec<_> = input.findings.iter().filter(|f| f.rule == rule.id).collect();
+        if found.is_empty() {
+            continue;
+        }
+        let (title, fix) = rule.words(input.language);
+        if last != Some(rule.pillar) {
+            page.labelled(rule.pillar.name_in(input.language), "");
+            last = Some(rule.pillar);
+        }
+        let not = t(input.language, "Non respectée :", "It does not hold:");
+        let places: Vec<String> =
+            found.iter().map(|f| format!("{} ({}:{})", f.resource, input.source, f.line)).collect();
+        page.list(&[format!("{} – {title}. {not} {}. {fix}", rule.id, places.join(", "))]);
+    }
+}
+
 fn reachability(page: &mut Page, input: &Input<'_>) {
     page.open("section");
     page.subheading(t(input.language, "Exposition à Internet", "Reachability from the Internet"));
     page.paragraph(t(
         input.language,
-        "Ports TCP qui répondent depuis Internet, calculés à partir des adresses, des routes, des groupes de sécurité et des écouteurs :",
-        "TCP ports that answer from the Internet, computed from addresses, routes, security groups and listeners:",
+        "Ports TCP qui répondent depuis Internet, calculés à partir des adresses, des routes, des groupes de sécurité, des listes de contrôle d’accès réseau et des écouteurs :",
+        "TCP ports that answer from the Internet, computed from addresses, routes, security groups, network ACLs and listeners:",
     ));
     page.open("table");
     for one in input.reachable {

@@ -3,13 +3,17 @@ use crate::{
     cost::{Bill, Usage},
     diagram::{Theme, layout, svg},
     graph::Architecture,
-    review::reach,
+    review::{reach, review, rules},
     samples,
 };
 use serde_json::json;
 
 fn made(language: Language, measurements: &[Measurement]) -> String {
-    let survey = samples::survey("shop");
+    made_of("shop", language, measurements)
+}
+
+fn made_of(sample: &str, language: Language, measurements: &[Measurement]) -> String {
+    let survey = samples::survey(sample);
     let arch = Architecture::of(&survey);
     let bill = Bill::of(&survey, &arch, Usage::default());
     let ten = Bill::of(&survey, &arch, Usage::default().times(10.0));
@@ -20,6 +24,7 @@ fn made(language: Language, measurements: &[Measurement]) -> String {
         bill: &bill,
         bill_at_ten: &ten,
         reachable: &reach::computed(&arch),
+        findings: &review(&survey, &arch),
         diagram: &svg::write(&layout(&arch, language), Theme::Light),
         measurements,
     })
@@ -56,7 +61,8 @@ fn every_figure_has_a_source() {
         assert!(!html.contains("data-source=\"\""), "a figure without a source");
         // Names of products and of resources are no figures.
         let mut text = prose(&html);
-        for name in ["S3", "Route 53", "NatGateway2", "Route53", "NatGateway1"] {
+        for name in ["S3", "Route 53", "NatGateway2", "Route53", "NatGateway1", "NatAddress1", "NatAddress2"]
+        {
             text = text.replace(name, "");
         }
         let digits: Vec<&str> =
@@ -85,11 +91,11 @@ fn numbers_and_spaces_follow_the_language() {
     };
     let french = made(Language::French, std::slice::from_ref(&drill));
     assert!(
-        french.contains("12\u{202f}345") && french.contains("1,5 ms") && french.contains("198,46\u{a0}USD")
+        french.contains("12\u{202f}345") && french.contains("1,5 ms") && french.contains("199,26\u{a0}USD")
     );
     assert!(!french.contains(" :") && !french.contains(" ;"), "double punctuation has a no-break space");
     let english = made(Language::English, std::slice::from_ref(&drill));
-    assert!(english.contains("12,345") && english.contains("198.46\u{a0}USD"));
+    assert!(english.contains("12,345") && english.contains("199.26\u{a0}USD"));
     // Self-contained.
     for html in [french, english] {
         assert!(
@@ -124,4 +130,36 @@ fn backups_and_restores_are_evidence() {
     let html = made(Language::French, &[backups, restore]);
     assert!(html.contains("42 s") && html.contains("3,2 s") && html.contains("shop-db"));
     assert!(!html.contains("escale restore --latest"), "the section needs no instruction any more");
+}
+
+/// Items of the bill and findings of the review are in the document's language.
+#[test]
+fn bill_and_review_are_in_the_language() {
+    let french = made(Language::French, &[]);
+    for expected in
+        ["passerelle NAT", "base de données, serveurs principal et de secours", "vCPU de 2 tâche(s)"]
+    {
+        assert!(french.contains(expected), "{expected}");
+    }
+    assert!(french.contains("Sécurité") && french.contains("Les tâches tournent sur ARM"));
+    for english in ["hosted zone", "NAT gateway<", "Tasks run on ARM", "Security<"] {
+        assert!(!french.replace("<h3>NAT gateway</h3>", "").contains(english), "{english} is English");
+    }
+    let english = made(Language::English, &[]);
+    assert!(english.contains("data through the NAT gateway") && english.contains("Tasks run on ARM"));
+    for rule in rules() {
+        assert!(!english.contains(rule.words(Language::French).0), "{}", rule.id);
+    }
+}
+
+/// What an architecture lacks has no role in it.
+#[test]
+fn only_components_of_the_architecture_are_described() {
+    let html = made_of("bucket", Language::English, &[]);
+    assert!(html.contains("<h3>Amazon S3 and CloudFront</h3>") && !html.contains("<h3>Amazon VPC</h3>"));
+    let lacking = html.lines().find(|line| line.contains("This architecture does without")).expect("a line");
+    assert!(
+        lacking.contains("Amazon VPC") && lacking.contains("NAT gateway") && !lacking.contains("Amazon S3")
+    );
+    assert!(!made(Language::French, &[]).contains("<h3>Network Load Balancer</h3>"));
 }

@@ -60,6 +60,26 @@ pub(super) const COMPONENTS: &[Component] = &[
         ),
     },
     Component {
+        key: "nlb",
+        name: "Network Load Balancer",
+        role: (
+            "Il reçoit les connexions des utilisateurs et les transmet aux tâches en bonne santé, sans lire leur contenu.",
+            "It receives the connections of users and passes them to healthy tasks, without reading their content.",
+        ),
+        why: (
+            "Certains protocoles ne sont pas HTTP ; leurs clients ont eux aussi besoin d’une adresse qui demeure.",
+            "Some protocols are not HTTP; their clients need an address that stays, too.",
+        ),
+        value: (
+            "Il vérifie chaque tâche en continu et n’ouvre plus de connexion vers celles qui ne répondent plus.",
+            "It checks each task all the time, and opens no more connections to those that do not answer.",
+        ),
+        advantage: (
+            "Il garde une adresse fixe par zone, que des partenaires peuvent autoriser.",
+            "It keeps a fixed address in each zone, which partners can allow.",
+        ),
+    },
+    Component {
         key: "rds",
         name: "Amazon RDS for PostgreSQL",
         role: (
@@ -195,7 +215,7 @@ pub(super) const COMPONENTS: &[Component] = &[
             "Partners see a fixed address, which they can allow.",
         ),
         advantage: (
-            "Une passerelle par zone : la panne d’une zone ne coupe pas les autres.",
+            "Avec une passerelle par zone, la panne d’une zone ne coupe pas les autres.",
             "With one in each zone, the failure of a zone does not cut off the others.",
         ),
     },

@@ -167,3 +167,74 @@ fn a_difference_between_the_graph_and_the_probe_is_a_finding() {
     let foreign = BTreeMap::from([("198.18.9.9".to_owned(), BTreeSet::from([8080]))]);
     assert_eq!(reach::compare(&computed, &foreign)[0].resource, "no resource of the stack");
 }
+
+/// A security group opens the ports 7000 to 9000; the entries of the subnet's ACL decide about each.
+fn reach_with_entries(entries: &str) -> Vec<u16> {
+    let text = format!(
+        r#"Resources:
+  Net: {{ Type: AWS::EC2::VPC, Properties: {{ CidrBlock: 10.0.0.0/16 }} }}
+  One: {{ Type: AWS::EC2::Subnet, Properties: {{ VpcId: !Ref Net, CidrBlock: 10.0.0.0/24 }} }}
+  Igw: {{ Type: AWS::EC2::InternetGateway }}
+  Table: {{ Type: AWS::EC2::RouteTable, Properties: {{ VpcId: !Ref Net }} }}
+  Out: {{ Type: AWS::EC2::Route, Properties: {{ RouteTableId: !Ref Table, DestinationCidrBlock: 0.0.0.0/0, GatewayId: !Ref Igw }} }}
+  OfOne: {{ Type: AWS::EC2::SubnetRouteTableAssociation, Properties: {{ SubnetId: !Ref One, RouteTableId: !Ref Table }} }}
+  Acl: {{ Type: AWS::EC2::NetworkAcl, Properties: {{ VpcId: !Ref Net }} }}
+  Group: {{ Type: AWS::EC2::SecurityGroup, Properties: {{ GroupDescription: x, VpcId: !Ref Net, SecurityGroupIngress: [{{ IpProtocol: tcp, FromPort: 7000, ToPort: 9000, CidrIp: 0.0.0.0/0 }}] }} }}
+  Lb: {{ Type: AWS::ElasticLoadBalancingV2::LoadBalancer, Properties: {{ Type: network, Subnets: [!Ref One], SecurityGroups: [!Ref Group] }} }}
+  A: {{ Type: AWS::ElasticLoadBalancingV2::Listener, Properties: {{ LoadBalancerArn: !Ref Lb, Port: 7000, Protocol: TCP }} }}
+  B: {{ Type: AWS::ElasticLoadBalancingV2::Listener, Properties: {{ LoadBalancerArn: !Ref Lb, Port: 9000, Protocol: TCP }} }}
+{entries}"#
+    );
+    let survey = Survey::of_template(&text, &Given::new(), &samples::setting("us-east-1")).unwrap();
+    let computed = reach::computed(&Architecture::of(&survey));
+    computed.iter().find(|c| c.resource == "Lb").expect("the load balancer").ports.iter().copied().collect()
+}
+
+#[test]
+fn a_network_acl_closes_what_a_group_opens() {
+    let entry = |name: &str, acl: &str, number: u16, rest: &str| {
+        format!(
+            "  {name}: {{ Type: AWS::EC2::NetworkAclEntry, Properties: {{ NetworkAclId: {acl}, RuleNumber: {number}, {rest} }} }}\n"
+        )
+    };
+    let used = "  Use: { Type: AWS::EC2::SubnetNetworkAclAssociation, Properties: { SubnetId: !Ref One, NetworkAclId: !Ref Acl } }\n";
+    let all = "Protocol: -1, RuleAction: allow, CidrBlock: 0.0.0.0/0";
+    let open_in = entry("In", "!Ref Acl", 100, all);
+    let open_out = entry("Out1", "!Ref Acl", 100, &format!("{all}, Egress: true"));
+    let deny = |acl: &str, number: u16, network: &str| {
+        let rest = format!(
+            "Protocol: 6, RuleAction: deny, CidrBlock: {network}, PortRange: {{ From: 9000, To: 9000 }}"
+        );
+        entry("Deny", acl, number, &rest)
+    };
+    let answers = |first: u16, last: u16| {
+        let rest = format!(
+            "Protocol: 6, RuleAction: allow, Egress: true, CidrBlock: 0.0.0.0/0, PortRange: {{ From: {first}, To: {last} }}"
+        );
+        entry("Answers", "!Ref Acl", 100, &rest)
+    };
+    let own = "!GetAtt Net.DefaultNetworkAcl";
+    for (entries, expected, why) in [
+        (String::new(), &[7000, 9000][..], "the VPC's own ACL allows everything"),
+        (used.to_owned(), &[], "an ACL without entries denies everything"),
+        (format!("{used}{open_in}{open_out}"), &[7000, 9000], "both directions are open"),
+        (format!("{used}{open_in}"), &[], "the answers do not pass"),
+        (format!("{used}{open_in}{}", answers(1024, 65535)), &[7000, 9000], "the answers' ports are open"),
+        (format!("{used}{open_in}{}", answers(80, 1023)), &[], "no client uses these ports"),
+        (format!("{used}{open_in}{open_out}{}", deny("!Ref Acl", 90, "0.0.0.0/0")), &[7000], "denied first"),
+        (
+            format!("{used}{open_in}{open_out}{}", deny("!Ref Acl", 110, "0.0.0.0/0")),
+            &[7000, 9000],
+            "allowed first",
+        ),
+        (
+            format!("{used}{open_in}{open_out}{}", deny("!Ref Acl", 90, "203.0.113.0/24")),
+            &[7000, 9000],
+            "denied to some",
+        ),
+        (deny(own, 90, "0.0.0.0/0"), &[7000], "an entry of the VPC's own ACL"),
+        (deny("!Ref Acl", 90, "0.0.0.0/0"), &[7000, 9000], "no subnet has this ACL"),
+    ] {
+        assert_eq!(reach_with_entries(&entries), expected, "{why}");
+    }
+}

@@ -50,6 +50,9 @@ pub(crate) fn types() -> Resources {
     let alarm = alarm.update(update).read(read).adopt(|cx, name, _| Ok(described(cx, name)));
     let properties = &[
         "AlarmName",
+        "ActionsSuppressor",
+        "ActionsSuppressorExtensionPeriod",
+        "ActionsSuppressorWaitPeriod",
         "AlarmRule",
         "AlarmDescription",
         "ActionsEnabled",
@@ -235,12 +238,21 @@ mod tests {
         let base = || {
             let harness = harness();
             harness.ok("PutMetricAlarm", base());
-            (harness, json!({ "AlarmName": "any", "AlarmRule": "ALARM(high-cpu)" }))
+            let mut low = base();
+            low["AlarmName"] = "low-cpu".into();
+            harness.ok("PutMetricAlarm", low);
+            // The three properties of the suppressor exist together only.
+            let composite = json!({ "AlarmName": "any", "AlarmRule": "ALARM(high-cpu)", "ActionsSuppressor": "high-cpu",
+                "ActionsSuppressorWaitPeriod": 60, "ActionsSuppressorExtensionPeriod": 30 });
+            (harness, composite)
         };
         PropertyTable::new(super::COMPOSITE, base)
             .row("AlarmRule", "ALARM(high-cpu)".into(), "NOT OK(\"high-cpu\")".into())
             .row("AlarmDescription", "one".into(), "other".into())
             .row("ActionsEnabled", true.into(), false.into())
+            .row("ActionsSuppressor", "high-cpu".into(), "low-cpu".into())
+            .row("ActionsSuppressorWaitPeriod", 60.into(), 120.into())
+            .row("ActionsSuppressorExtensionPeriod", 30.into(), 0.into())
             .row("Tags", json!([{ "Key": "a", "Value": "1" }]), json!([{ "Key": "b", "Value": "2" }]))
             .exempt(&[
                 ("OKActions", "no service of the harness can be an action"),
@@ -275,8 +287,22 @@ mod tests {
         assert!(
             harness.error("PutCompositeAlarm", scaling).message.contains("cannot invoke a scaling policy")
         );
-        let suppressed = json!({ "AlarmName": "any", "AlarmRule": "TRUE", "ActionsSuppressor": "high-cpu" });
-        assert!(harness.error("PutCompositeAlarm", suppressed).message.contains("ActionsSuppressor"));
+        for (suppressor, wait, words) in [
+            (json!("high-cpu"), Value::Null, "must be specified together"),
+            (Value::Null, json!(60), "must be specified together"),
+            (json!("none"), json!(60), "none, which does not exist"),
+            (json!("any"), json!(60), "its own ActionsSuppressor"),
+            (json!("high-cpu"), json!(-1), "it is -1"),
+        ] {
+            let mut suppressed = put("any", "TRUE");
+            for (key, value) in [("", suppressor), ("WaitPeriod", wait.clone()), ("ExtensionPeriod", wait)] {
+                if !value.is_null() {
+                    suppressed[format!("ActionsSuppressor{key}")] = value;
+                }
+            }
+            let error = harness.error("PutCompositeAlarm", suppressed);
+            assert!(error.message.contains(words), "{error}");
+        }
 
         let delete = |names: &[&str]| json!({ "AlarmNames": names });
         let needed = harness.error("DeleteAlarms", delete(&["high-cpu"]));

@@ -18,6 +18,7 @@ mod metric;
 mod ops;
 mod query;
 mod recorded;
+mod search;
 mod streams;
 mod trimmed;
 

@@ -1,6 +1,12 @@
 //! Metrics in AWS's shapes, and their statistics.
 
-use crate::{Error, choices::StandardUnit, trimmed::Trimmed};
+use crate::{
+    Error,
+    choices::StandardUnit,
+    search::{self, Candidate, Search},
+    trimmed::Trimmed,
+};
+use escale_base::Timestamp;
 use escale_metrics::{Listed, Metrics, Point, Series, Summary, Window};
 use escale_tables::cloudwatch::{Dimension, Metric};
 use std::collections::BTreeMap;
@@ -92,14 +98,26 @@ pub(crate) fn check_period(name: &str, period: i64) -> Result<i64, Error> {
 type Key = (String, String, Vec<(String, String)>);
 
 /// The series of the plane, for the lookups of one request.
-pub(crate) struct Catalog(BTreeMap<Key, Vec<String>>);
+pub(crate) struct Catalog(BTreeMap<Key, Units>);
+
+/// The series of a metric.
+#[derive(Default)]
+struct Units {
+    units: Vec<String>,
+    /// When the last value of any of them arrived.
+    written: Timestamp,
+}
+
+/// How long after its last value a metric is still found.
+pub(crate) const FOUND_MS: i64 = 14 * 86_400_000;
 
 impl Catalog {
     pub(crate) async fn read(plane: &dyn Metrics) -> Result<Catalog, Error> {
         let mut all = BTreeMap::new();
-        for Listed { series, .. } in plane.list().await? {
-            let units: &mut Vec<String> = all.entry((series.space, series.name, series.labels)).or_default();
-            units.push(series.unit);
+        for Listed { series, written } in plane.list().await? {
+            let of_metric: &mut Units = all.entry((series.space, series.name, series.labels)).or_default();
+            of_metric.units.push(series.unit);
+            of_metric.written = of_metric.written.max(written);
         }
         Ok(Catalog(all))
     }
@@ -110,17 +128,29 @@ impl Catalog {
         let space = metric.namespace.clone().ok_or_else(|| missing("Namespace"))?;
         let name = metric.metric_name.clone().ok_or_else(|| missing("MetricName"))?;
         let key = (space, name, labels(&metric.dimensions)?);
-        let units = self.0.get(&key).map(Vec::as_slice).unwrap_or_default();
-        let (space, name, labels) = key;
+        let units = self.0.get(&key).map(|found| found.units.as_slice()).unwrap_or_default();
         let chosen = units.iter().filter(|u| unit.is_none_or(|unit| unit.as_str() == *u));
-        let series = |unit: &String| Series {
-            space: space.clone(),
-            name: name.clone(),
-            labels: labels.clone(),
-            unit: unit.clone(),
-        };
-        Ok(chosen.map(series).collect())
+        Ok(chosen.map(|unit| series_of(&key, unit)).collect())
     }
+
+    /// The metrics that a search selects, each with its label and its series, one for each unit.
+    pub(crate) fn search(&self, search: &Search, now: Timestamp) -> Vec<(String, Vec<Series>)> {
+        let recent = self.0.iter().filter(|(_, found)| now.since_ms(found.written) <= FOUND_MS);
+        let chosen: Vec<(&Key, &Units)> =
+            recent.filter(|(key, _)| search.selects(candidate_of(key))).collect();
+        let labels = search::labels(&chosen.iter().map(|(key, _)| candidate_of(key)).collect::<Vec<_>>());
+        let series =
+            |(key, found): (&Key, &Units)| found.units.iter().map(|unit| series_of(key, unit)).collect();
+        labels.into_iter().zip(chosen.into_iter().map(series)).collect()
+    }
+}
+
+fn candidate_of((namespace, name, dimensions): &Key) -> Candidate<'_> {
+    Candidate { namespace, name, dimensions }
+}
+
+fn series_of((space, name, labels): &Key, unit: &str) -> Series {
+    Series { space: space.clone(), name: name.clone(), labels: labels.clone(), unit: unit.to_owned() }
 }
 
 /// The points of some series as if they were one.

@@ -2,11 +2,12 @@
 
 use crate::{
     Error,
-    math::{self, Expression, Grid, Named, TimeSeries, Value},
+    math::{self, Context, Expression, Grid, Named, TimeSeries, Value},
     metric::{Catalog, Stat, check_period, read_merged},
+    search::{SEARCHES, SERIES, Search},
 };
-use escale_base::AwsError;
-use escale_metrics::{Metrics, Window};
+use escale_base::{AwsError, Timestamp};
+use escale_metrics::{Metrics, Series, Window};
 use escale_tables::cloudwatch::{MetricDataQuery, MetricStat};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +25,18 @@ struct Query {
 
 enum Source {
     Metric { of: MetricStat, stat: Stat },
-    Expression(Expression),
+    Expression { expression: Expression, searches: Vec<Search> },
 }
+
+/// The results of queries.
+pub(crate) struct Answer {
+    pub(crate) values: Named,
+    /// Whether a search found more time series than it may return.
+    pub(crate) is_cut: bool,
+}
+
+/// Datapoints of all queries together: they are held in memory.
+pub(crate) const ALL_DATAPOINTS: i64 = 1_000_000;
 
 impl Queries {
     pub(crate) fn check(queries: &[MetricDataQuery]) -> Result<Queries, Error> {
@@ -43,17 +54,30 @@ impl Queries {
                 )));
             }
         }
+        let searches: usize = sources.values().map(|source| source.searches().len()).sum();
+        if searches > SEARCHES {
+            return Err(Error::Validation(format!(
+                "The expressions have {searches} SEARCH functions; a request can have {SEARCHES}."
+            )));
+        }
         let is_metric = |q: &&MetricDataQuery| q.metric_stat.is_some();
         let metrics = queries.iter().filter(is_metric).map(|q| q.id.clone()).collect();
         Ok(Queries { ordered: ordered(sources)?, metrics })
     }
 
+    pub(crate) fn has_search(&self) -> bool {
+        self.ordered.iter().any(|query| !query.source.searches().is_empty())
+    }
+
     /// The longest period of the metrics, and the shortest.
     pub(crate) fn periods(&self) -> (i64, i64) {
-        let periods = self.ordered.iter().filter_map(|q| match &q.source {
-            Source::Metric { of, .. } => Some(of.period),
-            Source::Expression(_) => None,
-        });
+        let of = |query: &Query| -> Vec<i64> {
+            match &query.source {
+                Source::Metric { of, .. } => vec![of.period],
+                Source::Expression { searches, .. } => searches.iter().map(|search| search.period).collect(),
+            }
+        };
+        let periods = self.ordered.iter().flat_map(of);
         periods.fold((0, i64::MAX), |(longest, shortest), p| (longest.max(p), shortest.min(p)))
     }
 
@@ -63,24 +87,67 @@ impl Queries {
         plane: &dyn Metrics,
         catalog: &Catalog,
         grid: Grid,
-        speed: i64,
-    ) -> Result<Named, Error> {
-        let mut named = Named::new();
+        (now, speed): (Timestamp, i64),
+    ) -> Result<Answer, Error> {
+        let (mut named, mut is_cut, mut datapoints) = (Named::new(), false, 0);
         for query in &self.ordered {
             let value = match &query.source {
                 Source::Metric { of, stat } => {
                     let period = (of.period / speed).max(1);
-                    let window = Window { from: grid.from, until: grid.until, step_secs: period };
-                    let points = read_merged(plane, &catalog.series(&of.metric, of.unit)?, window).await?;
-                    let values = points.iter().filter_map(|p| Some((p.at, stat.of(&p.summary)?))).collect();
-                    Value::Series(TimeSeries { period, values })
+                    let series = catalog.series(&of.metric, of.unit)?;
+                    let label = of.metric.metric_name.clone();
+                    Value::Series(read(plane, &series, (*stat, period), grid, label).await?)
                 }
-                Source::Expression(expression) => math::evaluate(expression, &named, &self.metrics, grid)?,
+                Source::Expression { expression, searches } => {
+                    let mut found = math::Found::new();
+                    for search in searches {
+                        let period = (search.period / speed).max(1);
+                        let mut metrics = catalog.search(search, now);
+                        is_cut |= metrics.len() > SERIES;
+                        metrics.truncate(SERIES);
+                        datapoints += metrics.len() as i64 * ((grid.until - grid.from) / period);
+                        if datapoints > ALL_DATAPOINTS {
+                            return Err(Error::Validation(format!(
+                                "The searches find more than {ALL_DATAPOINTS} datapoints. Use a longer period, a shorter time range or narrower searches."
+                            )));
+                        }
+                        let mut all = Vec::new();
+                        for (label, series) in metrics {
+                            all.push(read(plane, &series, (search.stat, period), grid, Some(label)).await?);
+                        }
+                        found.push((search.clone(), all));
+                    }
+                    Context { named: &named, metrics: &self.metrics, found: &found, grid }
+                        .value(expression)?
+                }
             };
             named.insert(query.id.clone(), value);
         }
-        Ok(named)
+        Ok(Answer { values: named, is_cut })
     }
+}
+
+impl Source {
+    fn searches(&self) -> &[Search] {
+        match self {
+            Source::Metric { .. } => &[],
+            Source::Expression { searches, .. } => searches,
+        }
+    }
+}
+
+/// The series of one metric as a time series.
+async fn read(
+    plane: &dyn Metrics,
+    series: &[Series],
+    (stat, period): (Stat, i64),
+    grid: Grid,
+    label: Option<String>,
+) -> Result<TimeSeries, Error> {
+    let window = Window { from: grid.from, until: grid.until, step_secs: period };
+    let points = read_merged(plane, series, window).await?;
+    let values = points.iter().filter_map(|p| Some((p.at, stat.of(&p.summary)?))).collect();
+    Ok(TimeSeries { period, values, label })
 }
 
 /// AWS's form of ids, which expressions need.
@@ -108,13 +175,22 @@ fn source(query: &MetricDataQuery) -> Result<Source, Error> {
             Ok(Source::Metric { of: of.clone(), stat: Stat::parse(&of.stat)? })
         }
         (None, Some(text)) => {
-            if query.period.is_some() {
-                let what = format_args!("The parameter Period of the expression '{id}'");
-                return Err(AwsError::not_supported(what)
-                    .hint("An expression has the period of its metrics.")
-                    .into());
+            let mut expression = math::parse(text)?;
+            let mut searches = Vec::new();
+            expression.searches(&mut searches);
+            if let Some(period) = query.period {
+                if searches.is_empty() {
+                    let what = format_args!("The parameter Period of the expression '{id}'");
+                    return Err(AwsError::not_supported(what)
+                        .hint("An expression without SEARCH has the period of its metrics.")
+                        .into());
+                }
+                // It replaces the period inside of the expression, as on AWS.
+                let period = check_period("MetricDataQueries.member.Period", period)?;
+                searches.iter_mut().for_each(|search| search.period = period);
             }
-            Ok(Source::Expression(math::parse(text)?))
+            let searches = searches.into_iter().map(|search| search.clone()).collect();
+            Ok(Source::Expression { expression, searches })
         }
         _ => Err(Error::Validation(format!(
             "The query '{id}' must have either a MetricStat or an Expression."
@@ -128,7 +204,7 @@ fn ordered(mut sources: BTreeMap<String, Source>) -> Result<Vec<Query>, Error> {
     while !sources.is_empty() {
         let is_ready = |source: &Source| {
             let mut ids = Vec::new();
-            if let Source::Expression(expression) = source {
+            if let Source::Expression { expression, .. } = source {
                 expression.ids(&mut ids);
                 // METRICS() needs all metrics.
                 return !sources.values().any(|s| matches!(s, Source::Metric { .. }))

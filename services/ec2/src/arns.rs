@@ -11,7 +11,7 @@ use escale_store::Image;
 use escale_tables::ec2::{Address, RouteTable};
 
 /// The prefix of an id and the type in its ARN.
-const TYPES: [(&str, &str); 15] = [
+const TYPES: [(&str, &str); 16] = [
     ("vpc-", "vpc"),
     ("subnet-", "subnet"),
     ("rtb-", "route-table"),
@@ -27,10 +27,11 @@ const TYPES: [(&str, &str); 15] = [
     ("pl-", "prefix-list"),
     ("acl-", "network-acl"),
     ("dopt-", "dhcp-options"),
+    ("pcx-", "vpc-peering-connection"),
 ];
 
 /// The types that operations create. Their ARNs end with `*`, because the id does not exist yet.
-const CREATED: [(&str, &str); 15] = [
+const CREATED: [(&str, &str); 16] = [
     ("AllocateAddress", "elastic-ip"),
     ("CreateDefaultSubnet", "subnet"),
     ("CreateDefaultVpc", "vpc"),
@@ -46,6 +47,7 @@ const CREATED: [(&str, &str); 15] = [
     ("CreateSubnet", "subnet"),
     ("CreateVpc", "vpc"),
     ("CreateVpcEndpoint", "vpc-endpoint"),
+    ("CreateVpcPeeringConnection", "vpc-peering-connection"),
 ];
 
 /// The only describe operation that AWS lets policies restrict to resources.

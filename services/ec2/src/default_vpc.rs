@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html>
 
-use crate::{Error, acls, initial};
+use crate::{Error, acls, initial, peerings};
 use escale_base::Timestamp;
 use escale_service::Config;
 use escale_store::{Image, Tx};
@@ -86,11 +86,12 @@ pub(crate) fn required(image: &Image) -> Result<Arc<Vpc>, Error> {
 }
 
 /// Whether the network plane must build this VPC. Every installation has a default VPC and few use it, so its network is built
-/// with its first interface. After that it is kept, like any other VPC's.
+/// with its first interface or peering connection. After that it is kept, like any other VPC's.
 pub(crate) fn needs_network(image: &Image, vpc: &VpcId) -> bool {
     // A network that the plane has built once is kept when its last interface is deleted.
     DefaultVpc::of(image).as_ref() != Some(vpc)
         || image.has::<VpcSeen>(vpc.as_str())
         || image.has::<VpcTold>(vpc.as_str())
         || image.scan::<Interface>().any(|i| i.vpc == *vpc)
+        || peerings::accepted(image, vpc).next().is_some()
 }

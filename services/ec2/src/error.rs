@@ -3,6 +3,7 @@
 //! The model declares no errors; the codes are those of AWS's documentation:
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
 
+use crate::status::PEERING_FAILED;
 use escale_base::{AwsError, ErrorKind};
 use ipnet::IpNet;
 use std::net::Ipv4Addr;
@@ -29,6 +30,7 @@ pub enum Kind {
     FlowLog,
     SubnetCidrAssociation,
     EgressOnlyInternetGateway,
+    VpcPeering,
     Instance,
     DhcpOptions,
     VpnGateway,
@@ -67,6 +69,7 @@ impl Kind {
             Kind::EgressOnlyInternetGateway => {
                 ("InvalidGatewayID.NotFound", "egress only internet gateway ID")
             }
+            Kind::VpcPeering => ("InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection ID"),
             Kind::Instance => ("InvalidInstanceID.NotFound", "instance ID"),
             Kind::DhcpOptions => ("InvalidDhcpOptionsID.NotFound", "dhcpOptions ID"),
             Kind::VpnGateway => ("InvalidVpnGatewayID.NotFound", "vpnGateway ID"),
@@ -99,6 +102,13 @@ pub enum Error {
     SubnetFull(String),
     #[error("There is an existing Flow Log with the same configuration and log destination.")]
     FlowLogExists,
+    #[error("LogDestination: {0} does not exist. Create the bucket first.")]
+    NoLogBucket(String),
+    #[error(
+        "Access Denied for LogDestination: {bucket}. Please check LogDestination permissions: the bucket's policy must allow {service} to \
+         put objects with the ACL bucket-owner-full-control."
+    )]
+    LogBucketDenied { bucket: String, service: &'static str },
     #[error("{0}")]
     AddressTaken(String),
     #[error("{0}: All public addresses are in use. Release an Elastic IP address.")]
@@ -119,6 +129,15 @@ pub enum Error {
     DefaultVpcFull(String),
     #[error("{0}")]
     GatewayNotAttached(String),
+    #[error("A VPC peering connection between {1} and {2} already exists: {0}")]
+    PeeringExists(String, String, String),
+    #[error("Invalid state transition for {0}, attempting to transition from {1} to {2}")]
+    Transition(String, &'static str, &'static str),
+    /// Of a stack. The API reports it as a state.
+    #[error(
+        "The VPC peering connection failed. {PEERING_FAILED}. Use two VPCs of this region whose CIDR blocks do not overlap."
+    )]
+    PeeringFailed,
     #[error("{0}")]
     RouteExists(String),
     #[error("no route with destination-cidr-block {1} in route table {0}")]
@@ -162,6 +181,7 @@ pub enum Limit {
     GroupsPerInterface,
     RoutesPerTable,
     EntriesPerAcl,
+    PeeringsPerVpc,
     Tags,
 }
 
@@ -174,6 +194,7 @@ impl Limit {
             Limit::RoutesPerTable => 500,
             // In each direction, with the last entry, which denies all.
             Limit::EntriesPerAcl => 20,
+            Limit::PeeringsPerVpc => 50,
             Limit::Tags => 50,
         }
     }
@@ -184,6 +205,7 @@ impl Limit {
             Limit::GroupsPerInterface => "SecurityGroupsPerInterfaceLimitExceeded",
             Limit::RoutesPerTable => "RouteLimitExceeded",
             Limit::EntriesPerAcl => "NetworkAclEntryLimitExceeded",
+            Limit::PeeringsPerVpc => "ActiveVpcPeeringConnectionPerVpcLimitExceeded",
             Limit::Tags => "TagLimitExceeded",
         }
     }
@@ -216,9 +238,14 @@ impl From<Error> for AwsError {
             }
             Error::DefaultVpcFull(_) => (ErrorKind::LimitExceeded, "InsufficientFreeAddressesInSubnet"),
             Error::GatewayNotAttached(_) => (ErrorKind::Invalid, "Gateway.NotAttached"),
+            Error::PeeringExists(..) => (ErrorKind::AlreadyExists, "VpcPeeringConnectionAlreadyExists"),
+            Error::Transition(..) => (ErrorKind::Invalid, "InvalidStateTransition"),
+            Error::PeeringFailed => (ErrorKind::Invalid, "InvalidRequest"),
             Error::RouteExists(_) => (ErrorKind::AlreadyExists, "RouteAlreadyExists"),
             Error::NoRoute(..) => (ErrorKind::NotFound, "InvalidRoute.NotFound"),
             Error::AlreadyAttached(..) => (ErrorKind::AlreadyExists, "Resource.AlreadyAssociated"),
+            Error::NoLogBucket(_) => (ErrorKind::NotFound, "LogDestinationNotFoundException"),
+            Error::LogBucketDenied { .. } => (ErrorKind::Denied, "LogDestinationPermissionIssueException"),
             Error::FlowLogExists => (ErrorKind::AlreadyExists, "FlowLogAlreadyExists"),
             Error::DuplicateGroup(..) => (ErrorKind::AlreadyExists, "InvalidGroup.Duplicate"),
             Error::DuplicateRule(_) => (ErrorKind::AlreadyExists, "InvalidPermission.Duplicate"),

@@ -19,6 +19,7 @@ mod flow_logs;
 mod initial;
 mod ipv6;
 mod ops;
+mod peerings;
 mod permissions;
 mod prefix_lists;
 mod reconcile;

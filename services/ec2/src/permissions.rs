@@ -3,7 +3,7 @@
 use crate::{
     Error,
     error::Limit,
-    prefix_lists, rules,
+    peerings, prefix_lists, rules,
     shapes::group::{self, IpPermission},
 };
 use escale_base::{Tag, Wire};
@@ -124,7 +124,9 @@ fn rules_of(
         add(Peer::Cidr(rules::ipv6_cidr("cidrIpv6", &text)?.into()), range.description)?;
     }
     for pair in permission.user_id_group_pairs {
-        add(Peer::Group(peer_group(cx, group, pair.group_id, pair.group_name)?), pair.description)?;
+        let peer = peer_group(cx, group, pair.group_id, pair.group_name)?;
+        check_pair(cx, group, &peer, pair.vpc_peering_connection_id)?;
+        add(Peer::Group(peer), pair.description)?;
     }
     for list in permission.prefix_list_ids {
         let id = list.prefix_list_id.ok_or(Error::Missing("prefixListId"))?;
@@ -133,13 +135,30 @@ fn rules_of(
     Ok(())
 }
 
-/// The group that a rule names as its peer. It must be in the same VPC.
+/// A peering connection that a request names must be the one that the rule depends on.
+fn check_pair(cx: &Cx<'_>, group: &Group, peer: &GroupId, named: Option<String>) -> Result<(), Error> {
+    let Some(named) = named else { return Ok(()) };
+    let peering = peerings::of_group(cx.tx, &group.vpc, peer).and_then(|(_, peering)| peering);
+    if peering.is_some_and(|p| p.id.as_str() == named) {
+        return Ok(());
+    }
+    let why = format!("It does not connect the VPC of {} with that of {peer}.", group.id);
+    Err(Error::invalid("vpcPeeringConnectionId", named, why))
+}
+
+/// The group that a rule names as its peer. It must be in the same VPC or in a peered one.
 pub(crate) fn peer_group(
     cx: &Cx<'_>,
     group: &Group,
     id: Option<String>,
     name: Option<String>,
 ) -> Result<GroupId, Error> {
+    // A rule that exists can be named also after the peering connection or the group was deleted.
+    let is_present =
+        |id: &String| group::rules(cx, &group.id).iter().any(|r| r.peer == Peer::Group(id.clone().into()));
+    if let Some(id) = id.as_ref().filter(|id| is_present(id)) {
+        return Ok(id.clone().into());
+    }
     let peer = match (id, name) {
         (Some(id), _) => rules::find::<Group>(cx, &id)?,
         (None, Some(name)) => {
@@ -148,7 +167,7 @@ pub(crate) fn peer_group(
         }
         (None, None) => return Err(Error::Missing("groupId")),
     };
-    if peer.vpc != group.vpc {
+    if peer.vpc != group.vpc && peerings::between(cx.tx, &group.vpc, &peer.vpc).is_none() {
         return Err(Error::WrongVpc(format!(
             "You have specified two resources that belong to different networks: {} and {}",
             group.id, peer.id
@@ -332,11 +351,13 @@ pub(crate) fn describe(
 /// The interfaces and rules that use a group, for the error that it cannot be deleted.
 pub(crate) fn users_of(cx: &Cx<'_>, group: &GroupId) -> Vec<String> {
     let interfaces = cx.tx.scan::<Interface>().filter(|i| i.groups.contains(group)).map(|i| i.id.to_string());
-    // A group's rules for its own members do not prevent its deletion.
+    // A group's rules for its own members do not prevent its deletion, and neither do those of peered VPCs, as on AWS.
+    let own = cx.tx.get::<Group>(group.as_str()).map(|g| g.vpc.clone());
+    let same_vpc = |r: &GroupRule| cx.tx.get::<Group>(r.group.as_str()).map(|g| g.vpc.clone()) == own;
     let rules = cx
         .tx
         .scan::<GroupRule>()
-        .filter(|r| r.group != *group && r.peer == Peer::Group(group.clone()))
+        .filter(|r| r.group != *group && r.peer == Peer::Group(group.clone()) && same_vpc(r))
         .map(|r| format!("{} of {}", r.id, r.group));
     interfaces.chain(rules).collect()
 }

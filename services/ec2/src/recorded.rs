@@ -7,8 +7,6 @@ const IPV6: &str =
 const IPV6_RULE: &str = "Escale's networks carry IPv4 only; no packet ever matches this rule";
 const IPV6_ROUTE: &str = "Escale's networks carry IPv4 only; no packet ever takes this route";
 
-const FLOW_LOG: &str =
-    "Records of flows are delivered to CloudWatch Logs only: nothing is delivered to a bucket";
 const TIME: &str = "Tasks have the clock of the machine and use no DHCP";
 const NETBIOS: &str = "Tasks use neither NetBIOS nor DHCP";
 const DYNAMODB: &str = "The cloud has no DynamoDB: no packet ever uses the endpoint";
@@ -74,10 +72,6 @@ pub(crate) const RECORDED: &[Recorded] = &[
     of("AWS::EC2::SecurityGroupEgress.CidrIpv6", IPV6_RULE),
     of("AWS::EC2::SecurityGroup.SecurityGroupIngress/CidrIpv6", IPV6_RULE),
     of("AWS::EC2::SecurityGroup.SecurityGroupEgress/CidrIpv6", IPV6_RULE),
-    of("CreateFlowLogs.LogDestinationType=s3", FLOW_LOG),
-    of("CreateFlowLogs.DestinationOptions", FLOW_LOG),
-    of("AWS::EC2::FlowLog.LogDestinationType=s3", FLOW_LOG),
-    of("AWS::EC2::FlowLog.DestinationOptions", FLOW_LOG),
     of("CreateDhcpOptions.DhcpConfigurations/ntp-servers", TIME),
     of("AWS::EC2::DHCPOptions.NtpServers", TIME),
     of("CreateDhcpOptions.DhcpConfigurations/netbios-name-servers", NETBIOS),

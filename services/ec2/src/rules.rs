@@ -7,7 +7,7 @@ use escale_store::Row;
 use escale_tables::ServicePrincipal;
 use escale_tables::ec2::{
     Address, DhcpOptions, EgressOnlyInternetGateway, Endpoint, FlowLog, Group, GroupId, GroupRule, Interface,
-    InternetGateway, NatGateway, NetworkAcl, RouteTable, Subnet, Vpc,
+    InternetGateway, NatGateway, NetworkAcl, RouteTable, Subnet, Vpc, VpcPeering,
 };
 use ipnet::{Ipv4Net, Ipv6Net};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ named! {
     Vpc => Vpc, Subnet => Subnet, RouteTable => RouteTable, InternetGateway => InternetGateway,
     NatGateway => NatGateway, Address => Allocation, Group => Group, GroupRule => Rule, Interface => Interface,
     Endpoint => Endpoint, NetworkAcl => NetworkAcl, DhcpOptions => DhcpOptions, FlowLog => FlowLog,
-    EgressOnlyInternetGateway => EgressOnlyInternetGateway,
+    EgressOnlyInternetGateway => EgressOnlyInternetGateway, VpcPeering => VpcPeering,
 }
 
 /// The row with this id, or AWS's error that it does not exist.

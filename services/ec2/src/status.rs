@@ -4,8 +4,8 @@ use crate::{choices::FlowLogDelivery, default_vpc};
 use escale_base::choice;
 use escale_store::Image;
 use escale_tables::ec2::{
-    EgressOnlyInternetGateway, FlowLog, FlowLogSeen, Interface, InterfaceSeen, InternetGateway,
-    LogDestinationType, NatGateway, RouteTable, Target, VpcId, VpcSeen,
+    EgressOnlyInternetGateway, FlowLog, FlowLogSeen, Interface, InterfaceSeen, InternetGateway, NatGateway,
+    PeeringDecision, RouteTable, Target, VpcId, VpcPeering, VpcSeen,
 };
 
 choice! { pub(crate) enum VpcState { Pending = "pending", Available = "available" } }
@@ -18,6 +18,16 @@ choice! {
         Pending = "pending", Failed = "failed", Available = "available", Deleting = "deleting", Deleted = "deleted",
     }
 }
+choice! {
+    pub(crate) enum PeeringState {
+        InitiatingRequest = "initiating-request", PendingAcceptance = "pending-acceptance", Active = "active",
+        Deleted = "deleted", Rejected = "rejected", Failed = "failed", Expired = "expired",
+        Provisioning = "provisioning", Deleting = "deleting",
+    }
+}
+/// AWS's message of the state `failed`.
+pub(crate) const PEERING_FAILED: &str =
+    "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range";
 choice! { pub(crate) enum RouteState { Active = "active", Blackhole = "blackhole" } }
 
 /// A VPC is available as soon as the plane has built it, or immediately if it needs no network.
@@ -52,10 +62,6 @@ pub(crate) fn nat(image: &Image, row: &NatGateway) -> NatState {
 
 /// Whether the records of a flow log reach their destination, and why not. Neither is known before the first delivery.
 pub(crate) fn flow_log(image: &Image, row: &FlowLog) -> (Option<FlowLogDelivery>, Option<String>) {
-    if row.destination_type != LogDestinationType::CloudWatchLogs {
-        let why = "Escale delivers flow logs to CloudWatch Logs only";
-        return (Some(FlowLogDelivery::Failed), Some(why.to_owned()));
-    }
     match image.get::<FlowLogSeen>(row.id.as_str()) {
         None => (None, None),
         Some(seen) => match seen.failure {
@@ -74,6 +80,10 @@ pub(crate) fn route(image: &Image, table: &RouteTable, target: &Target) -> Route
         Target::NatGateway(id) => image.get::<NatGateway>(id.as_str()).is_some_and(|n| n.deleted.is_none()),
         Target::EgressOnlyInternetGateway(id) => image.has::<EgressOnlyInternetGateway>(id.as_str()),
         Target::Interface(id) => image.has::<Interface>(id.as_str()),
+        // Until the request is accepted, too: as on AWS, a route may exist before.
+        Target::VpcPeering(id) => {
+            image.get::<VpcPeering>(id.as_str()).is_some_and(|p| p.decision == PeeringDecision::Accepted)
+        }
         Target::Endpoint(id) => image.has::<escale_tables::ec2::Endpoint>(id.as_str()),
     };
     if active { RouteState::Active } else { RouteState::Blackhole }

@@ -6,7 +6,7 @@ use escale_service::Cx;
 use escale_store::Image;
 use escale_tables::ec2::{
     Address, DhcpOptions, EgressOnlyInternetGateway, Endpoint, FlowLog, Group, GroupRule, Interface,
-    InternetGateway, NatGateway, NetworkAcl, RouteTable, Subnet, Vpc,
+    InternetGateway, NatGateway, NetworkAcl, RouteTable, Subnet, Vpc, VpcPeering,
 };
 
 /// A row that has tags: its type and its key.
@@ -75,5 +75,6 @@ tagged! {
     NetworkAcl, "acl-", NetworkAcl;
     DhcpOptions, "dopt-", DhcpOptions;
     FlowLog, "fl-", VpcFlowLog;
+    VpcPeering, "pcx-", VpcPeeringConnection;
     EgressOnlyInternetGateway, "eigw-", EgressOnlyInternetGateway;
 }

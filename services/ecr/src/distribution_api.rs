@@ -105,7 +105,7 @@ impl Guard {
             let operation = action.trim_start_matches("ecr:");
             self.api
                 .cloud
-                .authorize_action(&image, &caller, "ecr", (action, operation), &input, &resources)
+                .authorize_action(&image, &caller, "ecr", (action, operation), &input, &resources, &[])
                 .map_err(|error| {
                     let noted = caller.notes.as_ref().map(|n| n.take()).unwrap_or_default();
                     self.record(headers, &caller.principal, operation, noted, &error.message);

@@ -44,11 +44,7 @@ choice! {
         Disabled = "DISABLED",
     }
 }
-choice! {
-    pub(crate) enum DeploymentStrategy {
-        Rolling = "ROLLING", BlueGreen = "BLUE_GREEN", Linear = "LINEAR", Canary = "CANARY",
-    }
-}
+choice! { pub(crate) enum HookTarget { AwsLambda = "AWS_LAMBDA", Pause = "PAUSE" } }
 choice! {
     pub(crate) enum DesiredStatus { Running = "RUNNING", Pending = "PENDING", Stopped = "STOPPED" }
 }

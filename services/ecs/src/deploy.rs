@@ -2,16 +2,17 @@
 
 use crate::{
     Error,
-    choices::{AvailabilityZoneRebalancing, DeploymentControllerType, DeploymentStrategy},
+    choices::{AvailabilityZoneRebalancing, DeploymentControllerType},
     history,
     shapes::{BreakerShape, ControllerShape, MonitoringShape},
+    strategy::{self, StrategyInput},
 };
 use escale_base::{AwsError, Timestamp, Wire, ids};
 use escale_service::Cx;
 use escale_store::Row;
 use escale_tables::ecs::{
-    AwsVpc, Deployment, DeploymentAlarms, DeploymentId, FailedDeployment, Launch, LoadBalancer,
-    MetricConfiguration, Outcome, PlatformVersion, Service, ServiceDeployment, ServiceEvents,
+    AwsVpc, Deployment, DeploymentAlarms, DeploymentId, DeploymentStrategy, FailedDeployment, Launch,
+    LoadBalancer, MetricConfiguration, Outcome, PlatformVersion, Service, ServiceDeployment, ServiceEvents,
     ServiceRegistry, TaskDefinition,
 };
 use std::collections::BTreeMap;
@@ -31,7 +32,10 @@ pub(crate) struct ConfigurationInput {
     maximum_percent: Option<u32>,
     minimum_healthy_percent: Option<u32>,
     strategy: Option<DeploymentStrategy>,
-    bake_time_in_minutes: Option<i32>,
+    bake_time_in_minutes: Option<u32>,
+    linear_configuration: Option<strategy::LinearShape>,
+    canary_configuration: Option<strategy::CanaryShape>,
+    lifecycle_hooks: Option<Vec<strategy::HookInput>>,
     alarms: Option<DeploymentAlarms>,
 }
 
@@ -40,18 +44,11 @@ pub(crate) struct Configuration {
     pub alarms: Option<DeploymentAlarms>,
     pub maximum: Option<u32>,
     pub minimum: Option<u32>,
+    pub strategy: StrategyInput,
 }
 
 impl ConfigurationInput {
     pub(crate) fn read(self) -> Result<Configuration, Error> {
-        if let Some(other) = self.strategy.filter(|s| *s != DeploymentStrategy::Rolling) {
-            return Err(AwsError::not_supported(format_args!("The deployment strategy {other}"))
-                .hint("Use ROLLING.")
-                .into());
-        }
-        if self.bake_time_in_minutes.is_some_and(|b| b != 0) {
-            return Err(AwsError::not_supported("A bakeTimeInMinutes above 0").into());
-        }
         if self.alarms.as_ref().is_some_and(|a| a.enable && a.alarm_names.is_empty()) {
             return Err(Error::Invalid("Deployment alarms are enabled, but alarmNames is empty.".into()));
         }
@@ -73,7 +70,14 @@ impl ConfigurationInput {
             ));
         }
         let (breaker, alarms) = (self.deployment_circuit_breaker, self.alarms);
-        Ok(Configuration { breaker, alarms, maximum, minimum })
+        let strategy = StrategyInput {
+            kind: self.strategy,
+            bake_minutes: self.bake_time_in_minutes,
+            linear: self.linear_configuration,
+            canary: self.canary_configuration,
+            hooks: self.lifecycle_hooks,
+        };
+        Ok(Configuration { breaker, alarms, maximum, minimum, strategy })
     }
 }
 
@@ -170,6 +174,8 @@ pub(crate) fn deployment(now: Timestamp, new: NewDeployment<'_>) -> Deployment {
         revision: new.definition.revision,
         network: new.network,
         load_balancers: new.load_balancers,
+        is_on_alternate: false,
+        traffic: None,
         service_registries: new.service_registries,
         launch: new.launch,
         platform_version: new.platform_version,
@@ -187,6 +193,9 @@ pub(crate) fn roll_back(service: &mut Service, now: Timestamp, by: &str) -> Opti
     let failed = service.deployments.first()?.id.clone();
     let good = service.deployments.iter().position(|d| d.outcome == Outcome::Completed)?;
     let mut back = service.deployments.remove(good);
+    if let Some(newest) = service.deployments.first() {
+        strategy::return_traffic(&mut back, newest, now);
+    }
     back.outcome = Outcome::InProgress;
     back.updated = now;
     (back.is_rollback, back.baking) = (true, None);

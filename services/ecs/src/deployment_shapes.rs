@@ -1,10 +1,10 @@
 //! Service deployments and service revisions in the shapes of the API.
 
 use crate::{
-    choices::{DeploymentStrategy, LaunchType, MonitorStatus, ServiceDeploymentStatus},
+    choices::{HookTarget, LaunchType, MonitorStatus, ServiceDeploymentStatus},
     history, rules, scheduler,
-    shapes::{self, BreakerShape, DeploymentConfigurationShape, NetworkShape},
-    status,
+    shapes::{self, DeploymentConfigurationShape, NetworkShape},
+    status, strategy,
 };
 use escale_base::{Timestamp, Wire};
 use escale_service::Config;
@@ -12,9 +12,11 @@ use escale_store::Image;
 use escale_tables::{
     cloudwatch::AlarmName,
     ecs::{
-        ContainerName, Deployment, DeploymentId, Ending, LoadBalancer, PlatformVersion, Service,
-        ServiceDeployment, ServiceKey, ServiceRegistry, StrategyItem, Task, TaskDefinition,
+        ALL_TRAFFIC, ContainerName, Deployment, DeploymentId, Ending, HookAction, HookStatus, LifecycleStage,
+        LoadBalancer, Pause, PlatformVersion, Service, ServiceDeployment, ServiceKey, ServiceRegistry, Share,
+        StrategyItem, Task, TaskDefinition, Traffic,
     },
+    elbv2::{RuleArn, TargetGroupArn},
 };
 use std::sync::Arc;
 
@@ -47,6 +49,8 @@ pub(crate) struct ServiceDeploymentShape {
     target_service_revision: SummaryShape,
     status: ServiceDeploymentStatus,
     status_reason: Option<String>,
+    lifecycle_stage: Option<LifecycleStage>,
+    lifecycle_hook_details: Option<Vec<HookDetailShape>>,
     deployment_configuration: DeploymentConfigurationShape,
     rollback: Option<RollbackShape>,
     deployment_circuit_breaker: BreakerStateShape,
@@ -60,6 +64,18 @@ struct SummaryShape {
     requested_task_count: i32,
     running_task_count: i32,
     pending_task_count: i32,
+    requested_test_traffic_weight: Option<f64>,
+    requested_production_traffic_weight: Option<f64>,
+}
+
+#[derive(Wire)]
+#[wire(camelCase)]
+struct HookDetailShape {
+    hook_id: String,
+    target_type: HookTarget,
+    status: HookStatus,
+    expires_at: Timestamp,
+    timeout_action: HookAction,
 }
 
 #[derive(Wire)]
@@ -102,6 +118,21 @@ pub(crate) struct RevisionShape {
     network_configuration: NetworkShape,
     container_images: Vec<ImageShape>,
     created_at: Timestamp,
+    resolved_configuration: Option<ResolvedShape>,
+}
+
+/// What the tasks of the revision really use.
+#[derive(Wire)]
+#[wire(camelCase)]
+struct ResolvedShape {
+    load_balancers: Vec<ResolvedBalancerShape>,
+}
+
+#[derive(Wire)]
+#[wire(camelCase)]
+struct ResolvedBalancerShape {
+    target_group_arn: Option<TargetGroupArn>,
+    production_listener_rule: RuleArn,
 }
 
 #[derive(Wire)]
@@ -167,12 +198,15 @@ pub(crate) fn full(image: &Image, config: &Config, row: &ServiceDeployment) -> S
     let service = image.get::<Service>(&row.service);
     let summary = |id: &DeploymentId| summary(image, config, row, service.as_deref(), id);
     let ended = row.end.as_ref();
+    let traffic = traffic(image, row);
     ServiceDeploymentShape {
         source_service_revisions: row.sources.iter().map(summary).collect(),
         target_service_revision: summary(&row.target.id),
         stopped_at: ended.filter(|end| end.how == Ending::Stopped).map(|end| end.at),
         updated_at: ended.map(|end| end.at).or(row.rollback.as_ref().map(|r| r.at)).unwrap_or(row.created),
-        deployment_configuration: configuration(row),
+        deployment_configuration: shapes::deployment_configuration(row.configuration.clone()),
+        lifecycle_stage: traffic.as_ref().map(|traffic| traffic.stage),
+        lifecycle_hook_details: traffic.map(|traffic| traffic.pauses.iter().map(hook).collect()),
         rollback: row.rollback.as_ref().map(|r| RollbackShape {
             reason: r.reason.clone(),
             started_at: r.at,
@@ -202,27 +236,55 @@ fn summary(
         |t: &Arc<Task>| t.service.as_ref().is_some_and(|s| s.key == *row.service && s.deployment == *id);
     let tasks: Vec<Arc<Task>> = image.scan::<Task>().filter(is_of).collect();
     let (running_task_count, pending_task_count) = status::count(image, tasks.iter());
-    let is_wanted = service.is_some_and(|s| s.deployments.first().is_some_and(|d| d.id == *id));
+    let is_wanted = service.is_some_and(|s| {
+        let is_newest = s.deployments.first().is_some_and(|d| d.id == *id);
+        is_newest || keeps_source(s) && row.sources.first() == Some(id)
+    });
+    let shares = shares(image, row, id);
     SummaryShape {
         arn: revision_arn(config, &row.service, id),
         requested_task_count: service.filter(|_| is_wanted).map_or(0, |s| s.desired as i32),
         running_task_count,
         pending_task_count,
+        requested_test_traffic_weight: shares.map(|(test, _)| strategy::percent(test)),
+        requested_production_traffic_weight: shares.map(|(_, production)| strategy::percent(production)),
     }
 }
 
-fn configuration(row: &ServiceDeployment) -> DeploymentConfigurationShape {
-    let of = &row.configuration;
-    DeploymentConfigurationShape {
-        deployment_circuit_breaker: BreakerShape {
-            enable: of.circuit_breaker,
-            rollback: of.rollback,
-            threshold_configuration: of.threshold,
-        },
-        alarms: of.alarms.clone().unwrap_or_default(),
-        maximum_percent: of.maximum_percent,
-        minimum_healthy_percent: of.minimum_percent,
-        strategy: DeploymentStrategy::Rolling,
+/// Whether the revision before keeps its tasks, because the traffic has not shifted for good.
+fn keeps_source(service: &Service) -> bool {
+    let newest = service.deployments.first().and_then(|newest| newest.traffic.as_ref());
+    service.deployments.len() > 1 && newest.is_some_and(|t| t.stage != LifecycleStage::CleanUp)
+}
+
+/// The progress of the shift: of the target, or of its rollback while that is in progress.
+fn traffic(image: &Image, row: &ServiceDeployment) -> Option<Traffic> {
+    if row.end.is_some() {
+        return row.traffic.clone();
+    }
+    let service = image.get::<Service>(&row.service)?;
+    service.deployments.first().and_then(|newest| newest.traffic.clone())
+}
+
+/// The shares of test and production traffic that a revision should get.
+fn shares(image: &Image, row: &ServiceDeployment, id: &DeploymentId) -> Option<(Share, Share)> {
+    let traffic = history::traffic(image, row).or_else(|| row.traffic.clone())?;
+    let of_target = if row.rollback.is_some() { (0, 0) } else { (traffic.test, traffic.production) };
+    let is_source = row.sources.first() == Some(id);
+    Some(match () {
+        () if *id == row.target.id => of_target,
+        () if is_source => (ALL_TRAFFIC - of_target.0, ALL_TRAFFIC - of_target.1),
+        () => (0, 0),
+    })
+}
+
+fn hook(pause: &Pause) -> HookDetailShape {
+    HookDetailShape {
+        hook_id: pause.id.clone(),
+        target_type: HookTarget::Pause,
+        status: pause.status,
+        expires_at: pause.expires,
+        timeout_action: pause.action,
     }
 }
 
@@ -277,12 +339,25 @@ pub(crate) fn revision(image: &Image, config: &Config, key: &ServiceKey, row: &D
         launch_type,
         platform_version: row.platform_version.resolved(),
         platform_family: "Linux",
-        load_balancers: row.load_balancers.clone(),
+        load_balancers: row.configured_load_balancers(),
         service_registries: row.service_registries.clone(),
         network_configuration: NetworkShape { awsvpc_configuration: Some(row.network.clone()) },
         container_images: containers.collect(),
         created_at: row.created,
+        resolved_configuration: resolved(row),
     }
+}
+
+fn resolved(row: &Deployment) -> Option<ResolvedShape> {
+    let balancer = |b: &LoadBalancer| {
+        let advanced = b.advanced_configuration.as_ref()?;
+        Some(ResolvedBalancerShape {
+            target_group_arn: b.target_group_arn.clone(),
+            production_listener_rule: advanced.production_listener_rule.clone(),
+        })
+    };
+    let load_balancers: Vec<_> = row.load_balancers.iter().filter_map(balancer).collect();
+    (!load_balancers.is_empty()).then_some(ResolvedShape { load_balancers })
 }
 
 /// The service's key and the last part of an ARN of this kind, `service-deployment` or `service-revision`.

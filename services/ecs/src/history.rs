@@ -6,8 +6,8 @@ use crate::{Error, deploy};
 use escale_base::{Timestamp, ids};
 use escale_store::{Image, Row, Tx};
 use escale_tables::ecs::{
-    Deployment, DeploymentEnd, DeploymentId, Ending, Outcome, Rollback, RolloutConfiguration, Service,
-    ServiceDeployment, ServiceDeploymentId,
+    Deployment, DeploymentEnd, DeploymentId, Ending, LifecycleStage, Outcome, Rollback, RolloutConfiguration,
+    Service, ServiceDeployment, ServiceDeploymentId, Traffic,
 };
 use std::sync::Arc;
 
@@ -23,18 +23,12 @@ pub(crate) fn begin(tx: &mut Tx, service: &Service, now: Timestamp) {
         id: ServiceDeploymentId(ids::random_hex(20)),
         service: key.as_str().into(),
         sources: service.deployments.iter().skip(1).map(|d| d.id.clone()).collect(),
-        configuration: RolloutConfiguration {
-            minimum_percent: service.minimum_percent,
-            maximum_percent: service.maximum_percent,
-            circuit_breaker: service.circuit_breaker,
-            rollback: service.rollback,
-            threshold: service.threshold,
-            alarms: service.alarms.clone(),
-        },
+        configuration: RolloutConfiguration::of(service),
         target,
         created: now,
         rollback: None,
         end: None,
+        traffic: None,
     };
     tx.put(row);
     let all = of(tx, &key);
@@ -60,14 +54,23 @@ pub(crate) fn end(tx: &mut Tx, key: &str, at: Timestamp, how: Ending, reason: &s
     let Some(row) = current(tx, key) else { return };
     let reason = reason.to_owned();
     let end = DeploymentEnd { at, how, reason, failed_tasks };
-    tx.update(&row.key(), |d: &mut ServiceDeployment| d.end = Some(end));
+    let traffic = traffic(tx, &row).or(row.traffic.clone());
+    tx.update(&row.key(), |d: &mut ServiceDeployment| (d.end, d.traffic) = (Some(end), traffic));
+}
+
+/// The progress of the shift to the deployment's target.
+pub(crate) fn traffic(image: &Image, row: &ServiceDeployment) -> Option<Traffic> {
+    let service = image.get::<Service>(&row.service)?;
+    let target = service.deployments.iter().find(|d| d.id == row.target.id)?;
+    target.traffic.clone()
 }
 
 /// Records that the deployment in progress rolls back to a revision.
 pub(crate) fn rolls_back(tx: &mut Tx, key: &str, at: Timestamp, to: &DeploymentId, reason: &str) {
     let Some(row) = current(tx, key) else { return };
     let rollback = Rollback { at, to: to.clone(), reason: reason.to_owned() };
-    tx.update(&row.key(), |d: &mut ServiceDeployment| d.rollback = Some(rollback));
+    let traffic = traffic(tx, &row);
+    tx.update(&row.key(), |d: &mut ServiceDeployment| (d.rollback, d.traffic) = (Some(rollback), traffic));
 }
 
 /// The newest deployment of a service is complete.
@@ -103,16 +106,7 @@ pub(crate) fn stop(tx: &mut Tx, service: &mut Service, rolls: bool, now: Timesta
             return Err(Error::Conflict("The deployment is being rolled back already.".into()));
         }
         const REASON: &str = "Service deployment rolled back because of a request to stop it.";
-        let Some(newest) = service.deployments.first_mut() else { return Err(Error::NoService) };
-        newest.outcome = Outcome::Failed;
-        let back = deploy::roll_back(service, now, "stopped by a request").ok_or_else(|| {
-            Error::Conflict(
-                "The service has no revision to return to: none was complete before this deployment. Use ABORT to stop it."
-                    .into(),
-            )
-        })?;
-        rolls_back(tx, &key, now, &back, REASON);
-        return Ok(());
+        return roll_back(tx, service, REASON, now);
     }
     if let Some(newest) = service.deployments.first_mut() {
         newest.outcome = Outcome::Failed;
@@ -120,5 +114,30 @@ pub(crate) fn stop(tx: &mut Tx, service: &mut Service, rolls: bool, now: Timesta
     }
     let how = if is_rollback { Ending::RollbackFailed } else { Ending::Stopped };
     end(tx, &key, now, how, "Service deployment stopped by a request.", 0);
+    Ok(())
+}
+
+/// Returns to the last revision that was complete, because of a request.
+pub(crate) fn roll_back(
+    tx: &mut Tx,
+    service: &mut Service,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Some(newest) = service.deployments.first_mut() else { return Err(Error::NoService) };
+    if newest.traffic.as_ref().is_some_and(|traffic| traffic.stage == LifecycleStage::CleanUp) {
+        return Err(Error::Conflict(
+            "The deployment is at its end: the tasks of the revision before are being stopped. Update the service to return to it."
+                .into(),
+        ));
+    }
+    newest.outcome = Outcome::Failed;
+    let back = deploy::roll_back(service, now, "stopped by a request").ok_or_else(|| {
+        Error::Conflict(
+            "The service has no revision to return to: none was complete before this deployment. Use ABORT to stop it."
+                .into(),
+        )
+    })?;
+    rolls_back(tx, &service.key(), now, &back, reason);
     Ok(())
 }

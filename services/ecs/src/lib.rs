@@ -18,6 +18,7 @@ mod error;
 mod failure_report;
 mod history;
 mod image;
+mod infrastructure;
 mod ops;
 mod place;
 mod protection;
@@ -29,6 +30,7 @@ mod scheduler;
 mod secrets;
 mod shapes;
 mod status;
+mod strategy;
 mod tagged;
 mod target_check;
 

@@ -9,8 +9,10 @@ use escale_base::Timestamp;
 use escale_tables::{
     cloudwatch::AlarmName,
     ec2::ZoneName,
-    ecs::{DeploymentId, TaskId, Threshold, ThresholdType},
+    ecs::{DeploymentId, HookStage, LifecycleStage, TaskId, Threshold, ThresholdType, Traffic},
 };
+
+pub(crate) use traffic::Shift;
 
 /// The desired state of a service.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct Wish {
     pub alarm: Option<AlarmName>,
     /// How long the alarms are watched after the tasks of a deployment have replaced all others.
     pub bake_ms: i64,
+    /// A minute of the times that are configured.
+    pub minute_ms: i64,
     pub rebalance: bool,
     pub grace_ms: i64,
     /// The newest first.
@@ -44,6 +48,20 @@ pub(crate) struct Version {
     pub last_failure: Option<Timestamp>,
     /// When its tasks had replaced all others.
     pub baking: Option<Timestamp>,
+    /// Its progress if it shifts traffic.
+    pub traffic: Option<Traffic>,
+}
+
+impl Version {
+    fn is_complete(&self) -> bool {
+        !self.in_progress && !self.has_failed
+    }
+
+    /// Whether a failure of its tasks or an alarm still fails it: not once the revision before it is being removed.
+    fn may_fail(&self) -> bool {
+        let is_removing = |traffic: &Traffic| traffic.stage == LifecycleStage::CleanUp;
+        self.in_progress && !self.traffic.as_ref().is_some_and(is_removing)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +115,8 @@ impl Member {
 pub(crate) enum Decision {
     /// Start this many tasks of the newest deployment.
     Start(u32),
+    /// Start this many tasks of this deployment, while it and another one are both complete.
+    StartOf(DeploymentId, u32),
     Stop(Vec<(TaskId, Why)>),
     /// The newest deployment is complete: remove the old ones from the list.
     Complete,
@@ -104,6 +124,12 @@ pub(crate) enum Decision {
     Trip(Option<AlarmName>),
     /// The newest deployment is complete, unless one of its alarms changes soon.
     Bake,
+    /// Go to a stage of the newest deployment, with its shares of the traffic.
+    Shift(Shift),
+    /// Wait at a hook of this stage for an action.
+    Pause(HookStage),
+    /// Nobody has answered the hook in time.
+    Expire,
     /// Do nothing until this time, or until a row changes.
     Wait(Option<Timestamp>),
 }
@@ -146,11 +172,15 @@ fn backoff_ms(failures: u32) -> i64 {
 
 pub(crate) fn decide(wish: &Wish, members: &[Member], now: Timestamp) -> Decision {
     let Some(newest) = wish.deployments.first() else { return Decision::Wait(None) };
-    if newest.in_progress && wish.circuit_breaker && newest.failures >= wish.threshold {
+    if newest.may_fail() && wish.circuit_breaker && newest.failures >= wish.threshold {
         return Decision::Trip(None);
     }
-    if newest.in_progress && wish.alarm.is_some() {
+    if newest.may_fail() && wish.alarm.is_some() {
         return Decision::Trip(wish.alarm.clone());
+    }
+    let has_ended = newest.is_complete() && wish.deployments.len() == 1;
+    if let Some(traffic) = newest.traffic.as_ref().filter(|_| !has_ended) {
+        return traffic::decide(wish, newest, traffic, members, now);
     }
     let (counts, mut until) = Counts::of(wish, members, newest, now);
     // AWS rounds the lower limit up and the upper limit down.
@@ -367,6 +397,8 @@ fn is_rebalancing(wish: &Wish, members: &[Member], now: Timestamp) -> bool {
         && settled.len() as u32 == wish.desired
         && unbalanced(wish, &settled, now).is_some()
 }
+
+mod traffic;
 
 #[cfg(test)]
 mod limits;

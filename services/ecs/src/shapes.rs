@@ -3,11 +3,12 @@
 use crate::{
     choices::{
         AvailabilityZoneRebalancing, ClusterStatus, Connectivity, DeploymentControllerType, DeploymentStatus,
-        DeploymentStrategy, DesiredStatus, HealthStatus, LaunchType, NetworkMode, RolloutState,
-        SchedulingStrategy, ServiceStatus, TaskDefinitionStatus, TaskStopCode,
+        DesiredStatus, HealthStatus, LaunchType, NetworkMode, RolloutState, SchedulingStrategy,
+        ServiceStatus, TaskDefinitionStatus, TaskStopCode,
     },
     rules::{self, TagShape},
     status::{self, Known, Status},
+    strategy,
 };
 use escale_base::{Timestamp, Wire, wire::Value};
 use escale_service::Config;
@@ -16,10 +17,10 @@ use escale_tables::PrincipalArn;
 use escale_tables::ec2::ZoneName;
 use escale_tables::ecs::{
     AwsVpc, CapacityProvider, Cluster, ClusterName, ClusterSetting, Compatibility, ContainerDefinition,
-    ContainerName, ContainerState, Deployment, DeploymentAlarms, DeploymentId, EphemeralStorage, Family,
-    KeyValue, Launch, LoadBalancer, MetricConfiguration, Outcome, Overrides, Platform, PlatformVersion,
-    PropagateTags, RoleReference, Service, ServiceEvents, ServiceName, ServiceRegistry, StrategyItem, Task,
-    TaskDefinition, Threshold, VolumeName,
+    ContainerName, ContainerState, Deployment, DeploymentAlarms, DeploymentId, DeploymentStrategy,
+    EphemeralStorage, Family, KeyValue, Launch, LoadBalancer, MetricConfiguration, Outcome, Overrides,
+    Platform, PlatformVersion, PropagateTags, RoleReference, RolloutConfiguration, Service, ServiceEvents,
+    ServiceName, ServiceRegistry, StrategyItem, Task, TaskDefinition, Threshold, VolumeName,
 };
 use std::sync::Arc;
 
@@ -390,6 +391,10 @@ pub(crate) struct DeploymentConfigurationShape {
     pub maximum_percent: u32,
     pub minimum_healthy_percent: u32,
     pub strategy: DeploymentStrategy,
+    pub bake_time_in_minutes: Option<u32>,
+    pub linear_configuration: Option<strategy::LinearShape>,
+    pub canary_configuration: Option<strategy::CanaryShape>,
+    pub lifecycle_hooks: Option<Vec<strategy::HookShape>>,
 }
 
 #[derive(Clone, Debug, Wire)]
@@ -467,7 +472,7 @@ pub(crate) fn service(image: &Image, config: &Config, row: &Service, with_tags: 
         service_arn: rules::service_arn(config, row),
         service_name: row.name.clone(),
         cluster_arn: rules::cluster_arn(config, &row.cluster),
-        load_balancers: row.load_balancers().to_vec(),
+        load_balancers: newest.map_or_else(Vec::new, Deployment::configured_load_balancers),
         service_registries: row.deployments.first().map_or_else(Vec::new, |d| d.service_registries.clone()),
         status: service_status(image, row),
         desired_count: row.desired,
@@ -479,17 +484,7 @@ pub(crate) fn service(image: &Image, config: &Config, row: &Service, with_tags: 
         platform_family: "Linux",
         task_definition: newest
             .map_or_else(String::new, |d| rules::definition_arn(config, &d.family, d.revision)),
-        deployment_configuration: DeploymentConfigurationShape {
-            deployment_circuit_breaker: BreakerShape {
-                enable: row.circuit_breaker,
-                rollback: row.rollback,
-                threshold_configuration: row.threshold,
-            },
-            alarms: row.alarms.clone().unwrap_or_default(),
-            maximum_percent: row.maximum_percent,
-            minimum_healthy_percent: row.minimum_percent,
-            strategy: DeploymentStrategy::Rolling,
-        },
+        deployment_configuration: deployment_configuration(RolloutConfiguration::of(row)),
         deployments: row.deployments.iter().enumerate().map(deployment).collect(),
         events: events.collect(),
         created_at: row.created,
@@ -509,6 +504,25 @@ pub(crate) fn service(image: &Image, config: &Config, row: &Service, with_tags: 
         } else {
             AvailabilityZoneRebalancing::Disabled
         },
+    }
+}
+
+pub(crate) fn deployment_configuration(of: RolloutConfiguration) -> DeploymentConfigurationShape {
+    let shown = strategy::show(of.traffic.as_ref());
+    DeploymentConfigurationShape {
+        deployment_circuit_breaker: BreakerShape {
+            enable: of.circuit_breaker,
+            rollback: of.rollback,
+            threshold_configuration: of.threshold,
+        },
+        alarms: of.alarms.unwrap_or_default(),
+        maximum_percent: of.maximum_percent,
+        minimum_healthy_percent: of.minimum_percent,
+        strategy: shown.strategy,
+        bake_time_in_minutes: shown.bake_minutes,
+        linear_configuration: shown.linear,
+        canary_configuration: shown.canary,
+        lifecycle_hooks: shown.hooks,
     }
 }
 

@@ -256,14 +256,18 @@ pub(crate) fn rule(row: &Rule) -> RuleShape {
 
 /// A listener's default rule. Its ARN ends in the listener's id.
 pub(crate) fn default_rule(row: &Listener) -> RuleShape {
-    let id = row.arn.rsplit('/').next().unwrap_or_default();
     RuleShape {
-        rule_arn: format!("{}/{id}", row.arn.replacen(":listener/", ":listener-rule/", 1)),
+        rule_arn: default_rule_arn(&row.arn),
         priority: "default".into(),
         conditions: Vec::new(),
         actions: actions::show(&row.default),
         is_default: true,
     }
+}
+
+pub(crate) fn default_rule_arn(listener: &str) -> String {
+    let id = listener.rsplit('/').next().unwrap_or_default();
+    format!("{}/{id}", listener.replacen(":listener/", ":listener-rule/", 1))
 }
 
 /// The listener whose default rule has this ARN.

@@ -37,8 +37,8 @@ const BALANCER: Ipv4Addr = Ipv4Addr::new(198, 18, 77, 1);
 struct NoNames;
 
 impl Directory for NoNames {
-    fn find(&self, _: &str) -> Option<SocketAddr> {
-        None
+    fn find(&self, _: &str) -> Vec<SocketAddr> {
+        Vec::new()
     }
     fn names(&self) -> Vec<String> {
         Vec::new()
@@ -86,6 +86,8 @@ fn spec() -> VpcSpec {
         }],
         groups: vec![],
         filters: vec![],
+        peerings: vec![],
+        remote_groups: vec![],
         counted: BTreeSet::new(),
         gateway_idle_s: 350,
         internet_gateway: false,

@@ -157,7 +157,7 @@ fn permitted(
     let input = serde_json::json!({"Bucket": target.as_str()});
     let resources = [rules::object_arn(target, key)];
     let action = ("s3:PutObject", "PutObject");
-    Ok(cloud.authorize_action(&store.read(), &caller, "s3", action, &input, &resources)?)
+    Ok(cloud.authorize_action(&store.read(), &caller, "s3", action, &input, &resources, &[])?)
 }
 
 /// The key of a log. `place` is account, region and bucket.

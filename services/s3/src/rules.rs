@@ -69,7 +69,7 @@ pub(crate) fn allowed(
 ) -> Result<(), AwsError> {
     let input = Value::Object([("Bucket".to_owned(), Value::from(bucket.as_str()))].into_iter().collect());
     let image = cx.store.read();
-    cx.cloud.authorize_action(&image, &cx.caller, "s3", (action, operation), &input, &[arn])
+    cx.cloud.authorize_action(&image, &cx.caller, "s3", (action, operation), &input, &[arn], &[])
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>

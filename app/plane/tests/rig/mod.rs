@@ -220,8 +220,8 @@ impl OriginSigner for NoOrigin {
 }
 
 impl Directory for NoOrigin {
-    fn find(&self, _: &str) -> Option<SocketAddr> {
-        None
+    fn find(&self, _: &str) -> Vec<SocketAddr> {
+        Vec::new()
     }
     fn names(&self) -> Vec<String> {
         Vec::new()

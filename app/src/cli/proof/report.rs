@@ -8,7 +8,7 @@ use escale_proof::{
     cost::{Bill, Usage},
     diagram::{Theme, layout, svg},
     report::{Input, Language, Measurement, write},
-    review::reach,
+    review::{reach, review},
 };
 use serde_json::{Value, json};
 use std::{
@@ -53,6 +53,7 @@ pub(crate) async fn run(home: &Home, out: &Output, args: &ReportArgs) -> Result<
         bill: &bill(Usage::default()),
         bill_at_ten: &bill(Usage::default().times(10.0)),
         reachable: &reach::computed(&read.architecture),
+        findings: &review(&read.survey, &read.architecture),
         diagram: &svg::write(&layout(&read.architecture, language), Theme::Light),
         measurements: &measurements,
     });

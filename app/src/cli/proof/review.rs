@@ -101,7 +101,7 @@ fn in_words(
         lines.push(format!("        {} {}{control}", finding.title, "- ".to_owned() + finding.fix));
     }
     lines.push(
-        "From the Internet only these TCP ports answer, by addresses, routes, security groups and listeners:"
+        "From the Internet only these TCP ports answer, by addresses, routes, security groups, network ACLs and listeners:"
             .to_owned(),
     );
     lines.extend(computed.iter().map(reachable));

@@ -94,6 +94,10 @@ impl Remote {
         Remote { wire, provider: self.provider.clone() }
     }
 
+    pub(crate) fn region(&self) -> &str {
+        &self.wire.region
+    }
+
     /// What verifies the servers' certificates.
     pub(crate) fn trust(&self) -> &Arc<Trust> {
         &self.wire.trust

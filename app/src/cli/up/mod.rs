@@ -21,6 +21,7 @@ mod removal;
 mod sources;
 mod stack;
 mod static_files;
+mod template_bucket;
 mod watch;
 
 use super::{

@@ -1,6 +1,6 @@
 //! Deploys a stack and follows it until it is complete or has failed.
 
-use super::{events::Events, phases::Phases};
+use super::{events::Events, phases::Phases, template_bucket::Sent};
 use crate::cli::{
     changes::Changes,
     client::{Client, is_code},
@@ -49,12 +49,12 @@ impl Given {
 }
 
 impl Wanted<'_> {
-    fn request(&self, change_set: &str, kind: &str) -> Vec<(String, String)> {
+    fn request(&self, change_set: &str, kind: &str, template: &Sent) -> Vec<(String, String)> {
         let mut request: Vec<(String, String)> = vec![
             ("StackName".into(), self.name.into()),
             ("ChangeSetName".into(), change_set.into()),
             ("ChangeSetType".into(), kind.into()),
-            ("TemplateBody".into(), self.template.into()),
+            template.parameter(),
             ("Capabilities.member.1".into(), "CAPABILITY_NAMED_IAM".into()),
         ];
         for (i, given) in self.parameters.iter().enumerate() {
@@ -88,13 +88,20 @@ pub(crate) async fn prepare(
         Some(_) => "UPDATE",
     };
     let name = format!("{}{}", wanted.prefix, escale_base::ids::random_hex(12));
-    client.query("cloudformation", "CreateChangeSet", &wanted.request(&name, kind)).await?;
     let named = [
         ("StackName".to_owned(), wanted.name.to_owned()),
         ("ChangeSetName".to_owned(), name.clone()),
         ("IncludePropertyValues".to_owned(), "true".to_owned()),
     ];
-    let described = described(client, &named).await?;
+    let template = Sent::of(client, wanted.name, wanted.template).await?;
+    let described = async {
+        client.query("cloudformation", "CreateChangeSet", &wanted.request(&name, kind, &template)).await?;
+        described(client, &named).await
+    };
+    let described = described.await;
+    let removed = template.remove(client).await;
+    let described = described?;
+    removed.context("the uploaded template cannot be deleted")?;
     let changes = Changes::of_pages(&described);
     let prepared = Prepared { name, stack: wanted.name.to_owned(), changes };
     let last = described.last().context("DescribeChangeSet has no answer")?;

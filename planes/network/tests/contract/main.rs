@@ -9,6 +9,7 @@ mod filters;
 mod flows;
 mod outside;
 mod packets;
+mod peerings;
 mod rig;
 
 use escale_base::error::Fault;
@@ -16,6 +17,7 @@ use escale_network::*;
 use expect_test::{Expect, expect};
 use filters::who_answers_follows_filters;
 use flows::counts_need_a_network_and_an_interface;
+use peerings::{peerings_are_not_transitive, who_answers_follows_peerings};
 use rig::{ANSWERED, DROPPED, Rig, SERVICE, route, shop};
 use std::net::SocketAddrV4;
 
@@ -44,6 +46,8 @@ on_both!(
     who_answers_follows_routes_and_groups,
     who_answers_follows_filters,
     counts_need_a_network_and_an_interface,
+    who_answers_follows_peerings,
+    peerings_are_not_transitive,
 );
 
 async fn apply_matches_spec_and_repeat_changes_nothing(network: &dyn Network) {
@@ -251,6 +255,23 @@ async fn refuses_invalid_specs_by_name() {
         expect![
             "network 'a/b': 'a/b' cannot name a network: use 1 to 64 of A-Z a-z 0-9 - _ . without a leading dot"
         ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn refuses_invalid_peerings_by_name() {
+    refuses(
+        |s| {
+            let cidr = "10.0.9.0/24".parse().unwrap();
+            s.peerings = vec![Peering { name: "p".into(), network: "other".into(), cidr }];
+        },
+        expect!["network 'shop': peering 'p': 10.0.9.0/24 must have no host bits and must not overlap the network's 10.0.0.0/16"],
+    )
+    .await;
+    refuses(
+        |s| s.route_tables[1].routes = vec![route("10.9.0.0/16", Target::Peering("p".into()))],
+        expect!["network 'shop': route table 'app': the route to 10.9.0.0/16 names the peering 'p', which does not exist"],
     )
     .await;
 }

@@ -178,6 +178,8 @@ pub(crate) fn shop() -> VpcSpec {
             group("other", vec![]),
         ],
         filters: vec![],
+        peerings: vec![],
+        remote_groups: vec![],
         counted: BTreeSet::new(),
         gateway_idle_s: 350,
         internet_gateway: true,

@@ -1,14 +1,23 @@
 //! Alarms on other alarms: evaluated whenever the state of one of those changes.
 
 use super::{
-    Change, Rule, arn, change_state, evaluator::PRINCIPAL, reason::moment, state::not_evaluated, subject,
+    Change, Rule, arn, change_state,
+    evaluator::PRINCIPAL,
+    name_of_arn,
+    reason::moment,
+    state::{not_evaluated, take_actions},
+    subject,
+    subject::{Kind, Subject},
+    suppression::{Seen, Status},
 };
 use crate::Error;
 use escale_base::Timestamp;
 use escale_engine::{Plan, Reconciler, StepError};
-use escale_service::{Caller, Cloud, Config};
+use escale_service::{Caller, Cloud, Config, Cx};
 use escale_store::{Image, Row, Store};
-use escale_tables::cloudwatch::{AlarmName, AlarmSeen, CompositeAlarm, StateValue};
+use escale_tables::cloudwatch::{
+    AlarmName, AlarmSeen, AlarmSuppression, CompositeAlarm, StateValue, SuppressedBy, Suppressor,
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -18,12 +27,13 @@ pub(crate) struct Composites {
 }
 
 impl Reconciler for Composites {
-    type Step = StateValue;
+    type Step = Step;
     const NAME: &'static str = "cloudwatch.composites";
-    const WATCHES: &'static [&'static str] = &[CompositeAlarm::TABLE, AlarmSeen::TABLE];
+    const WATCHES: &'static [&'static str] =
+        &[CompositeAlarm::TABLE, AlarmSeen::TABLE, AlarmSuppression::TABLE];
 
     fn concerned(&self, image: &Image, change: &escale_store::Change) -> BTreeSet<String> {
-        if change.table == CompositeAlarm::TABLE {
+        if change.table != AlarmSeen::TABLE {
             return BTreeSet::from([change.key.clone()]);
         }
         // Its own state as well: a user may have set it to one that the rule does not have.
@@ -35,27 +45,116 @@ impl Reconciler for Composites {
         image.scan::<CompositeAlarm>().map(|a| a.name.to_string()).collect()
     }
 
-    /// The step is the state that the alarm enters.
-    fn plan(&self, image: &Image, key: &str, _: Timestamp) -> Plan<StateValue> {
+    fn plan(&self, image: &Image, key: &str, now: Timestamp) -> Plan<Step> {
         let Some(alarm) = image.get::<CompositeAlarm>(key) else { return Plan::Done };
-        match decide(image, &alarm) {
-            Some(state) => Plan::Step(state),
+        if let Some(state) = decide(image, &alarm) {
+            return Plan::Step(Step::Enter(state));
+        }
+        let (before, seen) = (status(image, &alarm.name), suppressor(image, &self.cloud.config, &alarm));
+        let state = state_of(image, &alarm.name).unwrap_or(StateValue::InsufficientData);
+        if before.next(state, seen, now) != (before, None) {
+            return Plan::Step(Step::Suppression);
+        }
+        match seen.and_then(|seen| before.until(seen)) {
+            Some(until) => Plan::wait_until(until, "its actions are suppressed for a while"),
             None => Plan::Done,
         }
     }
 
-    async fn act(&self, key: &str, state: StateValue) -> Result<(), StepError> {
+    async fn act(&self, key: &str, step: Step) -> Result<(), StepError> {
         let changed = self.cloud.transact(&self.store, &Caller::service(PRINCIPAL), |cx| {
             let Some(alarm) = cx.tx.get::<CompositeAlarm>(key) else { return Ok(()) };
             // The states may have changed since the plan; then there is another one.
-            if decide(cx.tx, &alarm) == Some(state) {
-                let change = change(cx.tx, cx.config, &alarm, state);
-                change_state(cx, &(&*alarm).into(), change)?;
+            match step {
+                Step::Enter(state) if decide(cx.tx, &alarm) == Some(state) => {
+                    let change = change(cx.tx, cx.config, &alarm, state);
+                    change_state(cx, &(&*alarm).into(), change)
+                }
+                Step::Enter(_) => Ok(()),
+                Step::Suppression => {
+                    update_suppression(cx, &alarm);
+                    Ok(())
+                }
             }
-            Ok(())
         });
         changed.map_err(|failed| failed.0.into())
     }
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Step {
+    Enter(StateValue),
+    /// The suppressor changed, or the time of a suppression is over.
+    Suppression,
+}
+
+fn status(image: &Image, name: &AlarmName) -> Status {
+    image.get::<AlarmSuppression>(name).map_or(Status::NONE, |row| Status::of(&row))
+}
+
+fn suppressor(image: &Image, config: &Config, alarm: &CompositeAlarm) -> Option<Seen> {
+    let wish = alarm.suppressor.as_ref()?;
+    let seen = seen(image, &suppressor_name(wish).ok()?)?;
+    let scaled = |secs: u32| i64::from(secs) * 1000 / config.clock_speed;
+    Some(Seen {
+        in_alarm: seen.state == StateValue::Alarm,
+        since: seen.transitioned,
+        wait_ms: scaled(wish.wait_s),
+        extension_ms: scaled(wish.extension_s),
+    })
+}
+
+/// The alarm that a suppressor names.
+pub(crate) fn suppressor_name(wish: &Suppressor) -> Result<AlarmName, Error> {
+    let text = wish.alarm.as_str();
+    if text.starts_with("arn:") { name_of_arn(text) } else { Ok(AlarmName(text.to_owned())) }
+}
+
+/// Whether an alarm that entered a state must not take its actions now. An alarm without a suppressor always takes them.
+pub(super) fn suppresses(cx: &mut Cx<'_>, alarm: &Subject<'_>, from: StateValue, to: StateValue) -> bool {
+    let Kind::Composite(alarm) = alarm.kind else { return false };
+    let Some(seen) = suppressor(cx.tx, cx.config, alarm) else { return false };
+    let changed = status(cx.tx, &alarm.name).changed(from, Some(seen), cx.now);
+    let (next, act) = changed.next(to, Some(seen), cx.now);
+    store(cx, &alarm.name, next);
+    act.is_none()
+}
+
+/// Writes what suppresses the alarm now, and takes the actions that waited.
+fn update_suppression(cx: &mut Cx<'_>, alarm: &CompositeAlarm) {
+    let Some(seen) = cx.tx.get::<AlarmSeen>(&alarm.name) else { return };
+    let suppressor = suppressor(cx.tx, cx.config, alarm);
+    let (next, act) = status(cx.tx, &alarm.name).next(seen.state, suppressor, cx.now);
+    store(cx, &alarm.name, next);
+    if let Some(state) = act {
+        let before = AlarmSeen { state, ..(*seen).clone() };
+        take_actions(cx, &alarm.into(), &before, &seen);
+    }
+}
+
+fn store(cx: &mut Cx<'_>, name: &AlarmName, status: Status) {
+    if status == Status::NONE {
+        cx.tx.delete::<AlarmSuppression>(name);
+    } else {
+        cx.tx.put(status.row(name));
+    }
+}
+
+/// What suppresses the actions of an alarm, and why.
+pub(super) fn suppressed(
+    image: &Image,
+    config: &Config,
+    alarm: &CompositeAlarm,
+) -> Option<(SuppressedBy, String)> {
+    let status = status(image, &alarm.name);
+    let (by, name) = (status.by?, suppressor_name(alarm.suppressor.as_ref()?).ok()?);
+    let (arn, since) = (arn(config, &name), date(status.since));
+    let reason = match by {
+        SuppressedBy::Alarm => format!("Actions are suppressed by {arn}, which is in ALARM since {since}"),
+        SuppressedBy::WaitPeriod => format!("Actions wait since {since} for {arn} to enter ALARM"),
+        SuppressedBy::ExtensionPeriod => format!("Actions are still suppressed: {arn} left ALARM at {since}"),
+    };
+    Some((by, reason))
 }
 
 /// The state that an alarm should enter; `None` if it is in the right one. It has no data until its first evaluation only.
@@ -140,10 +239,28 @@ fn date(at: Timestamp) -> String {
     )
 }
 
-/// The composite alarms whose rule names an alarm.
+/// The composite alarms that name an alarm, in their rule or as their suppressor.
 pub(crate) fn parents(image: &Image, name: &AlarmName) -> impl Iterator<Item = AlarmName> {
-    let names = image.scan::<CompositeAlarm>().filter(|alarm| alarm.children.contains(name));
+    let suppresses = |alarm: &CompositeAlarm| {
+        alarm.suppressor.as_ref().and_then(|s| suppressor_name(s).ok()).is_some_and(|s| s == *name)
+    };
+    let names =
+        image.scan::<CompositeAlarm>().filter(|alarm| alarm.children.contains(name) || suppresses(alarm));
     names.map(|alarm| alarm.name.clone()).collect::<Vec<_>>().into_iter()
+}
+
+/// Refuses a suppressor that does not exist, and the alarm itself.
+pub(crate) fn check_suppressor(image: &Image, name: &AlarmName, wish: &Suppressor) -> Result<(), Error> {
+    let other = suppressor_name(wish)?;
+    if other == *name {
+        return Err(Error::Validation(format!("The alarm {name} cannot be its own ActionsSuppressor.")));
+    }
+    match subject(image, &other) {
+        Some(_) => Ok(()),
+        None => Err(Error::Validation(format!(
+            "ActionsSuppressor names the alarm {other}, which does not exist. Create it first."
+        ))),
+    }
 }
 
 /// Refuses alarms that do not exist, and those that depend on `name` themselves. AWS accepts such a cycle and stops evaluating it.

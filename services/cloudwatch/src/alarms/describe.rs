@@ -1,12 +1,12 @@
 //! An alarm as DescribeAlarms shows it.
 
-use super::{arn, state::not_evaluated};
+use super::{arn, composite, state::not_evaluated};
 use escale_base::{Timestamp, Wire};
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::cloudwatch::{
     Alarm, AlarmName, AlarmSeen, ComparisonOperator, CompositeAlarm, Dimension, LowSampleCount,
-    MetricDataQuery, MissingData, StandardUnit, StateValue, Statistic, Watch,
+    MetricDataQuery, MissingData, StandardUnit, StateValue, Statistic, SuppressedBy, Watch,
 };
 
 #[derive(Wire)]
@@ -104,6 +104,11 @@ pub(crate) struct CompositeAlarmOutput {
     state_reason_data: Option<String>,
     state_updated_timestamp: Timestamp,
     state_transitioned_timestamp: Timestamp,
+    actions_suppressed_by: Option<SuppressedBy>,
+    actions_suppressed_reason: Option<String>,
+    actions_suppressor: Option<String>,
+    actions_suppressor_wait_period: Option<u32>,
+    actions_suppressor_extension_period: Option<u32>,
 }
 
 pub(crate) fn describe_composite(
@@ -113,6 +118,8 @@ pub(crate) fn describe_composite(
 ) -> CompositeAlarmOutput {
     let seen = image.get::<AlarmSeen>(&alarm.name).map(|seen| (*seen).clone());
     let seen = seen.unwrap_or_else(|| not_evaluated(&alarm.into()));
+    let (by, why) = composite::suppressed(image, config, alarm).unzip();
+    let suppressor = alarm.suppressor.as_ref();
     CompositeAlarmOutput {
         alarm_name: alarm.name.clone(),
         alarm_arn: arn(config, &alarm.name),
@@ -128,5 +135,10 @@ pub(crate) fn describe_composite(
         state_reason_data: seen.reason_data,
         state_updated_timestamp: seen.updated,
         state_transitioned_timestamp: seen.transitioned,
+        actions_suppressed_by: by,
+        actions_suppressed_reason: why,
+        actions_suppressor: suppressor.map(|s| s.alarm.to_string()),
+        actions_suppressor_wait_period: suppressor.map(|s| s.wait_s),
+        actions_suppressor_extension_period: suppressor.map(|s| s.extension_s),
     }
 }

@@ -129,8 +129,9 @@ impl Alarms {
         let (queries, compared) = queries(&alarm.watch);
         let speed = self.cloud.config.clock_speed;
         let catalog = Catalog::read(&*self.plane).await?;
-        let mut named = Queries::check(&queries)?.run(&*self.plane, &catalog, grid, speed).await?;
-        let values = match named.remove(&compared) {
+        let at = (self.cloud.clock.now(), speed);
+        let mut answer = Queries::check(&queries)?.run(&*self.plane, &catalog, grid, at).await?;
+        let values = match answer.values.remove(&compared) {
             Some(Value::Series(series)) => series.values,
             Some(Value::List(list)) => list.into_iter().next().unwrap_or_default().values,
             _ => {

@@ -10,11 +10,12 @@ mod reason;
 mod rule;
 mod state;
 mod subject;
+mod suppression;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use action::{check_actions, check_composite_actions};
-pub(crate) use composite::{Composites, check_children, parents};
+pub(crate) use composite::{Composites, check_children, check_suppressor, parents};
 pub(crate) use describe::{CompositeAlarmOutput, MetricAlarmOutput, describe, describe_composite};
 pub(crate) use evaluator::Alarms;
 pub(crate) use rule::Rule;

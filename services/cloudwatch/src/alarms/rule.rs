@@ -6,7 +6,6 @@
 
 use super::name_of_arn;
 use crate::Error;
-use escale_base::AwsError;
 use escale_tables::cloudwatch::{AlarmName, StateValue};
 use std::collections::BTreeSet;
 
@@ -24,6 +23,16 @@ pub(crate) enum Rule {
     Not(Box<Rule>),
     And(Vec<Rule>),
     Or(Vec<Rule>),
+    AtLeast(AtLeast),
+}
+
+/// Whether enough of some alarms are in a state, or in another one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AtLeast {
+    needed: usize,
+    state: StateValue,
+    is_negated: bool,
+    names: Vec<AlarmName>,
 }
 
 impl Rule {
@@ -61,6 +70,10 @@ impl Rule {
                 1
             }
             Rule::Not(rule) => rule.elements(names),
+            Rule::AtLeast(of) => {
+                names.extend(&of.names);
+                of.names.len()
+            }
             Rule::And(rules) | Rule::Or(rules) => rules.iter().map(|rule| rule.elements(names)).sum(),
         }
     }
@@ -73,6 +86,10 @@ impl Rule {
             Rule::Not(rule) => !rule.holds(state),
             Rule::And(rules) => rules.iter().all(|rule| rule.holds(state)),
             Rule::Or(rules) => rules.iter().any(|rule| rule.holds(state)),
+            Rule::AtLeast(of) => {
+                let counts = |name: &&AlarmName| (state(name) == Some(of.state)) != of.is_negated;
+                of.names.iter().filter(counts).count() >= of.needed
+            }
         }
     }
 }
@@ -182,12 +199,12 @@ impl Parser<'_> {
             "NOT" => Ok(Rule::Not(Box::new(self.single()?))),
             "TRUE" => Ok(Rule::Constant(true)),
             "FALSE" => Ok(Rule::Constant(false)),
-            "AT_LEAST" => Err(AwsError::not_supported(format_args!("The function AT_LEAST of AlarmRule"))
-                .hint("Combine ALARM(), OK() and INSUFFICIENT_DATA() with AND, OR and NOT.")
-                .into()),
+            "AT_LEAST" => self.at_least(),
             word => {
                 let state = word.parse().map_err(|_| {
-                    invalid(&format!("'{word}' is not a function; use ALARM, OK or INSUFFICIENT_DATA"))
+                    invalid(&format!(
+                        "'{word}' is not a function; use ALARM, OK, INSUFFICIENT_DATA or AT_LEAST"
+                    ))
                 })?;
                 self.child(state)
             }
@@ -199,14 +216,65 @@ impl Parser<'_> {
         if self.next() != Some(Token::Open) {
             return Err(invalid(&format!("{state} needs the name of an alarm in parentheses")));
         }
-        let name = match self.next() {
-            Some(Token::Word(name) | Token::Quoted(name)) if !name.is_empty() => name,
-            _ => return Err(invalid(&format!("{state}() needs the name of an alarm"))),
-        };
+        let name = alarm_name(self.next());
+        let name = name.ok_or_else(|| invalid(&format!("{state}() needs the name of an alarm")))?;
         self.close()?;
-        let is_arn = name.starts_with("arn:");
-        let name = if is_arn { name_of_arn(&name)? } else { AlarmName(name) };
-        Ok(Rule::Is(state, name))
+        Ok(Rule::Is(state, name?))
+    }
+
+    /// `(2, ALARM, (a, b, c))`, or `(50%, NOT OK, (a, b, c))`.
+    fn at_least(&mut self) -> Result<Rule, Error> {
+        const FORM: &str = "AT_LEAST needs a number or a percentage, a state, and alarms in parentheses: AT_LEAST(2, ALARM, (a, b, c))";
+        let wrong = || invalid(FORM);
+        // Between its parentheses, a comma separates words.
+        let mut depth = 0usize;
+        let end = self.tokens.iter().position(|token| {
+            depth += usize::from(*token == Token::Open);
+            depth = depth.saturating_sub(usize::from(*token == Token::Close));
+            depth == 0
+        });
+        let (own, rest) = self.tokens.split_at(end.map_or(self.tokens.len(), |end| end + 1));
+        self.tokens = rest;
+        let mut words = own.iter().flat_map(split_at_commas).collect::<Vec<_>>().into_iter().peekable();
+        let comma = Token::Word(",".into());
+        let text = |token: Option<Token>| match token {
+            Some(Token::Word(word)) => Ok(word),
+            _ => Err(wrong()),
+        };
+        let expect = |token: Option<Token>, expected: &Token| {
+            if token.as_ref() == Some(expected) { Ok(()) } else { Err(wrong()) }
+        };
+        expect(words.next(), &Token::Open)?;
+        let threshold = text(words.next())?;
+        expect(words.next(), &comma)?;
+        let is_negated = words.next_if_eq(&Token::Word("NOT".into())).is_some();
+        let state = text(words.next())?.parse().map_err(|_| wrong())?;
+        expect(words.next(), &comma)?;
+        expect(words.next(), &Token::Open)?;
+        let mut names = Vec::new();
+        loop {
+            names.push(alarm_name(words.next()).ok_or_else(wrong)??);
+            match words.next() {
+                Some(Token::Close) => break,
+                other => expect(other, &comma)?,
+            }
+        }
+        expect(words.next(), &Token::Close)?;
+        let count = names.len();
+        let needed = match threshold.strip_suffix('%') {
+            Some(percent) => percent
+                .parse()
+                .ok()
+                .filter(|n| (1..=100).contains(n))
+                .map(|n: usize| (n * count).div_ceil(100)),
+            None => threshold.parse().ok().filter(|n| (1..=count).contains(n)),
+        };
+        let needed = needed.ok_or_else(|| {
+            invalid(&format!(
+                "AT_LEAST needs 1 to {count} of its {count} alarms, or 1% to 100%; it has {threshold}"
+            ))
+        })?;
+        Ok(Rule::AtLeast(AtLeast { needed, state, is_negated, names }))
     }
 
     fn next(&mut self) -> Option<Token> {
@@ -230,6 +298,26 @@ impl Parser<'_> {
             None => Err(invalid("')' is missing at its end")),
         }
     }
+}
+
+/// The alarm of a name or an ARN.
+fn alarm_name(token: Option<Token>) -> Option<Result<AlarmName, Error>> {
+    match token {
+        Some(Token::Word(name) | Token::Quoted(name)) if !name.is_empty() => {
+            Some(if name.starts_with("arn:") { name_of_arn(&name) } else { Ok(AlarmName(name)) })
+        }
+        _ => None,
+    }
+}
+
+/// Commas of a word as tokens of their own.
+fn split_at_commas(token: &Token) -> Vec<Token> {
+    let Token::Word(word) = token else { return vec![token.clone()] };
+    let parts = word.split_inclusive(',').flat_map(|part| match part.strip_suffix(',') {
+        Some(before) => [before, ","],
+        None => [part, ""],
+    });
+    parts.filter(|part| !part.is_empty()).map(|part| Token::Word(part.to_owned())).collect()
 }
 
 fn one_or(mut rules: Vec<Rule>, several: fn(Vec<Rule>) -> Rule) -> Rule {
@@ -276,6 +364,14 @@ mod tests {
             ("NOT FALSE AND FALSE", false),
             ("NOT (FALSE AND FALSE)", true),
             ("NOT NOT ALARM(a)", true),
+            ("AT_LEAST(1, ALARM, (a, b, c))", true),
+            ("AT_LEAST(2, ALARM, (a,b,c))", false),
+            ("AT_LEAST(2,NOT ALARM,(a,b,c))", true),
+            ("AT_LEAST(33%, ALARM, (a, b, c))", true),
+            ("AT_LEAST(34%, ALARM, (a, b, c))", false),
+            ("AT_LEAST(100%, NOT OK, (a, c, none))", true),
+            ("NOT AT_LEAST(1, OK, (\"my alarm (1)\", a)) OR FALSE", false),
+            ("AT_LEAST(1, ALARM, (arn:aws:cloudwatch:eu-west-3:000000000000:alarm:a , b)) AND OK(b)", true),
             ("(ALARM(a) AND\n(NOT ALARM(b)))", true),
         ] {
             assert_eq!(Rule::parse(text).unwrap().holds(&state), holds, "{text}");
@@ -296,7 +392,16 @@ mod tests {
             ("WARN(a)", "'WARN' is not a function"),
             ("\"ALARM\"(a)", "not an operand"),
             ("ALARM(\"a)", "no closing quotation mark"),
-            ("AT_LEAST(1, ALARM, (a))", "AT_LEAST"),
+            ("AT_LEAST", "AT_LEAST needs"),
+            ("AT_LEAST(1, ALARM, a)", "AT_LEAST needs"),
+            ("AT_LEAST(1, WARN, (a))", "AT_LEAST needs"),
+            ("AT_LEAST(1 ALARM (a))", "AT_LEAST needs"),
+            ("AT_LEAST(1, ALARM, ())", "AT_LEAST needs"),
+            ("AT_LEAST(1, ALARM, (a, b)", "AT_LEAST needs"),
+            ("AT_LEAST(0, ALARM, (a))", "1 to 1"),
+            ("AT_LEAST(3, ALARM, (a, b))", "it has 3"),
+            ("AT_LEAST(101%, ALARM, (a, b))", "it has 101%"),
+            ("AT_LEAST(1, ALARM, (a)) b", "follows a complete"),
             ("ALARM(arn:aws:sns:eu-west-3:000000000000:a)", "arn:aws:sns"),
             (&"NOT ".repeat(200), "nested"),
             (&vec!["TRUE"; 501].join(" OR "), "501 elements"),

@@ -1,6 +1,6 @@
 //! A change of an alarm's state: the row, the history, and the actions, in one transaction.
 
-use super::{action, notification, reason, subject::Subject};
+use super::{action, composite, notification, reason, subject::Subject};
 use escale_base::{AwsError, Timestamp};
 use escale_service::Cx;
 use escale_store::Tx;
@@ -39,10 +39,19 @@ pub(crate) fn change_state(cx: &mut Cx<'_>, alarm: &Subject<'_>, change: Change)
     };
     let data = json!({ "version": "1.0", "oldState": side(&before), "newState": side(&seen) });
     history(cx.tx, alarm.name, cx.now, HistoryItemType::StateUpdate, summary, data);
-    if !alarm.actions_enabled {
+    if composite::suppresses(cx, alarm, before.state, seen.state) {
         return Ok(());
     }
-    let notification = notification::of(cx.config, alarm, &before, &seen);
+    take_actions(cx, alarm, &before, &seen);
+    Ok(())
+}
+
+/// Runs the actions of a state that the alarm entered.
+pub(super) fn take_actions(cx: &mut Cx<'_>, alarm: &Subject<'_>, before: &AlarmSeen, seen: &AlarmSeen) {
+    if !alarm.actions_enabled {
+        return;
+    }
+    let notification = notification::of(cx.config, alarm, before, seen);
     for arn in alarm.actions.of(seen.state) {
         let (summary, data) = match action::run(cx, arn, &notification) {
             Ok(()) => (format!("Successfully executed action {arn}"), json!({ "actionState": "Succeeded" })),
@@ -56,7 +65,6 @@ pub(crate) fn change_state(cx: &mut Cx<'_>, alarm: &Subject<'_>, change: Change)
         let data = json!({ "notificationResource": arn, "stateUpdateTimestamp": cx.now.0, "result": data });
         history(cx.tx, alarm.name, cx.now, HistoryItemType::Action, summary, data);
     }
-    Ok(())
 }
 
 /// The values in a state's data. A user who sets a state can give them, too.

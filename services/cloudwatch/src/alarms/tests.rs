@@ -163,7 +163,7 @@ async fn composed(_: Arc<dyn Fate>) -> Composed {
         json!({ "AlarmName": "child", "EvaluationPeriods": 2, "ComparisonOperator": "GreaterThanThreshold", "Threshold": 50,
             "MetricName": "Backlog", "Namespace": "Shop", "Statistic": "Maximum", "Period": 60 }),
     );
-    harness.ok("PutCompositeAlarm", json!({ "AlarmName": "parent", "AlarmRule": "ALARM(child)" }));
+    harness.ok("PutCompositeAlarm", parent());
     harness.ok(
         "PutCompositeAlarm",
         json!({ "AlarmName": "top", "AlarmRule": "NOT ALARM(parent) AND NOT OK(child)" }),
@@ -171,6 +171,10 @@ async fn composed(_: Arc<dyn Fate>) -> Composed {
     let composed = Composed { harness, composites };
     composed.set("child", "ALARM");
     composed
+}
+
+fn parent() -> serde_json::Value {
+    json!({ "AlarmName": "parent", "AlarmRule": "ALARM(child)" })
 }
 
 impl Composed {
@@ -241,4 +245,51 @@ async fn composite_alarms_follow_their_children_and_say_which() {
     let items = fixture.harness.store.read();
     let changes = items.scan::<AlarmHistory>().filter(|h| h.name.as_str() == "parent");
     assert_eq!(changes.filter(|h| h.summary.contains("updated from")).count(), 4);
+}
+
+#[tokio::test]
+async fn suppressed_actions_are_shown_until_the_periods_end() {
+    let fixture = composed(Arc::new(FaultAt::never())).await;
+    fixture.settle().await;
+    let harness = &fixture.harness;
+    harness.ok("PutCompositeAlarm", json!({ "AlarmName": "window", "AlarmRule": "FALSE" }));
+    let mut suppressed = parent();
+    suppressed["ActionsSuppressor"] = "window".into();
+    suppressed["ActionsSuppressorWaitPeriod"] = 10.into();
+    suppressed["ActionsSuppressorExtensionPeriod"] = 20.into();
+    harness.ok("PutCompositeAlarm", suppressed.clone());
+    let shown = async || {
+        fixture.settle().await;
+        let named = json!({ "AlarmNames": ["parent"], "AlarmTypes": ["CompositeAlarm"] });
+        let alarm = &harness.ok("DescribeAlarms", named)["CompositeAlarms"][0];
+        let reason = alarm["ActionsSuppressedReason"].as_str().unwrap_or_default();
+        assert_eq!(reason.contains(":alarm:window"), !reason.is_empty(), "{reason}");
+        alarm["ActionsSuppressedBy"].as_str().map(str::to_owned)
+    };
+    assert_eq!(shown().await, None);
+    fixture.set("child", "OK");
+    assert_eq!(shown().await.as_deref(), Some("WaitPeriod"));
+    let plan = || fixture.composites.plan(&harness.store.read(), "parent", harness.clock.now());
+    assert!(matches!(plan(), Plan::Wait { until: Some(_), .. }), "it comes back by itself");
+    harness.clock.advance_ms(10_000);
+    assert_eq!(shown().await, None);
+    // The rule of the suppressor holds for a while.
+    harness.ok("PutCompositeAlarm", json!({ "AlarmName": "window", "AlarmRule": "TRUE" }));
+    let window = || fixture.composites.plan(&harness.store.read(), "window", harness.clock.now());
+    while let Plan::Step(step) = window() {
+        fixture.composites.act("window", step).await.unwrap();
+    }
+    assert_eq!(shown().await.as_deref(), Some("Alarm"));
+    fixture.set("child", "ALARM");
+    harness.ok("PutCompositeAlarm", json!({ "AlarmName": "window", "AlarmRule": "FALSE" }));
+    while let Plan::Step(step) = window() {
+        fixture.composites.act("window", step).await.unwrap();
+    }
+    assert_eq!(shown().await.as_deref(), Some("ExtensionPeriod"));
+    harness.clock.advance_ms(20_000);
+    assert_eq!(shown().await, None);
+    let refused = harness.error("DeleteAlarms", json!({ "AlarmNames": ["window"] }));
+    assert!(refused.message.contains("names it"), "{refused}");
+    harness.ok("PutCompositeAlarm", parent());
+    harness.ok("DeleteAlarms", json!({ "AlarmNames": ["window"] }));
 }

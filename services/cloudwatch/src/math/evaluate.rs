@@ -1,26 +1,21 @@
 //! Computes expressions.
 
 use super::{Expression, Grid, TimeSeries, Value, functions, parse::Operator};
-use crate::Error;
+use crate::{Error, search::Search};
 use std::collections::BTreeMap;
 
 /// The results of the other queries, by id.
 pub(crate) type Named = BTreeMap<String, Value>;
 
+/// The time series of each search of an expression, in the order of the expression.
+pub(crate) type Found = Vec<(Search, Vec<TimeSeries>)>;
+
 pub(crate) struct Context<'a> {
     pub(crate) named: &'a Named,
     /// The ids of queries that are metrics, not expressions: METRICS() returns these.
     pub(crate) metrics: &'a [String],
+    pub(crate) found: &'a Found,
     pub(crate) grid: Grid,
-}
-
-pub(crate) fn evaluate(
-    expression: &Expression,
-    named: &Named,
-    metrics: &[String],
-    grid: Grid,
-) -> Result<Value, Error> {
-    Context { named, metrics, grid }.value(expression)
 }
 
 impl Context<'_> {
@@ -31,6 +26,10 @@ impl Context<'_> {
             Expression::Id(id) => self.named.get(id).cloned().ok_or_else(|| {
                 Error::Validation(format!("Error in expression: the id '{id}' does not exist"))
             }),
+            Expression::Search(search) => {
+                let found = self.found.iter().find(|(of, _)| of == &**search);
+                Ok(Value::List(found.map(|(_, series)| series.clone()).unwrap_or_default()))
+            }
             Expression::Negate(inner) => each(self.value(inner)?, |v| -v),
             Expression::List(items) => {
                 let items: Result<Vec<_>, _> = items.iter().map(|i| self.value(i)).collect();

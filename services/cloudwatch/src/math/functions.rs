@@ -1,7 +1,7 @@
 //! The functions of expressions.
 
 use super::{
-    TimeSeries, Value,
+    TimeSeries, Value, arrays,
     evaluate::{Context, each, joined},
 };
 use crate::Error;
@@ -9,14 +9,11 @@ use escale_base::AwsError;
 use std::collections::BTreeMap;
 
 /// Functions of AWS that are not here.
-const OTHERS: [&str; 20] = [
-    "SEARCH",
+const OTHERS: [&str; 17] = [
     "ANOMALY_DETECTION_BAND",
     "INSIGHT_RULE_METRIC",
     "SERVICE_QUOTA",
     "SELECT",
-    "SLICE",
-    "SORT",
     "EPOCH",
     "DATE",
     "DAY",
@@ -33,14 +30,22 @@ const OTHERS: [&str; 20] = [
 ];
 
 const SUPPORTED: &str = "Use ABS, AVG, CEIL, DIFF, DIFF_TIME, FILL, FIRST, FLOOR, IF, LAST, LOG, LOG10, MAX, METRIC_COUNT, METRICS, MIN, \
-     PERIOD, RATE, REMOVE_EMPTY, RUNNING_SUM, STDDEV, SUM or TIME_SERIES.";
+     PERIOD, RATE, REMOVE_EMPTY, RUNNING_SUM, SEARCH, SLICE, SORT, STDDEV, SUM or TIME_SERIES.";
 
+/// The words that functions take. Ids begin with a small letter.
 pub(super) fn is_word(text: &str) -> bool {
+    is_filling(text) || matches!(text, "ASC" | "DESC" | "AVG" | "MAX" | "MIN" | "SUM")
+}
+
+fn is_filling(text: &str) -> bool {
     matches!(text, "REPEAT" | "LINEAR")
 }
 
 pub(super) fn call(context: &Context<'_>, name: &str, arguments: Vec<Value>) -> Result<Value, Error> {
     let wrong = || Error::Validation(format!("Error in expression: wrong arguments of the function {name}"));
+    if matches!(name, "SORT" | "SLICE") {
+        return arrays::call(name, arguments).ok_or_else(wrong);
+    }
     let mut arguments = arguments.into_iter();
     let (first, second, third) = (arguments.next(), arguments.next(), arguments.next());
     let none_left = arguments.next().is_none();
@@ -69,7 +74,7 @@ pub(super) fn call(context: &Context<'_>, name: &str, arguments: Vec<Value>) -> 
         ("TIME_SERIES", Some(Value::Number(n)), None, None) => {
             let period = context.grid.period;
             let values = context.grid.times(period).map(|at| (at, n)).collect();
-            Ok(Value::Series(TimeSeries { period, values }))
+            Ok(Value::Series(TimeSeries { period, values, label: None }))
         }
         ("FILL", Some(v), Some(with), None) => over_series(v, |s| fill(context, s, &with)),
         ("IF", Some(condition), Some(yes), no) => branch(condition, yes, no),
@@ -128,13 +133,13 @@ fn reduce(name: &str, value: Value) -> Result<Value, Error> {
                 series.values.iter().for_each(|(at, v)| at_times.entry(*at).or_default().push(*v));
             }
             let values = at_times.iter().filter_map(|(at, all)| Some((*at, reduced(name, all)?))).collect();
-            Ok(Value::Series(TimeSeries { period, values }))
+            Ok(Value::Series(TimeSeries { period, values, label: None }))
         }
         other => Ok(other),
     }
 }
 
-fn reduced(name: &str, values: &[f64]) -> Option<f64> {
+pub(super) fn reduced(name: &str, values: &[f64]) -> Option<f64> {
     let (sum, count) = (values.iter().sum::<f64>(), values.len() as f64);
     if values.is_empty() {
         return None;
@@ -168,7 +173,7 @@ fn fill(context: &Context<'_>, series: &TimeSeries, with: &Value) -> Result<Time
             _ => None,
         }
     };
-    if matches!(with, Value::Text(word) if !is_word(word)) || matches!(with, Value::List(_)) {
+    if matches!(with, Value::Text(word) if !is_filling(word)) || matches!(with, Value::List(_)) {
         return Err(Error::Validation(
             "Error in expression: FILL needs a number, a time series, REPEAT or LINEAR".into(),
         ));
@@ -231,7 +236,7 @@ fn of_series(name: &str, value: Value) -> Result<Value, Error> {
         return Ok(one.map_or(Value::Series(TimeSeries::default()), |(_, v)| Value::Number(*v)));
     }
     over_series(value, |s| {
-        let mut out = TimeSeries { period: s.period, values: BTreeMap::new() };
+        let mut out = TimeSeries { period: s.period, values: BTreeMap::new(), label: s.label.clone() };
         let (mut sum, mut before) = (0.0, None::<(i64, f64)>);
         for (at, value) in &s.values {
             sum += value;

@@ -4,12 +4,13 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html>
 
+mod arrays;
 mod evaluate;
 mod functions;
 mod parse;
 mod value;
 
-pub(crate) use evaluate::{Named, evaluate};
+pub(crate) use evaluate::{Context, Found, Named};
 pub(crate) use parse::{Expression, parse};
 pub(crate) use value::{Grid, TimeSeries, Value};
 

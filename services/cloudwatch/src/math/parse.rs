@@ -1,6 +1,6 @@
 //! Reads expressions.
 
-use crate::Error;
+use crate::{Error, search::Search};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Expression {
@@ -12,6 +12,7 @@ pub(crate) enum Expression {
     Binary(Operator, Box<Expression>, Box<Expression>),
     Call(String, Vec<Expression>),
     List(Vec<Expression>),
+    Search(Box<Search>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +164,8 @@ impl<'a> Parser<'a> {
         let name = rest[..end].to_owned();
         self.at += end;
         if self.takes("(") {
-            return Ok(Expression::Call(name, self.items(")")?));
+            let items = self.items(")")?;
+            return if name == "SEARCH" { search(&items) } else { Ok(Expression::Call(name, items)) };
         }
         Ok(Expression::Id(name))
     }
@@ -183,6 +185,19 @@ impl<'a> Parser<'a> {
     }
 }
 
+fn search(items: &[Expression]) -> Result<Expression, Error> {
+    let search = match items {
+        [Expression::Text(query), Expression::Text(stat)] => Search::parse(query, stat, None),
+        [Expression::Text(query), Expression::Text(stat), Expression::Number(period)] => {
+            Search::parse(query, stat, Some(*period))
+        }
+        _ => Err(Error::Validation(
+            "Error in expression: SEARCH needs a query and a statistic, both in quotes, and may have a period in seconds".into(),
+        )),
+    };
+    Ok(Expression::Search(Box::new(search?)))
+}
+
 fn is_id_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
@@ -191,7 +206,7 @@ impl Expression {
     /// The ids that it names, for the order of evaluation. METRICS() names none.
     pub(crate) fn ids<'a>(&'a self, into: &mut Vec<&'a str>) {
         match self {
-            Expression::Number(_) | Expression::Text(_) => {}
+            Expression::Number(_) | Expression::Text(_) | Expression::Search(_) => {}
             Expression::Id(id) => into.push(id),
             Expression::Negate(inner) => inner.ids(into),
             Expression::Binary(_, left, right) => {
@@ -199,6 +214,22 @@ impl Expression {
                 right.ids(into);
             }
             Expression::Call(_, items) | Expression::List(items) => items.iter().for_each(|i| i.ids(into)),
+        }
+    }
+
+    /// Its searches, each of which reads metrics.
+    pub(crate) fn searches<'a>(&'a mut self, into: &mut Vec<&'a mut Search>) {
+        match self {
+            Expression::Number(_) | Expression::Text(_) | Expression::Id(_) => {}
+            Expression::Search(search) => into.push(search),
+            Expression::Negate(inner) => inner.searches(into),
+            Expression::Binary(_, left, right) => {
+                left.searches(into);
+                right.searches(into);
+            }
+            Expression::Call(_, items) | Expression::List(items) => {
+                items.iter_mut().for_each(|i| i.searches(into));
+            }
         }
     }
 }

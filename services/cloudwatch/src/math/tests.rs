@@ -3,7 +3,7 @@ use crate::Error;
 use escale_base::AwsError;
 
 fn series(values: &[(i64, f64)]) -> Value {
-    Value::Series(TimeSeries { period: 60, values: values.iter().copied().collect() })
+    Value::Series(TimeSeries { period: 60, values: values.iter().copied().collect(), label: None })
 }
 
 fn named() -> Named {
@@ -17,9 +17,25 @@ fn named() -> Named {
     .collect()
 }
 
+/// What every search finds here.
+fn found() -> Vec<TimeSeries> {
+    [("one", 1.0), ("two", 2.0)]
+        .map(|(label, value)| TimeSeries {
+            period: 60,
+            values: [(0, value), (60, 2.0 * value)].into(),
+            label: Some(label.into()),
+        })
+        .into()
+}
+
 fn run(text: &str) -> Result<Value, Error> {
     let metrics = ["m1".to_owned(), "m2".to_owned()];
-    evaluate(&parse(text)?, &named(), &metrics, Grid { from: 0, until: 240, period: 60 })
+    let (named, grid) = (named(), Grid { from: 0, until: 240, period: 60 });
+    let mut expression = parse(text)?;
+    let mut searches = Vec::new();
+    expression.searches(&mut searches);
+    let found = searches.into_iter().map(|search| (search.clone(), found())).collect();
+    Context { named: &named, metrics: &metrics, found: &found, grid }.value(&expression)
 }
 
 #[test]
@@ -45,6 +61,12 @@ fn computes_series() {
         ("RUNNING_SUM(m1)", vec![(0, 1.0), (60, 3.0), (180, 7.0)]),
         ("m1 - MIN(m1)", vec![(0, 0.0), (60, 1.0), (180, 3.0)]),
         ("m1 / PERIOD(m1)", vec![(0, 1.0 / 60.0), (60, 2.0 / 60.0), (180, 4.0 / 60.0)]),
+        ("SUM(SEARCH('x', 'Sum', 60))", vec![(0, 3.0), (60, 6.0)]),
+        ("m1 + MAX(SEARCH('x', 'Sum'))", vec![(0, 3.0), (60, 6.0)]),
+        ("FIRST(SORT(SEARCH('x', 'Sum'), AVG, DESC))", vec![(0, 2.0), (60, 4.0)]),
+        ("FIRST(SORT(METRICS(), SUM, ASC))", vec![(0, 1.0), (60, 2.0), (180, 4.0)]),
+        ("SUM(SLICE(METRICS(), 1))", vec![(0, 10.0), (60, 0.0), (120, 30.0)]),
+        ("SUM(SLICE(METRICS(), 0, 1))", vec![(0, 1.0), (60, 2.0), (180, 4.0)]),
         ("m1 == 2 || m1 >= 4", vec![(0, 0.0), (60, 1.0), (180, 1.0)]),
     ] {
         let found = run(text).unwrap_or_else(|e| panic!("{text}: {e}"));
@@ -53,12 +75,23 @@ fn computes_series() {
     }
     assert_eq!(run("AVG(m1)").unwrap(), Value::Number(7.0 / 3.0));
     assert_eq!(run("METRIC_COUNT(METRICS())").unwrap(), Value::Number(2.0));
+    assert_eq!(run("METRIC_COUNT(SEARCH('x', 'Sum'))").unwrap(), Value::Number(2.0));
+    // Functions on each series keep what it is called, in the order of SORT.
+    let Value::List(sorted) = run("SORT(RATE(SEARCH('x', 'Sum')), MAX, DESC, 2)").unwrap() else { panic!() };
+    assert_eq!(sorted.iter().map(|s| s.label.as_deref()).collect::<Vec<_>>(), [Some("two"), Some("one")]);
 }
 
 #[test]
 fn refuses_by_name() {
     for (text, code, names) in [
-        ("SEARCH('{AWS/ECS} CPU', 'Average', 60)", "NotImplemented", "SEARCH"),
+        ("SEARCH(m1, 'Average', 60)", "ValidationError", "SEARCH"),
+        ("SEARCH('{AWS/ECS', 'Average', 60)", "ValidationError", "'}' is missing"),
+        ("SORT(METRICS(), P99, DESC)", "ValidationError", "P99"),
+        ("SORT(METRICS(), AVG, UP)", "ValidationError", "UP"),
+        ("SORT(METRICS(), ASC, AVG)", "ValidationError", "SORT"),
+        ("SLICE(m1, 1)", "ValidationError", "SLICE"),
+        ("FILL(m1, ASC)", "ValidationError", "FILL"),
+        ("SELECT(m1)", "NotImplemented", "SELECT"),
         ("NONSENSE(m1)", "ValidationError", "NONSENSE"),
         ("m1 +", "ValidationError", "m1 +"),
         ("m1 m2", "ValidationError", "unexpected"),

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 pub(crate) struct TimeSeries {
     pub(crate) period: i64,
     pub(crate) values: BTreeMap<i64, f64>,
+    /// The name of its metric in an array. A series that was computed from several has none.
+    pub(crate) label: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +47,10 @@ impl TimeSeries {
     /// Results that are no numbers, such as a division by zero, are missing.
     pub(crate) fn keep(&self, f: impl Fn(i64, f64) -> Option<f64>) -> TimeSeries {
         let values = self.values.iter().filter_map(|(at, v)| Some((*at, f(*at, *v)?)));
-        TimeSeries { period: self.period, values: values.filter(|(_, v)| v.is_finite()).collect() }
+        TimeSeries {
+            period: self.period,
+            values: values.filter(|(_, v)| v.is_finite()).collect(),
+            label: self.label.clone(),
+        }
     }
 }

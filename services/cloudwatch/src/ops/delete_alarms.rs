@@ -6,7 +6,9 @@ use crate::{
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudwatch::{Alarm, AlarmHistory, AlarmInvocation, AlarmName, AlarmSeen, CompositeAlarm};
+use escale_tables::cloudwatch::{
+    Alarm, AlarmHistory, AlarmInvocation, AlarmName, AlarmSeen, AlarmSuppression, CompositeAlarm,
+};
 
 pub(crate) struct DeleteAlarms;
 
@@ -38,7 +40,7 @@ impl Operation for DeleteAlarms {
         for name in &input.alarm_names {
             if let Some(parent) = parents(cx.tx, name).find(|parent| !input.alarm_names.contains(parent)) {
                 return Err(Error::Validation(format!(
-                    "The alarm {name} cannot be deleted: the rule of the composite alarm {parent} names it. Change or delete {parent} \
+                    "The alarm {name} cannot be deleted: the composite alarm {parent} names it. Change or delete {parent} \
                      first."
                 )));
             }
@@ -48,6 +50,7 @@ impl Operation for DeleteAlarms {
             cx.tx.delete::<CompositeAlarm>(name);
             cx.tx.delete::<AlarmSeen>(name);
             cx.tx.delete::<AlarmInvocation>(name);
+            cx.tx.delete::<AlarmSuppression>(name);
             let prefix = format!("{name}/");
             let items: Vec<String> = cx
                 .tx

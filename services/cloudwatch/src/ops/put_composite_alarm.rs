@@ -2,11 +2,13 @@
 
 use crate::{
     Error,
-    alarms::{Rule, arn, check_actions, check_children, check_composite_actions, record_put},
+    alarms::{
+        Rule, arn, check_actions, check_children, check_composite_actions, check_suppressor, record_put,
+    },
 };
 use escale_base::{Tag, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudwatch::{Actions, Alarm, AlarmName, CompositeAlarm};
+use escale_tables::cloudwatch::{Actions, Alarm, AlarmName, CompositeAlarm, Suppressor, SuppressorRef};
 
 pub(crate) struct PutCompositeAlarm;
 
@@ -21,6 +23,9 @@ pub(crate) struct Input {
     alarm_actions: Vec<String>,
     insufficient_data_actions: Vec<String>,
     tags: Vec<Tag>,
+    actions_suppressor: Option<SuppressorRef>,
+    actions_suppressor_wait_period: Option<i64>,
+    actions_suppressor_extension_period: Option<i64>,
 }
 
 impl Operation for PutCompositeAlarm {
@@ -41,6 +46,10 @@ impl Operation for PutCompositeAlarm {
         }
         let children = Rule::parse(&input.alarm_rule)?.children();
         check_children(cx.tx, &input.alarm_name, &children)?;
+        let suppressor = suppressor(&input)?;
+        if let Some(wish) = &suppressor {
+            check_suppressor(cx.tx, &input.alarm_name, wish)?;
+        }
         let actions = Actions {
             ok: input.ok_actions,
             alarm: input.alarm_actions,
@@ -56,6 +65,7 @@ impl Operation for PutCompositeAlarm {
             actions,
             rule: input.alarm_rule,
             children: children.into_iter().collect(),
+            suppressor,
             // Tags of an existing alarm are changed by TagResource only.
             tags: before.as_ref().map_or(input.tags, |old| old.tags.clone()),
             created: before.as_ref().map_or(cx.now, |old| old.created),
@@ -63,5 +73,28 @@ impl Operation for PutCompositeAlarm {
             name: input.alarm_name,
         });
         Ok(())
+    }
+}
+
+/// AWS needs both periods with a suppressor, and neither without.
+fn suppressor(input: &Input) -> Result<Option<Suppressor>, Error> {
+    let periods = (input.actions_suppressor_wait_period, input.actions_suppressor_extension_period);
+    match (&input.actions_suppressor, periods) {
+        (None, (None, None)) => Ok(None),
+        (Some(alarm), (Some(wait), Some(extension))) => {
+            let secs = |name: &str, secs: i64| {
+                u32::try_from(secs).map_err(|_| {
+                    Error::Validation(format!("The parameter {name} must be a number of seconds; it is {secs}."))
+                })
+            };
+            Ok(Some(Suppressor {
+                alarm: alarm.clone(),
+                wait_s: secs("ActionsSuppressorWaitPeriod", wait)?,
+                extension_s: secs("ActionsSuppressorExtensionPeriod", extension)?,
+            }))
+        }
+        _ => Err(Error::Validation(
+            "ActionsSuppressor, ActionsSuppressorWaitPeriod and ActionsSuppressorExtensionPeriod must be specified together.".into(),
+        )),
     }
 }

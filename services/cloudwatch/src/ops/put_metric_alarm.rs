@@ -116,7 +116,11 @@ fn watch(input: &Input) -> Result<Watch, Error> {
                 "Exactly one element of the metrics list should return data.".into(),
             ));
         }
-        Queries::check(&input.metrics)?;
+        if Queries::check(&input.metrics)?.has_search() {
+            return Err(Error::Validation(
+                "SEARCH is not supported on Metric Alarms. Name the metrics in queries of their own.".into(),
+            ));
+        }
         return Ok(Watch::Queries(input.metrics.clone()));
     }
     let missing = |what: &str| Error::Missing(format!("The parameter {what} must be specified."));

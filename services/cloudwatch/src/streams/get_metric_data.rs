@@ -5,7 +5,8 @@ use crate::{
     choices::{ScanBy, StatusCode},
     math::{Grid, TimeSeries, Value},
     metric::{Catalog, aligned_start},
-    query::Queries,
+    query::{ALL_DATAPOINTS, Answer, Queries},
+    search::SERIES,
 };
 use escale_base::{Timestamp, Wire};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
@@ -50,9 +51,6 @@ struct MessageData {
 const QUERIES: usize = 500;
 const DATAPOINTS: i64 = 100_800;
 
-/// Datapoints of all queries together, before paging: they are held in memory.
-const ALL_DATAPOINTS: i64 = 1_000_000;
-
 impl StreamOperation<Monitor> for GetMetricData {
     type Input = Input;
     type Output = Output;
@@ -94,7 +92,8 @@ impl StreamOperation<Monitor> for GetMetricData {
             )));
         }
         let catalog = Catalog::read(&*service.plane).await?;
-        let mut named = queries.run(&*service.plane, &catalog, grid, 1).await?;
+        let answer = queries.run(&*service.plane, &catalog, grid, (cx.now, 1)).await?;
+        let Answer { values: mut named, is_cut } = answer;
         let mut results = Vec::new();
         for query in input.metric_data_queries.iter().filter(|q| q.return_data != Some(false)) {
             if let Some(value) = named.remove(&query.id) {
@@ -102,7 +101,13 @@ impl StreamOperation<Monitor> for GetMetricData {
             }
         }
         let (metric_data_results, next_token) = page(results, input.next_token.as_deref(), most)?;
-        Ok(Output { metric_data_results, next_token, messages: Vec::new() }.into())
+        let exceeded = is_cut.then(|| MessageData {
+            code: "MaxMetricsExceeded".into(),
+            value: format!(
+                "A search found more than {SERIES} metrics: the others are missing. Narrow the search."
+            ),
+        });
+        Ok(Output { metric_data_results, next_token, messages: exceeded.into_iter().collect() }.into())
     }
 }
 
@@ -111,9 +116,9 @@ fn result(
     value: Value,
     scan_by: Option<ScanBy>,
 ) -> Result<Vec<MetricDataResult>, Error> {
-    let series = match value {
-        Value::Series(series) => vec![series],
-        Value::List(list) => list,
+    let (series, is_array) = match value {
+        Value::Series(series) => (vec![series], false),
+        Value::List(list) => (list, true),
         Value::Number(_) | Value::Text(_) => {
             return Err(Error::Validation(format!(
                 "Error in expression '{}': the result must be a time series, and not a single number. Set ReturnData to false",
@@ -122,15 +127,26 @@ fn result(
         }
     };
     let metric = query.metric_stat.as_ref().and_then(|stat| stat.metric.metric_name.clone());
-    let label = query.label.clone().or(metric).unwrap_or_else(|| query.id.clone());
+    let label = |series: &TimeSeries| {
+        let of_query = query.label.clone();
+        match series.label.as_ref().filter(|_| is_array) {
+            // In an array, each time series has the label of its metric behind that of the query.
+            Some(own) => match of_query.filter(|label| !label.is_empty()) {
+                Some(label) => format!("{label} {own}"),
+                None => own.clone(),
+            },
+            None => of_query.or_else(|| metric.clone()).unwrap_or_else(|| query.id.clone()),
+        }
+    };
     let one = |series: TimeSeries| {
+        let label = label(&series);
         let mut values: Vec<(i64, f64)> = series.values.into_iter().collect();
         if scan_by != Some(ScanBy::Ascending) {
             values.reverse();
         }
         MetricDataResult {
             id: query.id.clone(),
-            label: label.clone(),
+            label,
             timestamps: values.iter().map(|(at, _)| Timestamp(at * 1000)).collect(),
             values: values.iter().map(|(_, value)| *value).collect(),
             status_code: StatusCode::Complete,

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html>
 
-use crate::{Error, Monitor, choices::RecentlyActive};
+use crate::{Error, Monitor, choices::RecentlyActive, metric::FOUND_MS};
 use escale_base::{Wire, paging};
 use escale_metrics::Series;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
@@ -47,7 +47,7 @@ impl StreamOperation<Monitor> for ListMetrics {
         // AWS lists metrics that had a value during the last two weeks.
         let age_ms = match input.recently_active {
             Some(RecentlyActive::ThreeHours) => 3 * HOUR_MS,
-            None => 14 * 24 * HOUR_MS,
+            None => FOUND_MS,
         };
         let listed = service.plane.list().await?;
         let active = listed.into_iter().filter(|l| cx.now.since_ms(l.written) <= age_ms).map(|l| l.series);

@@ -275,8 +275,13 @@ fn permission(rule: Rule) -> Result<IpPermission, AwsError> {
     peers += usize::from(group_id.is_some()) + usize::from(group_name.is_some());
     if group_id.is_some() || group_name.is_some() {
         // The rule names no account, because an installation has only one.
-        let (user_id, vpc_id, description) = (None, None, description.clone());
-        permission.user_id_group_pairs.push(GroupPair { group_id, group_name, user_id, vpc_id, description });
+        let description = description.clone();
+        permission.user_id_group_pairs.push(GroupPair {
+            group_id,
+            group_name,
+            description,
+            ..GroupPair::default()
+        });
     }
     if let Some(list) = rule.source_prefix_list_id.or(rule.destination_prefix_list_id) {
         peers += 1;

@@ -10,6 +10,7 @@ mod group_rules;
 mod groups;
 mod ipv6;
 mod outside;
+mod peerings;
 mod routes;
 mod vpc;
 
@@ -37,6 +38,7 @@ pub(crate) fn resources() -> Resources {
         flow_logs::TYPES,
         routes::TYPES,
         outside::TYPES,
+        peerings::TYPES,
         groups::TYPES,
     ]
     .concat()

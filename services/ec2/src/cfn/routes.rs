@@ -93,6 +93,7 @@ const ROUTE: &[&str] = &[
     "NatGatewayId",
     "NetworkInterfaceId",
     "RouteTableId",
+    "VpcPeeringConnectionId",
 ];
 
 fn route(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {

@@ -13,6 +13,7 @@ use serde_json::json;
 mod acls;
 mod dhcp;
 mod ipv6;
+mod peerings;
 mod shared_rules;
 
 fn tags(pairs: &[(&str, &str)]) -> Value {
@@ -143,6 +144,7 @@ fn targets() -> (Harness, Value) {
         let id = cloud.text("CreateNatGateway", input, "/NatGateway/NatGatewayId");
         rename::<NatGateway>(&cloud, &id, |gateway| gateway.id = format!("nat-{name}").into());
     }
+    peerings::two(&cloud, &vpc);
     table_named(&cloud, &vpc, "one");
     (cloud, json!({"RouteTableId": "rtb-one", "DestinationCidrBlock": "0.0.0.0/0"}))
 }
@@ -162,6 +164,7 @@ fn routes_update_every_property() {
     PropertyTable::new("AWS::EC2::Route", targets)
         .row("NetworkInterfaceId", json!("eni-one"), json!("eni-two"))
         .row("NatGatewayId", json!("nat-one"), json!("nat-two"))
+        .row("VpcPeeringConnectionId", json!("pcx-one"), json!("pcx-two"))
         .exempt(&[
             ("GatewayId", "tested below: a VPC has only one Internet gateway"),
             ("EgressOnlyInternetGatewayId", "in ipv6.rs"),

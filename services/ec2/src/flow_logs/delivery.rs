@@ -1,7 +1,7 @@
-//! Reads the counted packets and writes them into log streams, under the role of each flow log.
+//! Reads the counted packets and writes them into log streams, under the role of each flow log, or into buckets.
 
 use super::{
-    PRINCIPAL, WINDOW_MS, covers, format,
+    PRINCIPAL, WINDOW_MS, bucket, covers, format,
     format::{Content, Window, line},
     group_of, vpc_of,
 };
@@ -14,8 +14,8 @@ use escale_requests::{
 use escale_service::{Caller, Cloud, Principal, Request, request};
 use escale_store::{Store, StoreError};
 use escale_tables::ec2::{
-    FlowLog, FlowLogFailure, FlowLogId, FlowLogSeen, Interface, InterfaceId, InterfaceSeen, TrafficType,
-    VpcId,
+    FlowLog, FlowLogFailure, FlowLogId, FlowLogSeen, Interface, InterfaceId, InterfaceSeen,
+    LogDestinationType, TrafficType, VpcId,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,6 +24,9 @@ use std::{
 
 /// Lines of one request: fewer than its 1 MiB can hold, of the longest format.
 const BATCH: usize = 1_500;
+
+/// Lines of one file: fewer than AWS's 75 MB can hold.
+const FILE: usize = 100_000;
 
 /// The shortest session of a role, in seconds.
 const SESSION_SECS: i64 = 900;
@@ -111,6 +114,27 @@ impl Delivery {
     }
 
     async fn write(&mut self, log: &FlowLog, counted: &Counted) -> Result<(), AwsError> {
+        match log.destination_type {
+            LogDestinationType::S3 => self.write_file(log, counted).await,
+            _ => self.write_streams(log, counted).await,
+        }
+    }
+
+    /// The records of all interfaces together.
+    async fn write_file(&self, log: &FlowLog, counted: &Counted) -> Result<(), AwsError> {
+        let mut lines = Vec::new();
+        for interface in counted.interfaces.values().filter(|i| covers(log, i)) {
+            if let Some(flows) = counted.flows.get(&interface.vpc) {
+                lines.extend(self.lines(log, interface, (flows, counted)));
+            }
+        }
+        for file in lines.chunks(FILE) {
+            bucket::put(&self.store, &self.cloud, log, file, counted.end).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_streams(&mut self, log: &FlowLog, counted: &Counted) -> Result<(), AwsError> {
         let mut role = None;
         for interface in counted.interfaces.values().filter(|i| covers(log, i)) {
             let Some(flows) = counted.flows.get(&interface.vpc) else { continue };

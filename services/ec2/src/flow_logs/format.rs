@@ -91,6 +91,11 @@ pub(super) fn line(window: &Window<'_>, content: &Content<'_>) -> String {
     values.collect::<Vec<_>>().join(" ")
 }
 
+/// The names of a format's fields: the first line of a file.
+pub(super) fn fields(format: &str) -> String {
+    format.split_whitespace().filter_map(name).collect::<Vec<_>>().join(" ")
+}
+
 fn version(format: &str) -> u8 {
     let used =
         FIELDS.iter().filter(|(field, _)| format.split_whitespace().filter_map(name).any(|f| f == *field));
@@ -197,6 +202,7 @@ mod tests {
                 "2 123456789012 eni-1 - - - - - - - 1000 1060 - SKIPDATA",
             ]
         );
+        assert_eq!(fields("${version} ${vpc-id}"), "version vpc-id");
         let [flow, none, _] =
             lines("${version} ${vpc-id} ${instance-id} ${pkt-dstaddr} ${flow-direction} ${type}");
         assert_eq!((flow.as_str(), none.as_str()), ("5 vpc-1 - 198.18.0.9 ingress IPv4", "5 vpc-1 - - - -"));

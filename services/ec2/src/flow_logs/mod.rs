@@ -1,10 +1,11 @@
-//! Flow logs: which interfaces they cover, and the delivery of their records to CloudWatch Logs.
+//! Flow logs: which interfaces they cover, and the delivery of their records to CloudWatch Logs and to buckets.
 //!
 //! The network plane counts the packets of covered interfaces. Once a minute, which AWS also does for interfaces of its current
-//! hardware whatever the flow log's maximum is, the counts become lines in a stream for each interface.
+//! hardware whatever the flow log's maximum is, the counts become lines in a stream for each interface, or a file in a bucket for each flow log.
 //!
 //! Source: <https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-basics.html>
 
+pub(crate) mod bucket;
 mod delivery;
 pub(crate) mod format;
 
@@ -13,19 +14,14 @@ use escale_base::Arn;
 use escale_network::Network;
 use escale_service::{Cloud, Config};
 use escale_store::{Image, Row, Store};
-use escale_tables::ec2::{FlowLog, FlowLogDestination, Interface, LogDestinationType, Subnet, VpcId};
+use escale_tables::ec2::{FlowLog, FlowLogDestination, Interface, Subnet, VpcId};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-/// The service that delivers the records, under the flow log's role.
+/// The service that delivers the records to log groups, under the flow log's role.
 pub(crate) const PRINCIPAL: &str = "vpc-flow-logs.amazonaws.com";
 
 /// The time that one record covers, in milliseconds.
 const WINDOW_MS: i64 = 60_000;
-
-/// Whether the records of a flow log are delivered.
-fn is_delivered(log: &FlowLog) -> bool {
-    log.destination_type == LogDestinationType::CloudWatchLogs
-}
 
 /// AWS refuses a second flow log of a resource with the same traffic and destination.
 pub(crate) fn is_duplicate(one: &FlowLog, other: &FlowLog) -> bool {
@@ -60,7 +56,7 @@ fn covers(log: &FlowLog, interface: &Interface) -> bool {
 
 /// The interfaces of a VPC whose packets are counted.
 pub(crate) fn counted(image: &Image, vpc: &VpcId) -> BTreeSet<String> {
-    let logs: Vec<_> = image.scan::<FlowLog>().filter(|log| is_delivered(log)).collect();
+    let logs: Vec<_> = image.scan::<FlowLog>().collect();
     if logs.is_empty() {
         return BTreeSet::new();
     }
@@ -82,8 +78,7 @@ pub(crate) async fn deliver(store: Store, cloud: Arc<Cloud>, network: Arc<dyn Ne
     let mut delivery = Delivery::new(store.clone(), Arc::clone(&cloud), network);
     let window_ms = WINDOW_MS / cloud.config.clock_speed;
     loop {
-        let logs: Vec<Arc<FlowLog>> =
-            store.read().scan::<FlowLog>().filter(|log| is_delivered(log)).collect();
+        let logs: Vec<Arc<FlowLog>> = store.read().scan::<FlowLog>().collect();
         if logs.is_empty() {
             delivery.pause();
             changes.changed().await;

@@ -3,15 +3,15 @@
 use crate::{
     Error,
     choices::{FlowLogsResourceType, ResourceType},
-    flow_logs::{self, format},
+    flow_logs::{self, bucket::Place, format},
     rules,
     shapes::{self, flow_log::Options},
 };
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
+use escale_service::{Also, Cx, Operation};
 use escale_tables::ec2::{
-    FlowLog, FlowLogDestination, FlowLogFormat, FlowLogGroup, FlowLogId, FlowLogRole, Interface,
-    LogDestinationType, Subnet, TrafficType, Vpc,
+    FlowLog, FlowLogDestination, FlowLogFileFormat, FlowLogFormat, FlowLogGroup, FlowLogId, FlowLogRole,
+    Interface, LogDestinationType, Subnet, TrafficType, Vpc,
 };
 
 pub(crate) struct CreateFlowLogs;
@@ -42,6 +42,14 @@ impl Operation for CreateFlowLogs {
     type Input = Input;
     type Output = Output;
     type Error = Error;
+
+    /// Source: <https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-s3-permissions.html>
+    fn also(input: &Input, _cx: &Cx<'_>) -> Vec<Also> {
+        match input.log_destination_type {
+            Some(LogDestinationType::S3) => vec![Also::new("logs:CreateLogDelivery", [])],
+            _ => Vec::new(),
+        }
+    }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let destination_type = input.log_destination_type.unwrap_or(LogDestinationType::CloudWatchLogs);
@@ -80,7 +88,7 @@ impl Operation for CreateFlowLogs {
     }
 }
 
-fn check_destination(cx: &Cx<'_>, kind: LogDestinationType, input: &Input) -> Result<(), Error> {
+fn check_destination(cx: &mut Cx<'_>, kind: LogDestinationType, input: &Input) -> Result<(), Error> {
     match kind {
         LogDestinationType::CloudWatchLogs => {
             let role = input.deliver_logs_permission_arn.as_ref();
@@ -105,12 +113,20 @@ fn check_destination(cx: &Cx<'_>, kind: LogDestinationType, input: &Input) -> Re
             Ok(())
         }
         LogDestinationType::S3 => {
-            let bucket = input.log_destination.as_ref().ok_or(Error::Missing("logDestination"))?;
-            if bucket.as_str().starts_with("arn:aws:s3:::") {
-                Ok(())
-            } else {
-                Err(Error::invalid("logDestination", bucket, "It is not the ARN of a bucket."))
+            let destination = input.log_destination.as_ref().ok_or(Error::Missing("logDestination"))?;
+            if input.deliver_logs_permission_arn.is_some() || input.log_group_name.is_some() {
+                let why = "deliverLogsPermissionArn and logGroupName apply to the destination type cloud-watch-logs only.";
+                return Err(Error::Combination(why.into()));
             }
+            if let Some(text) = &input.log_format {
+                format::check(text.as_str())?;
+            }
+            let options = input.destination_options.clone().unwrap_or_default().row();
+            if options.file_format == FlowLogFileFormat::Parquet {
+                let what = format_args!("The file format {} of a flow log", options.file_format);
+                return Err(rules::refuse_with_hint(what, "Use plain-text."));
+            }
+            flow_logs::bucket::check(cx, &Place::of(destination)?, &options)
         }
         LogDestinationType::KinesisDataFirehose => {
             Err(rules::refuse_with_hint(format_args!("A flow log to {kind}"), "Use cloud-watch-logs or s3."))

@@ -3,13 +3,14 @@
 use crate::{
     Error,
     error::{Kind, Limit},
-    ipv6, rules,
+    ipv6, peerings, rules,
+    status::PeeringState,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{
     EgressOnlyInternetGateway, EgressOnlyInternetGatewayId, Interface, InterfaceId, InternetGateway,
-    NatGateway, NatGatewayId, Route, RouteTable, RouteTableId, Target, Vpc,
+    NatGateway, NatGatewayId, Route, RouteTable, RouteTableId, Target, Vpc, VpcPeeringId,
 };
 use ipnet::IpNet;
 
@@ -24,6 +25,7 @@ pub(crate) struct Input {
     gateway_id: Option<String>,
     nat_gateway_id: Option<NatGatewayId>,
     network_interface_id: Option<InterfaceId>,
+    vpc_peering_connection_id: Option<VpcPeeringId>,
 }
 
 #[derive(Wire)]
@@ -78,6 +80,9 @@ pub(super) fn requested_route(
     if let Some(id) = input.egress_only_internet_gateway_id {
         targets.push(egress_only(cx, &vpc, destination, id)?);
     }
+    if let Some(id) = input.vpc_peering_connection_id {
+        targets.push(peering(cx, &vpc, id)?);
+    }
     match (targets.pop(), targets.is_empty()) {
         (Some(target), true) => Ok((table, Route { destination, target })),
         (None, _) => Err(Error::Missing(TARGETS)),
@@ -85,7 +90,8 @@ pub(super) fn requested_route(
     }
 }
 
-const TARGETS: &str = "gatewayId, natGatewayId, networkInterfaceId or egressOnlyInternetGatewayId";
+const TARGETS: &str =
+    "gatewayId, natGatewayId, networkInterfaceId, egressOnlyInternetGatewayId or vpcPeeringConnectionId";
 
 /// The destination of a route that a request names by one of two parameters.
 pub(super) fn destination(
@@ -168,6 +174,26 @@ fn egress_only(
         return Err(Error::invalid("egressOnlyInternetGatewayId", id, why));
     }
     Ok(Target::EgressOnlyInternetGateway(id))
+}
+
+/// As on AWS, a route may exist before the request is accepted; it is a black hole until then.
+fn peering(cx: &Cx<'_>, vpc: &Vpc, id: VpcPeeringId) -> Result<Target, Error> {
+    let row = peerings::find(cx, &id)?;
+    if row.sides(&vpc.id).is_none() {
+        return Err(Error::WrongVpc(format!(
+            "route table and vpc peering connection {id} belong to different networks"
+        )));
+    }
+    let state = peerings::state(cx.tx, &row, cx.now);
+    match state {
+        PeeringState::PendingAcceptance | PeeringState::Provisioning | PeeringState::Active => {
+            Ok(Target::VpcPeering(id))
+        }
+        _ => {
+            let why = format!("The peering connection is {state}. Create a new one.");
+            Err(Error::invalid("vpcPeeringConnectionId", id, why))
+        }
+    }
 }
 
 fn interface(cx: &Cx<'_>, vpc: &Vpc, id: InterfaceId) -> Result<Target, Error> {

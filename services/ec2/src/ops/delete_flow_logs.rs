@@ -2,8 +2,8 @@
 
 use crate::{Error, error::Kind, shapes::unsuccessful};
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
-use escale_tables::ec2::{FlowLog, FlowLogId};
+use escale_service::{Also, Cx, Operation};
+use escale_tables::ec2::{FlowLog, FlowLogId, LogDestinationType};
 
 pub(crate) struct DeleteFlowLogs;
 
@@ -21,6 +21,16 @@ impl Operation for DeleteFlowLogs {
     type Input = Input;
     type Output = Output;
     type Error = Error;
+
+    /// Source: <https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-s3-permissions.html>
+    fn also(input: &Input, cx: &Cx<'_>) -> Vec<Also> {
+        let is_file = |id: &FlowLogId| {
+            let log = cx.tx.get::<FlowLog>(id.as_str());
+            log.is_some_and(|log| log.destination_type == LogDestinationType::S3)
+        };
+        let any = input.flow_log_ids.iter().any(is_file);
+        any.then(|| Also::new("logs:DeleteLogDelivery", [])).into_iter().collect()
+    }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut unsuccessful = Vec::new();

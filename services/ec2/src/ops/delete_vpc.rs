@@ -1,11 +1,11 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVpc.html>
 
-use crate::{Error, acls, rules, shapes};
+use crate::{Error, acls, peerings, rules, shapes, status::PeeringState};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{
     DefaultVpc, DhcpOptionsAssociation, EgressOnlyInternetGateway, Endpoint, Group, GroupRule, Interface,
-    InternetGateway, NatGateway, NetworkAcl, RouteTable, Subnet, Vpc, VpcId, VpcIpv6Block,
+    InternetGateway, NatGateway, NetworkAcl, RouteTable, Subnet, Vpc, VpcId, VpcIpv6Block, VpcPeering,
 };
 
 pub(crate) struct DeleteVpc;
@@ -70,6 +70,15 @@ fn dependencies(cx: &Cx<'_>, vpc: &VpcId) -> Vec<String> {
     found.extend(cx.tx.scan::<RouteTable>().filter(|t| t.vpc == *vpc && !t.main).map(|t| t.id.to_string()));
     let outbound = cx.tx.scan::<EgressOnlyInternetGateway>().filter(|g| g.vpc == *vpc);
     found.extend(outbound.map(|g| g.id.to_string()));
+    let open = cx.tx.scan::<VpcPeering>().filter(|p| {
+        let state = peerings::state(cx.tx, p, cx.now);
+        let is_open = matches!(
+            state,
+            PeeringState::PendingAcceptance | PeeringState::Provisioning | PeeringState::Active
+        );
+        is_open && p.sides(vpc).is_some()
+    });
+    found.extend(open.map(|p| p.id.to_string()));
     let acls = cx.tx.scan::<NetworkAcl>().filter(|a| a.vpc == *vpc && !a.default);
     found.extend(acls.map(|a| a.id.to_string()));
     let groups = cx.tx.scan::<Group>().filter(|g| g.vpc == *vpc && g.name != "default");

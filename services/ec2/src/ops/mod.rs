@@ -1,6 +1,7 @@
 //! The operations of EC2, one module each.
 
 escale_service::operations! { "ec2";
+    AcceptVpcPeeringConnection => accept_vpc_peering_connection,
     AllocateAddress => allocate_address,
     AssociateAddress => associate_address,
     AssociateDhcpOptions => associate_dhcp_options,
@@ -27,6 +28,7 @@ escale_service::operations! { "ec2";
     CreateTags => create_tags,
     CreateVpc => create_vpc,
     CreateVpcEndpoint => create_vpc_endpoint,
+    CreateVpcPeeringConnection => create_vpc_peering_connection,
     DeleteDhcpOptions => delete_dhcp_options,
     DeleteEgressOnlyInternetGateway => delete_egress_only_internet_gateway,
     DeleteFlowLogs => delete_flow_logs,
@@ -42,6 +44,7 @@ escale_service::operations! { "ec2";
     DeleteTags => delete_tags,
     DeleteVpc => delete_vpc,
     DeleteVpcEndpoints => delete_vpc_endpoints,
+    DeleteVpcPeeringConnection => delete_vpc_peering_connection,
     DescribeAccountAttributes => describe_account_attributes,
     DescribeAddresses => describe_addresses,
     DescribeAvailabilityZones => describe_availability_zones,
@@ -63,6 +66,7 @@ escale_service::operations! { "ec2";
     DescribeTags => describe_tags,
     DescribeVpcAttribute => describe_vpc_attribute,
     DescribeVpcEndpoints => describe_vpc_endpoints,
+    DescribeVpcPeeringConnections => describe_vpc_peering_connections,
     DescribeVpcs => describe_vpcs,
     DescribeVpnGateways => describe_vpn_gateways,
     DetachInternetGateway => detach_internet_gateway,
@@ -76,6 +80,8 @@ escale_service::operations! { "ec2";
     ModifySubnetAttribute => modify_subnet_attribute,
     ModifyVpcAttribute => modify_vpc_attribute,
     ModifyVpcEndpoint => modify_vpc_endpoint,
+    ModifyVpcPeeringConnectionOptions => modify_vpc_peering_connection_options,
+    RejectVpcPeeringConnection => reject_vpc_peering_connection,
     ReleaseAddress => release_address,
     ReplaceNetworkAclAssociation => replace_network_acl_association,
     ReplaceNetworkAclEntry => replace_network_acl_entry,

@@ -75,6 +75,7 @@ fn adopt(tx: &mut Tx, up: &BTreeMap<String, BTreeSet<String>>, at: Timestamp) ->
         .map(|v| v.id.to_string())
         .collect();
     for id in &stale {
+        vpc::record_peerings(tx, id, BTreeSet::new());
         tx.delete::<VpcSeen>(id);
     }
     // The empty fingerprint matches no specification, so the reconciler applies every network once. The new plane thereby adopts

@@ -1,15 +1,15 @@
 //! Turns all rows of a VPC into one specification for the network plane. Has no side effects.
 
-use crate::{acls, flow_logs, prefix_lists, shapes::interface::public_ip};
+use crate::{acls, flow_logs, peerings, prefix_lists, shapes::interface::public_ip};
 use escale_network as net;
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::ec2::{
-    AclEntry, Endpoint, Group, GroupRule, Interface, InterfaceType, InternetGateway, NatGateway, NetworkAcl,
-    Peer, RouteTable, Subnet, Target, Vpc,
+    AclEntry, Endpoint, Group, GroupId, GroupRule, Interface, InterfaceType, InternetGateway, NatGateway,
+    NetworkAcl, Peer, RouteTable, Subnet, Target, Vpc, VpcPeering,
 };
 use ipnet::{IpNet, Ipv4Net};
-use std::net::Ipv4Addr;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 /// The link-local addresses of AWS's services in every network: the resolver, and the metadata of ECS tasks.
 const LINK_LOCAL: [Ipv4Addr; 2] = [Ipv4Addr::new(169, 254, 169, 253), Ipv4Addr::new(169, 254, 170, 2)];
@@ -30,6 +30,8 @@ pub(super) fn spec(image: &Image, config: &Config, vpc: &Vpc) -> net::VpcSpec {
         interfaces: interfaces(image, vpc),
         groups: groups(image, config, vpc),
         filters: filters(image, vpc),
+        peerings: peerings::accepted(image, &vpc.id).filter_map(|p| peering(&p, vpc)).collect(),
+        remote_groups: remote_groups(image, vpc),
         counted: flow_logs::counted(image, &vpc.id),
         internet_gateway: image.scan::<InternetGateway>().any(|g| g.vpc.as_ref() == Some(&vpc.id)),
         // As on AWS, a tracked connection continues after its rule was revoked.
@@ -120,6 +122,10 @@ fn target(image: &Image, vpc: &Vpc, target: &Target) -> net::Target {
             _ => net::Target::Blackhole,
         },
         Target::Interface(id) => to_interface(id.as_str()),
+        Target::VpcPeering(id) => {
+            let accepted = peerings::accepted(image, &vpc.id).any(|p| p.id == *id);
+            if accepted { net::Target::Peering(id.to_string()) } else { net::Target::Blackhole }
+        }
         Target::Endpoint(id) if image.has::<Endpoint>(id.as_str()) => net::Target::ServiceEndpoint,
         Target::Endpoint(_) | Target::EgressOnlyInternetGateway(_) => net::Target::Blackhole,
     }
@@ -132,7 +138,9 @@ fn groups(image: &Image, config: &Config, vpc: &Vpc) -> Vec<net::Group> {
         let mut group = net::Group { name: g.id.to_string(), ingress: Vec::new(), egress: Vec::new() };
         for row in image.prefix::<GroupRule>(&prefix) {
             let rules = if row.egress { &mut group.egress } else { &mut group.ingress };
-            rules.extend(peer(config, &row.peer).map(|peer| net::Rule { protocol: protocol(&row), peer }));
+            rules.extend(
+                peer(image, config, vpc, &row.peer).map(|peer| net::Rule { protocol: protocol(&row), peer }),
+            );
         }
         group
     };
@@ -192,12 +200,45 @@ fn protocol(rule: &GroupRule) -> net::Protocol {
     }
 }
 
-/// `None` for an IPv6 block: no packet can match it.
-fn peer(config: &Config, peer: &Peer) -> Option<net::Peer> {
+fn peering(row: &VpcPeering, vpc: &Vpc) -> Option<net::Peering> {
+    let (_, other) = row.sides(&vpc.id)?;
+    Some(net::Peering { name: row.id.to_string(), network: other.vpc.to_string(), cidr: other.cidr? })
+}
+
+/// The groups of peered VPCs that rules of this VPC name.
+fn remote_groups(image: &Image, vpc: &Vpc) -> Vec<net::RemoteGroup> {
+    // Few VPCs have a peering, and then there is nothing to search.
+    if peerings::accepted(image, &vpc.id).next().is_none() {
+        return Vec::new();
+    }
+    let own = image.scan::<Group>().filter(|g| g.vpc == vpc.id);
+    let rules = own.flat_map(|g| image.prefix::<GroupRule>(&format!("{}/", g.id)).collect::<Vec<_>>());
+    let named: BTreeSet<GroupId> = rules
+        .filter_map(|rule| match &rule.peer {
+            Peer::Group(id) => Some(id.clone()),
+            Peer::Cidr(_) | Peer::PrefixList(_) => None,
+        })
+        .collect();
+    let remote = |id: GroupId| {
+        let group = image.get::<Group>(id.as_str()).filter(|g| g.vpc != vpc.id)?;
+        let peering = peerings::between(image, &vpc.id, &group.vpc)?;
+        let members = image.scan::<Interface>().filter(|i| i.vpc == group.vpc && i.groups.contains(&id));
+        let addresses = members.map(|i| i.private_ip).collect();
+        Some(net::RemoteGroup { name: id.to_string(), peering: peering.id.to_string(), addresses })
+    };
+    named.into_iter().filter_map(remote).collect()
+}
+
+/// `None` for an IPv6 block and for a group of a VPC that is not peered any more: no packet can match it.
+fn peer(image: &Image, config: &Config, vpc: &Vpc, peer: &Peer) -> Option<net::Peer> {
     Some(match peer {
         Peer::Cidr(IpNet::V4(cidr)) => net::Peer::Cidr(*cidr),
         Peer::Cidr(IpNet::V6(_)) => return None,
-        Peer::Group(id) => net::Peer::Group(id.to_string()),
+        Peer::Group(id) => {
+            let group = image.get::<Group>(id.as_str())?;
+            let is_reachable = group.vpc == vpc.id || peerings::between(image, &vpc.id, &group.vpc).is_some();
+            return is_reachable.then(|| net::Peer::Group(id.to_string()));
+        }
         Peer::PrefixList(id) => {
             let blocks: Vec<Ipv4Net> =
                 prefix_lists::find(config, id.as_str()).map(|l| l.blocks).unwrap_or_default();

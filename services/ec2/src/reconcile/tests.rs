@@ -3,7 +3,7 @@
 use super::vpc::{Step, Vpcs, plan};
 use crate::testing::FakeCloud;
 use async_trait::async_trait;
-use escale_base::{Clock, wire::Value};
+use escale_base::{Clock, Timestamp, wire::Value};
 use escale_engine::{Plan, Reconciler};
 use escale_faults::{
     Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat,
@@ -11,7 +11,7 @@ use escale_faults::{
 };
 use escale_network::{FakeNetwork, Kind, Network, Peer, Protocol, Target, VpcSpec};
 use escale_store::Store;
-use escale_tables::ec2::InterfaceSeen;
+use escale_tables::{ec2::InterfaceSeen, s3::Bucket};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -133,7 +133,7 @@ async fn network_is_created_updated_and_removed_with_its_rows() {
 }
 
 #[tokio::test]
-async fn only_interfaces_of_delivered_flow_logs_are_counted() {
+async fn only_interfaces_of_flow_logs_are_counted() {
     let fixture = Fixture::new();
     let cloud = &fixture.cloud;
     let vpc = cloud.vpc();
@@ -145,11 +145,11 @@ async fn only_interfaces_of_delivered_flow_logs_are_counted() {
         more["TrafficType"] = "ALL".into();
         cloud.text("CreateFlowLogs", more, "/FlowLogIds/0")
     };
-    create("VPC", &vpc, json!({"LogDestinationType": "s3", "LogDestination": "arn:aws:s3:::b"}));
     assert!(fixture.settle(&vpc).await.unwrap().counted.is_empty());
+    cloud.write(|tx| tx.put(Bucket::new("b".into(), Timestamp(0))));
     let role = "arn:aws:iam::000000000000:role/r";
     let delivered = || json!({"LogGroupName": "g", "DeliverLogsPermissionArn": role});
-    create("NetworkInterface", &one, delivered());
+    create("NetworkInterface", &one, json!({"LogDestinationType": "s3", "LogDestination": "arn:aws:s3:::b"}));
     assert_eq!(fixture.settle(&vpc).await.unwrap().counted, [one.clone()].into());
     let of_subnet = create("Subnet", &subnets[1], delivered());
     assert_eq!(fixture.settle(&vpc).await.unwrap().counted, [one.clone(), other].into());
@@ -213,6 +213,52 @@ async fn routes_to_deleted_targets_become_black_holes() {
     assert_eq!(targets(&spec)[3].1, Target::Interface(middle));
     assert_eq!(state(), "deleted");
     assert_eq!(cloud.ok("AllocateAddress", json!({}))["PublicIp"], "198.18.1.0");
+}
+
+#[tokio::test]
+async fn peering_is_active_once_both_networks_have_it() {
+    let fixture = Fixture::new();
+    let cloud = &fixture.cloud;
+    let one = cloud.vpc();
+    let other = cloud.text("CreateVpc", json!({"CidrBlock": "10.1.0.0/16"}), "/Vpc/VpcId");
+    let pointer = "/VpcPeeringConnection/VpcPeeringConnectionId";
+    let id = cloud.text("CreateVpcPeeringConnection", json!({"VpcId": one, "PeerVpcId": other}), pointer);
+    let of = json!({"VpcPeeringConnectionId": id});
+    let state = || {
+        let all = cloud.ok("DescribeVpcPeeringConnections", json!({}));
+        all["VpcPeeringConnections"][0]["Status"]["Code"].as_str().unwrap().to_owned()
+    };
+    assert!(fixture.settle(&one).await.unwrap().peerings.is_empty());
+    assert_eq!(state(), "pending-acceptance");
+    cloud.ok("AcceptVpcPeeringConnection", of.clone());
+    assert_eq!(fixture.settle(&one).await.unwrap().peerings[0].network, other);
+    assert_eq!(state(), "provisioning");
+    fixture.settle(&other).await.unwrap();
+    assert_eq!(state(), "active");
+
+    // A rule names a group of the other VPC: its members' addresses belong to the specification.
+    let interface = cloud.interface(&cloud.subnet(&other, "10.1.1.0/24"));
+    let groups = cloud.ok("DescribeSecurityGroups", json!({}))["SecurityGroups"].clone();
+    let default = |vpc: &str| {
+        let mut of_vpc = groups.as_array().unwrap().iter().filter(|g| g["VpcId"] == vpc);
+        of_vpc.next().unwrap()["GroupId"].as_str().unwrap().to_owned()
+    };
+    let (group, remote) = (default(&one), default(&other));
+    let pair = json!([{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": remote}]}]);
+    cloud.ok("AuthorizeSecurityGroupIngress", json!({"GroupId": group, "IpPermissions": pair}));
+    let spec = fixture.settle(&one).await.unwrap();
+    assert_eq!((&spec.remote_groups[0].name, spec.remote_groups[0].addresses.len()), (&remote, 1));
+    cloud.ok("DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}));
+    assert!(fixture.settle(&one).await.unwrap().remote_groups[0].addresses.is_empty());
+
+    cloud.ok("DeleteVpcPeeringConnection", of);
+    assert_eq!(state(), "deleting");
+    let spec = fixture.settle(&one).await.unwrap();
+    assert!(spec.peerings.is_empty() && spec.remote_groups.is_empty());
+    let rules = spec.groups.iter().flat_map(|g| &g.ingress);
+    assert!(rules.into_iter().all(|r| r.peer != Peer::Group(remote.clone())), "a stale rule matches nothing");
+    fixture.settle(&other).await.unwrap();
+    assert_eq!(state(), "deleted");
 }
 
 #[tokio::test]

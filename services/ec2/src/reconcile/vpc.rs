@@ -1,7 +1,7 @@
 //! Keeps each VPC's network in line with its rows. One apply covers all rows that changed.
 
 use super::spec::spec;
-use crate::{default_vpc, flow_logs};
+use crate::{default_vpc, flow_logs, peerings};
 use escale_base::Timestamp;
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_network::{Network, Place, VpcSpec};
@@ -9,7 +9,8 @@ use escale_service::Cloud;
 use escale_store::{Change, Image, Row, Store, StoreError, Tx};
 use escale_tables::ec2::{
     Address, Endpoint, FlowLog, Group, GroupRule, Interface, InterfaceId, InterfaceSeen, InternetGateway,
-    NatGateway, NetworkAcl, NetworkAclAssociation, RouteTable, Subnet, Vpc, VpcId, VpcSeen, VpcTold,
+    NatGateway, NetworkAcl, NetworkAclAssociation, RouteTable, Subnet, Vpc, VpcId, VpcPeering, VpcPeeringId,
+    VpcPeeringSeen, VpcSeen, VpcTold,
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -60,16 +61,26 @@ impl Reconciler for Vpcs {
         RouteTable::TABLE,
         Subnet::TABLE,
         Vpc::TABLE,
+        VpcPeering::TABLE,
         VpcSeen::TABLE,
         VpcTold::TABLE,
     ];
 
     /// The VPC of the changed row. A deleted row does not say its VPC any more, so all VPCs are planned.
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
-        match vpc_of(image, change) {
-            Some(vpc) => [vpc].into(),
-            None => self.all(image),
+        if let Some(row) = image.get::<VpcPeering>(&change.key).filter(|_| change.table == VpcPeering::TABLE)
+        {
+            return [row.requester.vpc.to_string(), row.accepter.vpc.to_string()].into();
         }
+        let Some(vpc) = vpc_of(image, change) else { return self.all(image) };
+        let mut concerned = BTreeSet::from([vpc.clone()]);
+        // The rules of peered VPCs may name groups of this interface.
+        if change.table == Interface::TABLE {
+            let id = VpcId(vpc);
+            let others = peerings::accepted(image, &id);
+            concerned.extend(others.filter_map(|p| Some(p.sides(&id)?.1.vpc.to_string())));
+        }
+        concerned
     }
 
     fn all(&self, image: &Image) -> BTreeSet<String> {
@@ -89,8 +100,12 @@ impl Reconciler for Vpcs {
                 let seen = self.observation(&spec);
                 // First: a crash during the apply must leave this row, or nothing removes the network of a VPC that is deleted.
                 self.record_attempt(key)?;
+                let peerings = spec.peerings.iter().map(|p| VpcPeeringId(p.name.clone())).collect();
                 self.network.apply(*spec).await?;
-                self.store.write(|tx| self.record(tx, key, fingerprint, seen))?;
+                self.store.write(|tx| {
+                    record_peerings(tx, key, peerings);
+                    self.record(tx, key, fingerprint, seen)
+                })?;
             }
             Step::Remove => {
                 self.network.remove(key).await?;
@@ -151,12 +166,26 @@ impl Vpcs {
     }
 }
 
+/// Makes the rows of the peering connections to which the network has links match; an unchanged row is not written.
+pub(super) fn record_peerings(tx: &mut Tx, vpc: &str, mut linked: BTreeSet<VpcPeeringId>) {
+    let known: Vec<_> = tx.scan::<VpcPeeringSeen>().filter(|p| p.vpc == *vpc).collect();
+    for row in known {
+        if !linked.remove(&row.peering) {
+            tx.delete::<VpcPeeringSeen>(&row.key());
+        }
+    }
+    for peering in linked {
+        tx.put(VpcPeeringSeen { peering, vpc: VpcId(vpc.to_owned()) });
+    }
+}
+
 /// Deletes all observed rows of a network that was removed.
 fn forget(tx: &mut Tx, vpc: &str) -> Result<(), StoreError> {
     let interfaces: Vec<_> = tx.scan::<InterfaceSeen>().filter(|i| i.vpc == *vpc).collect();
     for i in &interfaces {
         tx.delete::<InterfaceSeen>(i.id.as_str());
     }
+    record_peerings(tx, vpc, BTreeSet::new());
     tx.delete::<VpcSeen>(vpc);
     tx.delete::<VpcTold>(vpc);
     Ok(())

@@ -32,7 +32,7 @@ pub(crate) struct FlowLogShape {
     pub tags: Vec<Tag>,
 }
 
-#[derive(Clone, Debug, Wire)]
+#[derive(Clone, Debug, Default, Wire)]
 pub(crate) struct Options {
     pub file_format: Option<FlowLogFileFormat>,
     pub hive_compatible_partitions: Option<bool>,

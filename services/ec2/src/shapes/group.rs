@@ -1,5 +1,6 @@
 //! Security groups and their rules. AWS shows rules in two forms: one by one, and grouped as `IpPermissions`.
 
+use crate::{peerings, status::PeeringState};
 use escale_base::{Tag, Wire};
 use escale_service::Cx;
 use escale_tables::ec2::{Group, GroupId, GroupRule, Peer, RuleId, VpcId};
@@ -31,12 +32,16 @@ pub(crate) struct IpPermission {
     pub prefix_list_ids: Vec<PrefixListPeer>,
 }
 
-#[derive(Clone, Debug, Wire)]
+#[derive(Clone, Debug, Default, Wire)]
 pub(crate) struct GroupPair {
     pub group_id: Option<String>,
     pub group_name: Option<String>,
     pub user_id: Option<String>,
+    /// This and the following two: of a group of another VPC only.
     pub vpc_id: Option<String>,
+    pub vpc_peering_connection_id: Option<String>,
+    /// Requests may contain it, because a rule that is revoked is often copied from a response.
+    pub peering_status: Option<String>,
     pub description: Option<String>,
 }
 
@@ -81,6 +86,8 @@ pub(crate) struct ReferencedGroup {
     pub group_id: String,
     pub user_id: String,
     pub vpc_id: Option<String>,
+    pub vpc_peering_connection_id: Option<String>,
+    pub peering_status: Option<PeeringState>,
 }
 
 /// The rules of a group.
@@ -122,14 +129,32 @@ pub(crate) fn rule(cx: &Cx<'_>, row: &GroupRule) -> RuleShape {
         cidr_ipv4,
         cidr_ipv6,
         prefix_list_id,
-        referenced_group_info: referenced.map(|id| ReferencedGroup {
-            group_id: id.to_string(),
-            user_id: cx.config.account.clone(),
-            vpc_id: cx.tx.get::<Group>(id.as_str()).map(|g| g.vpc.to_string()),
-        }),
+        referenced_group_info: referenced.map(|id| referenced_group(cx, row, id)),
         description: row.description.clone(),
         tags: row.tags.clone(),
     }
+}
+
+fn referenced_group(cx: &Cx<'_>, row: &GroupRule, id: &GroupId) -> ReferencedGroup {
+    let (vpc, peering, status) = peered(cx, &row.group, id).unwrap_or_default();
+    let own = || cx.tx.get::<Group>(id.as_str()).map(|g| g.vpc.to_string());
+    ReferencedGroup {
+        group_id: id.to_string(),
+        user_id: cx.config.account.clone(),
+        vpc_id: vpc.or_else(own),
+        vpc_peering_connection_id: peering,
+        peering_status: status,
+    }
+}
+
+/// The VPC of a group of another VPC, the peering connection to it and the state of that.
+type Peered = (Option<String>, Option<String>, Option<PeeringState>);
+
+fn peered(cx: &Cx<'_>, own: &GroupId, peer: &GroupId) -> Option<Peered> {
+    let own = cx.tx.get::<Group>(own.as_str())?;
+    let (vpc, peering) = peerings::of_group(cx.tx, &own.vpc, peer)?;
+    let state = peering.as_ref().map_or(PeeringState::Deleted, |p| peerings::state(cx.tx, p, cx.now));
+    Some((Some(vpc.to_string()), peering.map(|p| p.id.to_string()), Some(state)))
 }
 
 /// A rule's peer in AWS's fields, of which all but one are absent.
@@ -180,13 +205,18 @@ pub(crate) fn permissions<'a>(cx: &Cx<'_>, rules: impl Iterator<Item = &'a Group
             Peer::Cidr(IpNet::V6(cidr)) => {
                 permission.ipv6_ranges.push(Ipv6Range { cidr_ipv6: Some(cidr.to_string()), description });
             }
-            Peer::Group(id) => permission.user_id_group_pairs.push(GroupPair {
-                group_id: Some(id.to_string()),
-                group_name: None,
-                user_id: Some(cx.config.account.clone()),
-                vpc_id: None,
-                description,
-            }),
+            Peer::Group(id) => {
+                let (vpc_id, peering, status) = peered(cx, &rule.group, id).unwrap_or_default();
+                permission.user_id_group_pairs.push(GroupPair {
+                    group_id: Some(id.to_string()),
+                    group_name: None,
+                    user_id: Some(cx.config.account.clone()),
+                    vpc_id,
+                    vpc_peering_connection_id: peering,
+                    peering_status: status.map(|status| status.to_string()),
+                    description,
+                });
+            }
             Peer::PrefixList(id) => permission
                 .prefix_list_ids
                 .push(PrefixListPeer { prefix_list_id: Some(id.to_string()), description }),

@@ -8,6 +8,7 @@ pub(crate) mod group;
 pub(crate) mod interface;
 pub(crate) mod ipv6;
 pub(crate) mod network_acl;
+pub(crate) mod peering;
 pub(crate) mod route_table;
 pub(crate) mod subnet;
 pub(crate) mod unsuccessful;

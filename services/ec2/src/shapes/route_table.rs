@@ -30,6 +30,7 @@ pub(crate) struct RouteShape {
     pub gateway_id: Option<String>,
     pub nat_gateway_id: Option<String>,
     pub network_interface_id: Option<String>,
+    pub vpc_peering_connection_id: Option<String>,
     pub origin: Option<RouteOrigin>,
     pub state: Option<status::RouteState>,
 }
@@ -95,6 +96,7 @@ fn routes(cx: &Cx<'_>, row: &RouteTable) -> Vec<RouteShape> {
             }
             Target::NatGateway(id) => shape.nat_gateway_id = Some(id.to_string()),
             Target::Interface(id) => shape.network_interface_id = Some(id.to_string()),
+            Target::VpcPeering(id) => shape.vpc_peering_connection_id = Some(id.to_string()),
         }
         shape
     });

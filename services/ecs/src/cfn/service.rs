@@ -9,7 +9,7 @@ use crate::{
         self, create_service::CreateService, delete_service::DeleteService,
         describe_services::DescribeServices, update_service::UpdateService,
     },
-    rules, shapes, status, target_check,
+    rules, shapes, status, strategy, target_check,
 };
 use escale_base::{
     AwsError, found,
@@ -120,9 +120,9 @@ fn update_service(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsEr
     ]);
     let input = with_defaults(input, update);
     let is_relaunched = update.any_changed(&["LaunchType", "CapacityProviderStrategy"]);
-    let strategy = if is_relaunched { Some(strategy(cx, after, &row)?) } else { None };
+    let capacity = if is_relaunched { Some(capacity(cx, after, &row)?) } else { None };
     let input = input
-        .with("capacityProviderStrategy", &strategy)
+        .with("capacityProviderStrategy", &capacity)
         .with("cluster", &row.cluster)
         .with("service", &row.name);
     let made = input.call(cx)?.service;
@@ -167,12 +167,19 @@ fn deployment_configuration(props: &Props<'_>) -> Map<String, Value> {
     let breaker = shapes::BreakerShape { enable: false, rollback: false, threshold_configuration: None };
     whole.insert("DeploymentCircuitBreaker".into(), breaker.write());
     whole.insert("Alarms".into(), DeploymentAlarms::default().write());
+    let is_rolling = given.is_none_or(|given| given.get("Strategy").is_none_or(|kind| kind == "ROLLING"));
+    if is_rolling {
+        whole.insert("Strategy".into(), "ROLLING".into());
+    } else {
+        whole.insert("BakeTimeInMinutes".into(), strategy::BAKE_MINUTES.into());
+        whole.insert("LifecycleHooks".into(), Value::Array(Vec::new()));
+    }
     whole.extend(given.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
     whole
 }
 
 /// The strategy by the rules of CreateService. It is empty for the launch type FARGATE.
-fn strategy(cx: &Cx<'_>, props: &Props<'_>, service: &Service) -> Result<Vec<StrategyItem>, AwsError> {
+fn capacity(cx: &Cx<'_>, props: &Props<'_>, service: &Service) -> Result<Vec<StrategyItem>, AwsError> {
     let cluster = rules::cluster(cx.tx, Some(&service.cluster))?;
     let given = props.input::<UpdateService>(&["CapacityProviderStrategy"]).with("service", &service.name);
     let given = given.read()?.capacity_provider_strategy.unwrap_or_default();

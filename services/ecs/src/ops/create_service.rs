@@ -4,7 +4,7 @@ use crate::{
     Error,
     choices::{AvailabilityZoneRebalancing, LaunchType, SchedulingStrategy, ServiceStatus},
     deploy::{self, ConfigurationInput, NewDeployment},
-    history, place, registries, rules, shapes,
+    history, infrastructure, place, registries, rules, shapes, strategy,
 };
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
@@ -77,6 +77,12 @@ impl Operation for CreateService {
         let launch = if strategy.is_empty() { Launch::Fargate } else { Launch::Strategy(strategy) };
         let platform_version = rules::platform_version(input.platform_version.as_deref())?;
         let configuration = input.deployment_configuration.unwrap_or_default().read()?;
+        let traffic = configuration.strategy.apply(None)?;
+        strategy::check(traffic.as_ref(), &input.load_balancers)?;
+        let service_arn = rules::arn(cx.config, format!("service/{key}"));
+        for balancer in &input.load_balancers {
+            infrastructure::check(cx, balancer, &service_arn)?;
+        }
         let maximum_percent = configuration.maximum.unwrap_or(deploy::MAXIMUM_PERCENT);
         let rebalance = deploy::rebalance(input.availability_zone_rebalancing, maximum_percent)?;
         let new = NewDeployment {
@@ -87,7 +93,7 @@ impl Operation for CreateService {
             launch,
             platform_version,
         };
-        let row = Service {
+        let mut row = Service {
             cluster: cluster.name.clone(),
             name: input.service_name,
             desired: input.desired_count.unwrap_or(1),
@@ -97,6 +103,7 @@ impl Operation for CreateService {
             rollback: configuration.breaker.as_ref().is_some_and(|b| b.rollback),
             threshold: configuration.breaker.as_ref().and_then(|b| b.threshold_configuration),
             alarms: configuration.alarms,
+            traffic,
             last_failed: None,
             grace_secs,
             // AWS's default for a new service is on; an update keeps the service's own value.
@@ -105,13 +112,14 @@ impl Operation for CreateService {
             execute_command: input.enable_execute_command.unwrap_or(false),
             propagate_tags: input.propagate_tags.unwrap_or(PropagateTags::None),
             monitoring: deploy::monitoring(input.monitoring)?.unwrap_or_default(),
-            deployments: vec![deploy::deployment(cx.now, new)],
+            deployments: Vec::new(),
             deleted: None,
             created_by: rules::caller_arn(cx),
             tags: rules::tags_in(input.tags),
             created: cx.now,
         };
         debug_assert_eq!(row.key(), key);
+        strategy::begin(&mut row, deploy::deployment(cx.now, new), cx.now)?;
         cx.tx.put(row.clone());
         history::begin(cx.tx, &row, cx.now);
         Ok(Output { service: shapes::service(cx.tx, cx.config, &row, true) })

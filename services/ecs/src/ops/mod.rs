@@ -1,6 +1,7 @@
 //! The operations of ECS.
 
 escale_service::operations! { "ecs";
+    ContinueServiceDeployment => continue_service_deployment,
     CreateCluster => create_cluster,
     CreateService => create_service,
     DeleteCluster => delete_cluster,

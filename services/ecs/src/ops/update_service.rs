@@ -4,12 +4,13 @@ use crate::{
     Error,
     choices::AvailabilityZoneRebalancing,
     deploy::{self, ConfigurationInput, NewDeployment},
-    history, place, registries, rules, shapes,
+    history, infrastructure, place, registries, rules, shapes, strategy,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_store::Row;
 use escale_tables::ecs::{
-    Deployment, Launch, LoadBalancer, PropagateTags, Service, ServiceRegistry, TaskDefinition,
+    Deployment, Launch, LoadBalancer, Outcome, PropagateTags, Service, ServiceRegistry, TaskDefinition,
 };
 
 pub(crate) struct UpdateService;
@@ -70,11 +71,20 @@ impl Operation for UpdateService {
         };
         let is_forced = input.force_new_deployment == Some(true);
         let next = next(cx, &input, &last, &definition)?;
+        let service_arn = rules::service_arn(cx.config, &row);
+        for balancer in input.load_balancers.iter().flatten() {
+            infrastructure::check(cx, balancer, &service_arn)?;
+        }
         configure(&mut row, input, &next.load_balancers)?;
+        strategy::check(row.traffic.as_ref(), &next.load_balancers)?;
         let begins = is_forced || differs(&next, &last);
         if begins {
             // The old deployments stay in the list until the scheduler completes the new one.
-            row.deployments.insert(0, deploy::deployment(cx.now, next));
+            strategy::begin(&mut row, deploy::deployment(cx.now, next), cx.now)?;
+            let has_shifted = row.deployments.get(1).is_some_and(|d| d.outcome == Outcome::Completed);
+            if has_shifted {
+                history::complete(cx.tx, &row.key(), cx.now);
+            }
         }
         cx.tx.put(row.clone());
         if begins {
@@ -104,7 +114,7 @@ fn next<'a>(
         Some(given) => rules::platform_version(Some(given))?,
         None => last.platform_version,
     };
-    let load_balancers = input.load_balancers.as_ref().unwrap_or(&last.load_balancers).clone();
+    let load_balancers = input.load_balancers.clone().unwrap_or_else(|| last.configured_load_balancers());
     deploy::check_balancers(&load_balancers, definition)?;
     let service_registries = input.service_registries.as_ref().unwrap_or(&last.service_registries).clone();
     registries::check(cx.tx, &service_registries, definition)?;
@@ -116,7 +126,7 @@ fn next<'a>(
 fn differs(next: &NewDeployment<'_>, last: &Deployment) -> bool {
     (next.definition.family.as_str(), next.definition.revision) != (&last.family, last.revision)
         || next.network != last.network
-        || next.load_balancers != last.load_balancers
+        || next.load_balancers != last.configured_load_balancers()
         || next.service_registries != last.service_registries
         || next.launch != last.launch
         || next.platform_version != last.platform_version
@@ -133,6 +143,7 @@ fn configure(row: &mut Service, input: Input, balancers: &[LoadBalancer]) -> Res
             row.threshold = breaker.threshold_configuration;
         }
         row.alarms = read.alarms.or(row.alarms.take());
+        row.traffic = read.strategy.apply(row.traffic.take())?;
     }
     let kept = row.grace_secs.filter(|_| !balancers.is_empty());
     row.grace_secs = deploy::grace(input.health_check_grace_period_seconds.or(kept), balancers)?;

@@ -124,7 +124,7 @@ impl Starter<'_> {
         let mut decisions = PULL.iter().map(|(action, on_repository)| {
             let resources = if *on_repository { &arn } else { &all };
             let operation = action.trim_start_matches("ecr:");
-            self.cloud.authorize_action(&image, role, "ecr", (action, operation), &input, resources)
+            self.cloud.authorize_action(&image, role, "ecr", (action, operation), &input, resources, &[])
         });
         decisions.try_for_each(|allowed| allowed).map_err(|e| {
             Problem::Failed(format!(

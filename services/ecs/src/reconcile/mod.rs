@@ -10,6 +10,7 @@ mod service;
 mod start;
 mod targets;
 mod task;
+mod traffic;
 
 pub(crate) use group::{ENDPOINT, metadata_id, role_of};
 pub(crate) use logs::ship as ship_logs;

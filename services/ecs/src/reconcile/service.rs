@@ -1,6 +1,6 @@
 //! Keeps services at their desired count: executes each decision of the scheduler in one transaction.
 
-use super::task::progress_of;
+use super::{task::progress_of, traffic};
 use crate::{
     Error,
     calls::ECS,
@@ -13,7 +13,7 @@ use crate::{
 };
 use escale_base::{AwsError, Timestamp, ids};
 use escale_engine::{Plan, Reconciler, StepError};
-use escale_service::{Caller, Cloud, Cx};
+use escale_service::{Caller, Cloud, Config, Cx};
 use escale_store::{Change, Image, Row, Store, Tx};
 use escale_tables::{
     cloudwatch::{Alarm, AlarmName, AlarmSeen, CompositeAlarm, StateValue, Watch},
@@ -67,7 +67,7 @@ impl Reconciler for Services {
 
     fn plan(&self, image: &Image, key: &str, now: Timestamp) -> Plan<Decision> {
         let Some(service) = image.get::<Service>(key) else { return Plan::Done };
-        match decide(image, &service, now) {
+        match decide(image, &self.cloud.config, &service, now) {
             Decision::Wait(None) => Plan::Done,
             Decision::Wait(Some(until)) => {
                 Plan::wait_until(until, "the pause before the next task starts has not ended")
@@ -81,16 +81,19 @@ impl Reconciler for Services {
         let done = self.cloud.transact(&self.store, &caller, |cx| {
             let Some(service) = cx.tx.get::<Service>(key) else { return Ok(()) };
             // Rows may have changed since the plan. If the decision is another one now, the engine plans again.
-            if decide(cx.tx, &service, cx.now) != step {
+            if decide(cx.tx, cx.config, &service, cx.now) != step {
                 return Ok(());
             }
-            enact(cx, &service, step).map_err(AwsError::from)
+            enact(cx, &service, step.clone()).map_err(AwsError::from)
         });
         let Err(failed) = done else { return Ok(()) };
         let error = failed.0;
         // The failed transaction wrote nothing, so its event needs a transaction of its own.
         let recorded = self.cloud.transact(&self.store, &caller, |cx| {
-            let text = format!("was unable to place a task. Reason: {}.", error.message);
+            let text = match step {
+                Decision::Shift(_) => format!("was unable to shift traffic. Reason: {}", error.message),
+                _ => format!("was unable to place a task. Reason: {}.", error.message),
+            };
             let last =
                 cx.tx.get::<ServiceEvents>(key).and_then(|e| e.events.first().map(|e| e.message.clone()));
             // The engine retries: do not repeat the same event each time.
@@ -109,13 +112,13 @@ fn tasks_of<'a>(image: &'a Image, key: &'a str) -> impl Iterator<Item = Arc<Task
     image.scan::<Task>().filter(of)
 }
 
-fn decide(image: &Image, service: &Service, now: Timestamp) -> Decision {
+fn decide(image: &Image, config: &Config, service: &Service, now: Timestamp) -> Decision {
     let key = service.key();
     let members: Vec<Member> = tasks_of(image, &key).filter_map(|t| member(image, service, t)).collect();
-    scheduler::decide(&wish(image, service), &members, now)
+    scheduler::decide(&wish(image, config, service), &members, now)
 }
 
-fn wish(image: &Image, service: &Service) -> Wish {
+fn wish(image: &Image, config: &Config, service: &Service) -> Wish {
     let key = service.key();
     let version = |d: &Deployment| {
         let (failures, last_failure) = failures(image, &key, d);
@@ -126,6 +129,8 @@ fn wish(image: &Image, service: &Service) -> Wish {
             failures,
             last_failure,
             baking: d.baking,
+            // The tasks of a deleted service stop without a shift.
+            traffic: d.traffic.clone().filter(|_| service.deleted.is_none()),
         }
     };
     let subnets = service.deployments.first().map(|d| d.network.subnets.clone()).unwrap_or_default();
@@ -139,6 +144,7 @@ fn wish(image: &Image, service: &Service) -> Wish {
         threshold: scheduler::threshold(service.threshold, service.desired),
         alarm: alarm(image, service).filter(|_| service.deleted.is_none()),
         bake_ms: bake_ms(image, service),
+        minute_ms: traffic::minute_ms(config),
         // An update can take away the room that it needs.
         rebalance: service.rebalance && service.maximum_percent > 100,
         grace_ms: service.grace_secs.unwrap_or(0).saturating_mul(1000),
@@ -154,7 +160,7 @@ fn member(image: &Image, service: &Service, task: Arc<Task>) -> Option<Member> {
     let life = match known.status() {
         Status::Stopped => return None,
         _ if known.is_stopping() => Life::Stopping,
-        Status::Running => life(image, &known),
+        Status::Running => life(image, &known, is_shifting(service)),
         _ => Life::Starting,
     };
     Some(Member {
@@ -171,7 +177,13 @@ fn member(image: &Image, service: &Service, task: Arc<Task>) -> Option<Member> {
     })
 }
 
-fn life(image: &Image, known: &Known) -> Life {
+/// Whether the newest deployment decides by the health of targets which revision gets traffic.
+fn is_shifting(service: &Service) -> bool {
+    let newest = service.deployments.first();
+    newest.is_some_and(|d| d.outcome == Outcome::InProgress && d.traffic.is_some())
+}
+
+fn life(image: &Image, known: &Known, is_strict: bool) -> Life {
     match known.health() {
         Health::Unhealthy => return Life::Unhealthy(FailedCheck::Container),
         Health::Unknown if known.is_checked() => return Life::Starting,
@@ -185,6 +197,8 @@ fn life(image: &Image, known: &Known) -> Life {
     match () {
         () if any(TargetHealthState::Unhealthy) => Life::Unhealthy(FailedCheck::Balancer),
         () if seen.groups.is_empty() || any(TargetHealthState::Initial) => Life::Starting,
+        // A target that no rule forwards to is not checked, so nothing is known of it.
+        () if is_strict && any(TargetHealthState::Unused) => Life::Starting,
         () => Life::Up,
     }
 }
@@ -224,7 +238,23 @@ pub(crate) fn failures(image: &Image, key: &str, deployment: &Deployment) -> (u3
 
 fn enact(cx: &mut Cx<'_>, service: &Service, decision: Decision) -> Result<(), Error> {
     match decision {
-        Decision::Start(many) => start(cx, service, many),
+        Decision::Start(many) => match service.deployments.first() {
+            Some(newest) => start(cx, service, newest, many),
+            None => Ok(()),
+        },
+        Decision::StartOf(id, many) => match service.deployments.iter().find(|d| d.id == id) {
+            Some(deployment) => start(cx, service, deployment, many),
+            None => Ok(()),
+        },
+        Decision::Shift(to) => traffic::shift(cx, service, to),
+        Decision::Pause(stage) => {
+            traffic::pause(cx, service, stage);
+            Ok(())
+        }
+        Decision::Expire => {
+            traffic::expire(cx, service);
+            Ok(())
+        }
         Decision::Stop(list) => {
             stop(cx, service, list);
             Ok(())
@@ -247,9 +277,8 @@ fn enact(cx: &mut Cx<'_>, service: &Service, decision: Decision) -> Result<(), E
     }
 }
 
-fn start(cx: &mut Cx<'_>, service: &Service, many: u32) -> Result<(), Error> {
+fn start(cx: &mut Cx<'_>, service: &Service, deployment: &Deployment, many: u32) -> Result<(), Error> {
     let key = service.key();
-    let Some(deployment) = service.deployments.first() else { return Ok(()) };
     let definition = TaskDefinition::key_of(&deployment.family, deployment.revision);
     let definition = cx.tx.get::<TaskDefinition>(&definition).ok_or(Error::NoActiveDefinition)?;
     let tags = match service.propagate_tags {

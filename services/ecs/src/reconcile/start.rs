@@ -184,7 +184,7 @@ impl Starter<'_> {
         // ECS later ships the lines under its own principal. Check here, as on AWS, that the role could have written them.
         let stream = self.arn("logs", format!("log-group:{group}:log-stream:{stream}"));
         let action = ("logs:PutLogEvents", "PutLogEvents");
-        self.cloud.authorize_action(&self.store.read(), role, "logs", action, &input, &[stream])
+        self.cloud.authorize_action(&self.store.read(), role, "logs", action, &input, &[stream], &[])
     }
 
     async fn secrets(

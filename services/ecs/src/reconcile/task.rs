@@ -4,8 +4,9 @@ use super::{pull::Puller, start::Starter};
 use crate::{
     Planes,
     calls::ECS,
-    failure_report,
+    failure_report, infrastructure,
     registries::{self, Announcement},
+    rules,
     status::Known,
 };
 use escale_base::{AwsError, Timestamp, already_gone, found};
@@ -199,12 +200,31 @@ impl Tasks {
         escale_service::request(&self.cloud, &self.store, &Caller::service(ECS), request).await
     }
 
+    /// Changes a target group: under the role that the load balancer's configuration names, if there is one.
+    async fn call_at<R: Request>(
+        &self,
+        task: &Task,
+        balancer: &LoadBalancer,
+        request: R,
+    ) -> Result<R::Answer, AwsError> {
+        let (Some(advanced), Some(of)) = (&balancer.advanced_configuration, &task.service) else {
+            return self.call(request).await;
+        };
+        let arn = rules::arn(&self.cloud.config, format!("service/{}", of.key));
+        let done = self.cloud.transact(&self.store, &Caller::service(ECS), |cx| {
+            let role = infrastructure::assume(cx, &advanced.role_arn, &arn)?;
+            cx.call_for(&role, request)
+        });
+        done.map_err(|failed| failed.0)
+    }
+
     async fn register(&self, id: &str) -> Result<(), StepError> {
         let Some((task, balancers)) = self.balancers(id) else { return Ok(()) };
         for balancer in &balancers {
             let Some((target_group_arn, mut target)) = target(&task, balancer) else { continue };
             target.availability_zone = Some(task.zone.to_string());
-            self.call(RegisterTargets { target_group_arn, targets: vec![target] }).await?;
+            self.call_at(&task, balancer, RegisterTargets { target_group_arn, targets: vec![target] })
+                .await?;
         }
         self.progress(id, |p| p.registered = true)
     }
@@ -222,7 +242,7 @@ impl Tasks {
             let request =
                 DeregisterTargets { target_group_arn: target_group_arn.clone(), targets: vec![target] };
             // If the target group was deleted before the service, there are no connections to drain.
-            if found(self.call(request).await)?.is_some() {
+            if found(self.call_at(&task, balancer, request).await)?.is_some() {
                 longest = longest.max(self.drain_secs(target_group_arn).await);
             }
         }

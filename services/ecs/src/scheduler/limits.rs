@@ -25,6 +25,7 @@ impl Service {
             threshold: 3,
             alarm: None,
             bake_ms: 0,
+            minute_ms: 60_000,
             rebalance: random.random_bool(0.3) && maximum_percent > 100,
             grace_ms: random.random_range(0..3) * 500,
             deployments: vec![version("d0")],
@@ -129,8 +130,8 @@ impl Service {
                     self.wish.deployments.truncate(1);
                     self.wish.deployments[0].in_progress = false;
                 }
-                Decision::Trip(_) | Decision::Bake => panic!("neither breaker nor alarms: {at}"),
                 Decision::Wait(_) => return,
+                other => panic!("neither breaker nor alarms nor traffic: {other:?}: {at}"),
             }
         }
         panic!("no end of decisions: {:?} {:#?}", self.wish, self.members);
@@ -173,6 +174,7 @@ fn version(id: &str) -> Version {
         failures: 0,
         last_failure: None,
         baking: None,
+        traffic: None,
     }
 }
 

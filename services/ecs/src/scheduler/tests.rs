@@ -1,7 +1,15 @@
 use super::*;
 
 fn version(id: &str, in_progress: bool) -> Version {
-    Version { id: id.into(), in_progress, has_failed: false, failures: 0, last_failure: None, baking: None }
+    Version {
+        id: id.into(),
+        in_progress,
+        has_failed: false,
+        failures: 0,
+        last_failure: None,
+        baking: None,
+        traffic: None,
+    }
 }
 
 fn wish(desired: u32, deployments: &[&str]) -> Wish {
@@ -13,6 +21,7 @@ fn wish(desired: u32, deployments: &[&str]) -> Wish {
         threshold: 3,
         alarm: None,
         bake_ms: 0,
+        minute_ms: 60_000,
         rebalance: false,
         grace_ms: 0,
         deployments: deployments.iter().map(|d| version(d, true)).collect(),

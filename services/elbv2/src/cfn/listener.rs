@@ -1,6 +1,6 @@
 //! `AWS::ElasticLoadBalancingV2::Listener` and `AWS::ElasticLoadBalancingV2::ListenerRule`.
 
-use super::{balancer::served, only};
+use super::{balancer::served, only, shifted};
 use crate::{
     error::invalid,
     ops::{
@@ -8,7 +8,7 @@ use crate::{
         delete_rule::DeleteRule, describe_listeners::DescribeListeners, describe_rules::DescribeRules,
         modify_listener::ModifyListener, modify_rule::ModifyRule, set_rule_priorities::SetRulePriorities,
     },
-    ssl_policies,
+    shapes, ssl_policies,
 };
 use escale_base::{
     AwsError, found,
@@ -65,7 +65,8 @@ fn ready(image: &Image, created: &Created, listener: Option<std::sync::Arc<Liste
 
 fn create_listener(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let arn = only(props.input_without::<CreateListener>(&[]).call(cx)?.listeners)?.listener_arn;
-    Ok(Created::new(arn.as_str()).with("ListenerArn", arn))
+    let created = Created::new(arn.as_str()).with("ListenerArn", arn);
+    Ok(shifted::remember(created, props, "DefaultActions"))
 }
 
 /// In one request, so that every request of a client meets either the old listener or the new one.
@@ -76,44 +77,58 @@ fn update_listener(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsE
         return Err(invalid(format!("{missing} must be specified")).into());
     }
     if update.any_changed(&[all[0], all[1], all[2], "Certificates", POLICY]) {
-        let input = update.after.input::<ModifyListener>(&[all[0], all[1], all[2], "Certificates"]);
+        // Unchanged actions stay as they are: ECS may have shifted their weights.
+        let changed = &all[usize::from(!update.changed(all[0]))..];
+        let input = update.after.input::<ModifyListener>(&[changed, &["Certificates"]].concat());
         // Without the property the listener gets the default policy; ModifyListener would keep the present one.
         let is_https = update.after.str("Protocol") == Some("HTTPS");
         let default = is_https.then_some(ssl_policies::DEFAULT);
         let policy = update.after.str(POLICY).or(default).map(str::to_owned);
         input.with(POLICY, &policy).with("ListenerArn", &update.created.physical_id).call(cx)?;
     }
-    Ok(update.created.clone())
+    Ok(shifted::remember(update.created.clone(), update.after, all[0]))
 }
 
 fn read_listener(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
     let arns = vec![created.physical_id.clone()];
     let answer = found(InputDraft::<DescribeListeners>::new().with("ListenerArns", &arns).call(cx))?;
     let Some(answer) = answer else { return Ok(None) };
-    Ok(Some(properties_of(LISTENER_NAME, &only(answer.listeners)?, &[])))
+    let mut properties = properties_of(LISTENER_NAME, &only(answer.listeners)?, &[]);
+    if let Some(row) = cx.tx.get::<Listener>(&created.physical_id) {
+        let rule = shapes::default_rule_arn(&row.arn);
+        shifted::restore(cx.tx, created, (&rule, &row.default), (&mut properties, "DefaultActions"));
+    }
+    Ok(Some(properties))
 }
 
 fn create_rule(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let arn = only(props.input_without::<CreateRule>(&[]).call(cx)?.rules)?.rule_arn;
-    Ok(Created::new(arn.as_str()).with("RuleArn", arn).with("IsDefault", false))
+    let created = Created::new(arn.as_str()).with("RuleArn", arn).with("IsDefault", false);
+    Ok(shifted::remember(created, props, "Actions"))
 }
 
 fn update_rule(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
     let arn = &update.created.physical_id;
-    if update.any_changed(&["Actions", "Conditions"]) {
-        let input = update.after.input::<ModifyRule>(&["Actions", "Conditions"]);
+    // Unchanged actions stay as they are: ECS may have shifted their weights.
+    let changed: Vec<&str> = ["Actions", "Conditions"].into_iter().filter(|p| update.changed(p)).collect();
+    if !changed.is_empty() {
+        let input = update.after.input::<ModifyRule>(&changed);
         input.with("RuleArn", arn).call(cx)?;
     }
     if update.changed("Priority") {
         let pairs = json!([{"RuleArn": arn, "Priority": update.after.read::<u32>("Priority")?}]);
         InputDraft::<SetRulePriorities>::new().with("RulePriorities", &pairs).call(cx)?;
     }
-    Ok(update.created.clone())
+    Ok(shifted::remember(update.created.clone(), update.after, "Actions"))
 }
 
 fn read_rule(cx: &mut Cx<'_>, created: &Created) -> Result<Option<Map<String, Value>>, AwsError> {
     let arns = vec![created.physical_id.clone()];
     let answer = found(InputDraft::<DescribeRules>::new().with("RuleArns", &arns).call(cx))?;
     let Some(answer) = answer else { return Ok(None) };
-    Ok(Some(properties_of(RULE_NAME, &only(answer.rules)?, &[])))
+    let mut properties = properties_of(RULE_NAME, &only(answer.rules)?, &[]);
+    if let Some(row) = cx.tx.get::<Rule>(&created.physical_id) {
+        shifted::restore(cx.tx, created, (&row.arn, &row.action), (&mut properties, "Actions"));
+    }
+    Ok(Some(properties))
 }

@@ -6,6 +6,7 @@ mod balancer;
 mod certificate;
 mod group;
 mod listener;
+mod shifted;
 
 use crate::{
     attributes::{self, Attribute, Known},

@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 escale_base::name! {
     /// An alarm's name, unique in the account.
     AlarmName;
+    /// The name or the ARN of an alarm, as the user wrote it.
+    SuppressorRef;
+}
+
+escale_base::choice! {
+    pub enum SuppressedBy { WaitPeriod = "WaitPeriod", ExtensionPeriod = "ExtensionPeriod", Alarm = "Alarm" }
 }
 
 escale_base::choice! {
@@ -74,12 +80,35 @@ pub struct CompositeAlarm {
     pub rule: String,
     /// The alarms in the rule, sorted.
     pub children: Vec<AlarmName>,
+    #[serde(default)]
+    pub suppressor: Option<Suppressor>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
     /// When its configuration was last changed.
     pub updated: Timestamp,
 }
 row!(CompositeAlarm, "cloudwatch_composite_alarm", |r| r.name.to_string());
+
+/// While another alarm is in ALARM, and some time around that, the alarm takes no action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suppressor {
+    pub alarm: SuppressorRef,
+    /// How long an action waits for that alarm to enter ALARM.
+    pub wait_s: u32,
+    /// How long an action waits after that alarm left ALARM.
+    pub extension_s: u32,
+}
+
+/// Why a composite alarm takes no action. Without a row, nothing suppresses its actions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlarmSuppression {
+    pub name: AlarmName,
+    pub by: Option<SuppressedBy>,
+    pub since: Timestamp,
+    /// The state in which the alarm was when it last took its actions, if it has changed since.
+    pub from: Option<StateValue>,
+}
+row!(AlarmSuppression, "cloudwatch_alarm_suppression", |r| r.name.to_string());
 
 /// ARNs of what happens when the alarm enters a state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -5,8 +5,9 @@ mod dashboard;
 mod metric;
 
 pub use alarm::{
-    Actions, Alarm, AlarmHistory, AlarmInvocation, AlarmName, AlarmSeen, AlarmType, ComparisonOperator,
-    CompositeAlarm, HistoryItemType, LowSampleCount, MissingData, Rule, StateValue, Watch,
+    Actions, Alarm, AlarmHistory, AlarmInvocation, AlarmName, AlarmSeen, AlarmSuppression, AlarmType,
+    ComparisonOperator, CompositeAlarm, HistoryItemType, LowSampleCount, MissingData, Rule, StateValue,
+    SuppressedBy, Suppressor, SuppressorRef, Watch,
 };
 pub use dashboard::{Dashboard, DashboardName};
 pub use metric::{Dimension, Metric, MetricDataQuery, MetricStat, StandardUnit, Statistic};
@@ -18,6 +19,7 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<CompositeAlarm>(),
     TableDef::of::<AlarmSeen>(),
     TableDef::of::<AlarmInvocation>(),
+    TableDef::of::<AlarmSuppression>(),
     TableDef::of::<AlarmHistory>(),
     TableDef::of::<Dashboard>(),
 ];

@@ -10,6 +10,7 @@ mod group;
 mod interface;
 mod ipv6;
 mod network_acl;
+mod peering;
 mod route_table;
 mod subnet;
 mod vpc;
@@ -30,6 +31,7 @@ pub use ipv6::{
     VpcCidrAssociationId, VpcIpv6Block,
 };
 pub use network_acl::{AclEntry, NetworkAcl, NetworkAclAssociation, NetworkAclAssociationId, NetworkAclId};
+pub use peering::{PeeringDecision, PeeringSide, VpcPeering, VpcPeeringId, VpcPeeringSeen};
 pub use route_table::{
     Route, RouteTable, RouteTableAssociation, RouteTableAssociationId, RouteTableId, Target,
 };
@@ -61,6 +63,8 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<SubnetIpv6Block>(),
     TableDef::of::<Vpc>(),
     TableDef::of::<VpcIpv6Block>(),
+    TableDef::of::<VpcPeering>(),
+    TableDef::of::<VpcPeeringSeen>(),
     TableDef::of::<VpcSeen>(),
     TableDef::of::<VpcTold>(),
 ];

@@ -2,6 +2,7 @@
 
 use super::{
     EgressOnlyInternetGatewayId, EndpointId, InterfaceId, InternetGatewayId, NatGatewayId, SubnetId, VpcId,
+    VpcPeeringId,
 };
 use crate::row;
 use escale_base::{Tag, Timestamp};
@@ -46,4 +47,5 @@ pub enum Target {
     NatGateway(NatGatewayId),
     Interface(InterfaceId),
     Endpoint(EndpointId),
+    VpcPeering(VpcPeeringId),
 }

@@ -6,6 +6,7 @@ mod definition;
 mod service;
 mod service_deployment;
 mod task;
+mod traffic;
 
 pub use choices::*;
 pub use cluster::{Cluster, ClusterName, ClusterSetting, StrategyItem};
@@ -15,9 +16,9 @@ pub use definition::{
     RoleReference, SecretRef, TaskDefinition, TaskFamily, Ulimit, VolumeFrom, VolumeName,
 };
 pub use service::{
-    AccountSetting, AwsVpc, Deployment, DeploymentAlarms, DeploymentId, FailedDeployment, Launch,
-    LoadBalancer, MetricConfiguration, Outcome, RegistryArn, Service, ServiceEvent, ServiceEvents,
-    ServiceKey, ServiceMetric, ServiceName, ServiceRegistry, Threshold,
+    AccountSetting, AdvancedConfiguration, AwsVpc, Deployment, DeploymentAlarms, DeploymentId,
+    FailedDeployment, Launch, LoadBalancer, MetricConfiguration, Outcome, RegistryArn, Service, ServiceEvent,
+    ServiceEvents, ServiceKey, ServiceMetric, ServiceName, ServiceRegistry, Threshold,
 };
 pub use service_deployment::{
     DeploymentEnd, Ending, Rollback, RolloutConfiguration, ServiceDeployment, ServiceDeploymentId,
@@ -25,6 +26,10 @@ pub use service_deployment::{
 pub use task::{
     ContainerOverride, ContainerSeen, ContainerState, CredentialsId, Health, LogCursor, Overrides, Phase,
     Stop, StopCause, TargetSeen, Task, TaskId, TaskOfService, TaskOutput, TaskProgress, TaskSeen,
+};
+pub use traffic::{
+    ALL_TRAFFIC, DeploymentStrategy, HookAction, HookStage, HookStatus, LifecycleStage, Pause, PauseHook,
+    Share, Traffic, TrafficStep, TrafficStrategy,
 };
 
 use escale_store::TableDef;

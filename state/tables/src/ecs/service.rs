@@ -1,14 +1,14 @@
 //! Services: the desired number of tasks, and the deployments that change them.
 
 use super::{
-    AssignPublicIp, ClusterName, ContainerName, Family, PlatformVersion, PropagateTags, SettingName,
-    StrategyItem, ThresholdType,
+    AssignPublicIp, ClusterName, ContainerName, Family, PlatformVersion, PropagateTags, RoleReference,
+    SettingName, StrategyItem, ThresholdType, Traffic, TrafficStrategy,
 };
 use crate::{
     PrincipalArn,
     cloudwatch::AlarmName,
     ec2::{GroupId, SubnetId},
-    elbv2::TargetGroupArn,
+    elbv2::{RuleArn, TargetGroupArn},
     row,
 };
 use escale_base::{Tag, Timestamp, Wire};
@@ -41,6 +41,9 @@ pub struct Service {
     pub threshold: Option<Threshold>,
     #[serde(default)]
     pub alarms: Option<DeploymentAlarms>,
+    /// How new deployments shift traffic; `None` if they are rolling.
+    #[serde(default)]
+    pub traffic: Option<TrafficStrategy>,
     /// The last deployment that failed, which a rollback removes from the list.
     #[serde(default)]
     pub last_failed: Option<FailedDeployment>,
@@ -129,7 +132,13 @@ pub struct Deployment {
     pub family: Family,
     pub revision: u32,
     pub network: AwsVpc,
+    /// With the target groups that its tasks are in. If it is on the alternate ones, they are exchanged.
     pub load_balancers: Vec<LoadBalancer>,
+    #[serde(default)]
+    pub is_on_alternate: bool,
+    /// The progress if it shifts traffic; `None` if it is rolling.
+    #[serde(default)]
+    pub traffic: Option<Traffic>,
     #[serde(default)]
     pub service_registries: Vec<ServiceRegistry>,
     pub launch: Launch,
@@ -146,6 +155,17 @@ pub struct Deployment {
     pub baking: Option<Timestamp>,
     /// Whether this deployment is a rollback. A rollback is not rolled back itself.
     pub is_rollback: bool,
+}
+
+impl Deployment {
+    /// The load balancers as the service configures them, whichever target groups the tasks are in.
+    pub fn configured_load_balancers(&self) -> Vec<LoadBalancer> {
+        if self.is_on_alternate {
+            self.load_balancers.iter().map(LoadBalancer::exchanged).collect()
+        } else {
+            self.load_balancers.clone()
+        }
+    }
 }
 
 /// How tasks are launched: by launch type or by a strategy.
@@ -176,6 +196,30 @@ pub struct LoadBalancer {
     pub target_group_arn: Option<TargetGroupArn>,
     pub container_name: Option<ContainerName>,
     pub container_port: Option<i32>,
+    #[serde(default)]
+    pub advanced_configuration: Option<AdvancedConfiguration>,
+}
+
+impl LoadBalancer {
+    /// The same with its two target groups exchanged.
+    pub fn exchanged(&self) -> LoadBalancer {
+        let mut other = self.clone();
+        if let (Some(own), Some(advanced)) = (&mut other.target_group_arn, &mut other.advanced_configuration)
+        {
+            std::mem::swap(own, &mut advanced.alternate_target_group_arn);
+        }
+        other
+    }
+}
+
+/// The second target group of a load balancer, and the rules whose traffic ECS shifts between the two.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct AdvancedConfiguration {
+    pub alternate_target_group_arn: TargetGroupArn,
+    pub production_listener_rule: RuleArn,
+    pub test_listener_rule: Option<RuleArn>,
+    pub role_arn: RoleReference,
 }
 
 /// A service of Cloud Map in which the tasks are instances.

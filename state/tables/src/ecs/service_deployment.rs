@@ -1,6 +1,8 @@
 //! Deployments of services as ECS remembers them, also after their end.
 
-use super::{Deployment, DeploymentAlarms, DeploymentId, ServiceKey, Threshold};
+use super::{
+    Deployment, DeploymentAlarms, DeploymentId, Service, ServiceKey, Threshold, Traffic, TrafficStrategy,
+};
 use crate::row;
 use escale_base::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,9 @@ pub struct ServiceDeployment {
     pub created: Timestamp,
     pub rollback: Option<Rollback>,
     pub end: Option<DeploymentEnd>,
+    /// The progress of the target's shift when it ended, or when its rollback began.
+    #[serde(default)]
+    pub traffic: Option<Traffic>,
 }
 row!(ServiceDeployment, "ecs_service_deployment", |r| format!("{}/{}", r.service, r.id));
 
@@ -35,6 +40,22 @@ pub struct RolloutConfiguration {
     pub rollback: bool,
     pub threshold: Option<Threshold>,
     pub alarms: Option<DeploymentAlarms>,
+    #[serde(default)]
+    pub traffic: Option<TrafficStrategy>,
+}
+
+impl RolloutConfiguration {
+    pub fn of(service: &Service) -> RolloutConfiguration {
+        RolloutConfiguration {
+            minimum_percent: service.minimum_percent,
+            maximum_percent: service.maximum_percent,
+            circuit_breaker: service.circuit_breaker,
+            rollback: service.rollback,
+            threshold: service.threshold,
+            alarms: service.alarms.clone(),
+            traffic: service.traffic.clone(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -91,6 +91,7 @@ fn text(shape: &Shape, name: &str) -> String {
         "NetworkAclId" => "acl-1",
         "DhcpOptionsId" => "dopt-1",
         "EgressOnlyInternetGatewayId" => "eigw-1",
+        "VpcPeeringConnectionId" => "pcx-1",
         "FlowLogIds" => "fl-1",
         "ResourceIds" => "vpc-1",
         "InternetGatewayId" => "igw-1",

@@ -172,6 +172,13 @@ fn resources() -> Vec<Row> {
                 "DeliverLogsPermissionArn": role}),
             "iam:PassRole",
         ),
+        (
+            "ec2",
+            "CreateFlowLogs",
+            json!({"ResourceType": "VPC", "ResourceIds": ["vpc-1"], "TrafficType": "ALL", "LogDestinationType": "s3",
+                "LogDestination": "arn:aws:s3:::walk-bucket"}),
+            "logs:CreateLogDelivery",
+        ),
         ("ecs", "RegisterTaskDefinition", definition(json!({"taskRoleArn": role})), "iam:PassRole"),
         ("ecs", "RegisterTaskDefinition", definition(json!({"executionRoleArn": role})), "iam:PassRole"),
         ("ecs", "RunTask", run(json!({})), "iam:PassRole"),

@@ -4,7 +4,7 @@ use super::{Walk, blame, edge::Url, failed, tasks::Service};
 use anyhow::{Context, Result};
 use escale_network::{Interface, Place as Spot, VISITOR, enters, leaves};
 use escale_proof::why::{
-    Explained, Probe, State, Step,
+    Explained, Place, Probe, State, Step,
     balancer::{Condition, accepts, fits},
 };
 use escale_wire::Element;
@@ -92,6 +92,9 @@ impl Walk<'_> {
         port: u16,
     ) -> Vec<Ipv4Addr> {
         let mut reached = Vec::new();
+        for public in nodes.iter().filter_map(|node| node.public_address) {
+            self.prober.begin(&Spot::Internet, SocketAddrV4::new(public, port));
+        }
         for node in nodes {
             let Some(public) = node.public_address else { continue };
             let Some(vpc) = self.vpcs.get(vpc_id) else { continue };
@@ -122,9 +125,16 @@ impl Walk<'_> {
             let expected = Explained::Ok(String::new());
             return self.prober.tcp(&Spot::Internet, to, &expected).await;
         }
-        let page = self.prober.page(&Spot::Internet, to, &url.host, &url.path_and_query()).await?;
+        let page = self.prober.front_page(&Spot::Internet, to, &url.host, &url.path_and_query()).await?;
         Some(match page {
-            Ok(page) => Probe { passed: true, what: format!("it answers {}", page.status), ms: page.ms },
+            Ok(Some(page)) => {
+                Probe { passed: true, what: format!("it answers {}", page.status), ms: page.ms }
+            }
+            Ok(None) => Probe {
+                passed: true,
+                what: "it accepts the request, and waits for a target".to_owned(),
+                ms: 0,
+            },
             Err(error) => {
                 Probe { passed: false, what: format!("{to} does not answer HTTP: {error:#}"), ms: 0 }
             }
@@ -150,6 +160,11 @@ impl Walk<'_> {
                 }
                 Some(true) => {
                     let (groups, kinds) = actions(rule);
+                    if let Some(status) = refusal(rule) {
+                        let explained = refused(url, rules, priority, status, &place);
+                        self.push(Step::ListenerRule, &url.path, place, explained, None);
+                        return groups;
+                    }
                     let to: Vec<&str> = groups.iter().map(|arn| short(arn)).collect();
                     let said = format!("rule {priority}: {} {}", kinds.join(", "), to.join(", "));
                     self.push(
@@ -191,6 +206,10 @@ impl Walk<'_> {
             self.push(Step::TargetHealth, short(arn), place, explained, None);
         }
         let front = Front { vpc_id, nodes, service: service.as_ref() };
+        for (node, target) in nodes.iter().flat_map(|node| targets.iter().map(move |target| (node, target))) {
+            let to = SocketAddrV4::new(target.address, target.port);
+            self.prober.begin(&Spot::interface(vpc_id, &node.name), to);
+        }
         for target in &targets {
             self.target(url, &group, target, &front).await;
         }
@@ -264,7 +283,7 @@ impl Walk<'_> {
     /// Packets of a node to a target; whether they pass.
     async fn between(&mut self, vpc_id: &str, from: &Interface, to: SocketAddrV4) -> bool {
         let Some(vpc) = self.vpcs.get(vpc_id) else { return false };
-        let explained = match leaves(&vpc.spec, &from.name, to) {
+        let explained = match leaves(&vpc.spec, &|id| vpc.peer(id), &from.name, to) {
             Ok(()) => Explained::Ok("security groups, network ACLs and routes allow it".to_owned()),
             Err(block) => Explained::Failed(blame::cause(&block, vpc, self.deployed)),
         };
@@ -369,6 +388,37 @@ fn condition(condition: &Element) -> Condition {
         values.extend(config.into_iter().flat_map(|c| c.list("Values")).map(|v| v.text.trim().to_owned()));
     }
     Condition { field: condition.text_of("Field").to_owned(), values }
+}
+
+/// The status of a rule that answers an error itself.
+fn refusal(rule: &Element) -> Option<u16> {
+    let fixed = rule.list("Actions").iter().find_map(|action| action.child("FixedResponseConfig"))?;
+    fixed.text_of("StatusCode").parse().ok().filter(|status| *status >= 400)
+}
+
+/// The rule that was chosen answers an error: which others there are.
+fn refused(url: &Url, rules: &[Element], priority: &str, status: u16, place: &Place) -> Explained {
+    let others = rules.iter().filter(|r| r.text_of("Priority") != priority);
+    let others: Vec<String> = others
+        .map(|rule| {
+            let conditions: Vec<String> = rule
+                .list("Conditions")
+                .iter()
+                .map(condition)
+                .map(|c| format!("{} {}", c.field, c.values.join(" or ")))
+                .collect();
+            format!("rule {} ({})", rule.text_of("Priority"), conditions.join(", "))
+        })
+        .collect();
+    let known = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+    failed(
+        format!(
+            "rule {priority} answers {status} to http://{}{} itself: no other rule fits",
+            url.host, url.path
+        ),
+        place.clone(),
+        format!("Correct the host or the path of the URL, or add a rule for it. The others: {known}."),
+    )
 }
 
 /// The target groups and the types of a rule's actions.

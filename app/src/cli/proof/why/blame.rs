@@ -13,8 +13,8 @@ pub(super) fn cause(block: &Block, vpc: &Vpc, deployed: &Deployed) -> Cause {
             fix: "Deploy the stack again, or repair the route that names it.".to_owned(),
         },
         Block::NoAddress(address) => Cause {
-            rule: format!("no network interface in {} has the address {address}", vpc.id),
-            resource: deployed.place(&vpc.id),
+            rule: format!("no network interface in {} has the address {address}", owner(vpc, *address)),
+            resource: deployed.place(owner(vpc, *address)),
             fix: "Correct the address: whatever had it has been replaced.".to_owned(),
         },
         Block::Groups { interface, is_inbound, peer, port } => {
@@ -38,13 +38,14 @@ pub(super) fn cause(block: &Block, vpc: &Vpc, deployed: &Deployed) -> Cause {
             }
         }
         Block::NoRoute { subnet, table, to } => {
-            let (resource, is_declared) = deployed.route(table, "0.0.0.0/0");
+            let destination = vpc.owner_of(*to).map_or("0.0.0.0/0".to_owned(), |peer| peer.cidr.to_string());
+            let (resource, is_declared) = deployed.route(table, &destination);
             let declared = if is_declared { "; the template has one" } else { "" };
             Cause {
                 rule: format!("route table {table} of the subnet {subnet} has no route to {to}{declared}"),
                 resource,
                 fix: format!(
-                    "Create the route: `aws ec2 create-route --route-table-id {table} --destination-cidr-block 0.0.0.0/0 …`."
+                    "Create the route: `aws ec2 create-route --route-table-id {table} --destination-cidr-block {destination} …`."
                 ),
             }
         }
@@ -55,7 +56,11 @@ pub(super) fn cause(block: &Block, vpc: &Vpc, deployed: &Deployed) -> Cause {
                 DeadRoute::NoPublicAddress => {
                     "leads to an Internet gateway, and the interface has no public address"
                 }
-                DeadRoute::NoGateway => "leads to nothing that forwards packets to the Internet",
+                DeadRoute::NoGateway => "leads to nothing that forwards these packets",
+                DeadRoute::NoPeering => "leads to a VPC peering connection that is not active",
+                DeadRoute::BeyondPeer => {
+                    "leads to a VPC peering connection, which reaches the addresses of the other VPC only"
+                }
             };
             Cause {
                 rule: format!("route {destination} of the route table {table} {why}"),
@@ -68,6 +73,11 @@ pub(super) fn cause(block: &Block, vpc: &Vpc, deployed: &Deployed) -> Cause {
     }
 }
 
+/// The VPC that an address belongs to, which is this one or one that it has a peering connection with.
+fn owner(vpc: &Vpc, address: Ipv4Addr) -> &str {
+    vpc.owner_of(address).map_or(&vpc.id, |owner| &owner.name)
+}
+
 fn groups(
     interface: &str,
     is_inbound: bool,
@@ -77,7 +87,7 @@ fn groups(
     deployed: &Deployed,
 ) -> Cause {
     let own: Vec<String> =
-        vpc.spec.interface(interface).map(|i| i.groups.iter().cloned().collect()).unwrap_or_default();
+        vpc.interface(interface).map(|i| i.groups.iter().cloned().collect()).unwrap_or_default();
     let peers: Vec<String> =
         vpc.interface_at(peer).map(|i| i.groups.iter().cloned().collect()).unwrap_or_default();
     let Some(first) = own.first() else {

@@ -8,12 +8,13 @@ use super::{
 use anyhow::{Context, Result, bail};
 use escale_base::{Clock, Timestamp, path::percent_encode};
 use escale_proof::why::{
-    Explained, Probe, Step,
+    Explained, Place, Probe, Step,
     edge::{Reader, Signature, behaviour, reads, signature},
 };
 use escale_wire::Element;
 
 /// A URL in parts.
+#[derive(Clone)]
 pub(super) struct Url {
     pub(super) is_https: bool,
     pub(super) host: String,
@@ -70,17 +71,18 @@ impl Walk<'_> {
         // The edge is asked by one of its own names if DNS does not know the URL's.
         let port = url.port.unwrap_or_else(|| self.web_port(url));
         let page = probes::visit(self.home, port, url.is_https, &url.host, &url.path_and_query()).await;
-        let is_enabled = summary.text_of("Enabled") == "true";
-        let explained = if is_enabled {
-            Explained::Ok("it is enabled".to_owned())
-        } else {
-            let fix =
-                format!("Enable it: `aws cloudfront update-distribution --id {id} …` with Enabled true.");
-            failed(format!("the distribution {id} is disabled"), place.clone(), fix)
+        let is_named = has_name(summary, &url.host);
+        let explained = serves(summary, &url.host, &place);
+        let probe = match page.as_ref().ok() {
+            Some(page) if !is_named => Some(Probe {
+                passed: page.status != 403,
+                what: format!("the edge answers {}", page.status),
+                ms: page.ms,
+            }),
+            page => self.edge_probe(page),
         };
-        let probe = self.edge_probe(page.as_ref().ok());
         self.push(Step::Distribution, &id, place.clone(), explained, probe);
-        let page = page.ok().filter(|page| !page.header("x-amz-cf-id").is_empty());
+        let page = page.ok().filter(|page| is_named && !page.header("x-amz-cf-id").is_empty());
         let path = format!("/2020-05-31/distribution/{id}/config");
         let config = match self.get("cloudfront", &path).await {
             Ok(config) => config,
@@ -121,7 +123,12 @@ impl Walk<'_> {
         let origins = config.child("Origins").map(|o| o.list("Items").to_vec()).unwrap_or_default();
         let origin = origins.iter().find(|o| o.text_of("Id") == origin_id);
         let origin = origin.with_context(|| format!("the distribution {id} has no origin {origin_id}"))?;
-        self.origin(url, origin, summary, page.as_ref()).await
+        let root = config.text_of("DefaultRootObject");
+        let url = match url.path.as_str() {
+            "/" | "" if !root.is_empty() => Url { path: format!("/{root}"), ..url.clone() },
+            _ => url.clone(),
+        };
+        self.origin(&url, origin, summary, page.as_ref()).await
     }
 
     /// Whether the edge answers at all, whatever it says.
@@ -342,6 +349,34 @@ impl Walk<'_> {
         });
         self.push(Step::Object, key, place, explained, probe);
     }
+}
+
+/// Whether a distribution serves a name, by its configuration.
+fn serves(summary: &Element, host: &str, place: &Place) -> Explained {
+    let id = summary.text_of("Id");
+    if summary.text_of("Enabled") != "true" {
+        let fix = format!("Enable it: `aws cloudfront update-distribution --id {id} …` with Enabled true.");
+        return failed(format!("the distribution {id} is disabled"), place.clone(), fix);
+    }
+    if !has_name(summary, host) {
+        let fix = format!(
+            "Add {host} to Aliases, with a certificate that has this name: `aws cloudfront update-distribution --id {id} …`."
+        );
+        let rule = format!("{host} is no alias of the distribution {id}, so the edge refuses it");
+        return failed(rule, place.clone(), fix);
+    }
+    Explained::Ok("it is enabled".to_owned())
+}
+
+/// Whether a distribution answers to a name: its own, or an alias, which may begin with a wildcard for one label.
+fn has_name(summary: &Element, host: &str) -> bool {
+    let aliases = summary.child("Aliases").map(|a| a.list("Items")).unwrap_or_default();
+    let is_it = |alias: &Element| {
+        let alias = alias.text.trim().to_ascii_lowercase();
+        let below = alias.strip_prefix("*.").and_then(|zone| host.strip_suffix(&format!(".{zone}")));
+        alias == host || below.is_some_and(|label| !label.is_empty() && !label.contains('.'))
+    };
+    summary.text_of("DomainName").eq_ignore_ascii_case(host) || aliases.iter().any(is_it)
 }
 
 fn iso(now: Timestamp, seconds: i64) -> String {

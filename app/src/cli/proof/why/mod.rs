@@ -20,6 +20,7 @@ use super::{
 use crate::{home::Home, settings::Settings};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use escale_base::Clock;
 use escale_proof::{
     survey::{Given, Survey},
     why::{Cause, Deployed, Explained, Finding, Hop, Kind, Place, Probe, State, Step, conclude},
@@ -33,7 +34,10 @@ use vpc::Vpc;
 /// How often a path is walked if APIs and packets disagree, and the pause in between: a change takes effect a moment after its
 /// request is answered.
 const WALKS: usize = 3;
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A walk that waited for silence has waited for changes, too: it is not repeated if the answer would take longer than this.
+const REPEATS_WITHIN_MS: i64 = 4500;
 
 #[derive(Args)]
 #[command(group(clap::ArgGroup::new("subject").required(true).args(["url", "from"])))]
@@ -78,9 +82,13 @@ pub(crate) async fn run(home: &Home, out: &Output, args: &Why) -> Result<ExitCod
         );
     }
     let deployed = deployed(home, args).await?;
+    let begun = Clock::machine().now();
     let mut walked = walk(home, args, &deployed).await?;
+    let longest_ms = Clock::machine().now().since_ms(begun);
     for _ in 1..WALKS {
-        if walked.1.iter().all(|finding| finding.kind == Kind::Fault) {
+        let elapsed_ms = Clock::machine().now().since_ms(begun);
+        let is_late = elapsed_ms + longest_ms > REPEATS_WITHIN_MS;
+        if is_late || walked.1.iter().all(|finding| finding.kind == Kind::Fault) {
             break;
         }
         tokio::time::sleep(PAUSE).await;

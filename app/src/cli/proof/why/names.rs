@@ -4,7 +4,7 @@ use super::{Walk, failed, probes};
 use anyhow::Result;
 use escale_proof::{
     survey::text_of,
-    why::{Explained, Place, Step},
+    why::{Deployed, Explained, Place, Step},
 };
 use escale_wire::Element;
 
@@ -32,15 +32,21 @@ impl Known {
         balancer.map_or(Target::None, |found| Target::Balancer(Box::new(found.clone())))
     }
 
-    /// The distribution that has the name as an alias, whatever DNS says.
-    fn with_alias(&self, name: &str) -> Target {
+    /// The distribution that has the name as an alias, whatever DNS says; else the only load balancer of the stack, because names of
+    /// its listener rules may be in the DNS of somebody else.
+    fn without_dns(&self, name: &str, deployed: &Deployed) -> Target {
         let has = |d: &&Element| {
             d.child("Aliases").is_some_and(|a| a.list("Items").iter().any(|cname| bare(&cname.text) == name))
         };
-        self.distributions
-            .iter()
-            .find(has)
-            .map_or(Target::None, |d| Target::Distribution(Box::new(d.clone())))
+        if let Some(found) = self.distributions.iter().find(has) {
+            return Target::Distribution(Box::new(found.clone()));
+        }
+        let is_own = |b: &&Element| deployed.logical(b.text_of("LoadBalancerArn")).is_some();
+        let own: Vec<&Element> = self.balancers.iter().filter(is_own).collect();
+        match own.as_slice() {
+            [only] => Target::Balancer(Box::new((*only).clone())),
+            _ => Target::None,
+        }
     }
 }
 
@@ -50,7 +56,7 @@ fn bare(name: &str) -> String {
 }
 
 impl Walk<'_> {
-    /// The target of a name; if DNS is wrong, the distribution that has the name as an alias, so that the rest is explained, too.
+    /// The target of a name; if DNS is wrong, what the name is for in the stack, so that the rest is explained, too.
     pub(super) async fn name(&mut self, host: &str) -> Result<Target> {
         let host = bare(host);
         let known = Known {
@@ -69,7 +75,7 @@ impl Walk<'_> {
         let (explained, target) = match self.record(&host).await {
             Err(error) => {
                 self.push_unread(Step::Dns, &host, &host, &error);
-                return Ok(known.with_alias(&host));
+                return Ok(known.without_dns(&host, self.deployed));
             }
             Ok((explained, leads_to)) => {
                 let names = leads_to.iter().map(|name| known.named(name));
@@ -93,7 +99,7 @@ impl Walk<'_> {
         };
         self.push(Step::Dns, &host, place, explained, probe);
         Ok(match target {
-            Target::None => known.with_alias(&host),
+            Target::None => known.without_dns(&host, self.deployed),
             found => found,
         })
     }

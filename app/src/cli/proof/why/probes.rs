@@ -2,7 +2,7 @@
 //! is guessed instead.
 
 use crate::{cli::tunnel, home::Home};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use escale_base::Clock;
 use escale_network::{Namespace, Namespaces, Place};
@@ -13,24 +13,30 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use std::{
+    collections::BTreeMap,
     io,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    sync::Mutex,
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, UdpSocket},
+    task::JoinHandle,
     time::timeout,
 };
 
-/// Packets travel within this machine, but it may be busy.
-const WITHIN: Duration = Duration::from_secs(3);
+/// Packets travel within this machine, but it may be busy: a lost first packet is sent again after one second.
+const WITHIN: Duration = Duration::from_secs(2);
 
 /// The same where the APIs say that packets are dropped, so that silence is expected.
 const WITHIN_IF_BLOCKED: Duration = Duration::from_secs(1);
 
 /// A page may take longer than a connection.
-const PAGE_WITHIN: Duration = Duration::from_secs(15);
+const PAGE_WITHIN: Duration = Duration::from_secs(5);
+
+/// What is before the targets waits for them, and they have hops of their own. So it is not waited for as long.
+const FRONT_WITHIN: Duration = Duration::from_secs(1);
 
 /// The most of a page that is read: only its status and headers matter.
 const PAGE_BYTES: usize = 1 << 20;
@@ -42,6 +48,8 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 pub(super) struct Prober {
     /// `None` without root.
     namespaces: Option<Namespaces>,
+    /// Connections that have begun before their hop is reached, so that silence is waited for once and not for each.
+    begun: Mutex<BTreeMap<(Place, SocketAddrV4), JoinHandle<Probe>>>,
 }
 
 pub(super) struct Page {
@@ -59,7 +67,8 @@ impl Page {
 impl Prober {
     pub(super) fn new(home: &Home) -> Prober {
         let is_root = nix::unistd::geteuid().is_root();
-        Prober { namespaces: is_root.then(|| Namespaces::of(&home.plane("network"))) }
+        let namespaces = is_root.then(|| Namespaces::of(&home.plane("network")));
+        Prober { namespaces, begun: Mutex::default() }
     }
 
     pub(super) fn is_able(&self) -> bool {
@@ -71,25 +80,24 @@ impl Prober {
         self.namespaces.as_ref()?.open(place).ok()
     }
 
+    /// Begins a connection that [`Prober::tcp`] will ask for.
+    pub(super) fn begin(&self, place: &Place, to: SocketAddrV4) {
+        let Some(namespace) = self.enter(place) else { return };
+        let connecting = tokio::spawn(async move { connect(&namespace, to, WITHIN).await });
+        if let Ok(mut begun) = self.begun.lock() {
+            begun.insert((place.clone(), to), connecting);
+        }
+    }
+
     /// Opens a connection and closes it.
     pub(super) async fn tcp(&self, place: &Place, to: SocketAddrV4, explained: &Explained) -> Option<Probe> {
-        let namespace = self.enter(place)?;
+        let begun = self.begun.lock().ok()?.remove(&(place.clone(), to));
+        if let Some(connecting) = begun {
+            return connecting.await.ok();
+        }
         let is_blocked = matches!(explained, Explained::Failed(_));
         let within = if is_blocked { WITHIN_IF_BLOCKED } else { WITHIN };
-        let begun = Clock::machine().now();
-        let connected = timeout(within, namespace.tcp_connect(to.into())).await;
-        let ms = Clock::machine().now().since_ms(begun);
-        Some(match connected {
-            Ok(Ok(_)) => Probe { passed: true, what: format!("{to} accepts a connection"), ms },
-            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                // A refusal is an answer: packets travel in both directions.
-                Probe { passed: true, what: format!("{to} answers, but refuses the connection"), ms }
-            }
-            Ok(Err(error)) => {
-                Probe { passed: false, what: format!("a connection to {to} fails: {error}"), ms }
-            }
-            Err(_) => Probe { passed: false, what: format!("packets to {to} get no answer"), ms },
-        })
+        Some(connect(&self.enter(place)?, to, within).await)
     }
 
     /// Whether a program listens, asked in its own namespace: no group, filter or route is on that path.
@@ -146,6 +154,23 @@ impl Prober {
         }))
     }
 
+    /// The page of what is before the targets; `Ok(None)` if it accepts the request and is still waiting for them.
+    pub(super) async fn front_page(
+        &self,
+        place: &Place,
+        to: SocketAddrV4,
+        host: &str,
+        path: &str,
+    ) -> Option<Result<Option<Page>>> {
+        match timeout(FRONT_WITHIN, self.page(place, to, host, path)).await {
+            Ok(page) => page.map(|page| page.map(Some)),
+            Err(_) => {
+                let probe = self.tcp(place, to, &Explained::Ok(String::new())).await?;
+                Some(if probe.passed { Ok(None) } else { Err(anyhow!(probe.what)) })
+            }
+        }
+    }
+
     /// Asks the resolver of a VPC from an interface in it.
     pub(super) async fn resolve(
         &self,
@@ -157,6 +182,21 @@ impl Prober {
         let begun = Clock::machine().now();
         let found = tunnel::resolve(&namespace, resolver, name).await;
         Some(answered(name, found, Clock::machine().now().since_ms(begun)))
+    }
+}
+
+async fn connect(namespace: &Namespace, to: SocketAddrV4, within: Duration) -> Probe {
+    let begun = Clock::machine().now();
+    let connected = timeout(within, namespace.tcp_connect(to.into())).await;
+    let ms = Clock::machine().now().since_ms(begun);
+    match connected {
+        Ok(Ok(_)) => Probe { passed: true, what: format!("{to} accepts a connection"), ms },
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            // A refusal is an answer: packets travel in both directions.
+            Probe { passed: true, what: format!("{to} answers, but refuses the connection"), ms }
+        }
+        Ok(Err(error)) => Probe { passed: false, what: format!("a connection to {to} fails: {error}"), ms },
+        Err(_) => Probe { passed: false, what: format!("packets to {to} get no answer"), ms },
     }
 }
 
@@ -192,7 +232,8 @@ pub(super) async fn visit(home: &Home, port: u16, is_https: bool, host: &str, pa
         let trust = Trust::new(vec![home.root_certificate()]);
         get(trust.connect(stream, &[host]).await?, &authority, path).await
     };
-    let (status, headers) = within(got).await?;
+    let got = timeout(FRONT_WITHIN, got).await;
+    let (status, headers) = got.context("the answer takes longer than the probe waits")??;
     Ok(Page { status, headers, ms: Clock::machine().now().since_ms(begun) })
 }
 

@@ -67,6 +67,10 @@ impl Walk<'_> {
 
     async fn way_to_service(&mut self, from: &Service, to: &Service, port: u16) -> Result<()> {
         self.runs(to, true).await;
+        for (source, task) in from.tasks.iter().flat_map(|s| to.tasks.iter().map(move |task| (s, task))) {
+            let address = SocketAddrV4::new(task.address, port);
+            self.prober.begin(&Spot::interface(&from.vpc, &source.interface), address);
+        }
         for task in &to.tasks {
             let address = SocketAddrV4::new(task.address, port);
             for source in &from.tasks {
@@ -102,7 +106,10 @@ impl Walk<'_> {
     async fn packets(&mut self, from: &Service, task: &Running, to: SocketAddrV4) -> Result<bool> {
         let deployed = self.deployed;
         let vpc = self.vpc(&from.vpc).await?;
-        let explained = match leaves(&vpc.spec, &task.interface, to) {
+        let explained = match leaves(&vpc.spec, &|id| vpc.peer(id), &task.interface, to) {
+            _ if *to.ip() == task.address => {
+                Explained::Ok("packets of a task to itself pass no group and no route".to_owned())
+            }
             Ok(()) => Explained::Ok("security groups, network ACLs and routes allow it".to_owned()),
             Err(block) => Explained::Failed(blame::cause(&block, vpc, deployed)),
         };
@@ -195,6 +202,9 @@ impl Walk<'_> {
             return Ok(());
         };
         let to = SocketAddrV4::new(address, port);
+        for task in &service.tasks {
+            self.prober.begin(&Spot::interface(&service.vpc, &task.interface), to);
+        }
         for task in &service.tasks {
             self.packets(service, task, to).await?;
         }

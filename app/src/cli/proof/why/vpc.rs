@@ -3,8 +3,8 @@
 use crate::cli::client::Client;
 use anyhow::{Context, Result};
 use escale_network::{
-    Filter, FilterRule, Group, Interface, Kind, Peer, Ports, Protocol, RevokedFlows, Route, RouteTable, Rule,
-    Subnet, Target, VpcSpec,
+    Filter, FilterRule, Group, Interface, Kind, Peer, Peering, Ports, Protocol, RemoteGroup, RevokedFlows,
+    Route, RouteTable, Rule, Subnet, Target, VpcSpec,
 };
 use escale_wire::Element;
 use ipnet::Ipv4Net;
@@ -15,6 +15,8 @@ use std::{
 
 pub(super) struct Vpc {
     pub(super) spec: VpcSpec,
+    /// The VPCs that it has peering connections with.
+    peers: Vec<VpcSpec>,
     pub(super) id: String,
     /// Rule numbers of network ACLs by id and direction (`true` is inbound), in the order of the filter's rules.
     pub(super) numbers: BTreeMap<(String, bool), Vec<String>>,
@@ -24,47 +26,36 @@ pub(super) struct Vpc {
 
 impl Vpc {
     pub(super) async fn read(client: &Client, id: &str) -> Result<Vpc> {
-        let all = |operation: &'static str, list: &'static str| async move {
-            let found = client.query("ec2", operation, &[]).await;
-            let found = found.with_context(|| format!("{operation} of the VPC {id} failed"))?;
-            Ok::<_, anyhow::Error>(found.list(list).to_vec())
-        };
-        let is_own = |e: &&Element| e.text_of("vpcId") == id;
-        let vpcs = all("DescribeVpcs", "vpcSet").await?;
-        let vpc = vpcs.iter().find(is_own).with_context(|| format!("there is no VPC {id}"))?;
-        let prefixes = prefixes(client).await?;
-        let nats = all("DescribeNatGateways", "natGatewaySet").await?;
-        let tables = all("DescribeRouteTables", "routeTableSet").await?;
-        let acls = all("DescribeNetworkAcls", "networkAclSet").await?;
-        let gateways = all("DescribeInternetGateways", "internetGatewaySet").await?;
-        let tables: Vec<&Element> = tables.iter().filter(is_own).collect();
-        let acls: Vec<&Element> = acls.iter().filter(is_own).collect();
-        let interfaces = all("DescribeNetworkInterfaces", "networkInterfaceSet").await?;
-        let interfaces: Vec<&Element> = interfaces.iter().filter(is_own).collect();
-        let groups = all("DescribeSecurityGroups", "securityGroupInfo").await?;
-        let subnets = all("DescribeSubnets", "subnetSet").await?;
-        let mut numbers = BTreeMap::new();
-        let filters = acls.iter().map(|acl| filter(acl, &mut numbers)).collect();
-        let attached = |g: &&Element| g.list("attachmentSet").iter().any(|a| a.text_of("vpcId") == id);
-        let spec = VpcSpec {
-            name: id.to_owned(),
-            cidr: net(vpc.text_of("cidrBlock")).context("the VPC has no IPv4 range")?,
-            service_addresses: BTreeSet::new(),
-            subnets: subnets.iter().filter(is_own).filter_map(|s| subnet(s, &tables, &acls)).collect(),
-            route_tables: tables.iter().map(|t| route_table(t, &nats, &prefixes)).collect(),
-            interfaces: interfaces.iter().filter_map(|i| interface(i)).collect(),
-            groups: groups.iter().filter(is_own).map(|g| group(g, &prefixes)).collect(),
-            filters,
-            internet_gateway: gateways.iter().any(|g| attached(&g)),
-            revoked_flows: RevokedFlows::Keep,
-            // They decide nothing about who reaches whom.
-            counted: BTreeSet::new(),
-            gateway_idle_s: 0,
-        };
         let described =
+            Described::read(client).await.with_context(|| format!("the VPC {id} cannot be read"))?;
+        let mut numbers = BTreeMap::new();
+        let spec = described.spec(id, &mut numbers)?;
+        let peers = spec.peerings.iter().map(|p| described.spec(&p.network, &mut numbers));
+        let peers = peers.collect::<Result<_>>()?;
+        let text =
             |i: &&Element| (i.text_of("description").to_owned() + i.text_of("privateIpAddress"), id_of(i));
-        let descriptions = interfaces.iter().map(described).collect();
-        Ok(Vpc { spec, id: id.to_owned(), numbers, descriptions })
+        let own = described.interfaces.iter().filter(|i| i.text_of("vpcId") == id);
+        let descriptions = own.map(|i| text(&i)).collect();
+        Ok(Vpc { spec, peers, id: id.to_owned(), numbers, descriptions })
+    }
+
+    /// The VPC of that id, if this one has a peering connection with it.
+    pub(super) fn peer(&self, id: &str) -> Option<&VpcSpec> {
+        self.peers.iter().find(|peer| peer.name == id)
+    }
+
+    /// This VPC and those that it has peering connections with.
+    fn all(&self) -> impl Iterator<Item = &VpcSpec> {
+        std::iter::once(&self.spec).chain(&self.peers)
+    }
+
+    /// The VPC that has an address.
+    pub(super) fn owner_of(&self, address: Ipv4Addr) -> Option<&VpcSpec> {
+        self.all().find(|vpc| vpc.cidr.contains(&address))
+    }
+
+    pub(super) fn interface(&self, name: &str) -> Option<&Interface> {
+        self.all().find_map(|vpc| vpc.interface(name))
     }
 
     /// The interfaces of a load balancer: their description is the end of its ARN.
@@ -79,8 +70,107 @@ impl Vpc {
     }
 
     pub(super) fn interface_at(&self, address: Ipv4Addr) -> Option<&Interface> {
-        self.spec.interfaces.iter().find(|i| i.address == address)
+        self.all().flat_map(|vpc| &vpc.interfaces).find(|i| i.address == address)
     }
+}
+
+/// What EC2 describes.
+struct Described {
+    vpcs: Vec<Element>,
+    subnets: Vec<Element>,
+    tables: Vec<Element>,
+    acls: Vec<Element>,
+    gateways: Vec<Element>,
+    nats: Vec<Element>,
+    interfaces: Vec<Element>,
+    groups: Vec<Element>,
+    peerings: Vec<Element>,
+    prefixes: BTreeMap<String, Vec<Ipv4Net>>,
+}
+
+impl Described {
+    async fn read(client: &Client) -> Result<Described> {
+        let all = |operation: &'static str, list: &'static str| async move {
+            let found = client.query("ec2", operation, &[]).await;
+            let found = found.with_context(|| format!("{operation} failed"))?;
+            Ok::<_, anyhow::Error>(found.list(list).to_vec())
+        };
+        Ok(Described {
+            vpcs: all("DescribeVpcs", "vpcSet").await?,
+            subnets: all("DescribeSubnets", "subnetSet").await?,
+            tables: all("DescribeRouteTables", "routeTableSet").await?,
+            acls: all("DescribeNetworkAcls", "networkAclSet").await?,
+            gateways: all("DescribeInternetGateways", "internetGatewaySet").await?,
+            nats: all("DescribeNatGateways", "natGatewaySet").await?,
+            interfaces: all("DescribeNetworkInterfaces", "networkInterfaceSet").await?,
+            groups: all("DescribeSecurityGroups", "securityGroupInfo").await?,
+            peerings: all("DescribeVpcPeeringConnections", "vpcPeeringConnectionSet").await?,
+            prefixes: prefixes(client).await?,
+        })
+    }
+
+    fn spec(&self, id: &str, numbers: &mut BTreeMap<(String, bool), Vec<String>>) -> Result<VpcSpec> {
+        let is_own = |e: &&Element| e.text_of("vpcId") == id;
+        let vpc = self.vpcs.iter().find(is_own).with_context(|| format!("there is no VPC {id}"))?;
+        let tables: Vec<&Element> = self.tables.iter().filter(is_own).collect();
+        let acls: Vec<&Element> = self.acls.iter().filter(is_own).collect();
+        let groups: Vec<&Element> = self.groups.iter().filter(is_own).collect();
+        let filters = acls.iter().map(|acl| filter(acl, numbers)).collect();
+        let attached = |g: &Element| g.list("attachmentSet").iter().any(|a| a.text_of("vpcId") == id);
+        let subnets = self.subnets.iter().filter(is_own);
+        Ok(VpcSpec {
+            name: id.to_owned(),
+            cidr: net(vpc.text_of("cidrBlock")).context("the VPC has no IPv4 range")?,
+            service_addresses: BTreeSet::new(),
+            subnets: subnets.filter_map(|s| subnet(s, &tables, &acls)).collect(),
+            route_tables: tables.iter().map(|t| route_table(t, &self.nats, &self.prefixes)).collect(),
+            interfaces: self.interfaces.iter().filter(is_own).filter_map(interface).collect(),
+            groups: groups.iter().map(|g| group(g, &self.prefixes)).collect(),
+            filters,
+            peerings: self.peerings.iter().filter_map(|p| peering(p, id)).collect(),
+            remote_groups: groups.iter().flat_map(|g| self.remote_groups(g)).collect(),
+            internet_gateway: self.gateways.iter().any(attached),
+            revoked_flows: RevokedFlows::Keep,
+            // They decide nothing about who reaches whom.
+            counted: BTreeSet::new(),
+            gateway_idle_s: 0,
+        })
+    }
+
+    /// The groups of peered VPCs that the rules of a group name.
+    fn remote_groups(&self, group: &Element) -> Vec<RemoteGroup> {
+        let lists = ["ipPermissions", "ipPermissionsEgress"];
+        let pairs = lists.iter().flat_map(|list| group.list(list)).flat_map(|p| p.list("groups"));
+        let active = pairs.filter(|pair| pair.text_of("peeringStatus") == "active");
+        let remote = active.map(|pair| {
+            let name = pair.text_of("groupId");
+            let has = |i: &&Element| i.list("groupSet").iter().any(|g| g.text_of("groupId") == name);
+            let members = self.interfaces.iter().filter(has);
+            RemoteGroup {
+                name: name.to_owned(),
+                peering: pair.text_of("vpcPeeringConnectionId").to_owned(),
+                addresses: members.filter_map(|i| i.text_of("privateIpAddress").parse().ok()).collect(),
+            }
+        });
+        remote.collect()
+    }
+}
+
+/// An active peering connection of this VPC.
+fn peering(peering: &Element, vpc: &str) -> Option<Peering> {
+    let code = peering.child("status").map_or("", |status| status.text_of("code"));
+    let sides = (peering.child("requesterVpcInfo")?, peering.child("accepterVpcInfo")?);
+    let other = match (sides.0.text_of("vpcId") == vpc, sides.1.text_of("vpcId") == vpc) {
+        (true, _) => sides.1,
+        (_, true) => sides.0,
+        _ => return None,
+    };
+    (code == "active").then_some(())?;
+    Some(Peering {
+        name: peering.text_of("vpcPeeringConnectionId").to_owned(),
+        network: other.text_of("vpcId").to_owned(),
+        cidr: net(other.text_of("cidrBlock"))?,
+    })
 }
 
 fn id_of(interface: &Element) -> String {
@@ -131,6 +221,9 @@ fn route_table(table: &Element, nats: &[Element], prefixes: &BTreeMap<String, Ve
             "local" => Target::Local,
             _ if gateway.starts_with("igw-") => Target::InternetGateway,
             _ if gateway.starts_with("vpce-") => Target::ServiceEndpoint,
+            _ if !route.text_of("vpcPeeringConnectionId").is_empty() => {
+                Target::Peering(route.text_of("vpcPeeringConnectionId").to_owned())
+            }
             _ => match nat {
                 Some(nat) => Target::Interface(id_of(nat)),
                 None => Target::Interface(id_of(route)),

@@ -11,6 +11,7 @@ mod certificate;
 use super::{
     Deployment, Given, Phases, RELEASE, Wanted, any, bases, describe, diff::compare, guard, images,
     refuse_missing_secrets, release, remove, sources, stack, static_files, stop_signals,
+    template_bucket::TEMPLATE_URL_BYTES,
 };
 use crate::{
     cli::{
@@ -29,7 +30,7 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use certificate::Made;
 use clap::Args;
-use escale_blueprint::{Image, Purpose, TEMPLATE_BODY_BYTES, Template, registry_template, template};
+use escale_blueprint::{Image, Purpose, Template, registry_template, template};
 use escale_imagebuild::Layout;
 use escale_service::ImageName;
 use escale_wire::Element;
@@ -131,11 +132,9 @@ impl<'a> Work<'a> {
     fn new(home: &'a Home, out: &'a Output, env: Environment) -> Result<Work<'a>> {
         let template = template(&env.manifest).map_err(|problems| anyhow::anyhow!("{}", problems[0]))?;
         let text = template.to_json_min();
-        if text.len() > TEMPLATE_BODY_BYTES {
+        if text.len() > TEMPLATE_URL_BYTES {
             bail!(
-                "the template has {} bytes, and CloudFormation takes {TEMPLATE_BODY_BYTES} without a bucket, which is not supported. \
-                 Divide the manifest into two applications, or deploy the output of `escale template` with `aws cloudformation \
-                 deploy --s3-bucket`",
+                "the template has {} bytes, and CloudFormation takes {TEMPLATE_URL_BYTES}. Divide the manifest into two applications",
                 text.len()
             );
         }

@@ -98,11 +98,22 @@ fn refuses_flow_logs_without_a_destination_that_exists_here() {
         all.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         all
     };
+    let bucket = |arn: &str, format: Value| {
+        json!({"LogDestinationType": "s3", "LogDestination": arn, "LogGroupName": null, "DeliverLogsPermissionArn": null,
+            "DestinationOptions": if format.is_null() { Value::Null } else { json!({"FileFormat": format}) }})
+    };
     for (more, code) in [
         (json!({"LogGroupName": null}), "InvalidParameterCombination"),
         (json!({"DeliverLogsPermissionArn": null}), "MissingParameter"),
         (json!({"LogDestinationType": "s3", "LogGroupName": null}), "MissingParameter"),
-        (json!({"LogDestinationType": "s3", "LogDestination": "bucket"}), "InvalidParameterValue"),
+        (
+            json!({"LogDestinationType": "s3", "LogDestination": "arn:aws:s3:::b"}),
+            "InvalidParameterCombination",
+        ),
+        (bucket("b", Value::Null), "InvalidParameterValue"),
+        (bucket("arn:aws:s3:::b/AWSLogs", Value::Null), "InvalidParameterValue"),
+        (bucket("arn:aws:s3:::b", Value::Null), "LogDestinationNotFoundException"),
+        (bucket("arn:aws:s3:::b", "parquet".into()), "NotImplemented"),
         (json!({"LogDestinationType": "kinesis-data-firehose"}), "NotImplemented"),
         (json!({"ResourceType": "TransitGateway"}), "NotImplemented"),
         (json!({"ResourceIds": ["vpc-0"]}), "InvalidVpcID.NotFound"),

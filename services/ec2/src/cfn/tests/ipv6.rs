@@ -56,6 +56,7 @@ fn ipv6_updates_every_property() {
             ("GatewayId", "instead of EgressOnlyInternetGatewayId"),
             ("NatGatewayId", "instead of EgressOnlyInternetGatewayId"),
             ("NetworkInterfaceId", "instead of EgressOnlyInternetGatewayId"),
+            ("VpcPeeringConnectionId", "instead of EgressOnlyInternetGatewayId"),
         ])
         .check();
     let (a, b) = (
