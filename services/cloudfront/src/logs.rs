@@ -87,7 +87,8 @@ async fn deliver_one(store: &Store, cloud: &Arc<Cloud>, id: &str, visits: &[Visi
         visits.iter().map(|v| line(v, &row.domain_name, place, logging.include_cookies == Some(true)));
     let text = format!("#Version: 1.0\n#Fields: {FIELDS}\n{}", lines.collect::<String>());
     let body: Body = Full::new(gzip(&text)).map_err(|never: Infallible| match never {}).boxed_unsync();
-    request_with_body(cloud, store, &Caller::service(PRINCIPAL), PutObject { bucket, key, acl: None }, body).await?;
+    request_with_body(cloud, store, &Caller::service(PRINCIPAL), PutObject { bucket, key, acl: None }, body)
+        .await?;
     Ok(())
 }
 

@@ -209,7 +209,14 @@ async fn put(
         let denied = || Error::InvalidConfiguration("the bucket's policy does not allow it".into());
         let caller = permitted(cloud, &store.read(), &balancer, (place, &key)).ok_or_else(denied)?;
         let body: Body = Full::new(bytes).map_err(|never: Infallible| match never {}).boxed_unsync();
-        request_with_body(cloud, store, &caller, PutObject { bucket: place.bucket.clone(), key, acl: None }, body).await
+        request_with_body(
+            cloud,
+            store,
+            &caller,
+            PutObject { bucket: place.bucket.clone(), key, acl: None },
+            body,
+        )
+        .await
     };
     if let Err(error) = put.await {
         tracing::warn!(balancer = %arn, bucket = place.bucket, %error, "an access log could not be delivered");

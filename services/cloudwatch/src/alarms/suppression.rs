@@ -97,10 +97,11 @@ mod tests {
         Some(Seen { in_alarm, since: Timestamp(since * 1000), wait_ms: 10_000, extension_ms: 20_000 })
     }
 
-    /// Follows events, and returns what suppresses and the actions after each: `from→state`.
-    fn follow(
-        events: &[(i64, Option<StateValue>, Option<Seen>)],
-    ) -> Vec<(Option<SuppressedBy>, Option<(StateValue, StateValue)>)> {
+    /// What suppresses, and the actions: from one state to another.
+    type Shown = (Option<SuppressedBy>, Option<(StateValue, StateValue)>);
+
+    /// What is shown after each of the events.
+    fn follow(events: &[(i64, Option<StateValue>, Option<Seen>)]) -> Vec<Shown> {
         let (mut status, mut state) = (Status::NONE, Ok);
         let mut all = Vec::new();
         for (at, change, seen) in events {
