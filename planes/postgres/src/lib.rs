@@ -28,6 +28,7 @@ mod record;
 mod recovery;
 mod replica;
 mod scram;
+mod seen;
 mod server_log;
 mod session;
 mod shared_memory;

@@ -38,13 +38,11 @@ async fn replica_follows_its_source_until_it_is_promoted() {
     assert_eq!(seen["StatusInfos"][0]["StatusType"], "read replication");
     assert_eq!(seen["StatusInfos"][0]["Status"], "replicating");
     assert_eq!(of(&fixture, "shop")["ReadReplicaDBInstanceIdentifiers"], json!(["copy"]));
-    let image = cloud.store.read();
-    assert_eq!(image.scan::<RdsEndpoint>().count(), 2, "a name of its own");
+    assert_eq!(cloud.store.read().scan::<RdsEndpoint>().count(), 2, "a name of its own");
 
     // A row of the source is in the replica, also after a failover. Then it is promoted.
-    let source = plane_name(&image.get::<Instance>("shop").unwrap());
-    let copy = plane_name(&image.get::<Instance>("copy").unwrap());
-    drop(image);
+    let name = |id: &str| plane_name(&cloud.store.read().get::<Instance>(id).unwrap());
+    let (source, copy) = (name("shop"), name("copy"));
     let first = fixture.fake().write(&source).unwrap();
     cloud.ok("RebootDBInstance", json!({"DBInstanceIdentifier": "shop", "ForceFailover": true}));
     fixture.settle().await;
