@@ -40,15 +40,14 @@ pub struct Usage {
     pub lag_ms: Option<u64>,
 }
 
-/// Clients, the age of the oldest transaction, the place in the WAL, and the processes of the server.
+/// Clients, the age of the oldest transaction, the place in the WAL, and what concerns a copy.
 fn question() -> String {
     format!(
         "select (select count(*) from pg_stat_activity where backend_type = 'client backend' \
          and usename not in ('{SUPERVISOR}', '{REPLICATOR}')), \
          (select max(age(datfrozenxid))::int8 from pg_database), \
          pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() \
-         else pg_current_wal_lsn() end, '0/0')::int8, \
-         (select array_agg(pid) from pg_stat_activity), pg_is_in_recovery(), {LAG_MS}"
+         else pg_current_wal_lsn() end, '0/0')::int8, pg_is_in_recovery(), {LAG_MS}"
     )
 }
 
@@ -66,13 +65,12 @@ impl Inner {
         let row =
             rows.first().ok_or_else(|| PlaneError::plane("the usage query of a server returned no row"))?;
         // A standby is no primary; it may become one at any time.
-        if row.get::<_, bool>(4) && record.source.is_none() {
+        if row.get::<_, bool>(3) && record.source.is_none() {
             return Ok(None);
         }
         let number = |i| u64::try_from(row.get::<_, i64>(i)).unwrap_or(0);
         // The server comes last: it has then what a child used that ended meanwhile.
-        let children = row.get::<_, Vec<i32>>(3);
-        let pids = children.into_iter().filter_map(|pid| u32::try_from(pid).ok()).chain([server.pid]);
+        let pids = children(server.pid).chain([server.pid]);
         let mut counted = Counted::default();
         for pid in pids {
             counted.add(&Path::new("/proc").join(pid.to_string()), pid == server.pid);
@@ -96,11 +94,18 @@ impl Inner {
             lag_ms: record
                 .source
                 .as_ref()
-                .and_then(|_| row.get::<_, Option<i64>>(5))
+                .and_then(|_| row.get::<_, Option<i64>>(4))
                 .map(|ms| ms.max(0).unsigned_abs()),
             free_memory_bytes: available_memory().machine(|| "read /proc/meminfo".into())?,
         }))
     }
+}
+
+/// The processes of a server, also one that has ended and that the server has not noticed yet: `pg_stat_activity` lacks it, and the
+/// server does not have its figures yet.
+fn children(server: u32) -> impl Iterator<Item = u32> {
+    let text = fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>().into_iter()
 }
 
 #[derive(Default)]
