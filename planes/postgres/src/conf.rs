@@ -4,6 +4,7 @@
 use crate::{
     binaries::RunAs,
     record::Record,
+    replica::Upstream,
     spec::{DatabaseSpec, NodeSpec, Protection, REPLICATOR, SUPERVISOR},
     wal::archive_command,
 };
@@ -19,13 +20,21 @@ pub(crate) type Floors = BTreeMap<String, u64>;
 pub(crate) const FLOORED: &str = "'max_connections', 'max_worker_processes', 'max_wal_senders', \
      'max_prepared_transactions', 'max_locks_per_transaction'";
 
+/// What a server that follows another one must know of it.
+#[derive(Default)]
+pub(crate) struct Above {
+    pub(crate) floors: Floors,
+    /// Of a read-only copy: the source's primary.
+    pub(crate) source: Option<Upstream>,
+}
+
 /// `postgresql.conf` of a node in its present role.
 pub(crate) fn server(
     spec: &DatabaseSpec,
     record: &Record,
     node: &NodeSpec,
     dir: &Path,
-    floors: &Floors,
+    above: &Above,
 ) -> String {
     let mut all: BTreeMap<String, String> = BTreeMap::new();
     let mut put = |key: &str, value: &str| drop(all.insert(key.to_owned(), value.to_owned()));
@@ -33,12 +42,12 @@ pub(crate) fn server(
     put("timezone", "UTC");
     put("log_timezone", "UTC");
     put("lc_messages", "C.UTF-8");
-    put("max_replication_slots", "8");
+    put("max_replication_slots", &record.senders.to_string());
     // Written with their defaults: a setting that a standby had to raise must not vanish from the file
     // when it becomes the primary, since that would count as a change that needs a restart.
     put("max_connections", "100");
     put("max_worker_processes", "8");
-    put("max_wal_senders", "8");
+    put("max_wal_senders", &record.senders.to_string());
     put("max_prepared_transactions", "0");
     put("max_locks_per_transaction", "64");
     put("max_slot_wal_keep_size", SLOT_KEEP);
@@ -91,20 +100,22 @@ pub(crate) fn server(
         put("ssl_key_file", &dir.join("server.key").to_string_lossy());
     }
     let other = spec.other(&node.name);
-    if node.name == record.primary {
+    // A copy that is being promoted follows nothing any more.
+    let source = above.source.as_ref().filter(|_| spec.source.is_some());
+    if let Some(follows) = source.cloned().or_else(|| standby_of(spec, record, node)) {
+        put("primary_conninfo", &conninfo(&follows, &node.name));
+        put("primary_slot_name", &slot(&node.name));
+        put("synchronous_standby_names", "");
+        for (key, floor) in &above.floors {
+            let own = all.get(key).and_then(|v| v.parse().ok()).unwrap_or(0);
+            all.insert(key.clone(), floor.max(&own).to_string());
+        }
+    } else if node.name == record.primary {
         let waits = other.filter(|_| record.protection != Protection::Alone);
         put(
             "synchronous_standby_names",
             &waits.map_or(String::new(), |o| format!("FIRST 1 (\"{}\")", o.name)),
         );
-    } else if let Some(primary) = other {
-        put("primary_conninfo", &conninfo(record, primary, &node.name, "replication", spec.port));
-        put("primary_slot_name", &slot(&node.name));
-        put("synchronous_standby_names", "");
-        for (key, floor) in floors {
-            let own = all.get(key).and_then(|v| v.parse().ok()).unwrap_or(0);
-            all.insert(key.clone(), floor.max(&own).to_string());
-        }
     }
     let line = |(key, value): (&String, &String)| {
         format!("{key} = '{}'\n", value.replace('\\', "\\\\").replace('\'', "''"))
@@ -112,12 +123,19 @@ pub(crate) fn server(
     all.iter().map(line).collect()
 }
 
-pub(crate) fn conninfo(record: &Record, primary: &NodeSpec, node: &str, database: &str, port: u16) -> String {
+/// The primary, seen from its standby.
+fn standby_of(spec: &DatabaseSpec, record: &Record, node: &NodeSpec) -> Option<Upstream> {
+    let primary = spec.other(&node.name).filter(|_| node.name != record.primary)?;
+    Some(Upstream { port: spec.port, ..Upstream::primary_of(spec, record, primary) })
+}
+
+fn conninfo(upstream: &Upstream, node: &str) -> String {
     format!(
-        "host={} port={port} user={REPLICATOR} password={} dbname={database} application_name={node} \
+        "host={} port={} user={REPLICATOR} password={} dbname=replication application_name={node} \
          connect_timeout=2 keepalives_idle=2 keepalives_interval=1 keepalives_count=3",
-        primary.address,
-        record.replicator_password.reveal()
+        upstream.address,
+        upstream.port,
+        upstream.password.reveal()
     )
 }
 
@@ -132,12 +150,13 @@ pub(crate) fn access(spec: &DatabaseSpec) -> String {
         "local all {SUPERVISOR} peer map={SUPERVISOR}\nlocal replication {SUPERVISOR} peer map={SUPERVISOR}\n\
          local all all reject\nhost all {SUPERVISOR} all reject\n"
     );
-    for node in &spec.nodes {
+    let replicas = spec.replicas.iter().map(|r| r.address);
+    for address in spec.nodes.iter().map(|n| n.address).chain(replicas) {
         // On loopback, a connection's source address need not be the node's own.
-        let from = match (node.address.is_loopback(), node.address.is_ipv4()) {
+        let from = match (address.is_loopback(), address.is_ipv4()) {
             (true, true) => "127.0.0.0/8".to_owned(),
-            (_, true) => format!("{}/32", node.address),
-            (_, false) => format!("{}/128", node.address),
+            (_, true) => format!("{address}/32"),
+            (_, false) => format!("{address}/128"),
         };
         text += &format!("host replication {REPLICATOR} {from} scram-sha-256\n");
         text += &format!("host postgres {REPLICATOR} {from} scram-sha-256\n");

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 mod database;
 mod fault;
+mod state;
 
 use database::at;
 pub use fault::Fault;
@@ -73,8 +74,8 @@ struct Node {
     release: Release,
 }
 
-/// Parameters, whether it is the primary, and whether commits wait.
-type Settings = (BTreeMap<String, String>, bool, bool);
+/// Parameters, whether it is the primary, whether commits wait, and the node of the source that a copy follows.
+type Settings = (BTreeMap<String, String>, bool, bool, Option<String>);
 
 impl FakePostgres {
     pub fn new(clock: Clock) -> FakePostgres {
@@ -157,6 +158,8 @@ impl FakePostgres {
         d.written += 1;
         let row = d.written;
         at(&mut d.nodes, &primary).rows.insert(row);
+        state.replicate(database);
+        let d = state.database(database)?;
         let waits_for = d.record.standby().filter(|_| d.record.protection != Protection::Alone);
         if let Some(standby) = waits_for.map(|n| n.name.clone()) {
             if !d.streams(&standby) {
@@ -181,7 +184,8 @@ impl FakePostgres {
         let Some(d) = state.databases.get(database) else { return vec![] };
         let alone = |name: &str| !d.nodes.get(name).is_some_and(|n| n.started_with.2);
         let accepts = |n: &&NodeRecord| {
-            let is_primary = n.name == d.record.primary && d.record.moving.is_none();
+            let is_copy = d.record.source.is_some();
+            let is_primary = n.name == d.record.primary && d.record.moving.is_none() && !is_copy;
             // An old primary waits for a standby that no longer follows it.
             d.commits(&n.name)
                 && (is_primary || d.nodes.get(&n.name).is_some_and(|n| n.writes) && alone(&n.name))
@@ -265,18 +269,6 @@ impl FakePostgres {
     }
 }
 
-impl State {
-    fn database(&mut self, name: &str) -> Result<&mut Database, PlaneError> {
-        let found = self.databases.get_mut(name);
-        found.ok_or_else(|| PlaneError::asked(format!("there is no database '{name}'")))
-    }
-
-    fn pid(&mut self) -> u32 {
-        self.pids += 1;
-        self.pids
-    }
-}
-
 #[async_trait]
 impl Postgres for FakePostgres {
     async fn step(&self, spec: &DatabaseSpec) -> Result<Option<Step>, PlaneError> {
@@ -288,8 +280,14 @@ impl Postgres for FakePostgres {
             return Err(PlaneError::asked(format!("there is no snapshot '{snapshot}'")));
         }
         let run = (state.pid(), self.clock.now());
+        state.databases.entry(spec.name.clone()).or_insert_with(|| Database::new(spec));
+        let above = state.databases.get(&spec.name).and_then(|d| state.above(d));
         let State { databases, early, installed, .. } = &mut *state;
         let database = databases.entry(spec.name.clone()).or_insert_with(|| Database::new(spec));
+        if spec.source.is_some() && database.record.source != spec.source {
+            let what = format!("database '{}': an independent database cannot become a replica", spec.name);
+            return Err(PlaneError::asked(what));
+        }
         for node in &spec.nodes {
             if let Some(fault) = early.remove(&(spec.name.clone(), node.name.clone())) {
                 at(&mut database.nodes, &node.name).fault = Some(fault);
@@ -303,9 +301,9 @@ impl Postgres for FakePostgres {
         record.archive = spec.archive;
         let asked = asked.map(NodeRecord::from);
         record.nodes = asked.chain(leaving).collect();
-        let step = plan::next(spec, &database.record, &database.seen(spec));
+        let step = plan::next(spec, &database.record, &database.seen(spec, above.as_ref()));
         if let Some(step) = &step {
-            if let Some(why) = database.obstacle(step) {
+            if let Some(why) = database.obstacle(step, above.as_ref()) {
                 if *step == Step::Start(database.record.primary.clone()) {
                     database.record.unstartable = true;
                 }
@@ -315,7 +313,7 @@ impl Postgres for FakePostgres {
                 Step::Stop(node) | Step::Fence(node) => database.nodes.get(node).and_then(|n| n.running),
                 _ => None,
             };
-            database.act(spec, step, run);
+            database.act(spec, step, run, above.as_ref());
             self.report_step(&spec.name, step, before.unwrap_or(run).0);
             self.decide(&spec.name, database);
             if let (Step::Prove, Some(standby)) = (step, database.record.standby()) {
@@ -328,7 +326,9 @@ impl Postgres for FakePostgres {
     async fn primary_matches(&self, spec: &DatabaseSpec) -> Result<bool, PlaneError> {
         let state = self.state();
         let database = state.databases.get(&spec.name);
-        Ok(database.is_some_and(|d| plan::primary_matches(spec, &d.record, &d.seen(spec))))
+        let matches =
+            |d: &Database| plan::primary_matches(spec, &d.record, &d.seen(spec, state.above(d).as_ref()));
+        Ok(database.is_some_and(matches))
     }
 
     async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError> {
@@ -342,7 +342,8 @@ impl Postgres for FakePostgres {
             d.archived = d.record.archive.map(|_| seen);
         }
         drop(state);
-        Ok(self.state().databases.get(name).map(|d| d.observed(name)))
+        let state = self.state();
+        Ok(state.databases.get(name).map(|d| d.observed(name, state.above(d).as_ref())))
     }
 
     async fn usage(&self, name: &str) -> Result<Option<Usage>, PlaneError> {
@@ -431,7 +432,7 @@ impl Postgres for FakePostgres {
         let mut state = self.state();
         let run = (state.pid(), self.clock.now());
         let d = state.database(name)?;
-        let (observed, primary) = (d.observed(name), d.record.primary.clone());
+        let (observed, primary) = (d.observed(name, None), d.record.primary.clone());
         let standby = d.record.standby().map(|n| n.name.clone());
         let is_old = |node: &str| observed.is_outdated(node);
         if !is_old(&primary) && !standby.as_deref().is_some_and(is_old) {

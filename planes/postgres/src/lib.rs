@@ -1,5 +1,5 @@
 //! PostgreSQL servers from installed binaries: a single one, or a primary and a synchronous standby in two
-//! places, with fenced failover, snapshots, an archive of WAL and restore to a point in time.
+//! places, with fenced failover, read-only copies, snapshots, an archive of WAL and restore to a point in time.
 //!
 //! It is declarative: [`Postgres::ensure`] takes the desired state ([`DatabaseSpec`]), compares it with the actual
 //! state, and takes idempotent [`Step`]s until both agree; it may be dropped or the daemon killed anywhere.
@@ -9,9 +9,10 @@
 //! row, and makes no network: the caller provides namespaces and addresses.
 //!
 //! Start at [`DatabaseSpec`], then `plan.rs` (the next step, pure), `steps.rs` (how steps are taken), `verdict.rs` (which
-//! server is lost, pure), `failover.rs` (how a primary is replaced), `wal.rs` and
+//! server is lost, pure), `failover.rs` (how a primary is replaced), `replica.rs` (how a copy follows its source), `wal.rs` and
 //! `recovery.rs` (the archive).
 
+mod answer;
 mod archive;
 mod binaries;
 mod conf;
@@ -25,7 +26,9 @@ mod process;
 mod protection;
 mod record;
 mod recovery;
+mod replica;
 mod scram;
+mod seen;
 mod server_log;
 mod session;
 mod shared_memory;
@@ -74,7 +77,7 @@ pub trait Postgres: Send + Sync {
     /// `None` when the database does not exist.
     async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError>;
 
-    /// What the primary uses; `None` while it does not accept writes, and when the database does not exist.
+    /// What the primary or the copy uses; `None` while a primary does not accept writes, and when the database does not exist.
     async fn usage(&self, name: &str) -> Result<Option<Usage>, PlaneError>;
 
     /// Names of all databases, in order.

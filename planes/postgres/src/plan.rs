@@ -28,6 +28,8 @@ pub enum Step {
     /// Copy or rewind a standby's data.
     Rebuild(String),
     AwaitStreaming(String),
+    /// Remove the replication slot of a copy that no longer follows the primary.
+    DropSlot(String),
     /// Make commits wait for the standby.
     Arm,
     /// Prove that commits wait; from then on a failover is allowed.
@@ -45,6 +47,8 @@ pub(crate) struct Seen {
     pub(crate) nodes: Vec<Node>,
     /// The admin's desired password differs from the one last set.
     pub(crate) password_differs: bool,
+    /// Slots on the primary of no server that follows it.
+    pub(crate) stale_slots: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -55,10 +59,12 @@ pub(crate) struct Node {
     pub(crate) configured: bool,
     /// `None`: the server does not answer.
     pub(crate) in_recovery: Option<bool>,
-    /// Whether the primary reports it as streaming.
+    /// Whether the primary, or the primary of its source, reports it as streaming.
     pub(crate) streaming: bool,
     /// It was killed and cannot end yet: its processes are frozen, or wait for a disk.
     pub(crate) dying: bool,
+    /// A copy that runs with a limit below its source's, and so replays nothing.
+    pub(crate) too_low: bool,
 }
 
 /// `None`: the database matches the spec.
@@ -80,6 +86,9 @@ pub(crate) fn next(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> Option<
     if record.port != spec.port {
         // A server listens on its port until it ends. Both change together, or the standby would not find the primary.
         return Some(up.map_or(Step::SetPort, |n| Step::Stop(n.name.clone())));
+    }
+    if record.source.is_some() {
+        return of_replica(spec, record, primary);
     }
     if let Some(s) = standby
         && s.running
@@ -118,16 +127,41 @@ fn of_primary(spec: &DatabaseSpec, record: &Record, seen: &Seen, primary: &Node)
             Some(false) if !record.heartbeat => Step::PrepareHeartbeat,
             Some(false) if seen.password_differs => Step::SetPassword,
             Some(false) => {
-                let gone = record.nodes.iter().find(|n| spec.node(&n.name).is_none())?;
-                Step::Remove(gone.name.clone())
+                let gone = record.nodes.iter().find(|n| spec.node(&n.name).is_none());
+                let stale = || seen.stale_slots.first().cloned().map(Step::DropSlot);
+                return gone.map(|n| Step::Remove(n.name.clone())).or_else(stale);
             }
         },
+    })
+}
+
+/// The next step for the only server of a copy, up to the end of its promotion.
+fn of_replica(spec: &DatabaseSpec, record: &Record, s: &Node) -> Option<Step> {
+    let name = || record.primary.clone();
+    let follows = spec.source.is_some();
+    Some(match s.in_recovery {
+        // It accepts writes: its data is no copy any more.
+        Some(false) if follows && s.running => Step::Fence(name()),
+        _ if !s.has_data || record.rebuild.contains(&record.primary) => Step::Rebuild(name()),
+        _ if !s.running && !s.configured => Step::Configure(name()),
+        _ if !s.running => Step::Start(name()),
+        None => Step::Await(name()),
+        Some(true) if !follows => Step::Promote(name()),
+        Some(_) if !s.configured => Step::Configure(name()),
+        Some(true) if s.too_low => Step::Stop(name()),
+        Some(true) if !s.streaming => Step::AwaitStreaming(name()),
+        Some(true) => return None,
+        // Promoted: the roles get their passwords, and the record forgets the source.
+        Some(false) => Step::Bootstrap,
     })
 }
 
 /// Whether the primary matches the spec, so that only its standby is missing.
 pub(crate) fn primary_matches(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> bool {
     let primary = seen.nodes.iter().find(|n| n.name == record.primary);
+    if record.source.is_some() {
+        return primary.is_some_and(|p| of_replica(spec, record, p).is_none());
+    }
     spec.running
         && record.running
         && record.moving.is_none()

@@ -1,8 +1,9 @@
 //! The plane on real servers: its state directory, one lock per database, and observation.
 
 use crate::{
+    answer::Answer,
     binaries::{Binaries, RunAs},
-    conf::{self, FLOORED, Floors},
+    conf::{self, Above},
     plan::{self, Seen, Step},
     process::{self, Process},
     record::{NodeRecord, Record},
@@ -10,7 +11,7 @@ use crate::{
     spec::*,
     turns::Turn,
 };
-use escale_base::{Clock, PlaneError, Timestamp, error::Context};
+use escale_base::{Clock, PlaneError, error::Context};
 use std::{
     collections::BTreeMap,
     os::unix::fs::{MetadataExt, PermissionsExt},
@@ -123,6 +124,9 @@ impl Inner {
             return Ok(record);
         };
         let cannot = |what: String| Err(PlaneError::asked(format!("database '{}': {what}", spec.name)));
+        if spec.source.is_some() && old.source != spec.source {
+            return cannot("an independent database cannot become a replica".into());
+        }
         if old.deleting {
             return cannot("it is being deleted".into());
         }
@@ -171,13 +175,23 @@ impl Inner {
 
     async fn look(&self, spec: &DatabaseSpec, record: &Record) -> Result<Seen, PlaneError> {
         let answers = self.ask_all(&spec.name, record).await;
-        let primary = record.nodes.iter().zip(&answers).find(|(n, _)| n.name == record.primary);
-        let primary = primary.and_then(|(_, a)| a.as_ref());
-        let floors = primary.map(|p| p.floors.clone()).unwrap_or_default();
+        let own = record.nodes.iter().zip(&answers).find(|(n, _)| n.name == record.primary);
+        let upstream = self.source_of(record)?;
+        let above = match &upstream {
+            Some(up) => self.ask(&up.database, &up.node, up.port).await,
+            None => own.and_then(|(_, a)| a.clone()),
+        };
+        let floors = above.as_ref().map(|a| a.floors.clone()).unwrap_or_default();
+        let wanted = Above { floors, source: upstream };
         let mut seen = Seen::default();
         let password = spec.admin.password.reveal();
         seen.password_differs =
             !record.admin_verifier.as_ref().is_some_and(|v| crate::scram::matches(v, password));
+        seen.stale_slots = above.as_ref().filter(|_| record.source.is_none()).map_or(vec![], |a| {
+            let nodes = record.nodes.iter().map(|n| &n.name).chain(spec.replicas.iter().map(|r| &r.node));
+            let known: Vec<String> = nodes.map(|name| conf::slot(name)).collect();
+            a.slots.iter().filter(|slot| !known.contains(slot)).cloned().collect()
+        });
         for (node, answer) in record.nodes.iter().zip(&answers) {
             let data = self.data(&spec.name, &node.name);
             let server = Process::server_of(&data);
@@ -189,15 +203,17 @@ impl Inner {
                 has_data: data.join("PG_VERSION").exists(),
                 running: server.is_some(),
                 dying: server.is_some_and(|s| s.is_dying()),
-                configured: self.configured(spec, record, &node.name, &floors),
+                configured: self.configured(spec, record, &node.name, &wanted),
                 in_recovery: answer.as_ref().map(|a| a.in_recovery),
-                streaming: primary.is_some_and(|p| p.streams(&node.name)),
+                streaming: above.as_ref().is_some_and(|p| p.streams(&node.name)),
+                too_low: record.source.is_some()
+                    && answer.as_ref().is_some_and(|a| a.is_below(&wanted.floors)),
             });
         }
         Ok(seen)
     }
 
-    fn configured(&self, spec: &DatabaseSpec, record: &Record, node: &str, floors: &Floors) -> bool {
+    fn configured(&self, spec: &DatabaseSpec, record: &Record, node: &str, above: &Above) -> bool {
         let Some(asked) = spec.node(node) else { return true };
         let dir = self.node_dir(&spec.name, node);
         let same = |file: &str, text: String| {
@@ -206,7 +222,7 @@ impl Inner {
         let copied = |from: &Path, to: &str| {
             std::fs::read(from).ok().is_some_and(|a| std::fs::read(dir.join(to)).is_ok_and(|b| a == b))
         };
-        same("postgresql.conf", conf::server(spec, record, asked, &dir, floors))
+        same("postgresql.conf", conf::server(spec, record, asked, &dir, above))
             && same("pg_hba.conf", conf::access(spec))
             && spec
                 .tls
@@ -245,6 +261,11 @@ impl Inner {
         let pid = |node: &NodeRecord| Process::server_of(&self.data(name, &node.name)).map(|p| p.pid);
         let found: Vec<_> = record.nodes.iter().zip(answers).map(|(node, a)| (node, pid(node), a)).collect();
         let primary = found.iter().find(|(n, ..)| n.name == record.primary).and_then(|f| f.2.clone());
+        let source = record.source.clone().map(|database| Following {
+            database,
+            streams: primary.as_ref().is_some_and(|a| a.receives),
+            lag_ms: primary.as_ref().and_then(|a| a.lag_ms),
+        });
         let nodes = found.into_iter().map(|(node, pid, answer)| {
             let role = match (&answer, pid) {
                 (_, None) => NodeRole::Down,
@@ -270,6 +291,7 @@ impl Inner {
             watched: record.is_watched(),
             archive: self.archive_seen(name).filter(|_| record.archive.is_some()),
             installed: self.installed_release(record.version),
+            source,
             name: name.to_owned(),
             version: record.version,
             nodes: nodes.collect(),
@@ -288,75 +310,6 @@ impl Inner {
     /// Kills all processes of a node and waits until they are dead.
     pub(crate) async fn fence(&self, database: &str, node: &str) -> Result<(), PlaneError> {
         process::fence(&self.data(database, node)).await
-    }
-}
-
-/// A server's own report.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) in_recovery: bool,
-    started: Timestamp,
-    timeline: u32,
-    release: Option<Release>,
-    pending_restart: Vec<String>,
-    replicas: BTreeMap<String, Replication>,
-    floors: Floors,
-}
-
-impl Answer {
-    async fn ask(session: &Session) -> Result<Answer, PlaneError> {
-        let text = |row: &tokio_postgres::Row, i| row.get::<_, Option<String>>(i).unwrap_or_default();
-        let own = "select pg_is_in_recovery(), (extract(epoch from pg_postmaster_start_time()) * 1000)::int8, \
-             (select timeline_id::int8 from pg_control_checkpoint()), \
-             (select coalesce(max(received_tli), 0)::int8 from pg_stat_wal_receiver), \
-             coalesce((select array_agg(name order by name) from pg_settings where pending_restart), '{}'), \
-             case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_lsn()) end, \
-             current_setting('server_version')";
-        let rows = session.rows(own, &[]).await?;
-        let row =
-            rows.first().ok_or_else(|| PlaneError::plane("the status query of a server returned no row"))?;
-        // A primary's current timeline is in the name of its WAL file; its last checkpoint may be older.
-        let writing = row.get::<_, Option<String>>(5);
-        let writing = writing.and_then(|name| u32::from_str_radix(name.get(..8)?, 16).ok());
-        let followed = u32::try_from(row.get::<_, i64>(2).max(row.get::<_, i64>(3))).unwrap_or(0);
-        let mut answer = Answer {
-            in_recovery: row.get(0),
-            started: Timestamp(row.get(1)),
-            timeline: writing.unwrap_or(followed),
-            release: text(row, 6).parse().ok(),
-            pending_restart: row.get(4),
-            replicas: BTreeMap::new(),
-            floors: Floors::new(),
-        };
-        if answer.in_recovery {
-            return Ok(answer);
-        }
-        let replicas = "select application_name, state, sync_state, \
-             pg_wal_lsn_diff(pg_current_wal_lsn(), flush_lsn)::int8 from pg_stat_replication";
-        for row in session.rows(replicas, &[]).await? {
-            let state = match (text(&row, 1).as_str(), text(&row, 2).as_str()) {
-                ("streaming", "sync" | "quorum") => ReplicationState::Sync,
-                ("streaming", _) => ReplicationState::Async,
-                ("catchup", _) => ReplicationState::CatchingUp,
-                _ => continue, // a copy being made
-            };
-            let lag = row.get::<_, Option<i64>>(3).map(|lag| lag.max(0).unsigned_abs());
-            answer.replicas.insert(text(&row, 0), Replication { state, lag_bytes: lag });
-        }
-        let floors = format!("select name, setting from pg_settings where name in ({FLOORED})");
-        for row in session.rows(&floors, &[]).await? {
-            answer.floors.insert(text(&row, 0), text(&row, 1).parse().unwrap_or(0));
-        }
-        Ok(answer)
-    }
-
-    pub(crate) fn streams(&self, node: &str) -> bool {
-        use ReplicationState::{Async, Sync};
-        self.replicas.get(node).is_some_and(|r| matches!(r.state, Sync | Async))
-    }
-
-    pub(crate) fn floors(&self) -> &Floors {
-        &self.floors
     }
 }
 

@@ -54,6 +54,12 @@ pub(crate) struct Record {
     /// A failover whose new primary does not accept writes yet.
     #[serde(default)]
     pub(crate) moving: Option<Moving>,
+    /// The database that this one is a read-only copy of, until its promotion is complete.
+    #[serde(default)]
+    pub(crate) source: Option<String>,
+    /// How many servers and copies can replicate at a time. It needs a restart, so databases of earlier versions keep theirs.
+    #[serde(default = "few")]
+    pub(crate) senders: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,6 +68,13 @@ pub(crate) struct Moving {
     pub(crate) reason: Reason,
     pub(crate) started: Timestamp,
 }
+
+fn few() -> u32 {
+    8
+}
+
+/// Fifteen copies, a standby, and a tool or two for each that is being made.
+const SENDERS: u32 = 32;
 
 fn yes() -> bool {
     true
@@ -110,6 +123,8 @@ impl Record {
             unstartable: false,
             archive: spec.archive,
             moving: None,
+            source: spec.source.clone(),
+            senders: SENDERS,
         }
     }
 

@@ -1,10 +1,11 @@
 //! The complete interface of the plane, as plain data.
 
+pub use crate::seen::*;
 use escale_base::{PlaneError, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
-/// A database: one server, or a primary and a standby.
+/// A database: one server, or a primary and a standby, or a read-only copy of another database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseSpec {
     /// Lower-case letters, digits and hyphens, at most 63: a directory on the host is named after it.
@@ -34,6 +35,19 @@ pub struct DatabaseSpec {
     /// A third place that both nodes are probed from, with the address it connects from. A pair with nodes in namespaces
     /// fails over by itself only if there is one.
     pub witness: Option<Witness>,
+    /// The database that this one is an asynchronous, read-only copy of. A later spec without it makes the copy an independent
+    /// database; nothing makes it a copy again.
+    pub source: Option<String>,
+    /// The servers of the copies of this database.
+    pub replicas: Vec<Replica>,
+}
+
+/// The server of a read-only copy: it may replicate from this database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// No node of the database, nor of another copy, has this name.
+    pub node: String,
+    pub address: IpAddr,
 }
 
 /// Replays the archive of a database on one of its snapshots, up to and with the last commit at this time.
@@ -167,6 +181,15 @@ impl DatabaseSpec {
         {
             return bad("its two nodes share a name or an address".into());
         }
+        for replica in &self.replicas {
+            check_name("node", &replica.node)?;
+            if self.node(&replica.node).is_some() {
+                return bad(format!("'{}' is the name of a node and of a replica", replica.node));
+            }
+        }
+        if self.source.is_some() {
+            self.check_replica()?;
+        }
         for (key, value) in &self.parameters {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
             if key.is_empty() || !key.chars().all(plain) || value.contains(['\n', '\r', '\0']) {
@@ -203,6 +226,21 @@ impl DatabaseSpec {
         Ok(())
     }
 
+    /// What a read-only copy cannot have.
+    fn check_replica(&self) -> Result<(), PlaneError> {
+        let wrong = match self {
+            s if s.source.as_ref() == Some(&s.name) => "it cannot be a replica of itself",
+            s if s.nodes.len() != 1 => "a replica has one node",
+            s if s.restore_from.is_some() => {
+                "a replica begins with the data of its source, not with a snapshot"
+            }
+            s if s.archive.is_some() => "a replica has no archive; its source has one",
+            s if !s.replicas.is_empty() => "a replica of a replica is not supported",
+            _ => return Ok(()),
+        };
+        Err(PlaneError::asked(format!("database '{}': {wrong}", self.name)))
+    }
+
     pub fn node(&self, name: &str) -> Option<&NodeSpec> {
         self.nodes.iter().find(|n| n.name == name)
     }
@@ -236,234 +274,4 @@ fn check_identifier(database: &str, name: &str) -> Result<(), PlaneError> {
         return Err(PlaneError::asked(format!("database '{database}': the name '{name}' is reserved")));
     }
     Ok(())
-}
-
-/// The observed state of a database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observed {
-    pub name: String,
-    pub version: u32,
-    /// The node that the plane treats as the primary, whether or not it is running.
-    pub primary: String,
-    pub protection: Protection,
-    /// Counts failovers.
-    pub epoch: u64,
-    /// Whether the plane probes the database's nodes, so that it fails over by itself.
-    pub watched: bool,
-    pub nodes: Vec<NodeSeen>,
-    /// `None` while there is no archive, or nothing is known of it yet.
-    pub archive: Option<ArchiveSeen>,
-    /// The release that a server would run if it were started now.
-    pub installed: Option<Release>,
-}
-
-/// A release: its major and minor number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Release(pub u32, pub u32);
-
-impl std::fmt::Display for Release {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.0, self.1)
-    }
-}
-
-impl std::str::FromStr for Release {
-    type Err = ();
-
-    /// `15.14`, with or without a packager's words behind it.
-    fn from_str(text: &str) -> Result<Release, ()> {
-        let number = text.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
-        let (major, minor) = number.split_once('.').ok_or(())?;
-        Ok(Release(major.parse().map_err(|_| ())?, minor.parse().map_err(|_| ())?))
-    }
-}
-
-/// A place in a server's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogPlace {
-    pub file: String,
-    pub offset: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// As the server wrote it; `None` if its prefix has another form.
-    pub at: Option<Timestamp>,
-    pub text: String,
-}
-
-/// Lines of a server's log, and the place after them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogChunk {
-    pub lines: Vec<LogLine>,
-    pub next: LogPlace,
-}
-
-/// The observed state of an archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ArchiveSeen {
-    /// Every commit up to this time can be restored. `None` before the first snapshot.
-    pub latest: Option<Timestamp>,
-    /// When the primary last failed to archive a file, if it has not succeeded since, or when the archive was given up.
-    pub failing_since: Option<Timestamp>,
-    /// The size of the primary's own WAL, which grows while it cannot archive.
-    pub waiting_bytes: u64,
-}
-
-impl Observed {
-    pub fn node(&self, name: &str) -> Option<&NodeSeen> {
-        self.nodes.iter().find(|n| n.name == name)
-    }
-
-    /// Whether a node's server runs an older release than the installed one.
-    pub fn is_outdated(&self, node: &str) -> bool {
-        let runs = self.node(node).and_then(|n| n.release);
-        runs.zip(self.installed).is_some_and(|(runs, installed)| runs < installed)
-    }
-
-    /// The primary, if it accepts writes.
-    pub fn writable(&self) -> Option<&NodeSeen> {
-        self.node(&self.primary).filter(|n| n.role == NodeRole::Primary)
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeSeen {
-    pub name: String,
-    pub zone: String,
-    pub role: NodeRole,
-    pub pid: Option<u32>,
-    /// When the running server was started.
-    pub ready_since: Option<Timestamp>,
-    /// The standby's state as its primary sees it; `None` on a primary.
-    pub replication: Option<Replication>,
-    pub timeline: Option<u32>,
-    /// The release that the running server is of.
-    pub release: Option<Release>,
-    /// Settings that need a restart to take effect.
-    pub pending_restart: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NodeRole {
-    Primary,
-    Standby,
-    /// The process exists and does not answer (yet).
-    Unresponsive,
-    Down,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replication {
-    pub state: ReplicationState,
-    /// WAL that the primary has written and the standby has not flushed. Unknown while disconnected.
-    pub lag_bytes: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplicationState {
-    /// Commits wait for it.
-    Sync,
-    /// It is streaming; commits do not wait for it.
-    Async,
-    CatchingUp,
-    Disconnected,
-}
-
-/// Whether every acknowledged row is on the standby too. Stored: it decides whether a promotion is allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Protection {
-    /// No: commits do not wait. A failover would lose rows and is refused.
-    Alone,
-    /// Commits are being made to wait; not proven yet.
-    Arming,
-    /// Yes.
-    Protected,
-}
-
-/// Why the primary was replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Reason {
-    /// [`crate::Postgres::failover`] was called.
-    Requested,
-    /// Its port is closed: the server has ended or cannot start.
-    Unhealthy,
-    /// No connection to it can be made.
-    Unreachable,
-    /// It answers nothing on an open connection, or commits nothing: it, its disk or its network is stuck.
-    Unresponsive,
-}
-
-/// The result of a failover.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failover {
-    /// From the call to the record of the new primary; from then on the old one can acknowledge nothing. In milliseconds.
-    pub fenced_ms: u64,
-    /// From the call to the new primary taking writes, in milliseconds.
-    pub promoted_ms: u64,
-}
-
-/// A finished copy of a database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snapshot {
-    pub name: String,
-    pub database: String,
-    pub version: u32,
-    pub taken: Timestamp,
-    pub size_bytes: u64,
-}
-
-/// An observation of the plane. [`Event::Degraded`] and [`Event::FailedOver`] are also its decisions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    NodeStarted {
-        database: String,
-        node: String,
-        pid: u32,
-    },
-    NodeDied {
-        database: String,
-        node: String,
-        pid: u32,
-    },
-    /// The process is alive and does not answer.
-    NodeUnresponsive {
-        database: String,
-        node: String,
-    },
-    /// The standby was gone for longer than the grace period; commits no longer wait for it.
-    Degraded {
-        database: String,
-        standby: String,
-    },
-    Protected {
-        database: String,
-        standby: String,
-    },
-    /// The primary cannot archive its WAL, and keeps it: its disk fills up. It tries again.
-    ArchiveFails {
-        database: String,
-        waiting_bytes: u64,
-    },
-    /// The disk is nearly full of WAL that cannot be archived. From now on it is dropped, until the next snapshot: nothing in between can be
-    /// restored.
-    ArchiveGivenUp {
-        database: String,
-        waiting_bytes: u64,
-    },
-    ArchiveWorks {
-        database: String,
-    },
-    /// The new primary accepts writes.
-    FailedOver {
-        database: String,
-        from: String,
-        to: String,
-        epoch: u64,
-        reason: Reason,
-        started: Timestamp,
-        finished: Timestamp,
-        /// The failover was interrupted by a crash of the daemon, and completed by a later one.
-        resumed: bool,
-    },
 }

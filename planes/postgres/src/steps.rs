@@ -1,7 +1,7 @@
 //! The implementation of each step of the plan. Every step may be cut off anywhere and repeated.
 
 use crate::{
-    conf,
+    conf::{self, Above},
     plan::Step,
     plane::{Inner, make_dir},
     process::{self, Process, Tool},
@@ -82,6 +82,7 @@ impl Inner {
             Step::SetPassword => self.set_password(spec, &mut record).await,
             Step::Rebuild(node) => self.rebuild(spec, &mut record, node).await,
             Step::AwaitStreaming(node) => self.await_streaming(name, &mut record, node).await,
+            Step::DropSlot(slot) => self.drop_slot(&record.upstream(name)?, slot).await,
             Step::Arm => self.arm(name, &mut record).await,
             Step::Prove => self.prove(name, &mut record).await,
             Step::Disarm => self.disarm(name, &mut record).await,
@@ -108,8 +109,10 @@ impl Inner {
         if spec.archive.is_some() {
             self.make_archive(&spec.name)?;
         }
-        let primary = self.ask(&spec.name, &record.primary, record.port).await;
-        let floors = primary.map(|p| p.floors().clone()).unwrap_or_default();
+        let source = self.source_of(record)?;
+        let asked_of = source.clone().map_or_else(|| record.upstream(&spec.name), Ok)?;
+        let answer = self.ask(&asked_of.database, &asked_of.node, asked_of.port).await;
+        let above = Above { floors: answer.map(|a| a.floors).unwrap_or_default(), source };
         let write = |file: &str, bytes: &[u8]| {
             replace(&dir.join(file), bytes, Some(&self.user))
                 .machine(|| format!("write {}", dir.join(file).display()))
@@ -122,7 +125,7 @@ impl Inner {
         }
         write("pg_hba.conf", conf::access(spec).as_bytes())?;
         write("pg_ident.conf", conf::idents(&self.user).as_bytes())?;
-        let text = conf::server(spec, record, asked, &dir, &floors);
+        let text = conf::server(spec, record, asked, &dir, &above);
         // PostgreSQL itself checks the new settings before they replace the old ones.
         write("postgresql.check", text.as_bytes())?;
         let data = dir.join("data");
@@ -181,7 +184,13 @@ impl Inner {
         let started = self.start(database, record, node).await;
         if node == record.primary {
             let before = std::mem::replace(&mut record.unstartable, started.is_err());
-            if before != record.unstartable {
+            // The data of a copy can be had again.
+            let broken = started.is_err() && record.source.is_some() && self.has_ended(database, node);
+            if broken {
+                mark(&mut record.rebuild, node);
+                mark(&mut record.copy, node);
+            }
+            if before != record.unstartable || broken {
                 record.save(&self.dir(database))?;
             }
         } else {
@@ -261,7 +270,7 @@ impl Inner {
     }
 
     /// The end of a server's log, for the detail of an error.
-    fn last_words(&self, database: &str, node: &str) -> String {
+    pub(crate) fn last_words(&self, database: &str, node: &str) -> String {
         let dir = self.node_dir(database, node);
         let logs = std::fs::read_dir(dir.join("log")).into_iter().flatten().flatten().map(|e| e.path());
         let newest = logs.max_by_key(|p| p.metadata().and_then(|m| m.modified()).ok());
@@ -359,6 +368,7 @@ impl Inner {
         // The record must not claim data that a power failure could still lose.
         durable.await.plane(|| "sync the first data to disk".into())??;
         record.bootstrapped = true;
+        record.source = None;
         record.save(&self.dir(&spec.name))
     }
 
@@ -372,58 +382,16 @@ impl Inner {
         record.save(&self.dir(&spec.name))
     }
 
-    async fn await_streaming(
-        &self,
-        database: &str,
-        record: &mut Record,
-        node: &str,
-    ) -> Result<(), PlaneError> {
-        let session = self.session(database, &record.primary, record.port).await?;
-        let slot = conf::slot(node);
-        let status = "select wal_status from pg_replication_slots where slot_name = $1";
-        let rows = session.rows(status, &[&slot]).await?;
-        let lost = rows.first().is_none_or(|row| row.get::<_, Option<String>>(0).as_deref() == Some("lost"));
-        if lost {
-            // Absent for so long that the primary no longer has the WAL it needs.
-            mark(&mut record.rebuild, node);
-            return record.save(&self.dir(database));
-        }
-        let sql = "select from pg_stat_replication where application_name = $1 and state = 'streaming'";
-        let streams = until!(STREAM, session.rows(sql, &[&node]).await.ok().filter(|rows| !rows.is_empty()));
-        streams.map(|_| ()).ok_or_else(|| {
-            PlaneError::machine(format!("standby '{node}' of database '{database}' is not streaming yet"))
-                .because(self.last_words(database, node))
-        })
-    }
-
     async fn remove(&self, database: &str, record: &mut Record, node: &str) -> Result<(), PlaneError> {
         if record.protection != Protection::Alone {
             self.disarm(database, record).await?;
         }
         self.fence(database, node).await?;
-        self.drop_slot(database, record, node).await?;
+        self.drop_slot(&record.upstream(database)?, &conf::slot(node)).await?;
         remove_dir(&self.node_dir(database, node))?;
         record.nodes.retain(|n| n.name != node);
         record.rebuild.retain(|n| n != node);
         record.save(&self.dir(database))
-    }
-
-    pub(crate) async fn drop_slot(
-        &self,
-        database: &str,
-        record: &Record,
-        node: &str,
-    ) -> Result<(), PlaneError> {
-        let session = self.session(database, &record.primary, record.port).await?;
-        let slot = literal(&conf::slot(node));
-        // The slot can still be held by a copy or a standby that was just ended.
-        session
-            .run(&format!(
-                "select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where slot_name = {slot} \
-                 and active; select pg_drop_replication_slot(slot_name) from pg_replication_slots \
-                 where slot_name = {slot}"
-            ))
-            .await
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     plane::{Inner, make_dir, names_in},
     process::{self, Process, Tool, run},
     record::{Record, read_json, sync_parent, write_json},
+    replica::Upstream,
     session::{Session, literal},
     spec::*,
     steps::{mark, remove_dir, sync_filesystem},
@@ -109,7 +110,7 @@ impl Inner {
         run(tool, &self.user).await.map(|_| ())
     }
 
-    /// Makes a node the standby of the primary, whatever data it has.
+    /// Makes a node the standby of the primary, or a copy of its source, whatever data it has.
     pub(crate) async fn rebuild(
         &self,
         spec: &DatabaseSpec,
@@ -122,22 +123,27 @@ impl Inner {
         }
         mark(&mut record.rebuild, node);
         record.save(&self.dir(name))?;
+        let upstream = match record.source {
+            Some(_) => self.needed_source(record)?,
+            None => record.upstream(name)?,
+        };
+        if record.source.is_some() {
+            // A rewind of a server that was shut down needs no recovery of its own.
+            self.stop(name, node).await?;
+        }
         process::fence(&data).await?;
-        self.drop_slot(name, record, node).await?;
-        let session = self.session(name, &record.primary, record.port).await?;
         let slot = conf::slot(node);
+        self.drop_slot(&upstream, &slot).await?;
+        let session = self.session(&upstream.database, &upstream.node, upstream.port).await?;
         // Before the copy, so that the primary keeps all WAL from here on.
         session.run(&format!("select pg_create_physical_replication_slot({}, true)", literal(&slot))).await?;
-        let primary = spec
-            .node(&record.primary)
-            .ok_or_else(|| PlaneError::plane("the spec does not contain the primary"))?;
         // A rewind copies only the blocks that differ; a new copy is the fallback for every error.
         let rewound = if record.copy.iter().any(|n| n == node) {
             Err(PlaneError::plane("a server on the node's data did not answer"))
         } else if data.join("global/pg_control").exists() {
             // The source's control file names its new timeline only after a checkpoint.
             session.run("checkpoint").await?;
-            match self.rewind(spec, record, node, primary).await {
+            match self.rewind(spec, record, node, &upstream).await {
                 Ok(()) => has_wal_for(&session, &data).await,
                 Err(error) => Err(error),
             }
@@ -163,8 +169,8 @@ impl Inner {
                 .arg("-D")
                 .arg(&fresh)
                 .arg("-d")
-                .arg(source(primary, record.port))
-                .password(record.replicator_password.reveal())
+                .arg(source(&upstream))
+                .password(upstream.password.reveal())
                 .within(record.node(node)?.namespace.as_deref());
             run(tool, &self.user).await?;
             put_in_place(&fresh, &data)?;
@@ -227,7 +233,7 @@ impl Inner {
         spec: &DatabaseSpec,
         record: &Record,
         node: &str,
-        primary: &NodeSpec,
+        upstream: &Upstream,
     ) -> Result<(), PlaneError> {
         let data = self.data(&spec.name, node);
         let signal = data.join("standby.signal");
@@ -239,8 +245,8 @@ impl Inner {
             .args(&["--no-sync", "-D"])
             .arg(&data)
             .arg("--source-server")
-            .arg(format!("{} dbname=postgres", source(primary, record.port)))
-            .password(record.replicator_password.reveal())
+            .arg(format!("{} dbname=postgres", source(upstream)))
+            .password(upstream.password.reveal())
             .within(record.node(node)?.namespace.as_deref());
         run(tool, &self.user).await.map(|_| ())
     }
@@ -396,8 +402,8 @@ fn first_segment(label: &str) -> Option<String> {
 }
 
 /// The connection string of a node's tools to the primary; the password is passed in the environment.
-fn source(primary: &NodeSpec, port: u16) -> String {
-    format!("host={} port={port} user={REPLICATOR} connect_timeout=5", primary.address)
+fn source(upstream: &Upstream) -> String {
+    format!("host={} port={} user={REPLICATOR} connect_timeout=5", upstream.address, upstream.port)
 }
 
 /// Renames the old directory before its removal, so that a half-removed directory is never taken for a data

@@ -4,6 +4,7 @@
 //! child to its parent when the parent has reaped it: the server's own figures and those of its living children are all.
 
 use crate::{
+    answer::LAG_MS,
     plane::Inner,
     process::Process,
     spec::{REPLICATOR, SUPERVISOR},
@@ -12,7 +13,7 @@ use escale_base::{PlaneError, error::Context};
 use nix::unistd::{SysconfVar, sysconf};
 use std::{fs, path::Path, time::Duration};
 
-/// The usage of a database's primary. Everything that is counted begins anew with the server.
+/// The usage of a database's primary, or of a read-only copy. Everything that is counted begins anew with the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
     /// The process of the server.
@@ -21,7 +22,7 @@ pub struct Usage {
     pub connections: u64,
     /// How many transactions ago the oldest row was written that is not frozen. At two billion the server refuses writes.
     pub oldest_transaction_age: u64,
-    /// The place up to which WAL has been written. It never goes back, also over a failover.
+    /// The place up to which WAL has been written, or replayed by a copy. It never goes back, also over a failover.
     pub wal_position: u64,
     pub cpu: Duration,
     /// Processors that the server can use.
@@ -35,21 +36,23 @@ pub struct Usage {
     pub free_disk_bytes: u64,
     /// What programs can still use of the machine's memory without swapping.
     pub free_memory_bytes: u64,
+    /// How old the data of a read-only copy is, as in [`crate::Following`]; `None` for a primary.
+    pub lag_ms: Option<u64>,
 }
 
-/// Clients, the age of the oldest transaction, the place in the WAL, and the processes of the server.
+/// Clients, the age of the oldest transaction, the place in the WAL, and what concerns a copy.
 fn question() -> String {
     format!(
         "select (select count(*) from pg_stat_activity where backend_type = 'client backend' \
          and usename not in ('{SUPERVISOR}', '{REPLICATOR}')), \
          (select max(age(datfrozenxid))::int8 from pg_database), \
-         pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8, \
-         (select array_agg(pid) from pg_stat_activity)"
+         pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() \
+         else pg_current_wal_lsn() end, '0/0')::int8, pg_is_in_recovery(), {LAG_MS}"
     )
 }
 
 impl Inner {
-    /// `None` while the primary does not answer, or does not accept writes.
+    /// `None` while the primary does not answer, or does not accept writes although it is no copy.
     pub(crate) async fn usage(&self, name: &str) -> Result<Option<Usage>, PlaneError> {
         let record = match self.record(name) {
             Ok(record) if record.running => record,
@@ -58,14 +61,16 @@ impl Inner {
         let (primary, data) = (record.node(&record.primary)?, self.data(name, &record.primary));
         let Some(server) = Process::server_of(&data) else { return Ok(None) };
         let Ok(session) = self.session(name, &record.primary, record.port).await else { return Ok(None) };
-        // A server in recovery has no place to write WAL to, and refuses the question.
         let Ok(rows) = session.rows(&question(), &[]).await else { return Ok(None) };
         let row =
             rows.first().ok_or_else(|| PlaneError::plane("the usage query of a server returned no row"))?;
+        // A standby is no primary; it may become one at any time.
+        if row.get::<_, bool>(3) && record.source.is_none() {
+            return Ok(None);
+        }
         let number = |i| u64::try_from(row.get::<_, i64>(i)).unwrap_or(0);
         // The server comes last: it has then what a child used that ended meanwhile.
-        let children = row.get::<_, Vec<i32>>(3);
-        let pids = children.into_iter().filter_map(|pid| u32::try_from(pid).ok()).chain([server.pid]);
+        let pids = children(server.pid).chain([server.pid]);
         let mut counted = Counted::default();
         for pid in pids {
             counted.add(&Path::new("/proc").join(pid.to_string()), pid == server.pid);
@@ -86,9 +91,21 @@ impl Inner {
             written_bytes: counted.written_bytes,
             network,
             free_disk_bytes: disk.blocks_available() * disk.fragment_size(),
+            lag_ms: record
+                .source
+                .as_ref()
+                .and_then(|_| row.get::<_, Option<i64>>(4))
+                .map(|ms| ms.max(0).unsigned_abs()),
             free_memory_bytes: available_memory().machine(|| "read /proc/meminfo".into())?,
         }))
     }
+}
+
+/// The processes of a server, also one that has ended and that the server has not noticed yet: `pg_stat_activity` lacks it, and the
+/// server does not have its figures yet.
+fn children(server: u32) -> impl Iterator<Item = u32> {
+    let text = fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>().into_iter()
 }
 
 #[derive(Default)]

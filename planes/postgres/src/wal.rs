@@ -52,6 +52,11 @@ impl fmt::Display for Segment {
     }
 }
 
+/// The number of the segment of a place.
+pub(crate) fn segment_of(place: u64) -> u64 {
+    place / SEGMENT_BYTES
+}
+
 /// `0/5000028` as a number.
 pub(crate) fn position(text: &str) -> Option<u64> {
     let (high, low) = text.trim().split_once('/')?;

@@ -11,6 +11,8 @@ mod changes;
 mod common;
 #[path = "suite/real.rs"]
 mod real;
+#[path = "suite/replica.rs"]
+mod replica;
 #[path = "suite/usage.rs"]
 mod usage;
 
@@ -106,7 +108,9 @@ async fn contract(plane: &dyn Postgres, tag: &str, clock: &Clock) {
 #[tokio::test]
 async fn fake_keeps_the_contract() {
     let clock = Clock::by_hand(escale_base::Timestamp(1_000_000));
-    contract(&FakePostgres::new(clock.clone()), "fake", &clock).await;
+    let plane = FakePostgres::new(clock.clone());
+    contract(&plane, "fake", &clock).await;
+    replica::contract(&plane, "fake").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,6 +118,7 @@ async fn real_keeps_the_contract() {
     let place = Place::new();
     let (plane, _events) = place.open();
     contract(&plane, "real", &Clock::machine()).await;
+    replica::contract(&plane, "real").await;
     place.assert_no_process();
 }
 

@@ -57,6 +57,10 @@ pub enum Error {
     NoPointInTime(String),
     #[error("No pending maintenance actions found for resource {0}")]
     NoMaintenance(String),
+    #[error(
+        "DB instance {0} has {1} read replicas, the most that an instance can have. Delete or promote one of them."
+    )]
+    TooManyReplicas(String, usize),
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
@@ -89,6 +93,7 @@ impl From<Error> for AwsError {
             Error::NoMaintenance(_) => (ErrorKind::NotFound, "ResourceNotFoundFault", 404),
             Error::NoPointInTime(_) => (ErrorKind::Invalid, "PointInTimeRestoreNotEnabled", 400),
             Error::Combination(_) => (ErrorKind::Invalid, "InvalidParameterCombination", 400),
+            Error::TooManyReplicas(..) => (ErrorKind::Invalid, "InstanceQuotaExceeded", 400),
             Error::Aws(e) => return e.clone(),
         };
         AwsError::new(kind, code, status, error.to_string())

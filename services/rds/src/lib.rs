@@ -22,6 +22,7 @@ mod parameters;
 mod provision;
 mod reconcile;
 mod recorded;
+mod replicas;
 mod rules;
 mod shapes;
 mod status;

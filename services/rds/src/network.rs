@@ -1,6 +1,6 @@
 //! Changes the network resources of an existing instance: its security groups, zones and port.
 
-use crate::{Error, provision, rules};
+use crate::{Error, provision, replicas, rules};
 use escale_requests::ec2::ModifyNetworkInterfaceAttribute;
 use escale_service::Cx;
 use escale_tables::{
@@ -19,7 +19,7 @@ pub(crate) fn security_groups(
 }
 
 /// Sets the instance's groups on all its interfaces.
-fn set_interface_groups(cx: &mut Cx<'_>, row: &Instance) -> Result<(), Error> {
+pub(crate) fn set_interface_groups(cx: &mut Cx<'_>, row: &Instance) -> Result<(), Error> {
     let groups = provision::groups_of(row);
     for node in &row.nodes {
         let network_interface_id = node.interface.clone();
@@ -36,10 +36,7 @@ pub(crate) fn change_zones(cx: &mut Cx<'_>, row: &mut Instance, multi_az: bool) 
         let group = rules::subnet_group(cx.tx, &row.subnet_group)?;
         let taken: BTreeSet<String> = row.nodes.iter().map(|n| n.zone.clone()).collect();
         let subnet = provision::subnet_outside(cx.tx, &group, &taken, None)?;
-        if row.replication_group.is_none() {
-            row.replication_group = Some(provision::replication_group(cx, &row.id, &row.vpc, row.port)?);
-            set_interface_groups(cx, row)?;
-        }
+        join_replication_group(cx, row)?;
         row.nodes.push(provision::node(cx, &row.id, &subnet, &provision::groups_of(row))?);
         return Ok(());
     }
@@ -53,6 +50,17 @@ pub(crate) fn change_zones(cx: &mut Cx<'_>, row: &mut Instance, multi_az: bool) 
     Ok(())
 }
 
+/// The group in which the servers of the instance, and those of its replicas, reach each other. It is made when it is needed first.
+pub(crate) fn join_replication_group(cx: &mut Cx<'_>, row: &mut Instance) -> Result<GroupId, Error> {
+    if let Some(group) = &row.replication_group {
+        return Ok(group.clone());
+    }
+    let group = provision::replication_group(cx, &row.id, &row.vpc, row.port)?;
+    row.replication_group = Some(group.clone());
+    set_interface_groups(cx, row)?;
+    Ok(group)
+}
+
 /// The servers listen on another port after a restart. Those of a Multi-AZ instance reach each other through a group for the new
 /// port.
 pub(crate) fn change_port(cx: &mut Cx<'_>, row: &mut Instance, port: u16) -> Result<(), Error> {
@@ -60,5 +68,13 @@ pub(crate) fn change_port(cx: &mut Cx<'_>, row: &mut Instance, port: u16) -> Res
     let Some(old) = row.replication_group.clone() else { return Ok(()) };
     row.replication_group = Some(provision::replication_group(cx, &row.id, &row.vpc, port)?);
     set_interface_groups(cx, row)?;
+    for replica in replicas::of(cx.tx, row) {
+        let mut replica = Instance::clone(&replica);
+        if let Some((source, group)) = replica.replica_of.as_mut().zip(row.replication_group.clone()) {
+            source.group = group;
+        }
+        set_interface_groups(cx, &replica)?;
+        cx.tx.put(replica);
+    }
     Ok(provision::delete_group(cx, &old)?)
 }

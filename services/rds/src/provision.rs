@@ -15,7 +15,8 @@ use escale_store::Image;
 use escale_tables::{
     ec2::{DefaultSubnet, DefaultVpc, GroupId, Subnet, VpcId},
     rds::{
-        Credentials, Instance, InstanceSeen, Node, Recorded, Recover, Snapshot, SnapshotKind, SubnetGroup,
+        Credentials, Instance, InstanceSeen, Node, Recorded, Recover, ReplicaOf, Snapshot, SnapshotKind,
+        SubnetGroup,
     },
 };
 use serde_json::json;
@@ -36,6 +37,7 @@ pub(crate) struct NewInstance<'a> {
     pub parameter_group: Option<&'a str>,
     pub restore_from: Option<String>,
     pub recover: Option<Recover>,
+    pub replica_of: Option<ReplicaOf>,
     pub deletion_protection: Option<bool>,
     pub backup_retention_period: Option<i32>,
     pub copy_tags_to_snapshot: Option<bool>,
@@ -52,7 +54,8 @@ pub(crate) fn instance(cx: &mut Cx<'_>, new: NewInstance<'_>) -> Result<Instance
     // One day is AWS's default.
     let backup_retention_days = rules::backup_retention(new.backup_retention_period.unwrap_or(1))?;
     let (port, multi_az) = (new.place.port, new.place.multi_az);
-    let place = place(cx, &new.id, new.place)?;
+    let joins = new.replica_of.as_ref().map(|r| r.group.clone());
+    let place = place(cx, &new.id, new.place, joins)?;
     let row = Instance {
         id: new.id,
         resource_id: new.resource_id,
@@ -73,6 +76,7 @@ pub(crate) fn instance(cx: &mut Cx<'_>, new: NewInstance<'_>) -> Result<Instance
         stopped: None,
         restore_from: new.restore_from,
         recover: new.recover,
+        replica_of: new.replica_of,
         reboot: None,
         upgrade: None,
         deletion: None,
@@ -106,8 +110,13 @@ pub(crate) struct PlaceRequest<'a> {
     pub port: u16,
 }
 
-/// Chooses zones and creates an interface for each node.
-fn place(cx: &mut Cx<'_>, id: &str, request: PlaceRequest<'_>) -> Result<Place, Error> {
+/// Chooses zones and creates an interface for each node. `joins`: a group that the interfaces are in, too.
+fn place(
+    cx: &mut Cx<'_>,
+    id: &str,
+    request: PlaceRequest<'_>,
+    joins: Option<GroupId>,
+) -> Result<Place, Error> {
     let PlaceRequest { subnet_group, groups, zone, multi_az, port } = request;
     let group = match subnet_group {
         Some(name) => rules::subnet_group(cx.tx, name)?,
@@ -124,7 +133,7 @@ fn place(cx: &mut Cx<'_>, id: &str, request: PlaceRequest<'_>) -> Result<Place, 
         subnets.push(subnet_outside(cx.tx, &group, &BTreeSet::from([subnets[0].zone.to_string()]), None)?);
     }
     let replication_group = if multi_az { Some(replication_group(cx, id, &group.vpc, port)?) } else { None };
-    let all: Vec<GroupId> = security_groups.iter().chain(&replication_group).cloned().collect();
+    let all: Vec<GroupId> = security_groups.iter().chain(&replication_group).chain(&joins).cloned().collect();
     let nodes = subnets.iter().map(|s| node(cx, id, s, &all)).collect::<Result<_, _>>()?;
     let (subnet_group, vpc) = (group.name.clone(), group.vpc.clone());
     Ok(Place { subnet_group, vpc, security_groups, replication_group, nodes })
@@ -186,9 +195,10 @@ pub(crate) fn replication_group(cx: &mut Cx<'_>, id: &str, vpc: &VpcId, port: u1
     Ok(group)
 }
 
-/// The groups of an instance's interfaces: the user's groups and the replication group.
+/// The groups of an instance's interfaces: the user's groups, the replication group, and that of a replica's source.
 pub(crate) fn groups_of(instance: &Instance) -> Vec<GroupId> {
-    instance.security_groups.iter().chain(&instance.replication_group).cloned().collect()
+    let source = instance.replica_of.as_ref().map(|r| &r.group);
+    instance.security_groups.iter().chain(&instance.replication_group).chain(source).cloned().collect()
 }
 
 pub(crate) fn delete_group(cx: &mut Cx<'_>, group: &GroupId) -> Result<(), AwsError> {

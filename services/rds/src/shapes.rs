@@ -1,6 +1,6 @@
 //! Shapes that several operations return.
 
-use crate::{rules, status};
+use crate::{replicas, rules, status};
 use escale_base::{Tag, Timestamp, Wire};
 use escale_service::Cx;
 use escale_tables::{
@@ -48,6 +48,8 @@ pub(crate) struct InstanceShape {
     pub multi_az: bool,
     pub engine_version: String,
     pub auto_minor_version_upgrade: bool,
+    #[wire("ReadReplicaSourceDBInstanceIdentifier")]
+    pub read_replica_source: Option<String>,
     #[wire("ReadReplicaDBInstanceIdentifiers")]
     pub read_replicas: Vec<String>,
     pub license_model: &'static str,
@@ -161,13 +163,14 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
         multi_az: observed_multi_az,
         engine_version: row.engine_version.clone(),
         auto_minor_version_upgrade: kept.auto_minor_version_upgrade,
-        read_replicas: vec![],
+        read_replica_source: replicas::source(cx.tx, row).map(|s| s.id.clone()),
+        read_replicas: replicas::of(cx.tx, row).iter().map(|r| r.id.clone()).collect(),
         license_model: "postgresql-license",
         iops: kept.iops,
         storage_throughput: kept.storage_throughput,
         secondary_availability_zone: seen.and_then(|s| status::standby(row, s)).map(|n| n.zone.clone()),
         publicly_accessible: false,
-        status_infos: status_infos(seen),
+        status_infos: status_infos(row, seen),
         storage_type: kept.storage_type,
         db_instance_port: 0,
         storage_encrypted: kept.storage_encrypted,
@@ -209,12 +212,17 @@ fn apply_status(cx: &Cx<'_>, row: &Instance, seen: Option<&InstanceSeen>) -> &'s
     }
 }
 
-fn status_infos(seen: Option<&InstanceSeen>) -> Vec<StatusInfo> {
+fn status_infos(row: &Instance, seen: Option<&InstanceSeen>) -> Vec<StatusInfo> {
     let mut infos = Vec::new();
     let Some(seen) = seen else { return infos };
     if let Some((normal, status, message)) = status::replication(seen) {
         let status_type = "standby replication";
         infos.push(StatusInfo { status_type, normal, status: status.into(), message: message.into() });
+    }
+    if let Some((normal, status, message)) = replicas::replication(row, seen) {
+        let (status_type, status) = ("read replication", status.to_owned());
+        infos.push(StatusInfo { status_type, normal, status, message });
+        return infos;
     }
     if let Some(error) = &seen.error {
         let (status, message) = ("error".into(), error.clone());

@@ -1,6 +1,6 @@
 //! Derives AWS's statuses from wish and observation. They are never stored.
 
-use crate::reconcile;
+use crate::{reconcile, replicas};
 use escale_base::Timestamp;
 use escale_store::Image;
 use escale_tables::rds::{Instance, InstanceSeen, Node, Replication, Role, Snapshot, SnapshotSeen};
@@ -56,7 +56,7 @@ pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
         Some(_) if !enacted => Status::Modifying,
         Some(_) if seen.upgrading.is_some() => Status::Upgrading,
         // The server is down or restarts.
-        Some(_) if !seen.writable => Status::Rebooting,
+        Some(_) if !replicas::serves(wish, seen) => Status::Rebooting,
         Some(_) if pending_snapshot(image, wish) => Status::BackingUp,
         Some(_) => Status::Available,
     }
@@ -166,6 +166,7 @@ mod tests {
             wal_bytes: None,
             outdated: None,
             upgrading: None,
+            follows: None,
             at: Timestamp(0),
         };
         assert_eq!(status_of(&wish, None), "creating");

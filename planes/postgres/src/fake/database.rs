@@ -7,9 +7,18 @@ pub(super) fn at<'a>(nodes: &'a mut BTreeMap<String, Node>, name: &str) -> &'a m
     nodes.entry(name.to_owned()).or_default()
 }
 
-fn settings(spec: &DatabaseSpec, record: &Record, node: &str) -> Settings {
+/// The primary of a copy's source.
+pub(super) struct Above {
+    pub(super) primary: String,
+    pub(super) answers: bool,
+    pub(super) rows: BTreeSet<u64>,
+    pub(super) timeline: u32,
+}
+
+fn settings(spec: &DatabaseSpec, record: &Record, node: &str, above: Option<&Above>) -> Settings {
     let primary = record.primary == node;
-    (spec.parameters.clone(), primary, primary && record.protection != Protection::Alone)
+    let follows = above.filter(|_| spec.source.is_some()).map(|a| a.primary.clone());
+    (spec.parameters.clone(), primary, primary && record.protection != Protection::Alone, follows)
 }
 
 impl Database {
@@ -41,6 +50,7 @@ impl Database {
             network: None,
             free_disk_bytes: 1 << 30,
             free_memory_bytes: 1 << 30,
+            lag_ms: self.record.source.as_ref().map(|_| 0),
         })
     }
 
@@ -66,32 +76,51 @@ impl Database {
         follows && self.commits(standby) && self.answers(&self.record.primary)
     }
 
+    /// Whether the copy receives the rows of this primary.
+    pub(super) fn follows(&self, above: &Above) -> bool {
+        let copy = &self.record.primary;
+        let points = self.nodes.get(copy).is_some_and(|n| n.started_with.3.as_ref() == Some(&above.primary));
+        let is_whole = !self.record.rebuild.contains(copy);
+        let known = self.nodes.get(copy).is_some_and(|n| !n.writes && n.rows.is_subset(&above.rows));
+        points && is_whole && known && self.commits(copy) && above.answers
+    }
+
     /// A server that only died is back before the observers' verdict.
     pub(super) fn can_restart(&self, name: &str) -> bool {
         !self.runs(name) && self.fault(name).is_none()
     }
 
-    pub(super) fn seen(&self, spec: &DatabaseSpec) -> Seen {
+    pub(super) fn seen(&self, spec: &DatabaseSpec, above: Option<&Above>) -> Seen {
         let up = |name: &str| self.runs(name);
         let node = |n: &NodeRecord| plan::Node {
             name: n.name.clone(),
             has_data: self.nodes.get(&n.name).is_some_and(|n| n.has_data),
             running: up(&n.name),
             configured: self.nodes.get(&n.name).and_then(|n| n.written.as_ref())
-                == Some(&settings(spec, &self.record, &n.name)),
-            in_recovery: self.answers(&n.name).then_some(n.name != self.record.primary),
-            streaming: self.streams(&n.name),
+                == Some(&settings(spec, &self.record, &n.name, above)),
+            in_recovery: self.answers(&n.name).then_some(self.recovers(&n.name)),
+            streaming: match self.record.source {
+                Some(_) => above.is_some_and(|a| self.follows(a)),
+                None => self.streams(&n.name),
+            },
             dying: false,
+            too_low: false,
         };
         let password = self.password.as_ref().map(Secret::reveal);
         Seen {
             nodes: self.record.nodes.iter().map(node).collect(),
             password_differs: password != Some(spec.admin.password.reveal()),
+            stale_slots: vec![],
         }
     }
 
+    fn recovers(&self, name: &str) -> bool {
+        let writes = self.nodes.get(name).is_some_and(|n| n.writes);
+        if self.record.source.is_some() { !writes } else { name != self.record.primary }
+    }
+
     /// The reason why a real server would not complete this step.
-    pub(super) fn obstacle(&self, step: &Step) -> Option<String> {
+    pub(super) fn obstacle(&self, step: &Step, above: Option<&Above>) -> Option<String> {
         let broken = |node: &str| self.fault(node).map(|fault| format!("node '{node}' is broken: {fault:?}"));
         let primary = &self.record.primary;
         match step {
@@ -99,6 +128,11 @@ impl Database {
             Step::Fence(node) | Step::Stop(node) => match self.fault(node) {
                 Some(Fault::Frozen | Fault::DiskStuck | Fault::ZoneLost) => broken(node),
                 _ => None,
+            },
+            Step::Rebuild(node) | Step::AwaitStreaming(node) if self.record.source.is_some() => match above {
+                None => Some("its source does not exist".into()),
+                Some(above) if !above.answers => Some("its source does not answer".into()),
+                Some(_) => broken(node),
             },
             Step::Create(node) | Step::Start(node) | Step::Await(node) => broken(node),
             Step::Rebuild(node) | Step::AwaitStreaming(node) => broken(node).or_else(|| broken(primary)),
@@ -108,9 +142,15 @@ impl Database {
         }
     }
 
-    pub(super) fn act(&mut self, spec: &DatabaseSpec, step: &Step, run: (u32, Timestamp)) {
+    pub(super) fn act(
+        &mut self,
+        spec: &DatabaseSpec,
+        step: &Step,
+        run: (u32, Timestamp),
+        above: Option<&Above>,
+    ) {
         let record = &mut self.record;
-        let wanted = |record: &Record, name: &str| settings(spec, record, name);
+        let wanted = |record: &Record, name: &str| settings(spec, record, name, above);
         let nodes = &mut self.nodes;
         match step {
             Step::Create(name) => {
@@ -132,6 +172,7 @@ impl Database {
                 let node = at(nodes, name);
                 // A reload changes whether commits wait.
                 node.started_with.2 = with.2;
+                node.started_with.3.clone_from(&with.3);
                 node.written = Some(with);
             }
             Step::Start(name) => {
@@ -144,14 +185,29 @@ impl Database {
             }
             Step::Stop(name) | Step::Fence(name) | Step::LeaveBehind(name) => at(nodes, name).running = None,
             Step::Rebuild(name) => {
-                let (timeline, rows) =
-                    (at(nodes, &record.primary).timeline, at(nodes, &record.primary).rows.clone());
+                let (timeline, rows) = match above {
+                    Some(above) => (above.timeline, above.rows.clone()),
+                    None => (at(nodes, &record.primary).timeline, at(nodes, &record.primary).rows.clone()),
+                };
                 let node = at(nodes, name);
                 (node.has_data, node.running, node.timeline) = (true, None, timeline);
                 (node.rows, node.writes) = (rows, false);
                 record.rebuild.retain(|n| n != name);
             }
-            Step::Bootstrap => record.bootstrapped = true,
+            Step::Bootstrap => (record.bootstrapped, record.source) = (true, None),
+            Step::Promote(name) if record.source.is_some() => {
+                let node = at(nodes, name);
+                node.writes = true;
+                node.timeline += 1;
+            }
+            Step::AwaitStreaming(name) if record.source.is_some() => {
+                let node = at(nodes, name);
+                match above {
+                    Some(above) if node.rows.is_subset(&above.rows) => node.rows.clone_from(&above.rows),
+                    // It has a row that the new primary of its source lacks.
+                    _ => crate::steps::mark(&mut record.rebuild, name),
+                }
+            }
             Step::PrepareHeartbeat => record.heartbeat = true,
             Step::SetPassword => self.password = Some(spec.admin.password.clone()),
             Step::Arm => record.protection = Protection::Arming,
@@ -170,11 +226,11 @@ impl Database {
             }
             Step::SetPort => record.port = spec.port,
             // A fake server answers at once.
-            Step::Await(_) | Step::Promote(_) | Step::AwaitStreaming(_) => {}
+            Step::Await(_) | Step::Promote(_) | Step::AwaitStreaming(_) | Step::DropSlot(_) => {}
         }
     }
 
-    pub(super) fn observed(&self, name: &str) -> Observed {
+    pub(super) fn observed(&self, name: &str, above: Option<&Above>) -> Observed {
         let up = |name: &str| self.nodes.get(name).and_then(|n| n.running);
         let replication = |node: &str| match (self.streams(node), self.record.protection) {
             (false, _) => Replication { state: ReplicationState::Disconnected, lag_bytes: None },
@@ -195,8 +251,8 @@ impl Database {
                 role: match (running, primary) {
                     (None, _) => NodeRole::Down,
                     _ if !self.answers(&n.name) => NodeRole::Unresponsive,
-                    (_, true) => NodeRole::Primary,
-                    _ => NodeRole::Standby,
+                    _ if self.recovers(&n.name) => NodeRole::Standby,
+                    _ => NodeRole::Primary,
                 },
                 pid: running.map(|r| r.0),
                 ready_since: running.map(|r| r.1),
@@ -215,6 +271,10 @@ impl Database {
             watched: true,
             archive: self.archived,
             installed: Some(self.installed),
+            source: self.record.source.clone().map(|database| {
+                let streams = above.is_some_and(|a| self.follows(a));
+                Following { database, streams, lag_ms: Some(0).filter(|_| streams) }
+            }),
             nodes: self.record.nodes.iter().map(node).collect(),
         }
     }

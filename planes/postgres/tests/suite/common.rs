@@ -43,6 +43,8 @@ pub(crate) fn pair(tag: &str, name: &str) -> DatabaseSpec {
         recover: None,
         archive: None,
         witness: None,
+        source: None,
+        replicas: vec![],
     }
 }
 

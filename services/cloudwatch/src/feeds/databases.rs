@@ -59,7 +59,11 @@ fn measured(
     let per_second = StandardUnit::BytesPerSecond;
     report("ReadThroughput", per_second, rate("read", usage.read_bytes));
     report("WriteThroughput", per_second, rate("written", usage.written_bytes));
-    report("TransactionLogsGeneration", per_second, rate("wal", usage.wal_position));
+    match usage.lag_ms {
+        // A replica generates none.
+        Some(lag_ms) => report("ReplicaLag", StandardUnit::Seconds, Some(lag_ms as f64 / 1000.0)),
+        None => report("TransactionLogsGeneration", per_second, rate("wal", usage.wal_position)),
+    }
     if let Some((received, sent)) = usage.network {
         report("NetworkReceiveThroughput", per_second, rate("received", received));
         report("NetworkTransmitThroughput", per_second, rate("sent", sent));
@@ -88,6 +92,7 @@ mod tests {
             network: None,
             free_disk_bytes: 10,
             free_memory_bytes: 20,
+            lag_ms: None,
         };
         let mut at = |usage: &Usage, now| {
             let values = measured("shop", usage, &mut counters, now).into_iter();
@@ -104,6 +109,8 @@ mod tests {
         assert_eq!((second["CPUUtilization"], second["WriteThroughput"]), (50.0, 100.0));
         assert_eq!((second["ReadThroughput"], second["TransactionLogsGeneration"]), (0.0, 100.0));
         assert!(!second.contains_key("NetworkReceiveThroughput"), "not measured");
+        let copy = at(&Usage { lag_ms: Some(1500), ..busy.clone() }, 61);
+        assert_eq!(copy["ReplicaLag"], 1.5);
         let restarted = at(&Usage { pid: 8, ..busy }, 120);
         assert!(!restarted.contains_key("CPUUtilization"), "another server");
     }

@@ -3,8 +3,8 @@
 use super::update::update_instance;
 use crate::{
     ops::{
-        create_db_instance::CreateDBInstance, delete_db_instance::DeleteDBInstance,
-        describe_db_instances::DescribeDBInstances,
+        create_db_instance::CreateDBInstance, create_db_instance_read_replica::CreateDBInstanceReadReplica,
+        delete_db_instance::DeleteDBInstance, describe_db_instances::DescribeDBInstances,
         restore_db_instance_from_db_snapshot::RestoreDBInstanceFromDBSnapshot,
     },
     rules, shapes,
@@ -62,6 +62,7 @@ pub(super) fn instance_type() -> ResourceType {
             "PreferredBackupWindow",
             "PreferredMaintenanceWindow",
             "PubliclyAccessible",
+            "SourceDBInstanceIdentifier",
             "StorageEncrypted",
             "StorageThroughput",
             "StorageType",
@@ -78,6 +79,9 @@ pub(super) fn instance_type() -> ResourceType {
     .adopt(|cx, id, _| adopt_instance(cx, id))
     .replaces_if(instance_is_replaced)
 }
+
+/// The source of a read replica. An update that removes it promotes the replica.
+pub(super) const SOURCE: &str = "SourceDBInstanceIdentifier";
 
 /// Properties that the snapshot determines. As on AWS, the template's values are ignored.
 const OF_THE_SNAPSHOT: &[&str] = &[
@@ -114,6 +118,19 @@ fn create_instance(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsErr
     check_automated_backups(props)?;
     let id = props.name_or_generated("DBInstanceIdentifier", 63).to_ascii_lowercase();
     let snapshot = props.str("DBSnapshotIdentifier").filter(|s| !s.is_empty()).map(str::to_owned);
+    if let Some(source) = props.str(SOURCE).filter(|s| !s.is_empty()) {
+        if snapshot.is_some() {
+            let what = format!("{SOURCE} and DBSnapshotIdentifier cannot be specified together.");
+            return Err(crate::Error::Combination(what).into());
+        }
+        if let Some(other) = props.str("Engine").filter(|engine| *engine != "postgres") {
+            let what = format!("The engine of the source {source} is postgres, not {other}.");
+            return Err(crate::Error::Combination(what).into());
+        }
+        let input = instance_input::<CreateDBInstanceReadReplica>(props, &id, &["Engine"])?;
+        let made = input.call(cx)?;
+        return described(cx, &id, &made.db_instance);
+    }
     let made = match snapshot {
         None => {
             let key = key_of_secret(props)?;
@@ -190,6 +207,8 @@ fn instance_is_replaced(change: &PropertyChange<'_>) -> bool {
         }
         // Removing the property keeps the database. Another snapshot means another database.
         "DBSnapshotIdentifier" => after("DBSnapshotIdentifier").is_some(),
+        // Removing the property promotes the replica. Another source means other data.
+        SOURCE => after(SOURCE).is_some(),
         _ => false,
     }
 }
@@ -214,6 +233,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("EnableCloudwatchLogsExports", "EnabledCloudwatchLogsExports"),
     ("EnableIAMDatabaseAuthentication", "IAMDatabaseAuthenticationEnabled"),
     ("EnablePerformanceInsights", "PerformanceInsightsEnabled"),
+    (SOURCE, "ReadReplicaSourceDBInstanceIdentifier"),
     ("Tags", "TagList"),
 ];
 
@@ -263,6 +283,8 @@ fn delete(cx: &mut Cx<'_>, created: &Created, snapshot: Option<String>) -> Resul
         Some(row) if row.deletion.is_some() => return Ok(()),
         // The instance was never available, so there is no data for a snapshot.
         Some(row) if matches!(status::instance(cx.tx, &row), Status::Failed | Status::Creating) => None,
+        // AWS takes no final snapshot of a read replica.
+        Some(row) if crate::replicas::is_replica(&row) => None,
         Some(_) => snapshot,
     };
     let input = InputDraft::<DeleteDBInstance>::new().with("DBInstanceIdentifier", &created.physical_id);

@@ -6,6 +6,7 @@ use crate::{
     ops::{
         create_db_instance::{CERTIFICATE, STORAGE_TYPE},
         modify_db_instance::{DEFAULT_SECRET_KEY, ModifyDBInstance},
+        promote_read_replica::PromoteReadReplica,
         reboot_db_instance::RebootDBInstance,
     },
     parameters, rules, windows,
@@ -46,6 +47,7 @@ const MODIFIED: &[&str] = &[
     "StorageType",
     "VPCSecurityGroups",
 ];
+const OF_THE_PROMOTION: &[&str] = &["BackupRetentionPeriod", "PreferredBackupWindow"];
 const RENAMED: &[(&str, &str)] = &[("Port", "DBPortNumber"), ("VPCSecurityGroups", "VpcSecurityGroupIds")];
 
 pub(super) fn update_instance(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Created, AwsError> {
@@ -54,8 +56,15 @@ pub(super) fn update_instance(cx: &mut Cx<'_>, update: &Update<'_>) -> Result<Cr
     change_tags(cx, update, "db")?;
     let row = cx.tx.get::<Instance>(&created.physical_id);
     let row = row.ok_or_else(|| crate::Error::NoInstance(created.physical_id.clone()))?;
+    let promotes = update.changed(instance::SOURCE) && crate::replicas::is_replica(&row);
+    if promotes {
+        let input = after.input::<PromoteReadReplica>(OF_THE_PROMOTION);
+        input.with("DBInstanceIdentifier", &created.physical_id).call(cx)?;
+    }
+    // The promotion has set what begins with it.
+    let is_set = |property: &str| promotes && OF_THE_PROMOTION.contains(&property);
     let mut members: Map<String, Value> = Map::new();
-    for property in MODIFIED.iter().filter(|property| update.changed(property)) {
+    for property in MODIFIED.iter().filter(|property| update.changed(property) && !is_set(property)) {
         let value = after.get(property).cloned().or_else(|| default_of(property, update, cx, &row));
         if let Some(value) = value.filter(|_| !is_kept(update, property, &row)) {
             members.insert((*property).to_owned(), value);

@@ -109,6 +109,7 @@ impl Operation for CreateDBInstance {
             parameter_group: input.parameter_group.as_deref(),
             restore_from: None,
             recover: None,
+            replica_of: None,
             deletion_protection: input.deletion_protection,
             backup_retention_period: input.backup_retention_period,
             copy_tags_to_snapshot: input.copy_tags_to_snapshot,

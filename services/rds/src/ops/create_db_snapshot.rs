@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSnapshot.html>
 
 use crate::{
-    Error, events, provision, rules,
+    Error, events, provision, replicas, rules,
     shapes::{self, SnapshotAnswer},
     status::{self, Status},
 };
@@ -32,6 +32,7 @@ impl Operation for CreateDBSnapshot {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<SnapshotAnswer, Error> {
         let id = rules::identifier("DBSnapshotIdentifier", &input.id, 255)?;
         let instance = rules::instance(cx.tx, &input.instance)?;
+        replicas::refuse_on_replica(&instance, "A snapshot")?;
         let status = status::instance(cx.tx, &instance);
         if matches!(status, Status::Creating | Status::Deleting | Status::Failed) {
             let what = format!(

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBInstance.html>
 
 use crate::{
-    Error, events, provision, rules,
+    Error, events, provision, replicas, rules,
     shapes::{self, InstanceAnswer},
     status::{self, Status},
 };
@@ -51,6 +51,11 @@ impl Operation for DeleteDBInstance {
             return Err(unsupported.hint("Use FinalDBSnapshotIdentifier to keep a snapshot.").into());
         }
         let skip = input.skip_final_snapshot == Some(true);
+        if replicas::is_replica(&row) && !skip {
+            let what = "A read replica has no final snapshot. Set SkipFinalSnapshot and no FinalDBSnapshotIdentifier.";
+            return Err(Error::Combination(what.into()));
+        }
+        promote_replicas(cx, &row)?;
         let final_snapshot = match input.final_snapshot {
             Some(_) if skip => {
                 let what = "FinalDBSnapshotIdentifier can not be specified when deleting a DB instance with \
@@ -78,6 +83,27 @@ impl Operation for DeleteDBInstance {
         events::instance(cx.tx, cx.config, cx.now, &row.id, "deletion", "DB instance deletion started");
         Ok(InstanceAnswer { db_instance: shapes::instance(cx, &row) })
     }
+}
+
+/// As on AWS, the replicas of a deleted instance become independent:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ReadRepl.html>. The reconciler keeps the source until they are.
+fn promote_replicas(cx: &mut Cx<'_>, source: &Instance) -> Result<(), Error> {
+    for replica in replicas::of(cx.tx, source).into_iter().filter(|r| r.deletion.is_none()) {
+        let status = status::instance(cx.tx, &replica);
+        if matches!(status, Status::Creating | Status::Failed) {
+            let what = format!(
+                "Instance {} cannot be deleted: its read replica {} is {status}. Wait until it is available, or delete it.",
+                source.id, replica.id
+            );
+            return Err(Error::InstanceState(what));
+        }
+        if replicas::is_replica(&replica) {
+            let mut replica = Instance::clone(&replica);
+            replicas::promote(cx, &mut replica);
+            cx.tx.put(replica);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

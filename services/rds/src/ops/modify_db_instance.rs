@@ -2,7 +2,7 @@
 
 use super::create_db_instance::{check_class, check_storage_type, log_exports, port};
 use crate::{
-    Error, engines, events, network, provision, rules,
+    Error, engines, events, network, provision, replicas, rules,
     shapes::{self, InstanceAnswer},
     status::{self, Status},
     windows,
@@ -90,6 +90,7 @@ impl Operation for ModifyDBInstance {
             return Err(Error::InstanceState(format!("Instance {} is being deleted.", row.id)));
         }
         refuse_unsupported(&input)?;
+        refuse_for_replication(cx, &row, &input)?;
         version(cx, &mut row, input.engine_version.as_deref())?;
         change_recorded(&mut row, &input)?;
         password(cx, &mut row, &input)?;
@@ -135,6 +136,29 @@ fn refuse_unsupported(input: &Input) -> Result<(), Error> {
         network_type: input.network_type.as_deref(),
         license_model: input.license_model.as_deref(),
     })
+}
+
+/// A replica has what its source has, and the source's backups are the beginning of each replica.
+fn refuse_for_replication(cx: &Cx<'_>, row: &Instance, input: &Input) -> Result<(), Error> {
+    if input.backup_retention_period == Some(0) && !replicas::of(cx.tx, row).is_empty() {
+        let what = format!(
+            "Automated backups of instance {} cannot be turned off while it has read replicas. Promote or delete them first.",
+            row.id
+        );
+        return Err(Error::InstanceState(what));
+    }
+    let password = input.master_user_password.is_some()
+        || input.manage_master_user_password == Some(true)
+        || input.rotate_master_user_password == Some(true);
+    let changes = [
+        (password, "The master password"),
+        (input.backup_retention_period.is_some_and(|days| days > 0), "A BackupRetentionPeriod above 0"),
+        (input.multi_az == Some(true), "MultiAZ=true"),
+    ];
+    changes
+        .into_iter()
+        .filter(|(asked, _)| *asked)
+        .try_for_each(|(_, what)| replicas::refuse_on_replica(row, what))
 }
 
 /// The installed package decides the minor release, so a newer one is only recorded.

@@ -106,6 +106,7 @@ impl Operation for RestoreDBInstanceToPointInTime {
             parameter_group: input.parameter_group.as_deref(),
             restore_from: Some(base.copy.clone()),
             recover: Some(Recover { database: reconcile::plane_name(&source), until }),
+            replica_of: None,
             deletion_protection: input.deletion_protection,
             backup_retention_period: input.backup_retention_period.or(Some(source.backup_retention_days)),
             copy_tags_to_snapshot: input.copy_tags_to_snapshot.or(Some(source.copy_tags_to_snapshot)),

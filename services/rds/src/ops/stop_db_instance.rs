@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_StopDBInstance.html>
 
 use crate::{
-    Error, provision, rules,
+    Error, provision, replicas, rules,
     shapes::{self, InstanceAnswer},
     status::{self, Status},
 };
@@ -38,6 +38,13 @@ impl Operation for StopDBInstance {
         let status = status::instance(cx.tx, &row);
         if status != Status::Available {
             let what = format!("Instance {} is {status}. Only an available instance can be stopped.", row.id);
+            return Err(Error::InstanceState(what));
+        }
+        if row.replica_of.is_some() || !replicas::of(cx.tx, &row).is_empty() {
+            let what = format!(
+                "Instance {} cannot be stopped, because it is a read replica or has read replicas. Promote or delete them first.",
+                row.id
+            );
             return Err(Error::InstanceState(what));
         }
         if let Some(snapshot) = &input.snapshot {

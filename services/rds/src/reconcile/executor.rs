@@ -1,13 +1,15 @@
 //! Shared by the reconcilers and the observer: access to the plane, and the only code that writes observations of instances.
 
 use super::plane_name;
-use crate::{maintenance, rules};
+use crate::{events, maintenance, replicas, rules};
 use escale_base::Timestamp;
 use escale_engine::StepError;
 use escale_postgres::{ArchiveSeen, NodeRole, Observed, Postgres, Protection, ReplicationState};
 use escale_service::Cloud;
 use escale_store::{Image, Store, StoreError, Tx};
-use escale_tables::rds::{Instance, InstanceSeen, NodeSeen, Outdated, RdsEndpoint, Replication, Role};
+use escale_tables::rds::{
+    Follows, Instance, InstanceSeen, NodeSeen, Outdated, RdsEndpoint, Replication, Role,
+};
 use std::sync::Arc;
 
 /// Clients resolve the endpoint again within this time after a failover.
@@ -52,6 +54,7 @@ impl Executor {
                 fill(&mut seen, observed);
                 fill_archive(&mut seen, &instance, observed.archive);
             }
+            self.report_replication(tx, &instance, old.as_deref(), &seen);
             change(tx, &instance, &mut seen);
             maintenance::settle(tx, &self.cloud.config, now, &instance, &mut seen);
             if old.as_deref() != Some(&seen) {
@@ -62,6 +65,24 @@ impl Executor {
             Ok::<(), StoreError>(())
         })?;
         Ok(())
+    }
+
+    /// Records that a replica of which all was well stopped to receive anything, or does so again.
+    fn report_replication(
+        &self,
+        tx: &mut Tx,
+        instance: &Instance,
+        old: Option<&InstanceSeen>,
+        seen: &InstanceSeen,
+    ) {
+        let streamed = old.filter(|s| s.enacted.is_some()).and_then(|s| s.follows.as_ref());
+        let message = match (streamed.map(|f| f.streams), seen.follows.as_ref().map(|f| f.streams)) {
+            (Some(true), Some(false)) => "Replication of the read replica has stopped",
+            (Some(false), Some(true)) => "Replication of the read replica has resumed",
+            _ => return,
+        };
+        let now = self.cloud.clock.now();
+        events::instance(tx, &self.cloud.config, now, &instance.id, replicas::CATEGORY, message);
     }
 
     /// Records the new primary of a failover: it accepts writes, and nothing is known of the other node.
@@ -131,6 +152,7 @@ fn unobserved(instance: &Instance) -> InstanceSeen {
         wal_bytes: None,
         outdated: None,
         upgrading: None,
+        follows: None,
         at: instance.created,
     }
 }
@@ -145,6 +167,8 @@ fn fill(seen: &mut InstanceSeen, observed: &Observed) {
     seen.primary.clone_from(&observed.primary);
     seen.writable = observed.writable().is_some();
     (seen.watched, seen.epoch) = (observed.watched, observed.epoch);
+    let node = seen.follows.take().and_then(|f| f.node);
+    seen.follows = observed.source.as_ref().map(|f| Follows { streams: f.streams, node });
     seen.nodes =
         observed.nodes.iter().map(|n| NodeSeen { name: n.name.clone(), role: role(n.role) }).collect();
     let standby = observed.nodes.iter().find(|n| n.name != observed.primary);
@@ -192,7 +216,7 @@ fn fill_archive(seen: &mut InstanceSeen, instance: &Instance, archive: Option<Ar
 /// Points the endpoint's name to the node that accepts writes. If none does, the name keeps pointing to the last one.
 fn point_endpoint(tx: &mut Tx, cloud: &Cloud, instance: &Instance, seen: &InstanceSeen) {
     let Some(primary) = instance.nodes.iter().find(|n| n.name == seen.primary) else { return };
-    if seen.enacted.is_none() || !seen.writable {
+    if seen.enacted.is_none() || !replicas::serves(instance, seen) {
         return;
     }
     let row = RdsEndpoint {

@@ -1,7 +1,7 @@
 //! Creates, changes, fails over, restarts and deletes instances.
 
 use super::{Executor, fingerprint, plane_name, wish};
-use crate::{events, maintenance, provision, rules, status};
+use crate::{events, maintenance, provision, replicas, rules, status};
 use escale_base::{Timestamp, error::Fault};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_postgres::DatabaseSpec;
@@ -57,8 +57,10 @@ impl Reconciler for Instances {
             ParameterGroup::TABLE => i.parameter_group == key,
             InterfaceSeen::TABLE => i.nodes.iter().any(|n| n.interface.as_str() == key),
             Snapshot::TABLE | SnapshotSeen::TABLE => i.deletion.is_some(),
-            // The deletion of another one may wait until this one is restored.
-            _ => i.id == key || i.deletion.is_some(),
+            // Its source allows a replica what it needs, and no longer when it is gone.
+            Instance::TABLE => true,
+            // The deletion of another one may wait until this one is restored, and a replica follows another one.
+            _ => i.id == key || i.deletion.is_some() || i.replica_of.is_some(),
         };
         image.scan::<Instance>().filter(|i| concerns(i)).map(|i| i.id.clone()).collect()
     }
@@ -97,7 +99,10 @@ fn plan(image: &Image, instance: &Instance, now: Timestamp) -> Plan<Step> {
             Some(_) if let Some(id) = restored_from(image, instance) => {
                 Plan::wait(format!("{id} is still being restored from it"))
             }
-            _ => Plan::Step(Step::Delete),
+            _ => match replicas::of(image, instance).iter().find(|r| r.deletion.is_none()) {
+                Some(replica) => Plan::wait(format!("its read replica {} is being promoted", replica.id)),
+                None => Plan::Step(Step::Delete),
+            },
         };
     }
     let (spec, fingerprint) = match (wish::spec(image, instance), fingerprint(image, instance)) {
@@ -119,7 +124,9 @@ fn plan(image: &Image, instance: &Instance, now: Timestamp) -> Plan<Step> {
             None => Plan::Step(Step::Restart { asked }),
         };
     }
-    if seen.enacted.as_ref() != Some(&fingerprint) || !is_complete(instance, seen) {
+    let is_promoted = seen.follows.is_none() && instance.replica_of.is_some();
+    let follows = !is_promoted && !replicas::points_elsewhere(image, instance, seen);
+    if seen.enacted.as_ref() != Some(&fingerprint) || !is_complete(instance, seen) || !follows {
         return enact;
     }
     if let Some(at) = status::restarts(instance) {
@@ -143,8 +150,13 @@ fn restored_from(image: &Image, instance: &Instance) -> Option<String> {
     image.scan::<Instance>().find(|i| i.deletion.is_none() && needs(i)).map(|i| i.id.clone())
 }
 
-/// Whether all servers of the instance are up: the primary accepts writes, and a standby has every commit.
+/// Whether all servers of the instance are up: the primary accepts writes, and a standby has every commit. A replica answers queries and
+/// receives what its source writes.
 pub(crate) fn is_complete(instance: &Instance, seen: &InstanceSeen) -> bool {
+    if replicas::is_replica(instance) {
+        let streams = seen.follows.as_ref().is_some_and(|f| f.streams);
+        return !instance.running || (streams && replicas::serves(instance, seen));
+    }
     let has_standby = seen.watched && seen.replication == Replication::Protected;
     !instance.running || (seen.writable && (!instance.multi_az || has_standby))
 }
@@ -178,6 +190,9 @@ impl Instances {
         }
         let complete = self.observe_enacted(id, &fingerprint, true).await?;
         self.release_leaving(id, spec)?;
+        if complete && spec.source.is_none() {
+            self.finish_promotion(id)?;
+        }
         // A server may have stopped since.
         if complete { Ok(()) } else { Err(StepError::new("a server of the instance does not run")) }
     }
@@ -187,10 +202,19 @@ impl Instances {
     async fn observe_enacted(&self, id: &str, fingerprint: &str, matches: bool) -> Result<bool, StepError> {
         let executor = &self.0;
         let (config, now) = (executor.cloud.config.clone(), executor.cloud.clock.now());
+        // Before the observation: if the source fails over meanwhile, the replica is pointed to its new primary once more.
+        let source = {
+            let image = executor.store.read();
+            let source = image.get::<Instance>(id).and_then(|i| replicas::source(&image, &i));
+            source.and_then(|s| image.get::<InstanceSeen>(&s.id)).map(|s| s.primary.clone())
+        };
         let mut complete = false;
         executor
             .observe(id, |tx, instance, seen| {
                 complete = is_complete(instance, seen);
+                if let Some(follows) = seen.follows.as_mut().filter(|_| matches) {
+                    follows.node.clone_from(&source);
+                }
                 if matches {
                     (seen.error, seen.failed) = (None, None);
                 }
@@ -221,6 +245,17 @@ impl Instances {
             })
             .await?;
         Ok(complete)
+    }
+
+    fn finish_promotion(&self, id: &str) -> Result<(), StepError> {
+        let executor = &self.0;
+        let is_asked = |i: &Instance| i.replica_of.as_ref().is_some_and(|r| r.promotion.is_some());
+        if !executor.store.read().get::<Instance>(id).is_some_and(|i| is_asked(&i)) {
+            return Ok(());
+        }
+        let caller = Caller::service(provision::PRINCIPAL);
+        let work = executor.cloud.transact(&executor.store, &caller, |cx| replicas::finish_promotion(cx, id));
+        work.map_err(|e| e.0.into())
     }
 
     /// Deletes the interfaces of nodes that the plane no longer has.

@@ -15,4 +15,6 @@ pub(crate) use wish::{fingerprint, is_stopped, plane_name};
 #[cfg(test)]
 mod backup_tests;
 #[cfg(test)]
+mod replica_tests;
+#[cfg(test)]
 pub(crate) mod tests;

@@ -1,7 +1,7 @@
 //! Builds the spec of a database for the plane from the rows of an instance.
 
-use crate::parameters;
-use escale_postgres::{AdminRole, Archive, DatabaseSpec, NodeSpec, Recovery, Witness};
+use crate::{parameters, replicas};
+use escale_postgres::{AdminRole, Archive, DatabaseSpec, NodeSpec, Recovery, Replica, Witness};
 use escale_store::Image;
 use escale_tables::{
     ec2::{InterfaceSeen, Subnet, VpcSeen},
@@ -26,6 +26,18 @@ pub(crate) fn fingerprint(image: &Image, instance: &Instance) -> Result<String, 
     }
     if instance.backup_retention_days > 0 {
         text += ":archived";
+    }
+    let copies: Vec<String> = replicas(image, instance).map(|r| r.node).collect();
+    if !copies.is_empty() {
+        text += &format!(":replicas {}", copies.join(","));
+    }
+    match &instance.replica_of {
+        Some(of) if of.promotion.is_some() => text += ":promoted",
+        Some(of) => text += &format!(":of {}", of.database),
+        None => {}
+    }
+    if let Some(source) = replicas::source(image, instance) {
+        text += &format!(":{}", source.port);
     }
     Ok(text)
 }
@@ -56,6 +68,12 @@ fn namespaces(image: &Image, instance: &Instance) -> Result<Vec<(String, PathBuf
         Ok((node.name.clone(), seen.namespace.clone()))
     };
     instance.nodes.iter().map(one).collect()
+}
+
+/// The servers of the instance's replicas. One that is being promoted may need the source's data until that is done.
+fn replicas(image: &Image, instance: &Instance) -> impl Iterator<Item = Replica> {
+    let all = replicas::of(image, instance).into_iter().filter(|r| r.deletion.is_none());
+    all.flat_map(|r| r.nodes.clone()).map(|n| Replica { node: n.name, address: n.address.into() })
 }
 
 /// The router of the VPC, under its address in the first node's subnet: every packet of another zone passes it.
@@ -97,5 +115,7 @@ pub(crate) fn spec(image: &Image, instance: &Instance) -> Result<DatabaseSpec, S
         recover: instance.recover.as_ref().map(|r| Recovery { database: r.database.clone(), until: r.until }),
         archive: (instance.backup_retention_days > 0).then_some(Archive { timeout_secs: ARCHIVE_SECS }),
         witness: witness(image, instance),
+        source: instance.replica_of.as_ref().filter(|r| r.promotion.is_none()).map(|r| r.database.clone()),
+        replicas: replicas(image, instance).collect(),
     })
 }

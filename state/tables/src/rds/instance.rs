@@ -42,6 +42,9 @@ pub struct Instance {
     /// What is replayed on that snapshot.
     #[serde(default)]
     pub recover: Option<Recover>,
+    /// The source of a read replica, until its promotion is complete.
+    #[serde(default)]
+    pub replica_of: Option<ReplicaOf>,
     pub reboot: Option<Reboot>,
     /// When the user wants a pending minor upgrade.
     #[serde(default)]
@@ -64,6 +67,16 @@ impl Instance {
     pub fn database(&self) -> String {
         self.resource_id.to_ascii_lowercase()
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplicaOf {
+    /// The plane's name of the source's database. It stays the same when the source is renamed.
+    pub database: String,
+    /// The source's replication group, which lets the replica reach it.
+    pub group: GroupId,
+    /// When the promotion was requested.
+    pub promotion: Option<Timestamp>,
 }
 
 /// A restoration to a point in time.
@@ -206,10 +219,22 @@ pub struct InstanceSeen {
     /// The release that an upgrade under way leads to.
     #[serde(default)]
     pub upgrading: Option<String>,
+    /// `None` for an independent instance.
+    #[serde(default)]
+    pub follows: Option<Follows>,
     /// When this row last changed.
     pub at: Timestamp,
 }
 row!(InstanceSeen, "rds_instance_seen", |r| r.id.clone());
+
+/// How a read replica follows its source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Follows {
+    /// Whether it receives the source's transaction logs.
+    pub streams: bool,
+    /// The node of the source that it was last pointed to.
+    pub node: Option<String>,
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeSeen {

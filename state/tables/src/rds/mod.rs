@@ -13,8 +13,8 @@ pub use endpoint::RdsEndpoint;
 pub use engine::EngineSeen;
 pub use event::{Event, SourceType};
 pub use instance::{
-    Credentials, Deletion, Instance, InstanceSeen, LifecycleSupport, LogExport, Node, NodeSeen, OptIn,
-    Outdated, Reboot, Recorded, Recover, Replication, Role,
+    Credentials, Deletion, Follows, Instance, InstanceSeen, LifecycleSupport, LogExport, Node, NodeSeen,
+    OptIn, Outdated, Reboot, Recorded, Recover, ReplicaOf, Replication, Role,
 };
 pub use log_cursor::RdsLogCursor;
 pub use parameter_group::ParameterGroup;
