@@ -156,24 +156,7 @@ impl Inner {
                 node,
                 "the data could not be rewound, so it is copied again: {e}"
             );
-            let fresh = self.fresh(name, node)?;
-            let tool = Tool::new(self.binaries(record.version)?.program("pg_basebackup"))
-                .args(&[
-                    "--wal-method=stream",
-                    "--checkpoint=fast",
-                    "--no-sync",
-                    "--no-password",
-                    "--slot",
-                    &slot,
-                ])
-                .arg("-D")
-                .arg(&fresh)
-                .arg("-d")
-                .arg(source(&upstream))
-                .password(upstream.password.reveal())
-                .within(record.node(node)?.namespace.as_deref());
-            run(tool, &self.user).await?;
-            put_in_place(&fresh, &data)?;
+            self.copy_anew(name, record, node, &upstream).await?;
         }
         // Slots from the time when it was a primary would keep WAL forever.
         remove_dir(&data.join("pg_replslot"))?;
@@ -184,6 +167,35 @@ impl Inner {
         record.rebuild.retain(|n| n != node);
         record.copy.retain(|n| n != node);
         record.save(&self.dir(name))
+    }
+
+    /// Copies the whole data of a server over the network.
+    async fn copy_anew(
+        &self,
+        name: &str,
+        record: &Record,
+        node: &str,
+        upstream: &Upstream,
+    ) -> Result<(), PlaneError> {
+        let fresh = self.fresh(name, node)?;
+        let slot = conf::slot(node);
+        let tool = Tool::new(self.binaries(record.version)?.program("pg_basebackup"))
+            .args(&[
+                "--wal-method=stream",
+                "--checkpoint=fast",
+                "--no-sync",
+                "--no-password",
+                "--slot",
+                &slot,
+            ])
+            .arg("-D")
+            .arg(&fresh)
+            .arg("-d")
+            .arg(source(upstream))
+            .password(upstream.password.reveal())
+            .within(record.node(node)?.namespace.as_deref());
+        run(tool, &self.user).await?;
+        put_in_place(&fresh, &self.data(name, node))
     }
 
     /// Waits for a killed standby's processes. Frozen ones do not end, so after a time its data gets another name, which the processes keep as

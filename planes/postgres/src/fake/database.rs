@@ -21,6 +21,23 @@ fn settings(spec: &DatabaseSpec, record: &Record, node: &str, above: Option<&Abo
     (spec.parameters.clone(), primary, primary && record.protection != Protection::Alone, follows)
 }
 
+impl Node {
+    /// A new primary that runs.
+    fn created(with: Settings, run: (u32, Timestamp), release: Release) -> Node {
+        Node {
+            fault: None,
+            rows: BTreeSet::new(),
+            writes: true,
+            has_data: true,
+            running: Some(run),
+            written: Some(with.clone()),
+            started_with: with,
+            timeline: 1,
+            release,
+        }
+    }
+}
+
 impl Database {
     pub(super) fn new(spec: &DatabaseSpec) -> Database {
         let record = Record::new(spec, Secret::default());
@@ -155,17 +172,7 @@ impl Database {
         match step {
             Step::Create(name) => {
                 let with = wanted(record, name);
-                *at(nodes, name) = Node {
-                    fault: None,
-                    rows: BTreeSet::new(),
-                    writes: true,
-                    has_data: true,
-                    running: Some(run),
-                    written: Some(with.clone()),
-                    started_with: with,
-                    timeline: 1,
-                    release: self.installed,
-                };
+                *at(nodes, name) = Node::created(with, run, self.installed);
             }
             Step::Configure(name) => {
                 let with = wanted(record, name);
@@ -195,19 +202,6 @@ impl Database {
                 record.rebuild.retain(|n| n != name);
             }
             Step::Bootstrap => (record.bootstrapped, record.source) = (true, None),
-            Step::Promote(name) if record.source.is_some() => {
-                let node = at(nodes, name);
-                node.writes = true;
-                node.timeline += 1;
-            }
-            Step::AwaitStreaming(name) if record.source.is_some() => {
-                let node = at(nodes, name);
-                match above {
-                    Some(above) if node.rows.is_subset(&above.rows) => node.rows.clone_from(&above.rows),
-                    // It has a row that the new primary of its source lacks.
-                    _ => crate::steps::mark(&mut record.rebuild, name),
-                }
-            }
             Step::PrepareHeartbeat => record.heartbeat = true,
             Step::SetPassword => self.password = Some(spec.admin.password.clone()),
             Step::Arm => record.protection = Protection::Arming,
@@ -225,8 +219,30 @@ impl Database {
                 nodes.remove(name);
             }
             Step::SetPort => record.port = spec.port,
+            Step::Promote(_) | Step::AwaitStreaming(_) => self.act_of_copy(step, above),
             // A fake server answers at once.
-            Step::Await(_) | Step::Promote(_) | Step::AwaitStreaming(_) | Step::DropSlot(_) => {}
+            Step::Await(_) | Step::DropSlot(_) => {}
+        }
+    }
+
+    /// The steps that only a copy of another database needs.
+    fn act_of_copy(&mut self, step: &Step, above: Option<&Above>) {
+        let (record, nodes) = (&mut self.record, &mut self.nodes);
+        match step {
+            _ if record.source.is_none() => {}
+            Step::Promote(name) => {
+                let node = at(nodes, name);
+                node.writes = true;
+                node.timeline += 1;
+            }
+            Step::AwaitStreaming(name) => match above {
+                Some(above) if at(nodes, name).rows.is_subset(&above.rows) => {
+                    at(nodes, name).rows.clone_from(&above.rows);
+                }
+                // It has a row that the new primary of its source lacks.
+                _ => crate::steps::mark(&mut record.rebuild, name),
+            },
+            _ => {}
         }
     }
 
